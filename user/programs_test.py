@@ -1,0 +1,134 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Runs our programs on this machine's Linux. Usage: programs_test.py FOLDER-OF-PROGRAMS [TEST...]"""
+
+import collections
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+FOLDER = None
+
+
+def run(name, *args, env=None, stdin=b""):
+    """(status, stdout, stderr) of one of our programs."""
+    environment = dict(os.environ, **(env or {}))
+    done = subprocess.run([os.path.join(FOLDER, name), *args], input=stdin, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env=environment, timeout=120)
+    return done.returncode, done.stdout, done.stderr
+
+
+def expected_counts(data, top):
+    """What word_count must print below its second line."""
+    counts = collections.Counter(re.findall(rb"[A-Z]+", data.upper()))
+    order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return b"".join(b"%s: %d\n" % item for item in order[:top])
+
+
+class WordCount(unittest.TestCase):
+    PROGRAMS = ("word_count", "word_count-dyn", "word_count-seq", "word_count-seq-dyn")
+
+    def check(self, data, top=10, programs=PROGRAMS, threads=(1, 2, 5)):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            for program in programs:
+                for n in (threads if "seq" not in program else (1,)):
+                    for how in ("read", "map"):
+                        status, out, err = run(program, file.name, str(top), env={"WC_THREADS": str(n), "WC_TEXT": how})
+                        self.assertEqual((status, err), (0, b""))
+                        lines = out.split(b"\n", 2)
+                        self.assertEqual(lines[0], b"Wordcount: Running...")
+                        self.assertRegex(lines[1], rb"^Word Count: Computation Completed [0-9]+\.[0-9]+ sec$")
+                        self.assertEqual(lines[2], expected_counts(data, top))
+
+    def test_small(self):
+        for data in (b"", b"\n", b"a", b"a b A", b"b a", b"don't stop", b"x" * 100000, b"a1b2c3\0d\xffe\xe4f", b" a ",
+                     b"q " * 4096, b"word" * 1024):
+            self.check(data)
+
+    def test_ties_in_byte_order(self):
+        self.check(b"pear apple fig pea date app apples", 100)
+
+    def test_random(self):
+        rng = random.Random(1)
+        words = [bytes(rng.choice(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJ") for _ in range(rng.randint(1, 9)))
+                 for _ in range(5000)]
+        data = b"".join(words[int(rng.paretovariate(0.7)) % 5000] + rng.choice([b" ", b"\n", b", ", b"-", b"1"])
+                        for _ in range(300000))
+        for top in (0, 1, 10, 1000000):
+            self.check(data, top, threads=(1, 3, 16))
+
+    def test_default_top_and_threads(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b" ".join(b"%c" % c for c in range(65, 91)))
+            file.flush()
+            self.assertEqual(run("word_count", file.name)[1].count(b"\n"), 12)
+
+    def test_errors(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for args, env, text in (
+                    ([], {}, b"usage: "), (["a", "b", "c"], {}, b"usage: "), ([__file__, "x"], {}, b"usage: "),
+                    ([__file__, "-1"], {}, b"usage: "), ([folder + "/none"], {}, b"none: No such file or directory"),
+                    ([folder], {}, b"Is a directory"), ([__file__], {"WC_TEXT": "x"}, b"WC_TEXT")):
+                for program in self.PROGRAMS:
+                    status, out, err = run(program, *args, env=env)
+                    self.assertEqual((status, out), (1, b""), (program, args))
+                    self.assertIn(text, err)
+            for bad in ("0", "-1", "x", "9999"):
+                self.assertEqual(run("word_count", __file__, env={"WC_THREADS": bad})[0], 1)
+
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "w") as full:
+            self.assertEqual(subprocess.run([os.path.join(FOLDER, "word_count"), __file__], stdout=full,
+                                            stderr=subprocess.PIPE).returncode, 1)
+
+
+class TestPrograms(unittest.TestCase):
+    def ok(self, name, *args, **kwargs):
+        status, out, err = run(name, *args, **kwargs)
+        self.assertEqual(status, 0, err)
+        self.assertRegex(out, rb"(?m)^%s: OK" % name.encode())
+        return out
+
+    def test_each(self):
+        for line in ("memtest 8", "memtest 8 4", "memtest 3 7 5", "futex_pingpong", "futex_pingpong 100 8", "threads",
+                     "fork_cow", "fork_cow 1 8 4", "mremap_test", "mprotect_test", "mprotect_test nosignals",
+                     "avx_regs 8 300", "bad_pointers", "bss_zero", "hello"):
+            with self.subTest(line):
+                self.ok(*line.split())
+
+    def test_hello(self):
+        for name in ("hello", "hello-dyn"):
+            self.assertEqual(run(name, "to stderr"), (0, b"hello, world\nhello: OK\n", b"to stderr"))
+
+    def test_exit_status(self):
+        for n in (0, 1, 42, 255):
+            self.assertEqual(run("exit_status", str(n))[0], n)
+        for n in (signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1):
+            self.assertEqual(run("exit_status", "-s", str(int(n)))[0], -n)
+
+    def test_segv(self):
+        for how in ("read", "write", "exec", "text", "kernel", "noncanonical", "stack"):
+            self.assertEqual(run("segv", how)[0], -signal.SIGSEGV, how)
+        self.assertEqual(run("segv", "div")[0], -signal.SIGFPE)
+        self.assertEqual(run("segv", "ill")[0], -signal.SIGILL)
+
+    def test_args_env(self):
+        out = self.ok("args_env", "a b", "", env={"X": "1 2"})
+        self.assertIn(b"arg 1 a b\narg 2 \n", out)
+        self.assertIn(b"env X=1 2\n", out)
+
+    def test_stdin_cat(self):
+        data = os.urandom(300000)
+        self.assertEqual(run("stdin_cat", stdin=data), (0, data, b"stdin_cat: OK 300000 bytes\n"))
+
+
+if __name__ == "__main__":
+    FOLDER = os.path.abspath(sys.argv.pop(1))
+    unittest.main(verbosity=2)
