@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Boot, as a list one can read aloud. arch/x86's entry code calls kernel_main() on the boot CPU with a stack of its own,
+ * paging on and interrupts off.
+ */
+#include "arch/x86/cpu.h"
+#include "arch/x86/platform.h"
+#include "arch/x86/smp.h"
+#include "drivers/drivers.h"
+#include "kernel/main.h"
+#include "kernel/param.h"
+#include "kernel/power.h"
+#include "kernel/printk.h"
+#include "kernel/selftest.h"
+#include "kernel/thread.h"
+#include "kernel/time.h"
+#include "kernel/work.h"
+#include "mm/frame.h"
+#include "mm/slab.h"
+#include "mm/vmalloc.h"
+
+/* The one list of what each CPU does for itself (L22). */
+static void cpu_init(void)
+{
+	arch_init_cpu();
+	timers_init_cpu();
+	sched_init_cpu();
+}
+
+static void secondary_main(void)
+{
+	cpu_init();
+	sched_idle();
+}
+
+/* The rest of boot, in a thread: from here on it may sleep. */
+static void boot_thread(void *arg)
+{
+	work_init_queues();
+	printk_start();			/* the log thread: from here on the serial line is asynchronous */
+	pci_init();
+	if (param_bool("selftest", false))
+		selftests_run();
+	manager_init();			/* the one role built in: processor, memory or storage */
+	param_warn_unknown();
+}
+
+void kernel_main(void)
+{
+	serial_early_init();
+	arch_early_init();		/* memory map to mm, command line */
+	param_init(boot_command_line);
+	frames_init();			/* needs the boot loader's memory map */
+	slab_init();
+	arch_init();			/* final page tables need frames */
+	vmalloc_init();
+	acpi_init();
+	arch_apic_init(acpi_madt());
+	time_init();
+	rtc_init();
+	sched_init();
+	cpu_init();
+	serial_init();
+	smp_start_others(secondary_main);	/* before drivers: they spread their interrupts */
+	if (thread_spawn(boot_thread, NULL, PRIO_NORMAL, "boot") < 0)
+		panic("no memory for the boot thread");
+	irq_enable();
+	sched_idle();
+}

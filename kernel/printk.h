@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* The log ring and where it goes; printing itself is in lib/base/printk.h. */
+#ifndef KERNEL_PRINTK_H
+#define KERNEL_PRINTK_H
+
+#include "lib/base/printk.h"
+
+struct printk_sink {
+	void (*write)(const char *text, size_t len);	/* from the log thread: may sleep */
+	void (*write_poll)(const char *text, size_t len); /* early boot and panic: any context, busy-waits */
+};
+void printk_set_sink(const struct printk_sink *sink);	/* by drivers/serial */
+void printk_set_tag(const char *role);			/* "processor": what stands in each line */
+void printk_start(void);
+void printk_drain(void);		/* sleeps until everything logged so far is out */
+void printk_panic_flush(void);
+
+#endif

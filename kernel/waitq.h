@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Wait queues. The condition is looked at again after every wake; a wake between the look and the sleep is not lost.
+ *
+ *	waitq_wait(&q, load_acquire(&done));			uninterruptible
+ *	rc = waitq_wait_killable(&q, cond);			0, or -EINTR on a fatal signal
+ *	rc = waitq_wait_intr(&q, cond, deadline_ns);		0, -EINTR (any signal), -ETIMEDOUT; deadline 0: none
+ *	make the condition true; waitq_wake_all(&q);		any context, interrupts included
+ */
+#ifndef KERNEL_WAITQ_H
+#define KERNEL_WAITQ_H
+
+#include "lib/base/list.h"
+#include "lib/base/lock.h"
+#include "lib/base/errno.h"
+
+struct thread;
+
+struct waitq {
+	struct spinlock lock;
+	struct list waiters;	/* [lock] struct waiter */
+};
+
+struct waiter {			/* lives on the waiting thread's stack */
+	struct list link;	/* [queue's lock] */
+	struct thread *thread;	/* [I] */
+	bool exclusive;		/* waitq_wake_one() stops after one of these */
+};
+
+#define WAITQ_INIT(name)	{ SPINLOCK_INIT(#name, RANK_WAITQ), LIST_INIT((name).waiters) }
+
+enum wait_how { WAIT_PLAIN, WAIT_KILLABLE, WAIT_INTR };
+
+void waitq_init(struct waitq *q);
+/* false: nobody was waiting */
+bool waitq_wake_one(struct waitq *q);
+bool waitq_wake_all(struct waitq *q);
+
+/* The pieces of the macros below; use them only where a lock must be dropped between prepare and sleep. */
+void waitq_prepare(struct waitq *q, struct waiter *w);		/* on the queue, thread marked as about to sleep */
+int waitq_sleep(struct waiter *w, enum wait_how how, u64 deadline_ns); /* 0 woken, -EINTR, -ETIMEDOUT */
+void waitq_finish(struct waitq *q, struct waiter *w);		/* off the queue, running again */
+
+#define waitq_wait_how(q, cond, how, deadline_ns) ({				\
+	int rc_ = 0;								\
+	if (!(cond)) {								\
+		struct waiter w_ = { .exclusive = false };			\
+		for (;;) {							\
+			waitq_prepare((q), &w_);				\
+			if (cond) {						\
+				rc_ = 0;					\
+				break;						\
+			}							\
+			if (rc_ != 0)						\
+				break;						\
+			rc_ = waitq_sleep(&w_, (how), (deadline_ns));		\
+		}								\
+		waitq_finish((q), &w_);						\
+	}									\
+	rc_; })
+#define waitq_wait(q, cond)		((void)waitq_wait_how(q, cond, WAIT_PLAIN, 0))
+#define waitq_wait_timeout(q, cond, deadline_ns) waitq_wait_how(q, cond, WAIT_PLAIN, deadline_ns)
+#define waitq_wait_killable(q, cond)	waitq_wait_how(q, cond, WAIT_KILLABLE, 0)
+#define waitq_wait_intr(q, cond, deadline_ns) waitq_wait_how(q, cond, WAIT_INTR, deadline_ns)
+
+#endif

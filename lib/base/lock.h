@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spinlocks, declared here for every layer, completed by kernel/spinlock.c (host: test shim, over pthreads).
+ *
+ * The order of all locks of the kernel is enum lock_rank: take locks downwards only. Two locks of one rank are
+ * taken in an order stated beside the rank, the second by spin_lock_nested(). Debug builds check both, and that
+ * nothing sleeps while a spinlock is held. spin_lock() disables preemption; a lock that an interrupt handler also
+ * takes is taken by spin_lock_irqsave() everywhere.
+ */
+#ifndef LIB_BASE_LOCK_H
+#define LIB_BASE_LOCK_H
+
+#include "lib/base/types.h"
+
+enum lock_rank {		/* take locks downwards */
+	RANK_NONE,		/* not checked; only for tests */
+	/* sleeping locks (struct mutex) */
+	RANK_CONTROL,		/* one control-port command at a time */
+	RANK_PROCESS_EXEC,	/* process->exec_lock */
+	RANK_FS_TREE,		/* rename and mount tree of a file system client */
+	RANK_INODE,		/* inode->lock on P; on S the whole volume */
+	RANK_FILE,		/* file->pos_lock */
+	RANK_PIPE,		/* pipe->lock */
+	RANK_TTY,		/* tty->lock */
+	RANK_SPACE_FORK,	/* space salt group: one fork at a time */
+	RANK_SPACE_MAP,		/* space->map_lock */
+	RANK_OBJECT,		/* M: object->lock */
+	RANK_MUTEX_LEAF,	/* any mutex under which no other is taken */
+	/* spinlocks */
+	RANK_PROCESS_TREE,	/* parents, children, groups, sessions */
+	RANK_SIGNAL,		/* process->signal lock */
+	RANK_FUTEX,		/* futex hash bucket; two in address order */
+	RANK_FILES,		/* descriptor table */
+	RANK_PCACHE_SET,	/* set->lock; two by set number */
+	RANK_PAGE_TABLE,	/* space->pt_lock */
+	RANK_PCACHE_VICTIM,	/* pool of free victim entries, frames and owners */
+	RANK_PCACHE_OBJECT,	/* list of lines per object */
+	RANK_SPACE,		/* M: space->lock (map, pages) */
+	RANK_PAGE_CACHE,	/* M: page-cache index */
+	RANK_FIT,		/* fit node and call tables */
+	RANK_CM,		/* connection manager */
+	RANK_QP,		/* qp->lock: send window, PSNs */
+	RANK_MR,		/* memory region table */
+	RANK_CQ,		/* cq->lock */
+	RANK_NET,		/* arp, udp ports */
+	RANK_NETDEV,		/* transmit queue of a device */
+	RANK_BLKDEV,
+	RANK_CONSOLE,		/* virtio-console port */
+	RANK_DRIVER,		/* any other driver lock */
+	RANK_WORK,		/* work queues */
+	RANK_WAITQ,		/* waitq->lock */
+	RANK_TIMER,		/* per-CPU timer queue */
+	RANK_RUNQ,		/* run queues; two by CPU number */
+	RANK_SLAB,
+	RANK_VMALLOC,		/* kernel address ranges and kernel page tables */
+	RANK_BUDDY,
+	RANK_IPI,		/* shootdown and cross-call slots */
+	RANK_LEAF,		/* nothing is taken under it */
+	NR_RANKS
+};
+
+struct spinlock {
+	u32 ticket;		/* [a] low half: now serving; high half: next ticket */
+	u16 rank;		/* [I] enum lock_rank */
+	s16 cpu;		/* holder, -1 when free (debug) */
+	const char *name;	/* [I] */
+	void *host;		/* [I] test shim's own */
+};
+
+#define SPINLOCK_INIT(n, r)	{ .rank = (r), .cpu = -1, .name = (n) }
+#define DEFINE_SPINLOCK(n, r)	struct spinlock n = SPINLOCK_INIT(#n, r)
+
+void spin_init(struct spinlock *l, const char *name, enum lock_rank rank);
+void spin_lock(struct spinlock *l);
+void spin_lock_nested(struct spinlock *l);	/* a second lock of the same rank, in the rank's stated order */
+bool __must_check spin_trylock(struct spinlock *l);
+void spin_unlock(struct spinlock *l);
+u64 __must_check spin_lock_irqsave(struct spinlock *l);
+void spin_unlock_irqrestore(struct spinlock *l, u64 flags);
+bool spin_held(const struct spinlock *l);	/* by this CPU; true for ever in builds without checks */
+
+#ifdef CONFIG_DEBUG
+#define assert_held(l)	BUG_ON(!spin_held(l))
+#else
+#define assert_held(l)	((void)(l))
+#endif
+
+/* Preemption of the calling thread by another on this CPU; nests. */
+void preempt_disable(void);
+void preempt_enable(void);
+/* May the caller sleep here? Debug builds panic with a trace if not. */
+void might_sleep(void);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * FIT: remote procedure calls between nodes, for everyone above net/.
+ *
+ * A request is one SEND: header, the fixed body of its opcode, then optional bulk bytes. The reply is one RDMA
+ * WRITE_WITH_IMM straight into the caller's reply buffer: the fixed reply body, then bulk; slot and status travel in
+ * the immediate. An opcode whose reply has no fixed body and 4096 bytes of bulk (a fill) is thus one packet each way.
+ *
+ * Every call ends: with a reply, with an error, or with the peer's death (-EHOSTDOWN). Two outcomes: rpc_wait()'s
+ * result says whether a reply came; the status in it, what the peer said. For brevity both come back as one int,
+ * 0 or positive from the handler, or negative errno; call->arrived tells them apart where it matters: false means
+ * that the outcome at the peer is unknown.
+ */
+#ifndef NET_FIT_RPC_H
+#define NET_FIT_RPC_H
+
+#include "lib/base/list.h"
+#include "lib/base/types.h"
+#include "kernel/waitq.h"
+
+#define FIT_MAX_NODES		64
+#define RPC_MAX_REQ		256		/* fixed request body, bytes */
+#define RPC_MAX_REP		1024		/* fixed reply body, bytes */
+#define RPC_MAX_BULK_OUT	(36 * 1024)	/* bulk in a request */
+#define RPC_MAX_BULK_IN		(64 * 1024)	/* bulk in a reply */
+#define RPC_MAX_SEGS		10
+
+enum node_role { ROLE_NONE, ROLE_PROCESSOR, ROLE_MEMORY, ROLE_STORAGE };
+
+/* --- calling ------------------------------------------------------------------------------------------- */
+
+struct rpc_seg {
+	const void *ptr;	/* kernel direct-map memory; unwritten and referenced until the call is done */
+	u32 len;
+};
+
+struct rpc_slot;
+
+/*
+ * One call. Zero it, fill in the first part, rpc_start(), then rpc_wait() or the done callback.
+ * It and all buffers it names belong to FIT from rpc_start() until it is done.
+ */
+struct rpc {
+	u16 node;			/* callee */
+	u16 op;
+	u16 nr_segs;			/* bulk of the request */
+	const void *req;		/* fixed body; its size is the opcode's; copied by rpc_start() */
+	struct rpc_seg seg[RPC_MAX_SEGS];
+	void *rep;			/* direct-map memory: fixed reply body, then bulk; NULL if the opcode has neither */
+	u32 rep_size;			/* room there, at least the opcode's fixed size */
+	u64 timeout_ns;			/* 0: no deadline but the peer's death (fills, flushes, map changes) */
+	/*
+	 * Called once when the call is done, in thread context of FIT's completion thread: must not sleep, may take
+	 * spinlocks, may wake. NULL: rpc_wait() is used.
+	 */
+	void (*done)(struct rpc *call);
+	void *arg;			/* the caller's own */
+
+	/* results, valid when done */
+	int status;			/* >= 0 from the handler, or negative errno */
+	u32 rep_len;			/* bytes written to rep */
+	bool arrived;			/* the peer answered; false: outcome unknown */
+
+	/* FIT's own */
+	struct rpc_slot *slot;
+	bool finished;			/* read with load_acquire */
+	struct waitq wait;
+	struct list link;
+	u64 start_ns;
+};
+
+/*
+ * Send. May sleep for a credit. 0: the call is under way and will be done exactly once.
+ * -EHOSTDOWN (no such node, or it is dead), -EINVAL (sizes): nothing was sent, done is not called.
+ */
+int __must_check rpc_start(struct rpc *call);
+/* As rpc_start(), but never sleeps: -EAGAIN when there is no credit. Callable under spinlocks above RANK_FIT. */
+int __must_check rpc_try_start(struct rpc *call);
+/* Sleep until done; returns call->status. Only for calls without a done callback. */
+int rpc_wait(struct rpc *call);
+
+/* start + wait for the common case: no request bulk; returns status. rep may be on the stack (copied by FIT). */
+int __must_check rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size);
+/* the same with one bulk segment out (any kernel memory) and the number of bytes that came back in *rep_len (may be NULL) */
+int __must_check rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len,
+			       void *rep, u32 rep_size, u32 *rep_len);
+#define RPC_DEFAULT_TIMEOUT_NS	(30 * NSEC_PER_SEC)	/* of rpc_call() and rpc_call_bulk() for ops that have one */
+
+/* --- serving ------------------------------------------------------------------------------------------- */
+
+enum rpc_class {
+	RPC_INLINE,	/* runs in the receive path: never sleeps, takes spinlocks only; may answer RPC_TO_WORKER */
+	RPC_WORKER,	/* runs in a worker thread: may sleep */
+};
+enum rpc_twice {	/* what a second arrival of one request id does (after a QP was remade) */
+	RPC_REDO,	/* idempotent: run it again, answer on the newest QP */
+	RPC_REPLAY,	/* never run twice: answer from the reply table */
+};
+
+struct rpc_call {		/* a request being served */
+	u16 node;		/* caller */
+	u16 op;
+	bool in_worker;
+	const void *req;	/* fixed body */
+	const void *bulk;	/* bulk_len bytes behind it; stays until the reply */
+	u32 bulk_len;
+	void *rep;		/* fixed reply body, zeroed */
+	u32 rep_room;		/* bulk bytes that the caller has room for */
+	/* FIT's own behind it, see net/fit/serve.c */
+};
+
+/*
+ * A handler returns >= 0 or negative errno as status: that is the reply. Two other answers:
+ *	RPC_TO_WORKER	from an inline handler: run me again in a worker (c->in_worker is true then)
+ *	RPC_PENDING	I kept the call; rpc_reply(c, status) will be called exactly once, by anyone, later
+ * The type makes "no reply" impossible (lesson L43).
+ */
+typedef int (*rpc_handler)(struct rpc_call *c, const void *req, void *rep);
+#define RPC_TO_WORKER	(-100000)
+#define RPC_PENDING	(-100001)
+
+void rpc_reply(struct rpc_call *c, int status);		/* any thread context; does not sleep */
+/*
+ * Bulk behind the fixed reply body; one of the two, before returning or rpc_reply():
+ * by reference: buf stays referenced and unwritten until release(arg) is called (when the caller has acknowledged it,
+ * or the peer died); release must not sleep. Or copied at once (small).
+ */
+void rpc_reply_bulk_ref(struct rpc_call *c, const void *buf, u32 len, void (*release)(void *arg), void *arg);
+int __must_check rpc_reply_bulk_copy(struct rpc_call *c, const void *buf, u32 len);
+
+struct rpc_op {
+	u16 op;
+	u16 req_size, rep_size;
+	u8 class, twice;
+	const char *name;
+	rpc_handler run;	/* NULL: this node does not serve it (-ENOSYS to the caller) */
+};
+
+/* --- nodes --------------------------------------------------------------------------------------------- */
+
+/*
+ * Start FIT: parameters fit.* of the command line, the ops that can be called or served here (every op of
+ * managers/protocol, with run set for what this role serves), the net device. After timers and drivers.
+ */
+int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops);
+/* Begin to listen and to connect to the peers; returns at once. Called when handlers may run. */
+void fit_start(void);
+
+/* Sleep until a node of the role is up, or the timeout (0: for ever). Its id, or -ETIMEDOUT. */
+int fit_wait_role(enum node_role role, u64 timeout_ns);
+/* All of fit.peers up? Sleeps up to timeout_ns (0: for ever). 0 or -ETIMEDOUT. */
+int fit_wait_all(u64 timeout_ns);
+bool fit_node_up(unsigned node);
+enum node_role fit_node_role(unsigned node);
+const char *fit_node_name(unsigned node);	/* "memory-2", for messages */
+unsigned fit_self(void);
+
+/*
+ * Membership changes, called in thread context, may sleep; up == false: dead in this epoch; all calls to it have
+ * ended or are ending with -EHOSTDOWN.
+ */
+void fit_on_change(void (*fn)(unsigned node, enum node_role role, bool up));
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * RDMA verbs over RoCEv2, for net/fit and the verbs service. InfiniBand Architecture Specification, volume 1 (chapters
+ * 9: transport, 10: verbs, 12 and 13: connection management) and annex A17 (RoCEv2). What lies under this header
+ * is for net/roce alone.
+ *
+ * Local buffers are kernel direct-map memory, named by pointer; memory regions say what peers may reach. A buffer of a
+ * posted work request stays referenced, and unwritten if it is sent, until its completion: for RC sends that is
+ * the acknowledgement.
+ *
+ * Context: unless stated otherwise a call neither sleeps nor needs a thread, may be made under spinlocks of rank above
+ * RANK_CM, and not in interrupts. Callbacks come in thread context (the receive thread of a NIC queue, or the
+ * transport's timer thread); they must not sleep.
+ */
+#ifndef NET_ROCE_VERBS_H
+#define NET_ROCE_VERBS_H
+
+#include "lib/base/types.h"
+
+struct roce_qp;
+struct roce_cq;
+struct roce_mr;
+
+/* --- completions --------------------------------------------------------------------------------------- */
+
+enum roce_wc_status {		/* names and order of ibv_wc_status where they exist */
+	WC_SUCCESS, WC_LOC_LEN_ERR, WC_LOC_QP_OP_ERR, WC_LOC_PROT_ERR, WC_WR_FLUSH_ERR, WC_BAD_RESP_ERR, WC_LOC_ACCESS_ERR,
+	WC_REM_INV_REQ_ERR, WC_REM_ACCESS_ERR, WC_REM_OP_ERR, WC_RETRY_EXC_ERR, WC_RNR_RETRY_EXC_ERR, WC_FATAL_ERR
+};
+enum roce_wc_opcode { WC_SEND, WC_RDMA_WRITE, WC_RDMA_READ, WC_COMP_SWAP, WC_FETCH_ADD, WC_RECV, WC_RECV_RDMA_WITH_IMM };
+
+#define WC_WITH_IMM	1
+#define WC_SOLICITED	2
+#define WC_GRH		4	/* UD: the first 40 bytes of the buffer are the GRH area (IPv4 header in its last 20) */
+
+struct roce_wc {
+	u64 wr_id;
+	struct roce_qp *qp;
+	u32 byte_len;		/* received, or read */
+	u32 imm;		/* host order */
+	u32 src_qpn;		/* UD */
+	u8 status, opcode, flags;
+};
+
+const char *roce_wc_status_name(unsigned status);
+
+/*
+ * A completion queue calls handler once per batch of arrivals (not per completion) until the queue has been emptied by
+ * roce_cq_poll() and re-armed by returning: one handler call at a time for one cq. It never overruns: depth bounds
+ * what may be posted to its QPs (checked at post).
+ */
+struct roce_cq *roce_cq_create(u32 depth, void (*handler)(struct roce_cq *cq, void *arg), void *arg);
+unsigned roce_cq_poll(struct roce_cq *cq, struct roce_wc *wc, unsigned n);
+void roce_cq_destroy(struct roce_cq *cq);	/* no QP uses it; may sleep */
+
+/* --- memory regions ------------------------------------------------------------------------------------ */
+
+#define MR_LOCAL_WRITE	1
+#define MR_REMOTE_WRITE	2
+#define MR_REMOTE_READ	4
+#define MR_REMOTE_ATOMIC 8
+
+/*
+ * A region is created unbound and then bound to a piece of memory again and again, cheaply (a call's reply buffer):
+ * each bind makes a new rkey. Remote addresses are kernel virtual addresses of the buffer. After roce_mr_unbind() no peer
+ * can reach the memory, and no write to it is in progress (L44).
+ * Only peers whose QP belongs to the region's protection domain may use it; a domain is a number, 0 is valid.
+ */
+struct roce_mr *roce_mr_create(u32 pd);
+u32 roce_mr_bind(struct roce_mr *mr, void *ptr, u64 len, unsigned access);	/* the rkey; rebinding unbinds first */
+void roce_mr_unbind(struct roce_mr *mr);
+void roce_mr_destroy(struct roce_mr *mr);
+
+/* --- queue pairs --------------------------------------------------------------------------------------- */
+
+enum roce_qp_type { QPT_RC, QPT_UD, QPT_GSI };
+enum roce_qp_state { QPS_RESET, QPS_INIT, QPS_RTR, QPS_RTS, QPS_SQD, QPS_SQE, QPS_ERR };
+
+struct roce_qp_init {
+	enum roce_qp_type type;
+	struct roce_cq *send_cq, *recv_cq;
+	u32 max_send_wr, max_recv_wr;
+	u32 pd;
+	bool sq_sig_all;
+	void (*event)(struct roce_qp *qp, void *arg);	/* RC: the QP went to ERR (retries exhausted, bad peer) */
+	void *arg;
+};
+struct roce_qp *roce_qp_create(const struct roce_qp_init *init);	/* RESET; NULL: no memory */
+void roce_qp_destroy(struct roce_qp *qp);	/* may sleep: afterwards nothing of it is in use and no callback runs; WRs left are not completed */
+void roce_qp_error(struct roce_qp *qp);		/* to ERR: everything posted completes with WC_WR_FLUSH_ERR */
+enum roce_qp_state roce_qp_state(const struct roce_qp *qp);
+u32 roce_qp_num(const struct roce_qp *qp);
+void *roce_qp_arg(const struct roce_qp *qp);
+
+enum roce_wr_opcode { WR_SEND, WR_SEND_WITH_IMM, WR_SEND_WITH_INV, WR_RDMA_WRITE, WR_RDMA_WRITE_WITH_IMM, WR_RDMA_READ,
+		      WR_CMP_SWAP, WR_FETCH_ADD };
+#define WR_SIGNALED	1	/* complete also when it succeeds (errors always complete) */
+#define WR_SOLICITED	2
+#define WR_MORE		4	/* another post follows at once: frames may be held back to be sent together */
+
+#define ROCE_MAX_SGE	10
+struct roce_sge { void *ptr; u32 len; };
+
+struct roce_ud_dest { u32 ip, qpn, qkey; };	/* host order */
+
+struct roce_send_wr {
+	u64 wr_id;
+	u8 opcode, flags;
+	u8 nr_sge;
+	struct roce_sge sge[ROCE_MAX_SGE];	/* copied; READ and atomics: where the data goes */
+	u32 imm;			/* or the rkey to invalidate */
+	u64 remote_addr;
+	u32 rkey;
+	u64 compare_add, swap;
+	struct roce_ud_dest ud;
+};
+struct roce_recv_wr {
+	u64 wr_id;
+	u8 nr_sge;
+	struct roce_sge sge[2];
+};
+/* 0; -EINVAL (state, sizes), -ENOMEM (queue full; never when the caller keeps to max_send_wr) */
+int __must_check roce_post_send(struct roce_qp *qp, const struct roce_send_wr *wr);
+int __must_check roce_post_recv(struct roce_qp *qp, const struct roce_recv_wr *wr);	/* also in INIT */
+
+/* --- connection manager (chapter 12; MADs on QP 1; IP-addressed service ids as librdmacm uses them) ------ */
+
+#define CM_PRIVATE_MAX	92	/* bytes of a REQ's private data (IP CM header of 36 bytes apart: 56 for us then) */
+#define CM_REQ_PRIVATE	56
+#define CM_REP_PRIVATE	196
+#define CM_REJ_PRIVATE	148
+#define ROCE_PS_TCP(port) (0x0000000001060000ULL | (port))
+
+struct cm_id;
+enum cm_event_type {
+	CM_REQ_RECEIVED,	/* on a listener: id is new; answer with roce_cm_accept() or roce_cm_reject(), now or later */
+	CM_ESTABLISHED,		/* RTU arrived (passive) or REP accepted (active): the QP is in RTS */
+	CM_REJECTED,		/* reason and private data of the REJ */
+	CM_UNREACHABLE,		/* no answer in all retries, or ARP failed */
+	CM_DISCONNECTED,	/* DREQ from the peer, or the QP broke */
+};
+struct cm_event {
+	enum cm_event_type type;
+	struct cm_id *id;
+	void *listener_arg;	/* CM_REQ_RECEIVED */
+	u32 peer_ip;		/* host order */
+	u16 reason;
+	const void *private_data;	/* valid during the callback */
+	u32 private_len;
+};
+typedef void (*cm_handler)(const struct cm_event *ev, void *arg);
+
+struct cm_conn_param {
+	struct roce_qp *qp;	/* RC, in RESET or INIT; goes to RTR and RTS by itself */
+	const void *private_data;
+	u32 private_len;
+	u32 path_mtu;		/* 256 .. 4096 (REQ); both take the smaller of it and their link's */
+	u8 retry_count, rnr_retry;	/* 0..7; 7 rnr = for ever */
+	u8 responder_resources, initiator_depth;
+	u32 ack_timeout_ns;	/* local ack timeout; encoded as the specification does (clause 12.7.34) */
+};
+int roce_cm_listen(u64 service_id, cm_handler fn, void *arg);
+/* Begin; the outcome comes as an event (ESTABLISHED, REJECTED or UNREACHABLE) to fn. NULL: no memory */
+struct cm_id *roce_cm_connect(u32 ip, u64 service_id, const struct cm_conn_param *p, cm_handler fn, void *arg);
+int roce_cm_accept(struct cm_id *id, const struct cm_conn_param *p, cm_handler fn, void *arg);
+int roce_cm_reject(struct cm_id *id, u16 reason, const void *private_data, u32 private_len);	/* frees id */
+void roce_cm_disconnect(struct cm_id *id);	/* DREQ (not waited for), QP to ERR */
+void roce_cm_destroy(struct cm_id *id);		/* may sleep; no event afterwards; the QP stays the caller's */
+
+/* --- start --------------------------------------------------------------------------------------------- */
+
+/* Network up on the first NIC with this address, then RoCE on it. 0, -ENODEV, -ENOMEM. */
+int roce_init(u32 ip, unsigned prefix_len);
+u32 roce_max_path_mtu(void);		/* what the link's MTU allows: 256 .. 4096 */
+
+#endif
