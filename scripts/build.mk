@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+# The disk image of the default cluster: `make images`.
+
+.PHONY: images
+images: $(O)/images/default.img
+
+$(O)/data/text: scripts/tangramlib/text.py scripts/make-text
+	@mkdir -p $(@D)
+	$(Q)/usr/bin/python3 scripts/make-text $@
+
+# The programs' folder also holds dependency files: only executables are taken.
+$(O)/images/default.img: $(user-bin) $(O)/data/text scripts/make-image scripts/tangramlib/image.py
+	@mkdir -p $(@D)
+	$(Q)/usr/bin/python3 scripts/make-image --programs $(O)/user --text $(O)/data/text $@
+
+.PHONY: check-tools check-image
+check-tools: check-image
+check-image:
+	$(Q)/usr/bin/python3 scripts/tangramlib/image_test.py
