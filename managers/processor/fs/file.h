@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* An open file: what a descriptor names. Ops per kind; regular files' data live in their struct object (space/space.h). */
+#ifndef MANAGERS_PROCESSOR_FILE_H
+#define MANAGERS_PROCESSOR_FILE_H
+
+#include "kernel/mutex.h"
+#include "lib/base/atomic.h"
+
+struct object;
+struct inode;
+struct file;
+struct poll_table;
+
+struct file_ops {
+	/* user buffers are copied by the caller: buf is kernel memory of at most FILE_CHUNK bytes; pos NULL: no position */
+	s64 (*read)(struct file *f, void *buf, size_t len, u64 *pos);
+	s64 (*write)(struct file *f, const void *buf, size_t len, u64 *pos);
+	u32 (*poll)(struct file *f, struct poll_table *pt);
+	s64 (*ioctl)(struct file *f, u32 cmd, u64 arg);
+	s64 (*readdir)(struct file *f, void *buf, size_t len);	/* struct linux_dirent64 records; moves f->pos */
+	s64 (*seek)(struct file *f, s64 off, int whence);
+	void (*release)(struct file *f);
+};
+#define FILE_CHUNK (64 * 1024)
+
+struct file {
+	refcount_t refs;
+	const struct file_ops *ops;	/* [I] */
+	struct inode *inode;		/* [I] NULL for anonymous kinds */
+	struct object *object;		/* [I] data of a regular file or shm; else NULL */
+	u32 flags;			/* [a] O_* */
+	struct mutex pos_lock;
+	u64 pos;			/* [pos_lock] */
+	void *private;			/* the kind's own */
+	char *path;			/* [I] absolute, for /proc; may be NULL */
+};
+
+void file_get(struct file *f);
+void file_put(struct file *f);
+
+#endif

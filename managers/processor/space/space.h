@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An address space as the processor node sees it: a replica of its map, page tables that are views of the pcache, its
+ * numbers (sequence number for faults, change number for M). The contract between memory (space/, pcache/) and
+ * processes (process/, fs/, syscall/).
+ *
+ * Locks: map_lock (sleeps) > set lock > page-table lock; see pcache/pcache.h. Functions here take map_lock themselves
+ * unless they say otherwise; all may sleep and call other nodes.
+ */
+#ifndef MANAGERS_PROCESSOR_SPACE_H
+#define MANAGERS_PROCESSOR_SPACE_H
+
+#include "arch/x86/paging.h"
+#include "kernel/mutex.h"
+#include "lib/vma.h"
+
+struct file;			/* fs/file.h: an open file; file_get(), file_put() */
+struct object;			/* space/object.h: a file's data or shared memory known here */
+
+struct space {
+	u64 id;				/* [I] on M; 0: not there yet */
+	u16 memory_node;		/* [I] its home */
+	u64 salt;			/* [I] set hash; a fork's child has its parent's */
+	refcount_t refs;		/* threads, /proc readers */
+	struct mutex map_lock;
+	struct vma_map map;		/* [map_lock to change; seq to read, see space_find_vma()] */
+	struct spinlock pt_lock;	/* page-table lock */
+	struct pgd pgd;			/* [pt_lock] */
+	u64 seq;			/* [set + page-table lock] bumped by every change of the map before it takes effect */
+	u64 change;			/* [map_lock] last change number given out */
+	u64 brk_start, brk;		/* [map_lock] */
+	u64 mmap_top;			/* [I after exec] highest address mmap() looks below */
+	u64 stack_top, code_start, code_end, data_start, data_end;	/* [I after exec] for /proc */
+	u64 arg_start, arg_end, env_start, env_end;
+	u64 committed;			/* [map_lock] pages charged */
+	u64 footprint;			/* [a] distinct pages touched */
+	void *private;			/* space/'s own */
+};
+
+/* --- life --- */
+struct space *space_create(void);			/* empty, on the memory node; NULL with *err set otherwise */
+void space_get(struct space *s);
+/* The last put removes everything: PTEs, owners, lines, M's copy (the exit call is repeated until acknowledged, L42). */
+void space_put(struct space *s);
+/* fork: *child shares everything copy-on-write. -ENOMEM when M or P refuses: nothing has changed then. */
+int __must_check space_fork(struct space *parent, struct space **child);
+
+struct exec_image {		/* what exec needs to start the program */
+	u64 entry, at_entry, at_phdr, at_base, stack_top;
+	u32 at_phnum, at_phent;
+	bool exec_stack;
+};
+/*
+ * Load program (and interpreter, or NULL) into the fresh space s. exec_probe first: kind is EXEC_STATIC, EXEC_INTERP
+ * (text: the interpreter's path) or EXEC_SCRIPT (text: the line behind "#!"); text has room for 256 bytes.
+ */
+int __must_check space_exec_probe(struct file *program, u32 *kind, char *text);
+int __must_check space_exec(struct space *s, struct file *program, struct file *interp, bool randomise, u64 stack_limit,
+			    struct exec_image *image);
+/* Copy into another space than the current one (exec's stack): as uaccess, for s. 0 or -EFAULT, -EIO. */
+int __must_check space_write(struct space *s, u64 va, const void *buf, size_t len);
+int __must_check space_read(struct space *s, u64 va, void *buf, size_t len);
+
+/* --- faults --- */
+/*
+ * The page-fault path: makes va accessible as asked or says why not. 0; -EFAULT: not mapped (SEGV_MAPERR); -EACCES: not
+ * allowed (SEGV_ACCERR); -ENXIO: beyond the object's end, or -EHOSTDOWN, -EIO: its home is lost (SIGBUS);
+ * -ENOMEM (SIGKILL by the caller's choice); -EINTR: fatal signal pending.
+ */
+int space_fault(struct space *s, u64 va, unsigned fault_flags);		/* FAULT_* of arch/x86/regs.h */
+bool space_mapped(struct space *s, u64 va);
+
+/* --- system calls: results as the system call returns them --- */
+s64 space_mmap(struct space *s, u64 addr, u64 len, u32 prot, u32 flags, struct file *file, u64 off);
+s64 space_munmap(struct space *s, u64 addr, u64 len);
+s64 space_mprotect(struct space *s, u64 addr, u64 len, u32 prot);
+s64 space_brk(struct space *s, u64 addr);
+s64 space_mremap(struct space *s, u64 old, u64 old_len, u64 new_len, u32 flags, u64 new_addr);
+s64 space_madvise(struct space *s, u64 addr, u64 len, int advice);
+s64 space_msync(struct space *s, u64 addr, u64 len, int flags);
+s64 space_mincore(struct space *s, u64 addr, u64 len, u64 vec);
+s64 space_mlock(struct space *s, u64 addr, u64 len, bool lock);
+
+/* The key of a futex word: same key, same memory, whoever maps it where. 0 or -EFAULT. */
+struct futex_key { u64 space, index; u32 offset; };
+int __must_check space_futex_key(struct space *s, u64 va, bool shared, struct futex_key *key);
+
+/* for /proc/self/maps: fn for each vma under map_lock */
+void space_for_each_vma(struct space *s, void (*fn)(const struct vma *v, void *arg), void *arg);
+
+/* --- file data: all read() and write() of regular files go through here, coherent with mappings --- */
+struct object {
+	u64 id;				/* [I] M's object id */
+	u64 version;
+	u16 memory_node;		/* [I] */
+	refcount_t refs;		/* open files and vmas on this node */
+	struct list hash_link;
+	struct list lines;		/* [RANK_PCACHE_OBJECT] pcache lines and victim entries of it */
+	struct spinlock lock;
+	u64 size;			/* [lock] as M last said */
+	u16 storage_node;
+	u32 fs, gen;			/* [I] identity of the file; fs 0xffffffff: shared memory without a file */
+	u64 ino;
+};
+int __must_check object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out);
+int __must_check object_create_shm(u64 size, struct object **out);
+void object_get(struct object *o);
+void object_put(struct object *o);	/* the last one closes it on M */
+/* kernel buffers; bytes moved (short at the end of file) or negative errno */
+s64 __must_check object_read(struct object *o, u64 off, void *buf, size_t len);
+s64 __must_check object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append);
+int __must_check object_truncate(struct object *o, u64 size);
+int __must_check object_sync(struct object *o, bool disk);
+u64 object_size(struct object *o);
+
+/* --- start, and the end-of-run balance --- */
+int space_init(void);			/* parameters pcache.*; called by manager_init before programs may run */
+/* After the last program is gone: flush and drop cached object pages; then check the invariants and the balance: 0, or the
+ * number of things left over, each logged. */
+unsigned space_balance(void);
+
+#endif
