@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "lib/crc32.h"
+
+static u32 bitwise(u32 reg, const u8 *p, size_t n)
+{
+	while (n-- > 0) {
+		reg ^= *p++;
+		for (int i = 0; i < 8; i++)
+			reg = reg & 1 ? reg >> 1 ^ 0xedb88320u : reg >> 1;
+	}
+	return reg;
+}
+
+static void check_value(void **state)
+{
+	assert_int_equal(~crc32_update(~0u, "123456789", 9), 0xcbf43926u);	/* the catalogue's check value */
+	assert_int_equal(crc32_update(0x12345678, "", 0), 0x12345678);
+}
+
+static void against_bitwise(void **state)
+{
+	u8 buf[200];
+
+	srandom(3);
+	for (int i = 0; i < 3000; i++) {
+		size_t n = random() % 180, off = random() % 16, cut = n ? random() % n : 0;
+		u32 reg = (u32)random() << 1;
+
+		for (size_t k = 0; k < sizeof(buf); k++)
+			buf[k] = random();
+		assert_int_equal(crc32_update(reg, buf + off, n), bitwise(reg, buf + off, n));
+		assert_int_equal(crc32_update(crc32_update(reg, buf + off, cut), buf + off + cut, n - cut), bitwise(reg, buf + off, n));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(check_value), cmocka_unit_test(against_bitwise) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

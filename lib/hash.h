@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mixing of integers into hash values: each input bit moves each output bit with a chance near one half. Not for keys
+ * that an enemy chooses; that is lib/siphash.h. Take the upper bits with hash_bits().
+ */
+#ifndef LIB_HASH_H
+#define LIB_HASH_H
+
+#include "lib/base/types.h"
+
+/* A bijection of 64 bits: two rounds of xor-shift and multiply by odd constants. */
+static inline u64 hash64(u64 x)
+{
+	x ^= x >> 32;
+	x *= 0xd6e8feb86659fd93ULL;
+	x ^= x >> 32;
+	x *= 0xd6e8feb86659fd93ULL;
+	x ^= x >> 32;
+	return x;
+}
+
+static inline u64 hash64_2(u64 a, u64 b) { return hash64(hash64(a) + 0x9e3779b97f4a7c15ULL + b); }
+
+/* A value below 2^bits, bits 1..63 */
+static inline u64 hash_bits(u64 x, unsigned bits) { return hash64(x) >> (64 - bits); }
+
+/* Bytes, for tables keyed by strings */
+static inline u64 hash_bytes(const void *p, size_t n)
+{
+	const u8 *s = p;
+	u64 h = 0xcbf29ce484222325ULL ^ n;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ s[i]) * 0x100000001b3ULL;
+	return hash64(h);
+}
+
+#endif

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+# Unit tests on the host: every x_test.c of the tree, one binary each, with the address and undefined-behaviour sanitizers.
+# In one of a test's first five lines, `/* SOURCES: a.c b.c */` names the sources it is linked with besides the shim and lib/.
+# `make check-unit`; `make check-unit T=lib/` runs those whose path begins so; CC=clang works.
+
+.PHONY: check-unit check-unit-build
+T	?=
+UNIT_O	:= $(O)/host
+UNIT_OPT ?= -O1
+UNIT_CFLAGS := -std=gnu11 -g $(UNIT_OPT) -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	   -fno-omit-frame-pointer -fno-strict-aliasing -DTANGRAM_HOST -DCONFIG_DEBUG=1 -Itests/host/include -I. \
+	   -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
+	   -Wno-address-of-packed-member -Wno-format-truncation
+UNIT_TESTS := $(patsubst ./%,%,$(shell find . -name '*_test.c' -not -path './build*' -not -path './.git/*' -not -path './user/*' | sort))
+UNIT_BINS := $(patsubst %.c,$(UNIT_O)/%,$(filter $(T)%,$(UNIT_TESTS)))
+# What any test may use without naming it: an archive, so that only what is missing is taken.
+UNIT_LIB_SRC := tests/host/shim.c tests/host/shim_mem.c tests/host/shim_thread.c $(wildcard kernel/mutex.c kernel/work.c kernel/param.c \
+	   kernel/counter.c) $(filter-out %_test.c lib/string.c lib/printf.c,$(wildcard lib/*.c))
+UNIT_LIB_OBJ := $(patsubst %.c,$(UNIT_O)/lib/%.o,$(UNIT_LIB_SRC))
+
+$(UNIT_O)/lib/%.o: %.c tests/host/build.mk
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$@)$(CC) $(UNIT_CFLAGS) -MMD -MP -c $< -o $@
+$(UNIT_O)/shim.a: $(UNIT_LIB_OBJ)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+
+unit_sources = $(shell sed -n '1,5s|.*SOURCES:\([^*]*\)\*/.*|\1|p' $(1))
+define unit_rule
+$(UNIT_O)/$(1:.c=): $(1) $(call unit_sources,$(1)) $(UNIT_O)/shim.a
+	@mkdir -p $$(@D)
+	$$(call say,HOSTCC,$$@)$$(CC) $$(UNIT_CFLAGS) -MMD -MP -MF $$@.d $(1) $(call unit_sources,$(1)) $(UNIT_O)/shim.a \
+		-o $$@ -lcmocka -lpthread
+endef
+$(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
+-include $(UNIT_BINS:=.d) $(UNIT_LIB_OBJ:.o=.d)
+
+# Builds go on past a test that does not compile, so that it is one FAIL line, not the end.
+check-unit:
+	$(Q)$(MAKE) --no-print-directory -k O=$(O) CC=$(CC) T='$(T)' check-unit-build || true
+	$(Q)O=$(O)/host tests/host/run.sh $(patsubst $(UNIT_O)/%,%,$(UNIT_BINS))
+check-unit-build: $(UNIT_BINS)
