@@ -42,13 +42,17 @@ struct vma {
 	struct rb_node node;
 };
 
-struct vma_ops {		/* called when a vma that names a file or object is copied (split, fork) or freed */
+/*
+ * Called when a vma that names a file or object is copied (split, fork, move) or freed (removed, merged away), so that
+ * references are counted per vma. vma_map_add() takes over the caller's reference when it succeeds: no copied() for it.
+ */
+struct vma_ops {
 	void (*copied)(struct vma *v, void *arg);
 	void (*freed)(struct vma *v, void *arg);
 };
 
 struct vma_map {
-	struct rb_root tree;
+	struct rb_tree tree;	/* by start */
 	u64 nr_vmas, nr_pages, nr_accounted;	/* accounted: pages charged to commit */
 	const struct vma_ops *ops;	/* may be NULL */
 	void *arg;
@@ -63,13 +67,26 @@ struct vma *vma_next(struct vma *v);
 int __must_check vma_map_add(struct vma_map *m, const struct vma *tmpl);
 /* Remove all of [start, end), splitting at its borders; nothing there is fine. */
 int __must_check vma_map_remove(struct vma_map *m, u64 start, u64 end);
+/* Private writable memory is charged to commit from the moment it becomes writable (VMA_ACCOUNTED is then set, and stays). */
+static inline bool vma_accountable(u32 prot, u32 flags)
+{
+	return (prot & PROT_WRITE) != 0 && (flags & (VMA_SHARED | VMA_NORESERVE | VMA_VDSO)) == 0;
+}
+u64 vma_protect_charge(struct vma_map *m, u64 start, u64 end, u32 prot);	/* pages a protect would newly charge */
+u64 vma_accounted_in(struct vma_map *m, u64 start, u64 end);			/* pages charged in the range */
 /* -ENOMEM also when part of the range is not mapped (as Linux's mprotect says), having changed nothing. */
 int __must_check vma_map_protect(struct vma_map *m, u64 start, u64 end, u32 prot);
+/* What is mapped of the range is changed, gaps are skipped. */
 int __must_check vma_map_flags(struct vma_map *m, u64 start, u64 end, u32 set, u32 clear);
-/* Move [start, start+len), one vma or part of one, to new_start with new_len (its tail grows or shrinks). */
+/*
+ * Move [start, start+len), one vma or part of one, to new_start with new_len (its tail grows or shrinks). new_start == start
+ * changes the length in place. -EFAULT: not within one vma; -EEXIST: the target is not free.
+ */
 int __must_check vma_map_move(struct vma_map *m, u64 start, u64 len, u64 new_start, u64 new_len, bool dontunmap);
 int __must_check vma_map_copy(struct vma_map *dst, struct vma_map *src);	/* fork; honours DONTFORK */
-/* Highest free gap of len below top and at or above floor (Linux's top-down search); 0 when there is none. */
+/* Highest free gap of len below top and at or above floor (Linux's top-down search); 0 when there is none. A gap ends
+ * VMA_STACK_GUARD below a mapping that grows down. */
+#define VMA_STACK_GUARD (256 * PAGE_SIZE)
 u64 vma_find_gap(struct vma_map *m, u64 floor, u64 top, u64 len);
 bool vma_range_free(struct vma_map *m, u64 start, u64 end);
 
