@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""The nodes of a cluster: what each is told on its kernel command line, and the QEMU that carries it."""
+
+import os
+
+from .host import BUILD, TangramError, find_program, format_size
+from .ports import encode
+
+ROLES = ("processor", "memory", "storage")
+SHORT = {"P": "processor", "M": "memory", "S": "storage"}
+NODE_ID = {"processor": 1, "memory": 2, "storage": 3}
+STD_PORTS = ("stdin", "stdout", "stderr")
+
+
+def node_ip(number):
+    return "10.77.0.%d" % number
+
+
+def node_mac(number):
+    return "52:54:00:77:00:%02x" % number
+
+
+def kernel_path(role):
+    path = os.path.join(BUILD, role, "tangram.elf")
+    if not os.path.exists(path) and "TANGRAM_QEMU" not in os.environ:
+        raise TangramError("no kernel for the %s node: %s does not exist (run `make`)" % (role, path))
+    return path
+
+
+def parameters(config, role):
+    """The kernel parameters of a node, in order: [(name, value)]."""
+    own = NODE_ID[role]
+    out = [("fit.node", str(own)), ("fit.ip", "%s/24" % node_ip(own)),
+           ("fit.peers", ",".join("%d:%s" % (n, node_ip(n)) for n in NODE_ID.values() if n != own)),
+           ("hostname", config.hostname)]
+    if role == "processor":
+        out += [("pcache.size", format_size(config.pcache)), ("pcache.ways", str(config.ways)),
+                ("pcache.victim", str(config.victim)), ("pcache.policy", config.policy)]
+    if role == "storage":
+        mounts = ["vda:/:rw"]
+        for i, (_, mount, mode) in enumerate(config.disks):
+            mounts.append("vd%s:%s:%s" % (chr(ord("b") + i), mount, mode))
+        out.append(("storage.mount", ",".join(mounts)))
+    for to, words in config.append:
+        if to in (role, "all"):
+            out += [tuple(word.split("=", 1)) if "=" in word else (word, None) for word in words]
+    return out
+
+
+def command_line(pairs):
+    return " ".join(name if value is None else "%s=%s" % (name, encode(value).decode(errors="surrogateescape"))
+                    for name, value in pairs)
+
+
+def qemu_program():
+    return os.environ.get("TANGRAM_QEMU") or find_program("qemu-system-x86_64")
+
+
+def wire_options(path, number, nic="virtio"):
+    """The QEMU options that put a VM on a wire."""
+    device = {"virtio": "virtio-net-pci,host_mtu=9000", "e1000e": "e1000e"}[nic]
+    return ["-netdev", "stream,id=wire,server=off,addr.type=unix,addr.path=%s" % path,
+            "-device", "%s,netdev=wire,mac=%s" % (device, node_mac(number))]
+
+
+def qemu_command(config, role, folder, log, disks):
+    """The command of a node's QEMU. folder: of the sockets; disks: [(file, read-only)] of the storage node."""
+    memory = {"processor": config.memory, "memory": config.mem_memory, "storage": config.storage_memory}[role]
+    cpus = {"processor": config.cpus, "memory": config.mem_cpus, "storage": 1}[role]
+    command = [qemu_program(), "-name", "tangram-%s" % role, "-machine", "q35", "-nodefaults", "-no-reboot",
+               "-accel", "tcg,thread=multi", "-cpu", "max", "-display", "none",
+               "-smp", str(cpus), "-m", "%dK" % (memory >> 10), "-serial", "file:%s" % log]
+    words = command_line(parameters(config, role))
+    if config.boot == "direct":
+        command += ["-kernel", kernel_path(role), "-append", words]
+    else:
+        command += grub_options(role, words, folder)
+    command += wire_options(os.path.join(folder, "wire"), NODE_ID[role], config.nic)
+    for i, (file, read_only) in enumerate(disks):
+        command += ["-drive", "file=%s,format=raw,if=none,id=disk%d,cache=writeback,read-only=%s"
+                    % (file.replace(",", ",,"), i, "on" if read_only else "off"),
+                    "-device", "virtio-blk-pci,drive=disk%d" % i]
+    command += ["-device", "virtio-serial-pci,id=ports"]
+    for port in port_names(role):
+        # In a cluster that stays, the stdin port is opened again for the next program after an end of file.
+        command += ["-chardev", "socket,id=%s,path=%s,server=off%s"
+                    % (port, os.path.join(folder, role + "." + port), ",reconnect=1" if port == "stdin" and config.stays else ""),
+                    "-device", "virtserialport,bus=ports.0,chardev=%s,name=tangram.%s" % (port, port)]
+    return command + config.qemu
+
+
+def port_names(role):
+    return ("control",) + (STD_PORTS if role == "processor" else ())
+
+
+def grub_options(role, words, folder):
+    """
+    Boot the rescue image. Its menu takes role and parameters from the file tangram.cfg of a disk labelled TANGRAM, when
+    there is one, and starts without waiting.
+    """
+    import subprocess
+    iso = os.path.join(BUILD, "tangram.iso")
+    if not os.path.exists(iso):
+        raise TangramError("no boot image: %s does not exist (run `make`)" % iso)
+    disk = os.path.join(folder, role + ".cfg.img")
+    config = os.path.join(folder, role + ".cfg")
+    with open(config, "w") as file:
+        file.write("set tangram_role='%s'\nset tangram_args='%s'\n" % (role, words.replace("'", "'\\''")))
+    for command in ([find_program("mformat"), "-C", "-i", disk, "-f", "1440", "-v", "TANGRAM", "::"],
+                    [find_program("mcopy"), "-i", disk, config, "::tangram.cfg"]):
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            raise TangramError("mtools: %s" % done.stdout.decode(errors="replace").strip())
+    return ["-drive", "file=%s,format=raw,if=none,id=iso,media=cdrom,read-only=on" % iso,
+            "-device", "ide-cd,drive=iso,bootindex=1",
+            "-drive", "file=%s,format=raw,if=none,id=cfg,read-only=on" % disk, "-device", "ide-hd,drive=cfg"]

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""
+Processes and files that must not outlive the tool. Each child dies with us by PR_SET_PDEATHSIG; the folder of the
+sockets and disk copies is removed by a guardian, a process of its own that waits for our end of a pipe to close. So
+even SIGKILL leaves nothing.
+"""
+
+import ctypes
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)       # loaded before any fork
+
+
+def die_with_parent(parent, how=signal.SIGKILL):
+    _libc.prctl(PR_SET_PDEATHSIG, how)
+    if os.getppid() != parent:                  # it died before the line above
+        os._exit(1)
+
+
+def spawn(command, output):
+    """Start a child in a session of its own (Ctrl-C is ours to handle), its output into a file."""
+    parent = os.getpid()
+    with open(output, "ab") as file:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
+                                preexec_fn=lambda: die_with_parent(parent))
+
+
+def stop(processes, seconds=2.0):
+    """End children: SIGTERM, and SIGKILL for those that do not heed it."""
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    deadline = time.monotonic() + seconds
+    for process in processes:
+        try:
+            process.wait(max(0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _remove(folder):
+    for _ in range(50):                         # a dying child may still be adding to it
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.exists(folder):
+            return
+        time.sleep(0.05)
+
+
+class PrivateFolder:
+    """A temporary folder, removed at the latest when this process is gone. Its path is short: unix sockets lie in it."""
+
+    def __init__(self):
+        base = tempfile.gettempdir()
+        if len(base) > 40:
+            base = "/tmp"
+        self.path = os.path.join(base, "tangram-%d-%s" % (os.getuid(), secrets.token_hex(4)))
+        reading, self._pipe = os.pipe()
+        self._guardian = os.fork()              # before there is anything to guard
+        if self._guardian == 0:
+            self._guard(reading)
+        os.close(reading)
+        os.mkdir(self.path, 0o700)
+
+    def _guard(self, reading):
+        try:
+            os.setsid()
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            null = os.open(os.devnull, os.O_RDWR)
+            for fd in (0, 1, 2):                # a pipe of the caller's must not stay open because of us
+                os.dup2(null, fd)
+            os.closerange(3, reading)
+            os.closerange(reading + 1, 1024)
+            os.chdir("/")
+            while os.read(reading, 4096):
+                pass
+            _remove(self.path)
+        finally:
+            os._exit(0)
+
+    def remove(self):
+        """Remove it now; children must have ended."""
+        if self._pipe is None:
+            return
+        _remove(self.path)
+        os.close(self._pipe)
+        self._pipe = None
+        os.waitpid(self._guardian, 0)

@@ -1,0 +1,253 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""
+Tests of scripts/tangram with fake nodes (fake_node.py): what the tool promises, whatever the kernels do.
+Usage: tool_test.py [TEST...]; BUILD by TANGRAM_BUILD.
+"""
+
+import glob
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.environ.get("TANGRAM_BUILD", os.path.join(ROOT, "build"))
+IMAGE = os.path.join(BUILD, "images", "default.img")
+TOOL = os.path.join(ROOT, "scripts", "tangram")
+
+
+def leftovers(marker):
+    """Processes and sockets of runs whose command line or folder shows the marker."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, "rb") as file:
+                line = file.read().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if marker in line and str(os.getpid()) != path.split("/")[2]:
+            found.append(line)
+    return found + glob.glob(os.path.join(marker, "tangram-*"))
+
+
+class Tool(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="tt-", dir="/tmp")
+        self.addCleanup(self.folder.cleanup)
+        self.tmp = os.path.join(self.folder.name, "t")      # TMPDIR: all private folders are below it
+        os.mkdir(self.tmp)
+        self.env = dict(os.environ, TANGRAM_QEMU=os.path.join(HERE, "fake_node.py"), TANGRAM_BUILD=BUILD,
+                        TANGRAM_FAKE_PROGRAMS=os.path.join(BUILD, "user"), TMPDIR=self.tmp,
+                        XDG_RUNTIME_DIR=self.tmp)
+        self.env.pop("TANGRAM_FAKE", None)
+
+    def path(self, name, content=None):
+        path = os.path.join(self.folder.name, name)
+        if content is not None:
+            with open(path, "wb") as file:
+                file.write(content)
+        return path
+
+    def read(self, path):
+        with open(path, "rb") as file:
+            return file.read()
+
+    def command(self, *options, program=()):
+        words = [TOOL, *options]
+        if options and options[0] in ("run", "up"):
+            words += ["--log-dir", self.path("log")]
+        return words + (["--", *program] if program else [])
+
+    def run_tool(self, *options, program=(), fake="", stdin=b"", timeout=60, env=None):
+        """(status, stdout, stderr); afterwards nothing may be left."""
+        done = subprocess.run(self.command(*options, program=program), input=stdin, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=dict(self.env, TANGRAM_FAKE=fake, **(env or {})),
+                              timeout=timeout)
+        self.assert_nothing_left(1)
+        return done.returncode, done.stdout, done.stderr.decode()
+
+    def assert_nothing_left(self, seconds=5):
+        deadline = time.monotonic() + seconds
+        while leftovers(self.tmp):
+            self.assertLess(time.monotonic(), deadline, leftovers(self.tmp))
+            time.sleep(0.05)
+
+    def assert_own_lines(self, text):
+        for line in text.splitlines():
+            self.assertTrue(line.startswith("tangram: "), line)
+
+    def test_streams_are_exact(self):
+        data = os.urandom(2000000)
+        status, out, err = self.run_tool("run", "--quiet", program=["stdin_cat"], stdin=data)
+        self.assertEqual((status, err), (0, "stdin_cat: OK 2000000 bytes\n"))
+        self.assertTrue(out == data)
+        file = self.path("in", data[:70001])
+        status, out, err = self.run_tool("run", "--quiet", "--stdin", file, program=["stdin_cat"], stdin=b"not this")
+        self.assertEqual((status, out == data[:70001]), (0, True))
+        status, out, err = self.run_tool("run", program=["hello", "to stderr\n"])
+        self.assertEqual((status, out), (0, b"hello, world\nhello: OK\n"))
+        self.assert_own_lines(err.replace("to stderr\n", "", 1))
+
+    def test_stdin_of_every_kind(self):
+        for stdin in (open(os.devnull), open(self.path("file", b"abc\n"))):
+            with stdin:
+                done = subprocess.run(self.command("run", "--quiet", program=["stdin_cat"]), stdin=stdin,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env, timeout=30)
+            self.assertEqual((done.returncode, done.stdout), (0, b"" if stdin.name == os.devnull else b"abc\n"))
+
+    def test_output_as_it_comes(self):
+        """What a program says arrives before it ends."""
+        process = subprocess.Popen(self.command("run", "--quiet", program=["stdin_cat"]), stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
+        for line in (b"one\n", b"two\n"):
+            process.stdin.write(line)
+            process.stdin.flush()
+            self.assertEqual(process.stdout.readline(), line)
+        process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 0)
+
+    def test_status(self):
+        for n in (0, 1, 42, 255):
+            self.assertEqual(self.run_tool("run", "--quiet", program=["exit_status", str(n)])[0], n)
+        self.assertEqual(self.run_tool("run", "--quiet", program=["exit_status", "-s", "15"])[0], 128 + 15)
+        self.assertEqual(self.run_tool("run", "--quiet", program=["segv", "read"])[0], 128 + 11)
+        status, out, err = self.run_tool("run", "--quiet", program=["no-such-program"])
+        self.assertEqual((status, out), (127, b""))
+        self.assertEqual(err.count("\n"), 1)
+        self.assertIn("no-such-program", err)
+
+    def test_arguments_and_environment(self):
+        status, out, err = self.run_tool("run", "--env", "A=1 2%", "--env", "PATH=/x",
+                                         program=["args_env", "--", "a b", "", "%20", "--cpus"])
+        self.assertEqual(status, 0)
+        for i, word in enumerate(("--", "a b", "", "%20", "--cpus")):
+            self.assertIn(b"arg %d %s\n" % (i + 1, word.encode()), out)
+        self.assertIn(b"env A=1 2%\n", out)
+        self.assertIn(b"env PATH=/x\n", out)
+
+    def test_json(self):
+        file = self.path("facts.json")
+        self.assertEqual(self.run_tool("run", "--json", file, "--pcache", "4M", "--append", "P:'loglevel=7'",
+                                       program=["exit_status", "3"])[0], 3)
+        with open(file) as opened:
+            facts = json.load(opened)
+        self.assertEqual((facts["exit_status"], facts["footprint"], facts["error"]), (3, 123, None))
+        self.assertGreater(facts["guest_seconds"], 0)
+        self.assertGreater(facts["boot_seconds"], 0)
+        node = facts["nodes"]["processor"]
+        self.assertEqual(node["parameters"]["pcache.size"], "4M")
+        self.assertEqual(node["parameters"]["loglevel"], "7")
+        self.assertEqual(node["counters"]["nr_pgfault"], 1001)
+        self.assertEqual(facts["nodes"]["memory"]["accounting"], {"free_frames": 5000, "pages": 0})
+
+    def test_cluster_failures(self):
+        for fake, text in (("storage:die", "storage node ended unexpectedly"), ("memory:silent", "memory node is not ready"),
+                           ("processor:panic", "processor node panicked: the fake broke"),
+                           ("processor:logpanic", "panicked: the fake broke silently"),
+                           ("processor:killed", "processor node ended unexpectedly"),
+                           ("processor:leak", "processor node: lines_live 3"), ("memory:leak", "memory node: pages 3"),
+                           ("storage:stuck", "do not power off")):
+            with self.subTest(fake):
+                status, _, err = self.run_tool("run", "--quiet", "--boot-timeout", "2", program=["hello"], fake=fake)
+                self.assertEqual(status, 125)
+                self.assertEqual(err.count("\n"), 1, err)
+                self.assertIn(text, err)
+
+    def test_wrong_options(self):
+        for options in (("--cpus", "0"), ("--cpus", "x"), ("--pcache", "1.5M"), ("--policy", "best"), ("--nope",),
+                        ("--add", "x"), ("--disk", "x"), ("--disk", "/none:/mnt"), ("--env", "x"), ("--timeout", "-1"),
+                        ("--append", "X:a=b"), ("--image", "nothing"), ("--pcache", "1G"), ("--memory", "1M"),
+                        ("--stdin", "/none"), ("--faults", "drop=7"), ("--add", "/none=/x")):
+            status, out, err = self.run_tool("run", *options, "--quiet", program=["hello"])
+            self.assertEqual((status, out, err.count("\n")), (125, b"", 1), (options, err))
+            self.assert_own_lines(err)
+        self.assertEqual(self.run_tool("run", "--quiet")[0], 125)
+
+    def test_timeout(self):
+        start = time.monotonic()
+        status, _, err = self.run_tool("run", "--quiet", "--timeout", "1.5", program=["memtest", "500", "1", "1000"])
+        self.assertEqual(status, 124)
+        self.assertIn("timeout", err)
+        self.assertLess(time.monotonic() - start, 6)
+        self.assertEqual(self.run_tool("run", "--quiet", "--timeout", "1", program=["hello"], fake="memory:silent")[0], 124)
+
+    def test_signals_take_everything_down(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            process = subprocess.Popen(self.command("run", program=["stdin_cat"]), stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
+            process.stdin.write(b"x")
+            process.stdin.flush()
+            process.stdout.read(1)
+            process.send_signal(number)
+            process.communicate(timeout=10)
+            self.assertEqual(process.returncode, 128 + number)
+            self.assert_nothing_left(1)
+
+    def test_killed_at_random_points(self):
+        rng = random.Random(5)
+        for _ in range(12):
+            process = subprocess.Popen(self.command("run", program=["memtest", "100", "1", "1000"]),
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                       env=self.env, start_new_session=True)
+            time.sleep(rng.random() * 0.8)
+            if rng.random() < 0.5:
+                process.kill()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            self.assert_nothing_left(5)
+
+    def test_broken_pipe(self):
+        process = subprocess.Popen(self.command("run", "--quiet", program=["stdin_cat"]), stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
+        process.stdin.write(b"x")
+        process.stdin.flush()
+        process.stdout.read(1)
+        process.stdout.close()
+        process.stdin.write(b"y" * 10)
+        process.stdin.flush()
+        self.assertEqual(process.wait(20), 128 + signal.SIGPIPE)
+        process.stdin.close()
+        process.stderr.close()
+
+    def test_add_and_get(self):
+        file = self.path("note", b"take me there and back")
+        before = self.read(IMAGE)
+        for program, expected in ((["hello"], 0), (["exit_status", "9"], 9)):
+            out = self.path("back")
+            self.assertEqual(self.run_tool("run", "--quiet", "--add", file + "=/data/new/note", "--get",
+                                           "/data/new/note=" + out, program=program)[0], expected)
+            self.assertEqual(self.read(out), b"take me there and back")
+            os.unlink(out)
+        status, _, err = self.run_tool("run", "--quiet", "--get", "/none=" + self.path("x"), program=["hello"])
+        self.assertEqual((status, err.count("\n")), (125, 1))
+        status = self.run_tool("run", "--quiet", "--add", file + "=/n", "--get", "/n=" + self.path("back"),
+                               program=["hello"], fake="processor:panic")[0]
+        self.assertEqual((status, os.path.exists(self.path("back"))), (125, True))
+        self.assertTrue(before == self.read(IMAGE))
+
+    def test_several_at_once(self):
+        processes = [subprocess.Popen([TOOL, "run", "--quiet", "--log-dir", self.path("log%d" % i), "--", "exit_status",
+                                       str(10 + i)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, env=self.env) for i in range(4)]
+        for i, process in enumerate(processes):
+            _, err = process.communicate(timeout=60)
+            self.assertEqual((process.returncode, err), (10 + i, b""))
+        self.assert_nothing_left(1)
+
+    def test_tool_lines_in_order(self):
+        _, _, err = self.run_tool("run", program=["hello"])
+        self.assert_own_lines(err)
+        self.assertIn("tangram: nr_pgfault: 1001\n", err)
+        self.assertNotIn("nr_zero", err)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
