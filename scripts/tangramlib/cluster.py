@@ -19,8 +19,9 @@ BOOT_SECONDS = 60           # until the processor node must be ready
 ANSWER_SECONDS = 10         # for an answer on a control port
 POWEROFF_SECONDS = 15
 
-LOG_PANIC = re.compile(rb"^\[ *[0-9]+\.[0-9]+\] +(panic|emerg)\S* (?:\S+: )?(.*)$", re.MULTILINE)
-LOG_BAD = re.compile(rb"^\[ *[0-9]+\.[0-9]+\] +(panic|emerg|err|error|crit)\S* (?:\S+: )?(.*)$", re.MULTILINE)
+_STAMP = rb"^\[ *[0-9]+\.[0-9]+\] +"          # then: level role/cpu: text
+LOG_PANIC = re.compile(_STAMP + rb"(?:\S+ \S+: panic: ?|panic\S* (?:\S+: )?)(.*)$", re.MULTILINE)
+LOG_BAD = re.compile(_STAMP + rb"(?:panic|err|error)\S* (?:\S+: )?(.*)$", re.MULTILINE)
 
 
 class ClusterFailed(TangramError):
@@ -46,7 +47,7 @@ class Node:
             return None
         self._log_read += data.rfind(b"\n") + 1
         found = LOG_PANIC.search(data[:data.rfind(b"\n") + 1])
-        return found.group(2).decode(errors="replace") if found else None
+        return found.group(1).decode(errors="replace") if found else None
 
     def last_words(self):
         """What the log says about an end that nobody asked for."""
@@ -57,16 +58,16 @@ class Node:
             return ""
         bad = LOG_BAD.findall(data)
         if bad:
-            return bad[-1][1].decode(errors="replace").strip()
+            return bad[-1].decode(errors="replace").strip()
         lines = data.strip().splitlines()
         return lines[-1].decode(errors="replace").strip() if lines else "its log is empty"
 
 
 class Cluster:
-    def __init__(self, config, log_dir, say):
+    def __init__(self, config, log_dir, say, registry=None):
         self.config, self.log_dir, self.say = config, log_dir, say
         self.loop = Loop()
-        self.folder = PrivateFolder()
+        self.folder = PrivateFolder(registry)
         self.nodes = {role: Node(role, os.path.join(log_dir, role + ".log")) for role in nodes.ROLES}
         self.switch = None
         self.ports = {}                 # the processor's stdin, stdout, stderr

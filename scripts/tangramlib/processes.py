@@ -55,9 +55,13 @@ def _remove(folder):
 
 
 class PrivateFolder:
-    """A temporary folder, removed at the latest when this process is gone. Its path is short: unix sockets lie in it."""
+    """
+    A temporary folder, removed at the latest when this process is gone. Its path is short: unix sockets lie in it.
+    entry: a symbolic link to the folder, by which others find it; it goes with the folder.
+    """
 
-    def __init__(self):
+    def __init__(self, entry=None):
+        self.entry = entry
         base = tempfile.gettempdir()
         if len(base) > 40:
             base = "/tmp"
@@ -83,15 +87,34 @@ class PrivateFolder:
             os.chdir("/")
             while os.read(reading, 4096):
                 pass
-            _remove(self.path)
+            self._remove_all()
         finally:
             os._exit(0)
+
+    def publish(self):
+        """Make the entry; False when another cluster that lives has it."""
+        try:
+            os.symlink(self.path, self.entry)
+        except FileExistsError:
+            if os.path.isdir(self.entry):
+                return False
+            os.unlink(self.entry)               # its cluster and guardian were both killed
+            return self.publish()
+        return True
+
+    def _remove_all(self):
+        try:
+            if self.entry and os.readlink(self.entry) == self.path:
+                os.unlink(self.entry)
+        except OSError:
+            pass
+        _remove(self.path)
 
     def remove(self):
         """Remove it now; children must have ended."""
         if self._pipe is None:
             return
-        _remove(self.path)
+        self._remove_all()
         os.close(self._pipe)
         self._pipe = None
         os.waitpid(self._guardian, 0)

@@ -36,12 +36,15 @@ class FakeNode:
         faults = [word.split(":") for word in os.environ.get("TANGRAM_FAKE", "").split(",") if word]
         self.faults = {kind for role, kind in faults if role == self.role}
         self.log_file = open(re.sub("^file:", "", self.value("-serial")), "a", buffering=1)
+        self.stdin_lost = threading.Event()
         self.children, self.lock = {}, threading.Lock()
         self.ports = {}
         paths = {}
         for word in self.values("-chardev"):
             fields = dict(part.split("=", 1) for part in word.split(",") if "=" in part)
             paths[fields["id"]] = fields["path"]
+            if "reconnect" in fields:
+                threading.Thread(target=self.reconnect, args=(fields["path"],), daemon=True).start()
         for word in self.values("-device"):
             if word.startswith("virtserialport"):
                 fields = dict(part.split("=", 1) for part in word.split(",") if "=" in part)
@@ -159,17 +162,35 @@ class FakeNode:
         how = "signal=%d" % -status if status < 0 else "status=%d" % status
         self.say("exit", number, how, "seconds=%f" % (time.monotonic() - start), "footprint=123")
 
+    def reconnect(self, path):
+        """As a chardev with reconnect= does, for the stdin port."""
+        while True:
+            self.stdin_lost.wait()
+            sock = socket.socket(socket.AF_UNIX)
+            try:
+                sock.connect(path)
+            except OSError:
+                time.sleep(0.1)
+                continue
+            self.stdin_lost.clear()
+            self.ports["stdin"] = sock
+
     def feed(self, child):
-        try:
-            while True:
-                data = self.ports["stdin"].recv(65536)
-                if not data:
-                    break
-                child.stdin.write(data)
-                child.stdin.flush()
-            child.stdin.close()
-        except OSError:
-            pass
+        sock = self.ports["stdin"]
+        while True:
+            data = sock.recv(65536)
+            try:
+                if data:
+                    child.stdin.write(data)
+                    child.stdin.flush()
+                else:
+                    child.stdin.close()
+            except OSError:             # the child is gone: what comes is thrown away
+                pass
+            if not data:
+                break
+        sock.close()
+        self.stdin_lost.set()
 
 
 def copy(pipe, sock):

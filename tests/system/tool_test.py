@@ -34,7 +34,7 @@ def leftovers(marker):
             continue
         if marker in line and str(os.getpid()) != path.split("/")[2]:
             found.append(line)
-    return found + glob.glob(os.path.join(marker, "tangram-*"))
+    return found + [path for path in glob.glob(os.path.join(marker, "tangram-*")) if "tangram-clusters" not in path]
 
 
 class Tool(unittest.TestCase):
@@ -241,6 +241,70 @@ class Tool(unittest.TestCase):
             _, err = process.communicate(timeout=60)
             self.assertEqual((process.returncode, err), (10 + i, b""))
         self.assert_nothing_left(1)
+
+    def stay(self, *words, program=(), stdin=b""):
+        done = subprocess.run(self.command(*words, program=program), input=stdin, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=self.env, timeout=30)
+        return done.returncode, done.stdout, done.stderr.decode()
+
+    def test_cluster_that_stays(self):
+        self.assertEqual(self.stay("up", "--quiet", "--name", "one"), (0, b"", ""))
+        status, _, err = self.stay("up", "--quiet", "--name", "one")
+        self.assertEqual(status, 125)
+        self.assertIn("is up already", err)
+        for stdin in (b"first", b"", os.urandom(500000)):
+            status, out, err = self.stay("exec", "--quiet", "one", program=["stdin_cat"], stdin=stdin)
+            self.assertEqual((status, out, err), (0, stdin, "stdin_cat: OK %d bytes\n" % len(stdin)))
+        self.assertEqual(self.stay("exec", "--quiet", "one", program=["exit_status", "5"])[0], 5)
+        self.assertEqual(self.stay("exec", "--quiet", "--timeout", "0.5", "one", program=["memtest", "400", "1", "99"])[0],
+                         124)
+        facts = self.path("facts.json")
+        self.assertEqual(self.stay("exec", "--quiet", "--json", facts, "one", program=["hello"])[0], 0)
+        self.assertEqual(json.loads(self.read(facts))["nodes"]["memory"]["counters"]["nr_pgfault"], 1002)
+        client = subprocess.Popen(self.command("exec", "one", program=["stdin_cat"]), stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
+        client.stdin.write(b"x")
+        client.stdin.flush()
+        client.stdout.read(1)
+        client.kill()
+        client.communicate()
+        self.assertEqual(self.stay("exec", "--quiet", "one", program=["hello"])[0], 0)
+        self.assertRegex(self.stay("list")[1], rb"^one  up ")
+        out = self.stay("wire", "one")[1].decode()
+        self.assertIn("-netdev stream,id=wire,server=off,addr.type=unix,addr.path=" + self.tmp, out)
+        capture = self.path("x.pcap")
+        self.assertEqual(self.stay("wire", "one", "--pcap", capture, "--faults", "drop=0.1", "--stats")[0], 0)
+        self.assertEqual(os.path.getsize(capture), 24)
+        self.assertEqual(self.stay("wire", "one", "--faults", "drop=x")[0], 125)
+        self.assertEqual(self.stay("wire", "one", "--faults", "off")[0], 0)
+        note = self.path("passwd")
+        self.assertEqual(self.stay("down", "one", "--get", "/etc/passwd=" + note), (0, b"", ""))
+        self.assertIn(b"root:", self.read(note))
+        self.assert_nothing_left(2)
+        self.assertEqual(self.stay("list")[1], b"")
+        self.assertEqual(self.stay("exec", "one", program=["hello"])[0], 125)
+        self.assertEqual(self.stay("down", "one")[0], 125)
+        self.assertEqual(self.stay("up", "--name", "../x")[0], 125)
+
+    def test_keeper_killed(self):
+        self.stay("up", "--quiet", "--name", "two")
+        pid = int(self.stay("list")[1].split(b"keeper ")[1].split()[0])
+        os.kill(pid, signal.SIGKILL)
+        self.assert_nothing_left(5)
+        self.assertEqual(self.stay("list")[1], b"")
+        self.assertEqual(os.listdir(os.path.join(self.tmp, "tangram-clusters-%d" % os.getuid())), [])
+
+    def test_failed_up(self):
+        self.env["TANGRAM_FAKE"] = "memory:die"
+        status, _, err = self.stay("up", "--quiet", "--name", "three")
+        self.assertEqual((status, err.count("\n")), (125, 1), err)
+        self.assert_nothing_left(2)
+        self.env["TANGRAM_FAKE"] = "memory:silent"
+        process = subprocess.Popen(self.command("up", "--name", "four"), stderr=subprocess.DEVNULL, env=self.env)
+        time.sleep(0.7)
+        process.kill()
+        process.wait()
+        self.assert_nothing_left(5)
 
     def test_tool_lines_in_order(self):
         _, _, err = self.run_tool("run", program=["hello"])
