@@ -13,7 +13,9 @@ $(O)/images/default.img: $(user-bin) $(O)/data/text scripts/make-image scripts/t
 	@mkdir -p $(@D)
 	$(Q)/usr/bin/python3 scripts/make-image --programs $(O)/user --text $(O)/data/text $@
 
-.PHONY: check-tools check-image
-check-tools: check-image
+.PHONY: check-tools check-image check-logs
+check-tools: check-image check-logs
 check-image:
 	$(Q)/usr/bin/python3 scripts/tangramlib/image_test.py
+check-logs:
+	$(Q)/usr/bin/python3 scripts/tangramlib/logs_test.py
