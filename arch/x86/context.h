@@ -15,8 +15,12 @@ struct arch_context {
 	u64 fs_base, gs_base;	/* user's */
 	struct fpu_state *fpu;	/* NULL for kernel threads: they never use the FPU */
 	u64 cr3;		/* user page table to run on; 0: keep whatever is loaded (kernel thread) */
-	u64 user_rsp_scratch;
+	u32 notify;		/* [a] arch_set_notify(): user_return is to run before user mode */
+	u32 cpu;		/* [a] where it runs or ran last */
+	bool running;		/* [a] on a CPU now */
 };
+/* struct arch_context is the first member of struct thread: all that this layer knows of one. */
+static inline struct arch_context *context_of(struct thread *t) { return (struct arch_context *)t; }
 
 DECLARE_PER_CPU(struct thread *, arch_current);
 static inline struct thread *arch_current_thread(void)
@@ -26,6 +30,16 @@ static inline struct thread *arch_current_thread(void)
 	__asm__ volatile("movq %%gs:%1, %0" : "=r"(t) : "m"(arch_current));
 	return t;
 }
+
+/* The context that a CPU comes up in is this thread's: called once on each CPU, before its first arch_switch(). */
+void arch_current_init(struct thread *first);
+/* The user's FS and GS base of the current thread: arch_prctl(), execve(). Of another thread: its ctx before it first runs. */
+void arch_set_fs_base(u64 base);
+void arch_set_gs_base(u64 base);
+u64 arch_get_fs_base(void);
+u64 arch_get_gs_base(void);
+/* The current thread's ctx.cr3 from now on, loaded too (execve, exit: 0 leaves its space for the kernel's own). */
+void arch_set_cr3(u64 cr3);
 
 /* Prepare ctx so that the first switch to it calls entry(arg) on its own stack, interrupts on. */
 void arch_context_init(struct arch_context *ctx, void *stack_top, void (*entry)(void *arg), void *arg);

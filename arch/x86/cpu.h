@@ -66,7 +66,7 @@ static inline struct cpuid cpuid(u32 leaf, u32 sub)
 /* features found at boot; each test stands in one place (arch/x86/features.c) */
 struct cpu_features {
 	bool smep, smap, umip, nx, pcid, invpcid, x2apic, tsc_deadline, tsc_invariant, xsave, xsaveopt, xsavec, avx, avx512;
-	bool fsgsbase, rdrand, rdseed, pclmul, sse42, erms, gbpages;
+	bool fsgsbase, rdrand, rdseed, pclmul, sse42, erms, gbpages, rdtscp;
 	u32 xsave_size;		/* bytes for the features enabled in XCR0 */
 	u64 xcr0;
 	char brand[49];

@@ -24,9 +24,10 @@ int __must_check put_user64(u64 dst, u64 v);
 /* 0: stored new where old was; *seen is what was there; for futexes */
 int __must_check cmpxchg_user32(u64 dst, u32 old, u32 new, u32 *seen);
 
+#define USER_ADDRESS_END	0x00007ffffffff000ULL	/* paging.h's USER_END */
 static inline bool user_range_ok(u64 addr, u64 len)
 {
-	return addr < 0x00007ffffffff000ULL && len <= 0x00007ffffffff000ULL - addr;
+	return addr < USER_ADDRESS_END && len <= USER_ADDRESS_END - addr;
 }
 
 #endif
