@@ -117,21 +117,38 @@ void apic_send_startup(u32 apic_id, u32 page)
 	icr_write(apic_id, ICR_ASSERT | ICR_STARTUP | page);
 }
 
-/* Ticks of the divided timer in some milliseconds of the TSC. */
+struct timer_sample { u64 ns, width; u32 count; };
+
+/* The count and the clock in the middle of reading it, the quickest of some tries (see clock.c). */
+static struct timer_sample timer_sample(void)
+{
+	struct timer_sample best = { .width = ~0ULL };
+
+	for (int i = 0; i < 5; i++) {
+		u64 before = arch_clock_ns();
+		u32 count = apic_read(APIC_TIMER_NOW);
+		u64 width = arch_clock_ns() - before;
+
+		if (width < best.width)
+			best = (struct timer_sample){ before + width / 2, width, count };
+	}
+	return best;
+}
+
+/* The divided timer's rate, from some milliseconds of it. */
 static void timer_calibrate(void)
 {
-	u64 start, now, ticks;
+	struct timer_sample a, b;
 
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_16);
 	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
 	apic_write(APIC_TIMER_COUNT, ~0U);
-	start = arch_clock_ns();
+	a = timer_sample();
 	do {
-		now = arch_clock_ns();
-	} while (now - start < 5 * NSEC_PER_MSEC);
-	ticks = ~0U - apic_read(APIC_TIMER_NOW);
+		b = timer_sample();
+	} while (b.ns - a.ns < 5 * NSEC_PER_MSEC);
 	apic_write(APIC_TIMER_COUNT, 0);
-	timer_per_ns = (ticks << 32) / (now - start);
+	timer_per_ns = ((u64)(a.count - b.count) << 32) / (b.ns - a.ns);
 	BUG_ON(timer_per_ns == 0);
 }
 
