@@ -4,22 +4,19 @@
  *
  * Receive. Each buffer holds a whole frame of the device's MTU (9 KiB at 9000, 2 KiB at 1500), so that a frame is
  * handed up where the device wrote it; 256 of them are 2.3 MiB a queue. A device may still spread a frame over
- * buffers, which are copied together then. The interrupt wakes the thread; run dry, the thread looks on for a moment
- * (net.poll, 20 us) only if frames have lately come within such a moment, and sleeps otherwise.
+ * buffers, which are copied together then.
  *
  * Transmit. A batch is one notification. Nobody waits for completions one by one: they are collected by the receive
  * thread, whose frames answer what was sent; by a timer, so that done() comes within a millisecond or two whatever
  * happens; and by an interrupt only after the queue was full. send() itself never calls done(): its caller holds locks.
  */
-#include "arch/x86/cpu.h"
 #include "arch/x86/platform.h"
 #include "drivers/counters.h"
+#include "drivers/net_poll.h"
 #include "drivers/netdev.h"
 #include "drivers/virtio.h"
-#include "kernel/param.h"
 #include "kernel/thread.h"
 #include "kernel/time.h"
-#include "kernel/waitq.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
@@ -55,9 +52,8 @@ struct net_queue {
 	unsigned nr;				/* [I] */
 	/* receive: the queue's thread alone */
 	struct virtqueue rx;
-	struct waitq rx_wait;
+	struct net_poll poll;
 	u8 *linear;				/* where a frame in pieces is put together */
-	u64 gap_ns;				/* average time from running dry to the next frame */
 	/* transmit */
 	struct spinlock lock;			/* irqsave */
 	struct virtqueue tx;			/* [lock] */
@@ -72,7 +68,6 @@ struct virtio_net {
 	struct net_header *tx_header;		/* zeroes: no offload is in use; read only by the device */
 	u32 rx_size;				/* bytes of a receive buffer */
 	u32 frame_max;
-	u64 poll_ns;
 	u16 control_index;
 	struct net_queue *queue;		/* netdev.nr_queues */
 };
@@ -167,9 +162,8 @@ static void rx_interrupt(void *arg)
 {
 	struct net_queue *q = arg;
 
-	count(nr_net_rx_interrupt);
 	vq_irq_disable(&q->rx);
-	waitq_wake_all(&q->rx_wait);
+	net_poll_wake(&q->poll);
 }
 
 static void rx_post(struct net_queue *q, u8 *buffer)
@@ -217,8 +211,9 @@ static void rx_merge(struct net_queue *q, const u8 *first, u32 first_len, unsign
 	rx_deliver(q, q->linear, whole ? at : 0);
 }
 
-static unsigned rx_batch(struct net_queue *q)
+static unsigned rx_batch(void *arg)
 {
+	struct net_queue *q = arg;
 	struct netdev *netdev = &q->net->netdev;
 	const struct net_header *h;
 	unsigned n;
@@ -244,33 +239,14 @@ static unsigned rx_batch(struct net_queue *q)
 	return n;
 }
 
-/* Look on for a moment; true: there is a frame. Gives up as soon as another thread wants the CPU. */
-static bool rx_poll(struct net_queue *q, u64 dry_since)
+static bool rx_pending(void *arg)
 {
-	while (!vq_pending(&q->rx)) {
-		if (time_mono_ns() - dry_since > q->net->poll_ns || sched_need_resched())
-			return false;
-		cpu_relax();
-	}
-	count(nr_net_rx_polled);
-	return true;
+	return vq_pending(&((struct net_queue *)arg)->rx);
 }
 
-static void rx_thread(void *arg)
+static bool rx_irq_enable(void *arg)
 {
-	struct net_queue *q = arg;
-	u64 dry_since, gap;
-
-	for (;;) {
-		if (rx_batch(q))
-			continue;
-		dry_since = time_mono_ns();
-		if (q->gap_ns > q->net->poll_ns || !rx_poll(q, dry_since))
-			waitq_wait(&q->rx_wait, !vq_irq_enable(&q->rx));
-		/* one long gap ends the polling soon, a few short ones in a row begin it */
-		gap = MIN(time_mono_ns() - dry_since, 4 * q->net->poll_ns + 1);
-		q->gap_ns = (3 * q->gap_ns + gap) / 4;
-	}
+	return vq_irq_enable(&((struct net_queue *)arg)->rx);
 }
 
 static int net_open(struct netdev *netdev)
@@ -278,16 +254,13 @@ static int net_open(struct netdev *netdev)
 	struct virtio_net *net = container_of(netdev, struct virtio_net, netdev);
 
 	for (u32 i = 0; i < netdev->nr_queues; i++) {
-		struct thread *t = thread_create(rx_thread, &net->queue[i], PRIO_HIGH, "net-rx/%u", i);
+		int rc;
 
-		if (!t)
-			return -ENOMEM;
-		/* with one queue the scheduler chooses; with several each stays where its interrupt arrives */
-		if (netdev->nr_queues > 1)
-			thread_set_affinity(t, 1ULL << i % nr_cpus);
 		virtio_kick(&net->queue[i].rx);		/* the buffers posted at set-up */
-		thread_start(t);
-		thread_put(t);
+		/* with one queue the scheduler chooses; with several each stays where its interrupt arrives */
+		rc = net_poll_start(&net->queue[i].poll, i, netdev->nr_queues > 1 ? (int)(i % nr_cpus) : -1);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
@@ -317,9 +290,9 @@ static int queue_setup(struct net_queue *q, unsigned nr)
 	int rc, rx_vector, tx_vector;
 
 	q->nr = nr;
-	q->gap_ns = ~0ULL >> 2;
 	spin_init(&q->lock, "net_tx", RANK_NETDEV);
-	waitq_init(&q->rx_wait);
+	q->poll = (struct net_poll){ .batch = rx_batch, .pending = rx_pending, .irq_enable = rx_irq_enable, .arg = q };
+	net_poll_init(&q->poll);
 	timer_init(&q->tx_timer, tx_timer, q);
 	rx_vector = virtio_vector(&net->dev, nr % nr_cpus, rx_interrupt, q);
 	tx_vector = virtio_vector(&net->dev, nr % nr_cpus, tx_interrupt, q);
@@ -398,7 +371,6 @@ static int net_setup(struct virtio_net *net, struct pci_dev *pci)
 	if (rc < 0)
 		return rc;
 	read_config(net);
-	net->poll_ns = param_ns("net.poll", 20 * NSEC_PER_USEC, 0, NSEC_PER_MSEC);
 	net->tx_header = kzalloc(64);
 	if ((net->dev.features & (F_MQ | F_CTRL_VQ)) == (F_MQ | F_CTRL_VQ)) {
 		virtio_config_read(&net->dev, CONFIG_PAIRS, &pairs, sizeof(pairs));
