@@ -80,7 +80,7 @@ struct ext4_super {
 	u8 log_groups_per_flex, checksum_type;
 	le16 reserved_pad;
 	le64 kbytes_written;
-	le32 snapshot[6];
+	le32 snapshot[5];
 	le32 error_count, first_error_time, first_error_ino;			/* 0x194 */
 	le64 first_error_block;
 	u8 first_error_func[32];

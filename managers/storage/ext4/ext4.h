@@ -62,10 +62,14 @@ struct ext4_stat {
  * -EIO, -ENOMEM. Mounted read-only, with a line in the log, when something forbids writing: see ext4_read_only().
  */
 int __must_check ext4_mount(struct blkdev *dev, const struct ext4_opts *opts, struct ext4 **out);
-/* Delete files that were held open only, write everything back, mark the volume clean, free all. The error is the write-back's. */
+/* Delete what lived on only because it was held, write everything back, mark the volume clean, free all. */
 int ext4_unmount(struct ext4 *fs, struct ext4_time now);
-/* All that was answered so far is on stable storage when this returns 0. */
-int __must_check ext4_sync(struct ext4 *fs, struct ext4_time now);
+/*
+ * All that was answered so far is on stable storage when this returns 0. clean: the volume is also marked as if it were
+ * unmounted, until its next change; for idle times.
+ */
+int __must_check ext4_sync(struct ext4 *fs, bool clean, struct ext4_time now);
+bool ext4_dirty(const struct ext4 *fs);		/* changed since it was mounted or marked clean */
 bool ext4_read_only(const struct ext4 *fs);
 struct ext4_id ext4_root(struct ext4 *fs);
 void ext4_statfs(struct ext4 *fs, struct ext4_stat *st);
@@ -98,7 +102,7 @@ int __must_check ext4_symlink(struct ext4 *fs, struct ext4_id dir, const char *n
 int __must_check ext4_readlink(struct ext4 *fs, struct ext4_id id, char *buf, u32 size);
 int __must_check ext4_link(struct ext4 *fs, struct ext4_id file, struct ext4_id dir, const char *name, u32 len,
 			   struct ext4_attr *attr, struct ext4_time now);
-/* rmdir: the name must be an empty directory; else it must not be a directory. *attr: what was removed, nlink 0 if it is gone. */
+/* rmdir: the name must be an empty directory, else no directory. *attr: what was removed, nlink 0 if it is gone. */
 int __must_check ext4_unlink(struct ext4 *fs, struct ext4_id dir, const char *name, u32 len, bool rmdir,
 			     struct ext4_attr *attr, struct ext4_time now);
 #define EXT4_RENAME_NOREPLACE	1

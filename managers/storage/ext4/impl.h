@@ -10,6 +10,7 @@
 
 #include "lib/base/errno.h"
 #include "lib/base/list.h"
+#include "lib/base/printf.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
 #include "managers/storage/ext4/disk.h"
@@ -51,6 +52,10 @@ int __must_check bcache_flush(struct ext4 *fs);
 
 #define HOLD_BUCKETS 64
 
+struct ext4_zone {
+	u64 first, behind;
+};
+
 struct ext4 {
 	struct blkdev *dev;
 	struct ext4_super sb;		/* as on disk; counters are brought in by super_write() */
@@ -61,12 +66,14 @@ struct ext4 {
 	u32 hash_seed[4], hash_unsigned;	/* hash_unsigned: 3 when hash versions 0-2 mean their unsigned forms */
 	bool metadata_csum, gdt_csum, filetype, dir_index;
 	u32 csum_seed;
-	bool read_only, dirtied, was_valid, corrupt;
+	bool read_only, dirtied, corrupt;
 	u32 nr_complaints;
 	u64 free_blocks;
 	u32 free_inodes;
 	u32 next_gen;
 	struct ext4_time now;		/* of the operation that runs */
+	struct ext4_zone *zones;	/* the volume's own structures, sorted */
+	u32 nr_zones;
 	struct bbuf **gdt;		/* descriptor blocks, referenced while mounted */
 	struct bcache cache;
 	u8 *bounce;			/* one block, for partial blocks of file data */
@@ -93,7 +100,7 @@ void group_dirty(struct ext4 *fs, u32 group);		/* recompute its checksum, write 
 u64 group_first_block(struct ext4 *fs, u32 group);
 u32 group_nr_blocks(struct ext4 *fs, u32 group);
 bool group_has_super(struct ext4 *fs, u32 group);
-int __must_check group_check_all(struct ext4 *fs);	/* at mount: checksums and places */
+int __must_check group_check_all(struct ext4 *fs);	/* at mount: checksums and places, which become fs->zones */
 u64 group_gdt_block(struct ext4 *fs, u32 index);	/* where descriptor block number index lies */
 u32 group_nr_meta(struct ext4 *fs, u32 group);		/* super block, descriptors and reserve at the group's start */
 
@@ -131,7 +138,7 @@ u32 bitmap_next(const u8 *map, u32 from, u32 end, bool on);
 /* A run of 1 to want free blocks, as near behind goal as may be (0: anywhere). -ENOSPC, -EIO, -EUCLEAN. */
 int __must_check balloc(struct ext4 *fs, u64 goal, u32 want, u64 *blk, u32 *got);
 int bfree(struct ext4 *fs, u64 blk, u64 count);
-bool block_valid(struct ext4 *fs, u64 blk, u64 count);	/* could be a file's: inside the volume, behind its head */
+bool block_valid(struct ext4 *fs, u64 blk, u64 count);	/* could be a file's: inside the volume, in no zone */
 int __must_check block_bitmap_init(struct ext4 *fs, u32 group);	/* if it is marked as never written */
 
 /* ialloc.c */
@@ -151,6 +158,7 @@ struct inode {
 /* -ESTALE: not in use or another generation. A file without links is given only while it is held. */
 int __must_check inode_get(struct ext4 *fs, struct ext4_id id, struct inode *in);
 int __must_check inode_get_any(struct ext4 *fs, u32 ino, struct inode *in);	/* any generation: from a directory entry */
+int __must_check inode_load(struct ext4 *fs, u32 ino, struct inode *in);	/* any generation, also without links */
 int __must_check inode_get_raw(struct ext4 *fs, u32 ino, struct inode *in);	/* even one not in use; checksum not looked at */
 void inode_put(struct inode *in);
 void inode_dirty(struct inode *in);
@@ -279,6 +287,7 @@ void dx_put(struct inode *dir, struct dx_path *p);
 int __must_check dx_find(struct inode *dir, const char *name, u32 len, struct dir_slot *s);
 int __must_check dx_add(struct inode *dir, const char *name, u32 len, u32 ino, u32 mode);
 int __must_check dx_make(struct inode *dir);			/* a directory of one full block becomes indexed */
+void dx_root_dirty(struct inode *dir, struct bbuf *b);
 int dx_block_verify(struct inode *dir, u32 lblk, const u8 *block);	/* 1: an index block, right; 0: not one; negative */
 
 /* orphan.c: files without a name, kept by a holder */
@@ -290,6 +299,14 @@ int orphan_last_link_gone(struct inode *in);	/* delete it now or, if held, later
 void orphan_cleanup(struct ext4 *fs);		/* at mount, and all of them at unmount */
 void holds_destroy(struct ext4 *fs);
 
+/* namei.c, for rename.c */
 int __must_check name_check(const char *name, u32 len);
+/* The directory, checked to be one, and the name's form. */
+int __must_check dir_get(struct ext4 *fs, struct ext4_id id, const char *name, u32 len, struct inode *dir);
+int __must_check slot_inode(struct ext4 *fs, const struct dir_slot *s, struct inode *in);
+int __must_check dir_links_more(struct inode *dir);	/* one more subdirectory; -EMLINK */
+void dir_links_less(struct inode *dir);
+int inode_link_gone(struct inode *in);			/* one name of it is gone; in is put */
+int __must_check removable(struct inode *in, bool as_dir);
 
 #endif
