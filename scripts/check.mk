@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# The two commands a person types: `make run` and `make check`. Both first install what is missing.
+
+.PHONY: run check
+# A cache of 2 MiB is about a quarter of what word_count touches on the default text.
+RUN ?= --pcache 2M -- /bin/word_count /data/text
+
+run:
+	$(Q)scripts/setup run
+	$(Q)$(MAKE) --no-print-directory O=$(O) kernel tools images
+	$(Q)TANGRAM_BUILD=$(abspath $(O)) scripts/tangram run $(RUN)
+
+# `make check T=word` runs the tests whose name contains the word.
+check:
+	$(Q)scripts/setup
+	$(Q)/usr/bin/python3 tests/run-checks.py --build $(O) $(if $(T),--only $(T))

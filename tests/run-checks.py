@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""
+All checks: builds with both compilers, unit tests, the host's tools, whole clusters. One line per test,
+`ok NAME SECONDS` or `FAIL NAME LOG`, and at the end `N passed, N failed`. What is not there fails; nothing is skipped.
+"""
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
+
+import cases                            # noqa: E402
+
+PYTHON = "/usr/bin/python3"
+MAKE = ["make", "--no-print-directory", "-j2"]
+
+
+class Checks:
+    def __init__(self, options):
+        self.options = options
+        self.build = os.path.join(ROOT, options.build)
+        self.logs = os.path.join(self.build, "check")
+        os.makedirs(self.logs, exist_ok=True)
+        self.passed = self.failed = 0
+
+    def wanted(self, name):
+        return not self.options.only or self.options.only in name
+
+    def result(self, name, good, seconds, log):
+        if good:
+            self.passed += 1
+            print("ok   %s %.1f" % (name, seconds), flush=True)
+        else:
+            self.failed += 1
+            print("FAIL %s %s" % (name, os.path.relpath(log)), flush=True)
+
+    def run(self, name, command, limit):
+        """Run a command as a test; returns whether it passed. Its whole process group ends with it."""
+        if self.options.list:
+            print(name)
+            return True
+        log = os.path.join(self.logs, re.sub(r"[^A-Za-z0-9_.-]", "_", name) + ".log")
+        start = time.monotonic()
+        with open(log, "wb") as file:
+            process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file,
+                                       stderr=subprocess.STDOUT, start_new_session=True,
+                                       env=dict(os.environ, TANGRAM_BUILD=self.build))
+            try:
+                status = process.wait(limit)
+            except subprocess.TimeoutExpired:
+                file.write(b"\n*** not done after %d s\n" % limit)
+                os.killpg(process.pid, signal.SIGTERM)
+                try:
+                    status = process.wait(10)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    status = process.wait()
+                status = status or 1
+            except BaseException:
+                os.killpg(process.pid, signal.SIGTERM)
+                raise
+        self.result(name, status == 0, time.monotonic() - start, log)
+        return status == 0
+
+    def builds(self):
+        own = ["O=" + self.options.build]
+        good = self.run("build/gcc", MAKE + own + ["kernel", "tools", "user-programs", "images"], 900)
+        if self.wanted("build/clang"):
+            clang = ["O=%s/clang" % self.options.build, "CC=clang", "HOSTCC=clang", "USER_CC=clang"]
+            self.run("build/clang", MAKE + clang + ["kernel", "tools", "user-programs"], 900)
+        if self.wanted("build/iso"):
+            self.run("build/iso", MAKE + own + ["iso"], 300)
+        return good
+
+    def unit(self):
+        """Each unit test is a line of the output of `make check-unit`."""
+        if self.options.list:
+            print("unit/*")
+            return
+        log = os.path.join(self.logs, "unit.log")
+        start, seen = time.monotonic(), 0
+        with open(log, "wb") as file:
+            process = subprocess.Popen(MAKE + ["O=" + self.options.build, "check-unit"], cwd=ROOT, stdout=subprocess.PIPE,
+                                       stdin=subprocess.DEVNULL, stderr=file, start_new_session=True)
+            try:
+                for line in process.stdout:
+                    file.write(line)
+                    file.flush()
+                    match = re.match(rb"(ok|FAIL) +unit (\S+)", line)
+                    if match:
+                        now = time.monotonic()
+                        seen += 1
+                        self.result("unit/" + match.group(2).decode(), match.group(1) == b"ok", now - start, log)
+                        start = now
+            except BaseException:
+                os.killpg(process.pid, signal.SIGTERM)
+                raise
+        if process.wait() != 0 and seen == 0 or seen == 0:
+            self.result("unit/all", False, 0, log)
+
+    def tools(self):
+        tests = (("tools/wire", ["tools/wire/wire_test.py", self.build + "/tools/tangram-wire"], 120),
+                 ("tools/programs", ["user/programs_test.py", self.build + "/user"], 300),
+                 ("tools/images", ["scripts/tangramlib/image_test.py"], 120),
+                 ("tools/logs", ["scripts/tangramlib/logs_test.py"], 120),
+                 ("tools/tangram", ["tests/system/tool_test.py"], 400))
+        for name, command, limit in tests:
+            if self.wanted(name):
+                self.run(name, [PYTHON] + command, limit)
+
+    def system(self):
+        for case in cases.all_cases():
+            if self.wanted("system/" + case.name):
+                self.run("system/" + case.name, [PYTHON, "tests/system/cases.py", case.name], case.limit)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build", help="the build folder")
+    parser.add_argument("--only", help="tests whose name contains this")
+    parser.add_argument("--list", action="store_true", help="name the tests")
+    options = parser.parse_args()
+    os.chdir(ROOT)
+    checks = Checks(options)
+    try:
+        checks.builds()         # where it fails, what was built before may still tell something: go on
+        if not options.only or "unit".startswith(options.only[:4]):
+            checks.unit()
+        checks.tools()
+        checks.system()
+    except KeyboardInterrupt:
+        print("interrupted")
+        return 130
+    if not options.list:
+        print("%d passed, %d failed" % (checks.passed, checks.failed), flush=True)
+    return 1 if checks.failed or not checks.passed and not options.list else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""
+The system tests: whole clusters, run through scripts/tangram. Each case is a function below; `cases.py NAME` runs one,
+`cases.py` all, `cases.py --list` names them. TANGRAM_BUILD is the build folder.
+"""
+
+import os
+import re
+import sys
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.dont_write_bytecode = True
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "scripts")]
+
+_cases = []
+
+
+class Case:
+    def __init__(self, name, function, limit):
+        self.name, self.function, self.limit = name, function, limit
+
+
+def case(limit=120, name=None):
+    """A test; limit: seconds it may take."""
+    def add(function):
+        _cases.append(Case(name or function.__name__.replace("_", "-"), function, limit))
+        return function
+    return add
+
+
+def each(values, limit=120):
+    """One test per value: {suffix: argument}."""
+    def add(function):
+        for suffix, value in values.items():
+            _cases.append(Case("%s-%s" % (function.__name__.replace("_", "-"), suffix),
+                               lambda cluster, value=value: function(cluster, value), limit))
+        return function
+    return add
+
+
+def all_cases():
+    import case_files                       # noqa: F401 (registers them)
+    return _cases
+
+
+def main(names):
+    known = all_cases()
+    if names == ["--list"]:
+        print("\n".join(one.name for one in known))
+        return 0
+    chosen = [one for one in known if not names or any(re.fullmatch(name.replace("*", ".*"), one.name) for name in names)]
+    if not chosen:
+        print("no case named %s" % " ".join(names), file=sys.stderr)
+        return 2
+    from testbed import Testbed
+    failed = 0
+    for one in chosen:
+        start = time.monotonic()
+        with Testbed(one.name) as bed:
+            try:
+                one.function(bed)
+                print("ok   %s %.1f" % (one.name, time.monotonic() - start), flush=True)
+            except Exception:               # noqa: B902 (a test that fails must not end the others)
+                traceback.print_exc(file=sys.stdout)
+                print("FAIL %s %s" % (one.name, bed.folder), flush=True)
+                bed.failed = True
+                failed += 1
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.modules["cases"] = sys.modules["__main__"]      # the case files import this very module
+    sys.exit(main(sys.argv[1:]))
