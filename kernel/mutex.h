@@ -17,6 +17,7 @@ struct mutex {
 
 void mutex_init(struct mutex *m, const char *name, enum lock_rank rank);
 void mutex_lock(struct mutex *m);
+void mutex_lock_nested(struct mutex *m);		/* a second mutex of the same rank, in the rank's stated order */
 int __must_check mutex_lock_killable(struct mutex *m);	/* 0 or -EINTR on a fatal signal */
 bool __must_check mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);

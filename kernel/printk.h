@@ -14,5 +14,19 @@ void printk_set_tag(const char *role);			/* "processor": what stands in each lin
 void printk_start(void);
 void printk_drain(void);		/* sleeps until everything logged so far is out */
 void printk_panic_flush(void);
+void printk_wake_log_thread(void);	/* the scheduler's: from schedule(), if a line waits */
+
+/*
+ * At most `burst` lines a second from this place; then one that says how many were kept back. For what a peer or a program can cause.
+ *	static struct ratelimit limit = RATELIMIT(10);
+ *	if (ratelimit_ok(&limit, "bad packets")) pr_warn(...);
+ */
+struct ratelimit {
+	u32 burst;		/* [I] */
+	u64 second;		/* [a] the second that nr counts for */
+	u32 nr;			/* [a] */
+};
+#define RATELIMIT(n)	{ .burst = (n) }
+bool ratelimit_ok(struct ratelimit *l, const char *what);
 
 #endif

@@ -24,9 +24,10 @@ enum thread_state {
 struct thread {
 	struct arch_context ctx;	/* arch/x86: saved stack pointer, fs/gs base, FPU state; see context.h */
 	void *stack;			/* [I] lowest address */
-	u32 state;			/* [run queue lock] enum thread_state */
+	u32 state;			/* [a] enum thread_state; written by the thread itself (to WAITING and back, DEAD) and
+					 * under its CPU's run queue lock by others */
 	u32 cpu;			/* [run queue lock] CPU it runs or ran on */
-	bool on_cpu;			/* [a] its stack is in use by a CPU */
+	bool on_cpu;			/* [run queue lock] its stack is in use by a CPU */
 	u64 affinity;			/* [run queue lock] bit per CPU; all ones by default (L21) */
 	u8 priority;			/* PRIO_* */
 	s32 nice;
@@ -41,7 +42,10 @@ struct thread {
 	bool fatal_pending;		/* [a] WAIT_KILLABLE waits end */
 	u64 fault_recover;		/* [o] see arch/x86/uaccess.h */
 	u32 lock_depth;			/* [o] debug: held ranks */
-	u16 lock_held[12];
+	u16 lock_held[12];		/* [o] debug: ranks of the mutexes held, in the order taken */
+	void (*fn)(void *arg);		/* [I] */
+	void *arg;			/* [I] */
+	u64 run_start_ns;		/* [run queue lock] when it was last put on a CPU */
 	void *sched_private;
 };
 

@@ -3,8 +3,8 @@
 #ifndef KERNEL_TIME_H
 #define KERNEL_TIME_H
 
-#include "lib/base/list.h"
 #include "lib/base/types.h"
+#include "lib/rbtree.h"
 
 u64 time_mono_ns(void);		/* since boot; monotonic across CPUs; any context; cheap (TSC) */
 u64 time_wall_ns(void);		/* Unix time; read from the RTC at boot, advances with the TSC */
@@ -15,10 +15,9 @@ struct timer {
 	u64 when_ns;
 	void (*fn)(struct timer *t);	/* in interrupt context: may wake and take irqsave locks, nothing else */
 	void *arg;
-	struct list link;		/* FIT and RoCE keep thousands: start and cancel are cheap */
-	u32 cpu;
-	u32 heap_index;
-	u8 state;
+	struct rb_node node;		/* [queue lock] FIT and RoCE keep thousands: start and cancel are cheap */
+	u32 cpu;			/* [queue lock] whose queue it is or was on */
+	u8 state;			/* [queue lock] */
 };
 
 void timer_init(struct timer *t, void (*fn)(struct timer *), void *arg);
@@ -28,5 +27,7 @@ void timer_cancel_sync(struct timer *t);	/* after it, fn is not running either; 
 bool timer_pending(const struct timer *t);
 void timers_init_cpu(void);
 void timers_interrupt(void);			/* called by arch's timer interrupt */
+/* The scheduler's: the end of the running thread's slice on this CPU, 0 for none; interrupts off. */
+void timers_set_slice(u64 when_ns);
 
 #endif

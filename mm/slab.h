@@ -22,6 +22,9 @@ void *kmem_cache_alloc(struct kmem_cache *c);
 void *kmem_cache_zalloc(struct kmem_cache *c);
 void kmem_cache_free(struct kmem_cache *c, void *p);
 u64 kmem_cache_live(const struct kmem_cache *c);	/* objects allocated now */
+/* for accounting: every cache, with its live objects and the frames its slabs take */
+void kmem_cache_for_each(void (*fn)(const char *name, size_t size, u64 live, u64 frames, void *arg), void *arg);
+u64 kmalloc_large_frames(void);			/* frames in blocks that kmalloc handed out whole */
 void slab_init(void);
 
 #endif

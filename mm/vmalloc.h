@@ -11,4 +11,6 @@ void vfree(void *p);
 void *ioremap(paddr_t pa, size_t size);		/* uncached device registers; NULL */
 void *memremap(paddr_t pa, size_t size);	/* cached, for firmware tables */
 
+u64 vmalloc_pages(void);			/* in use, for accounting */
+
 #endif

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler: a run queue per CPU with a list per priority, wake-up placement on idle CPUs, stealing by CPUs that run out of
+ * work, a time slice only where something else could run.
+ *
+ * The run queue lock is held across arch_switch() and released by the next thread (switch_finish()). So whoever holds the lock of
+ * t->cpu's queue sees t in one of three places: it is the queue's current thread, it is on the queue's lists, or it is off its
+ * stack altogether. A thread that goes to sleep marks itself WAITING, looks at its condition once more and calls schedule(); a
+ * wake-up in between finds it current and only turns the mark back. Preemption in between leaves the mark and keeps the thread on
+ * the lists.
+ *
+ * HIGH goes before NORMAL before LOW, but a list that waited for longer than its patience is served once.
+ */
+#include "arch/x86/cpu.h"
+#include "arch/x86/hooks.h"
+#include "arch/x86/platform.h"
+#include "arch/x86/smp.h"
+#include "kernel/preempt.h"
+#include "kernel/printk.h"
+#include "kernel/sched.h"
+#include "kernel/time.h"
+#include "lib/base/printf.h"
+
+#define SLICE_NS	(5 * NSEC_PER_MSEC)
+
+static const u64 patience_ns[NR_PRIOS] = { [PRIO_NORMAL] = 40 * NSEC_PER_MSEC, [PRIO_LOW] = 200 * NSEC_PER_MSEC };
+
+struct runq {
+	struct spinlock lock;		/* interrupts off */
+	struct list ready[NR_PRIOS];	/* [lock] */
+	u64 served_ns[NR_PRIOS];	/* [lock] when the list was last picked from or became non-empty */
+	u32 nr_ready;			/* [lock]; read without it by CPUs that look for work */
+	struct thread *current;		/* [lock] */
+	struct thread *idle;		/* [I] */
+} __aligned(64);
+
+static struct runq runqs[MAX_CPUS];
+static struct thread idle_threads[MAX_CPUS];
+static u64 idle_cpus;			/* [a] bit per CPU in its idle loop, not yet promised a thread */
+
+static u32 state_get(const struct thread *t) { return __atomic_load_n(&t->state, __ATOMIC_ACQUIRE); }
+static void state_set(struct thread *t, u32 s) { __atomic_store_n(&t->state, s, __ATOMIC_RELEASE); }
+
+/* --- the lists; lock held --- */
+
+static void ready_add(struct runq *rq, struct thread *t, u64 now)
+{
+	struct list *l = &rq->ready[t->priority];
+
+	if (list_empty(l))
+		rq->served_ns[t->priority] = now;
+	list_add_tail(l, &t->run_link);
+	rq->nr_ready++;
+}
+
+static void ready_del(struct runq *rq, struct thread *t)
+{
+	list_del(&t->run_link);
+	rq->nr_ready--;
+}
+
+/* NULL: nothing is ready */
+static struct thread *ready_pick(struct runq *rq, u64 now)
+{
+	struct thread *t = NULL;
+
+	for (int p = NR_PRIOS - 1; p > 0 && t == NULL; p--) {
+		if (!list_empty(&rq->ready[p]) && now - rq->served_ns[p] > patience_ns[p])
+			t = list_first(&rq->ready[p], struct thread, run_link);
+	}
+	for (int p = 0; p < NR_PRIOS && t == NULL; p++)
+		t = list_first(&rq->ready[p], struct thread, run_link);
+	if (t != NULL) {
+		rq->served_ns[t->priority] = now;
+		ready_del(rq, t);
+	}
+	return t;
+}
+
+/* --- placement --- */
+
+static void cpu_kick(unsigned cpu)
+{
+	__atomic_store_n(per_cpu_ptr(&need_resched, cpu), 1, __ATOMIC_SEQ_CST);
+	if (cpu != cpu_id())
+		smp_send_resched(cpu);
+}
+
+/* An idle CPU of the mask, claimed: its last one before the others. -1: none. */
+static int idle_claim(u64 mask, unsigned last)
+{
+	u64 idle = __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED) & mask;
+
+	while (idle != 0) {
+		unsigned cpu = idle >> last & 1 ? last : (unsigned)__builtin_ctzll(idle);
+
+		if (__atomic_fetch_and(&idle_cpus, ~(1ULL << cpu), __ATOMIC_SEQ_CST) >> cpu & 1)
+			return cpu;
+		idle = __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED) & mask;
+	}
+	return -1;
+}
+
+static unsigned place(const struct thread *t)
+{
+	u64 mask = t->affinity & ((1ULL << nr_cpus) - 1);
+	int cpu;
+
+	if (mask == 0)
+		mask = (1ULL << nr_cpus) - 1;
+	cpu = idle_claim(mask, t->cpu);
+	if (cpu >= 0)
+		return cpu;
+	if (mask >> t->cpu & 1)
+		return t->cpu;
+	return __builtin_ctzll(mask);
+}
+
+/* Put a thread that is on no list and no CPU on cpu's queue. Its state is READY already, so that nobody else does. */
+static void enqueue_on(struct thread *t, unsigned cpu)
+{
+	struct runq *rq = &runqs[cpu];
+	u64 flags = spin_lock_irqsave(&rq->lock);
+	bool preempts;
+
+	t->cpu = cpu;
+	ready_add(rq, t, time_mono_ns());
+	preempts = rq->current == rq->idle || t->priority < rq->current->priority;
+	if (preempts) {
+		cpu_kick(cpu);
+	} else if (rq->nr_ready == 1) {		/* it was alone until now and has no slice */
+		if (cpu == cpu_id())
+			timers_set_slice(time_mono_ns() + SLICE_NS);
+		else
+			smp_send_resched(cpu);	/* it will set one */
+	}
+	spin_unlock_irqrestore(&rq->lock, flags);
+}
+
+static struct runq *lock_runq_of(struct thread *t, u64 *flags)
+{
+	for (;;) {
+		unsigned cpu = __atomic_load_n(&t->cpu, __ATOMIC_ACQUIRE);
+
+		*flags = spin_lock_irqsave(&runqs[cpu].lock);
+		if (t->cpu == cpu)
+			return &runqs[cpu];
+		spin_unlock_irqrestore(&runqs[cpu].lock, *flags);
+	}
+}
+
+void thread_wake(struct thread *t)
+{
+	struct runq *rq;
+	u64 flags;
+	bool move = false;
+
+	if (state_get(t) != THREAD_WAITING)	/* the waker made the condition true before: pairs with the sleeper's barrier */
+		return;
+	rq = lock_runq_of(t, &flags);
+	if (state_get(t) == THREAD_WAITING) {
+		if (rq->current == t) {
+			state_set(t, THREAD_RUNNING);
+		} else {
+			state_set(t, THREAD_READY);
+			move = !list_linked(&t->run_link);
+		}
+	}
+	spin_unlock_irqrestore(&rq->lock, flags);
+	if (move) {			/* READY and on no list: nobody else touches its place */
+		preempt_disable();
+		enqueue_on(t, place(t));
+		preempt_enable();
+	}
+}
+
+void sched_add_new(struct thread *t)
+{
+	preempt_disable();
+	t->cpu = cpu_id();
+	state_set(t, THREAD_READY);
+	enqueue_on(t, place(t));
+	preempt_enable();
+}
+
+void thread_set_affinity(struct thread *t, u64 mask)
+{
+	u64 flags;
+	struct runq *rq = lock_runq_of(t, &flags);
+	unsigned cpu = t->cpu;
+	bool move = false;
+
+	t->affinity = mask;
+	if (!(mask >> cpu & 1) && list_linked(&t->run_link) && state_get(t) == THREAD_READY) {
+		ready_del(rq, t);
+		move = true;
+	} else if (!(mask >> cpu & 1) && rq->current == t) {
+		cpu_kick(cpu);		/* schedule() there sends it away */
+	}
+	spin_unlock_irqrestore(&rq->lock, flags);
+	if (move) {
+		preempt_disable();
+		enqueue_on(t, place(t));
+		preempt_enable();
+	}
+}
+
+/* --- switching --- */
+
+/* In the next thread, with the lock of this CPU's queue held since before the switch. */
+static void switch_finish(struct thread *prev)
+{
+	struct runq *rq = &runqs[cpu_id()];
+	u32 state = state_get(prev);
+	bool away = state == THREAD_READY && !list_linked(&prev->run_link) && prev != rq->idle;
+
+	prev->on_cpu = false;
+	spin_unlock(&rq->lock);
+	if (state == THREAD_DEAD) {
+		thread_reap_later(prev);
+	} else if (away) {		/* its affinity forbids this CPU */
+		preempt_disable();
+		enqueue_on(prev, place(prev));
+		preempt_enable();
+	}
+}
+
+static bool may_run_here(const struct thread *t)
+{
+	u64 mask = t->affinity & ((1ULL << nr_cpus) - 1);
+
+	return mask == 0 || (mask >> cpu_id() & 1);
+}
+
+/* preempted: the caller did not ask for it; it stays runnable whatever its state says. */
+static void schedule_how(bool preempted)
+{
+	u64 flags = irq_save(), now;
+	struct runq *rq = &runqs[cpu_id()];
+	struct thread *prev = thread_current(), *next;
+	u32 state;
+
+	printk_wake_log_thread();
+	this_cpu(need_resched) = 0;
+	spin_lock(&rq->lock);
+	now = time_mono_ns();
+	state = state_get(prev);
+	if (prev != rq->idle && state != THREAD_DEAD && (state != THREAD_WAITING || preempted)) {
+		if (state == THREAD_RUNNING)
+			state_set(prev, THREAD_READY);
+		if (may_run_here(prev) || state == THREAD_WAITING)
+			ready_add(rq, prev, now);	/* else switch_finish() sends it away */
+	}
+	next = ready_pick(rq, now);
+	if (next == NULL)
+		next = rq->idle;
+	if (state_get(next) == THREAD_READY)
+		state_set(next, THREAD_RUNNING);
+	timers_set_slice(rq->nr_ready != 0 && next != rq->idle ? now + SLICE_NS : 0);
+	if (next != prev) {
+		prev->runtime_ns += now - prev->run_start_ns;
+		next->run_start_ns = now;
+		next->on_cpu = true;
+		rq->current = next;
+		if (prev == rq->idle)
+			__atomic_fetch_and(&idle_cpus, ~(1ULL << cpu_id()), __ATOMIC_SEQ_CST);
+		/* somebody had to give way: an idle CPU may want it */
+		if (rq->nr_ready != 0 && next != rq->idle) {
+			int cpu = idle_claim(~(1ULL << cpu_id()), cpu_id());
+
+			if (cpu >= 0)
+				cpu_kick(cpu);
+		}
+		switch_finish(arch_switch(prev, next));
+		/* from here on possibly on another CPU */
+	} else {
+		spin_unlock(&rq->lock);
+	}
+	irq_restore(flags);
+}
+
+void schedule(void)
+{
+	might_sleep();
+	schedule_how(false);
+}
+
+void thread_yield(void) { schedule(); }
+
+void sched_preempt(void) { schedule_how(true); }
+
+bool sched_need_resched(void) { return this_cpu_read8(need_resched) != 0; }
+
+void sched_preempt_point(void)
+{
+	if (this_cpu_read8(need_resched) != 0 && this_cpu_read8(preempt_count) == 0)
+		sched_preempt();
+}
+
+/* --- idle --- */
+
+/* Take a ready thread from another CPU's queue to this one's. Interrupts off. */
+static bool steal(void)
+{
+	unsigned me = cpu_id();
+
+	for (unsigned i = 1; i < nr_cpus; i++) {
+		struct runq *rq = &runqs[(me + i) % nr_cpus];
+		struct thread *t, *found = NULL;
+
+		if (READ_ONCE(rq->nr_ready) == 0)
+			continue;
+		spin_lock(&rq->lock);
+		for (int p = 0; p < NR_PRIOS && found == NULL; p++) {
+			list_for_each(t, &rq->ready[p], run_link) {
+				if ((t->affinity >> me & 1) && state_get(t) == THREAD_READY) {
+					found = t;
+					break;
+				}
+			}
+		}
+		if (found != NULL)
+			ready_del(rq, found);
+		spin_unlock(&rq->lock);
+		if (found != NULL) {
+			enqueue_on(found, me);
+			return true;
+		}
+	}
+	return false;
+}
+
+void sched_idle(void)
+{
+	u64 bit;
+
+	bit = 1ULL << cpu_id();		/* an idle thread never moves */
+	for (;;) {
+		irq_disable();
+		/* First say idle, then look: who queues a thread at the same time sees the one or is seen by the other. */
+		__atomic_fetch_or(&idle_cpus, bit, __ATOMIC_SEQ_CST);
+		if (this_cpu_read8(need_resched) == 0 && !steal())
+			cpu_halt();
+		else
+			irq_enable();
+		__atomic_fetch_and(&idle_cpus, ~bit, __ATOMIC_SEQ_CST);
+		schedule_how(false);
+	}
+}
+
+/* --- set-up --- */
+
+/* Resched IPI. need_resched is set by who wants a switch; else a thread was queued behind a lone one, which needs a slice. */
+static void resched_ipi(void)
+{
+	struct runq *rq = &runqs[cpu_id()];
+
+	if (this_cpu_read8(need_resched) == 0 && READ_ONCE(rq->nr_ready) != 0)
+		timers_set_slice(time_mono_ns() + SLICE_NS);
+}
+
+void sched_init(void)
+{
+	static const struct arch_hooks hooks = {
+		.timer = timers_interrupt,
+		.resched = resched_ipi,
+		.preempt_point = sched_preempt_point,
+		.switch_done = switch_finish,
+	};
+
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
+		struct runq *rq = &runqs[cpu];
+
+		spin_init(&rq->lock, "run queue", RANK_RUNQ);
+		for (int p = 0; p < NR_PRIOS; p++)
+			list_init(&rq->ready[p]);
+	}
+	arch_hooks_register(&hooks);
+}
+
+/* The calling context becomes the CPU's idle thread. */
+void sched_init_cpu(void)
+{
+	unsigned cpu = cpu_id();
+	struct thread *t = &idle_threads[cpu];
+
+	thread_init_struct(t, PRIO_LOW);
+	snprintf(t->name, sizeof(t->name), "idle/%u", cpu);
+	t->cpu = cpu;
+	t->affinity = 1ULL << cpu;
+	t->on_cpu = true;
+	state_set(t, THREAD_RUNNING);
+	t->run_start_ns = time_mono_ns();
+	runqs[cpu].idle = t;
+	runqs[cpu].current = t;
+	arch_current_init(t);
+}
