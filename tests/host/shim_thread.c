@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Host shim: threads, wait queues, time and timers over pthreads. One lock guards all sleeping and waking; a sleeper polls
- * every millisecond beside being woken, so that the manual clock and interrupts need no bookkeeping.
- */
+/* Host shim: threads, time and timers over pthreads. Wait queues, mutexes and work queues are the kernel's own, on top of these. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -10,10 +7,10 @@
 #include <sched.h>
 #include <time.h>
 
-#include "kernel/mutex.h"
+#include "kernel/sched.h"
 #include "kernel/thread.h"
 #include "kernel/time.h"
-#include "kernel/waitq.h"
+#include "kernel/timer_queue.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
 #include "shim.h"
@@ -142,142 +139,75 @@ WEAK void thread_for_each(void (*fn)(struct thread *t, void *arg), void *arg)
 	pthread_mutex_unlock(&big);
 }
 
-WEAK void schedule(void) { sched_yield(); }
 WEAK void thread_yield(void) { sched_yield(); }
+WEAK void thread_init_reaper(void) { }
 WEAK void thread_set_affinity(struct thread *t, u64 mask) { t->affinity = mask; }
 WEAK bool sched_need_resched(void) { return false; }
 
 WEAK void thread_wake(struct thread *t)
 {
+	u32 waiting = THREAD_WAITING;
+
 	pthread_mutex_lock(&big);
-	if (t->state == THREAD_WAITING) {
-		t->state = THREAD_RUNNING;
+	if (__atomic_compare_exchange_n(&t->state, &waiting, THREAD_RUNNING, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		pthread_cond_signal(&host_of(t)->cond);
-	}
 	pthread_mutex_unlock(&big);
 }
 
 WEAK void thread_interrupt(struct thread *t, bool fatal)
 {
-	pthread_mutex_lock(&big);
 	__atomic_store_n(&t->signal_pending, true, __ATOMIC_SEQ_CST);
 	if (fatal)
 		__atomic_store_n(&t->fatal_pending, true, __ATOMIC_SEQ_CST);
-	pthread_cond_signal(&host_of(t)->cond);
-	pthread_mutex_unlock(&big);
+	thread_wake(t);
 }
 
-static bool interrupted(struct thread *t, enum wait_how how)
-{
-	return (how == WAIT_INTR && __atomic_load_n(&t->signal_pending, __ATOMIC_SEQ_CST)) ||
-	       (how != WAIT_PLAIN && __atomic_load_n(&t->fatal_pending, __ATOMIC_SEQ_CST));
-}
-
-/* big held, state WAITING set by the caller; RUNNING again on return */
-static int sleep_locked(struct thread *t, enum wait_how how, u64 deadline_ns)
-{
-	int rc = 0;
-
-	while (t->state == THREAD_WAITING) {
-		struct timespec ts;
-
-		if (interrupted(t, how))
-			rc = -EINTR;
-		else if (deadline_ns != 0 && time_mono_ns() >= deadline_ns)
-			rc = -ETIMEDOUT;
-		if (rc != 0)
-			break;
-		clock_gettime(CLOCK_REALTIME, &ts);
-		ts.tv_nsec += 1000000;
-		if (ts.tv_nsec >= 1000000000) {
-			ts.tv_nsec -= 1000000000;
-			ts.tv_sec++;
-		}
-		pthread_cond_timedwait(&host_of(t)->cond, &big, &ts);
-	}
-	t->state = THREAD_RUNNING;
-	return rc;
-}
-
-static int sleep_until(u64 deadline_ns, enum wait_how how)
+/* A thread that marked itself WAITING sleeps here until thread_wake(). */
+WEAK void schedule(void)
 {
 	struct thread *t = thread_current();
-	int rc;
 
 	might_sleep();
-	pthread_mutex_lock(&big);
-	t->state = THREAD_WAITING;
-	rc = sleep_locked(t, how, deadline_ns);
-	pthread_mutex_unlock(&big);
-	return rc == -ETIMEDOUT ? 0 : rc;
-}
-
-WEAK void thread_sleep_ns(u64 ns) { (void)sleep_until(time_mono_ns() + ns, WAIT_PLAIN); }
-WEAK int thread_sleep_until_intr(u64 deadline_ns) { return sleep_until(deadline_ns, WAIT_INTR); }
-
-/* --- wait queues --- */
-WEAK void waitq_init(struct waitq *q)
-{
-	spin_init(&q->lock, "waitq", RANK_WAITQ);
-	list_init(&q->waiters);
-}
-
-WEAK void waitq_prepare(struct waitq *q, struct waiter *w)
-{
-	might_sleep();
-	pthread_mutex_lock(&big);
-	w->thread = thread_current();
-	if (w->link.next == NULL || !list_linked(&w->link))
-		list_add_tail(&q->waiters, &w->link);
-	w->thread->state = THREAD_WAITING;
-	pthread_mutex_unlock(&big);
-}
-
-WEAK int waitq_sleep(struct waiter *w, enum wait_how how, u64 deadline_ns)
-{
-	int rc;
-
-	might_sleep();
-	pthread_mutex_lock(&big);
-	rc = sleep_locked(w->thread, how, deadline_ns);
-	pthread_mutex_unlock(&big);
-	return rc;
-}
-
-WEAK void waitq_finish(struct waitq *q, struct waiter *w)
-{
-	(void)q;
-	pthread_mutex_lock(&big);
-	list_del(&w->link);
-	w->thread->state = THREAD_RUNNING;
-	pthread_mutex_unlock(&big);
-}
-
-static bool wake(struct waitq *q, bool all)
-{
-	struct waiter *w, *tmp;
-	bool any = false;
-
-	pthread_mutex_lock(&big);
-	list_for_each_safe(w, tmp, &q->waiters, link) {
-		any = true;
-		list_del(&w->link);
-		w->thread->state = THREAD_RUNNING;
-		pthread_cond_signal(&host_of(w->thread)->cond);
-		if (!all)
-			break;
+	if (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) != THREAD_WAITING) {
+		sched_yield();
+		return;
 	}
+	pthread_mutex_lock(&big);
+	while (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) == THREAD_WAITING)
+		pthread_cond_wait(&host_of(t)->cond, &big);
 	pthread_mutex_unlock(&big);
-	return any;
 }
-WEAK bool waitq_wake_one(struct waitq *q) { return wake(q, false); }
-WEAK bool waitq_wake_all(struct waitq *q) { return wake(q, true); }
+
+static void timer_wake(struct timer *tm) { thread_wake(tm->arg); }
+
+static bool sleep_until(u64 deadline_ns, bool intr)
+{
+	struct thread *t = thread_current();
+	struct timer tm;
+	bool interrupted;
+
+	timer_init(&tm, timer_wake, t);
+	timer_start(&tm, deadline_ns);
+	for (;;) {
+		__atomic_store_n(&t->state, THREAD_WAITING, __ATOMIC_SEQ_CST);
+		interrupted = intr && __atomic_load_n(&t->signal_pending, __ATOMIC_SEQ_CST);
+		if (interrupted || time_mono_ns() >= deadline_ns)
+			break;
+		schedule();
+	}
+	__atomic_store_n(&t->state, THREAD_RUNNING, __ATOMIC_SEQ_CST);
+	timer_cancel_sync(&tm);
+	return interrupted;
+}
+
+WEAK void thread_sleep_ns(u64 ns) { (void)sleep_until(time_mono_ns() + ns, false); }
+WEAK int thread_sleep_until_intr(u64 deadline_ns) { return sleep_until(deadline_ns, true) ? -EINTR : 0; }
 
 /* --- time and timers --- */
 static bool manual;
 static u64 manual_now;
 static pthread_mutex_t timer_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct list timers = LIST_INIT(timers);	/* [timer_lock] pending */
+static struct timer_queue timers;		/* [timer_lock] */
 static struct timer *running;			/* [timer_lock] */
 enum { TIMER_OFF, TIMER_PENDING };
 
@@ -307,15 +237,14 @@ void shim_time_manual(u64 now_ns)
 /* Run the earliest timer due at `until`; false when there is none. */
 static bool timer_run_one(u64 until)
 {
-	struct timer *t, *best = NULL;
+	struct timer *best;
 
 	pthread_mutex_lock(&timer_lock);
-	list_for_each(t, &timers, link) {
-		if (t->when_ns <= until && (best == NULL || t->when_ns < best->when_ns))
-			best = t;
-	}
+	best = timers.first;
+	if (best != NULL && best->when_ns > until)
+		best = NULL;
 	if (best != NULL) {
-		list_del(&best->link);
+		timer_queue_del(&timers, best);
 		best->state = TIMER_OFF;
 		running = best;
 		if (manual && best->when_ns > manual_now)
@@ -353,7 +282,6 @@ static void *timer_thread(void *arg)
 WEAK void timer_init(struct timer *t, void (*fn)(struct timer *), void *arg)
 {
 	*t = (struct timer){ .fn = fn, .arg = arg };
-	list_init(&t->link);
 }
 
 WEAK void timer_start(struct timer *t, u64 when_ns)
@@ -362,9 +290,10 @@ WEAK void timer_start(struct timer *t, u64 when_ns)
 	pthread_t id;
 
 	pthread_mutex_lock(&timer_lock);
+	if (t->state == TIMER_PENDING)
+		timer_queue_del(&timers, t);
 	t->when_ns = when_ns;
-	if (t->state != TIMER_PENDING)
-		list_add_tail(&timers, &t->link);
+	timer_queue_add(&timers, t);
 	t->state = TIMER_PENDING;
 	if (!started && !manual) {
 		started = true;
@@ -380,8 +309,9 @@ WEAK bool timer_cancel(struct timer *t)
 
 	pthread_mutex_lock(&timer_lock);
 	was = t->state == TIMER_PENDING;
+	if (was)
+		timer_queue_del(&timers, t);
 	t->state = TIMER_OFF;
-	list_del(&t->link);
 	pthread_mutex_unlock(&timer_lock);
 	return was;
 }
@@ -394,4 +324,4 @@ WEAK void timer_cancel_sync(struct timer *t)
 	(void)timer_cancel(t);
 }
 
-WEAK bool timer_pending(const struct timer *t) { return t->state == TIMER_PENDING; }
+WEAK bool timer_pending(const struct timer *t) { return __atomic_load_n(&t->state, __ATOMIC_RELAXED) == TIMER_PENDING; }
