@@ -78,6 +78,8 @@ class Checks:
             self.run("build/clang", MAKE + clang + ["kernel", "tools", "user-programs"], 900)
         if self.wanted("build/iso"):
             self.run("build/iso", MAKE + own + ["iso"], 300)
+        if self.wanted("lint/layers"):
+            self.run("lint/layers", [PYTHON, "scripts/check_layers.py"], 60)
         return good
 
     def unit(self):

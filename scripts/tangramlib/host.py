@@ -20,7 +20,7 @@ BUILD = os.environ.get("TANGRAM_BUILD", os.path.join(ROOT, "build"))
 PACKAGES = {            # which Debian package brings a program
     "mke2fs": "e2fsprogs", "debugfs": "e2fsprogs", "e2fsck": "e2fsprogs", "resize2fs": "e2fsprogs",
     "dumpe2fs": "e2fsprogs", "qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils", "bible": "bible-kjv",
-    "addr2line": "binutils", "tshark": "tshark",
+    "mformat": "mtools", "mcopy": "mtools", "addr2line": "binutils", "tshark": "tshark",
 }
 
 

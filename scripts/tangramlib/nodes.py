@@ -2,6 +2,7 @@
 """The nodes of a cluster: what each is told on its kernel command line, and the QEMU that carries it."""
 
 import os
+import subprocess
 
 from .host import BUILD, TangramError, find_program, format_size
 from .ports import encode
@@ -94,18 +95,14 @@ def port_names(role):
 
 
 def grub_options(role, words, folder):
-    """
-    Boot the rescue image. Its menu takes role and parameters from the file tangram.cfg of a disk labelled TANGRAM, when
-    there is one, and starts without waiting.
-    """
-    import subprocess
+    """Boot the rescue image: its menu does what a tangram.cfg says on a disk labelled TANGRAM, without waiting."""
     iso = os.path.join(BUILD, "tangram.iso")
     if not os.path.exists(iso):
         raise TangramError("no boot image: %s does not exist (run `make`)" % iso)
-    disk = os.path.join(folder, role + ".cfg.img")
-    config = os.path.join(folder, role + ".cfg")
+    disk, config = os.path.join(folder, role + ".cfg.img"), os.path.join(folder, role + ".cfg")
+    quoted = " ".join("'%s'" % word.replace("'", "%27") for word in words.split(" "))
     with open(config, "w") as file:
-        file.write("set tangram_role='%s'\nset tangram_args='%s'\n" % (role, words.replace("'", "'\\''")))
+        file.write("multiboot2 ($tangram_iso)/boot/%s.elf %s\nboot\n" % (role, quoted))
     for command in ([find_program("mformat"), "-C", "-i", disk, "-f", "1440", "-v", "TANGRAM", "::"],
                     [find_program("mcopy"), "-i", disk, config, "::tangram.cfg"]):
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -113,4 +110,5 @@ def grub_options(role, words, folder):
             raise TangramError("mtools: %s" % done.stdout.decode(errors="replace").strip())
     return ["-drive", "file=%s,format=raw,if=none,id=iso,media=cdrom,read-only=on" % iso,
             "-device", "ide-cd,drive=iso,bootindex=1",
-            "-drive", "file=%s,format=raw,if=none,id=cfg,read-only=on" % disk, "-device", "ide-hd,drive=cfg"]
+            "-drive", "file=%s,format=raw,if=none,id=cfg,read-only=on" % disk,
+            "-device", "ide-hd,drive=cfg"]
