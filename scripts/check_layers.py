@@ -12,6 +12,7 @@ import sys
 # From the top down. A file may include from its own layer and from those below.
 LAYERS = (
     ("managers/processor", "managers/memory", "managers/storage"),
+    ("managers/control",),
     ("managers/protocol",),
     ("net/fit",),
     ("net/roce",),

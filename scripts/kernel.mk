@@ -44,7 +44,7 @@ KLDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4
 
 # --- objects ---
 obj-y :=
-DIRS := arch/x86 lib mm kernel drivers net net/roce net/fit managers/protocol managers/$(ROLE)
+DIRS := arch/x86 lib mm kernel drivers net net/roce net/fit managers/protocol managers/control managers/$(ROLE)
 -include $(addsuffix /build.mk,$(DIRS))
 OBJS := $(addprefix $(B)/,$(sort $(obj-y)))
 

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* The control port: reading commands, sending lines; see control.h. */
+#include "managers/control/control.h"
+
+#include "drivers/console.h"
+#include "kernel/counter.h"
+#include "kernel/power.h"
+#include "kernel/thread.h"
+#include "lib/base/errno.h"
+#include "lib/base/printf.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "lib/pct.h"
+#include "mm/slab.h"
+#include "net/fit/rpc.h"
+
+#define LINE_MAX	(64 * 1024)	/* a command: exec with its environment */
+#define WORDS_MAX	512
+#define SEND_MAX	2048
+#define VERBS_MAX	24
+
+static struct console_port *port;		/* [I] NULL: no such port */
+static const char *role_name;			/* [I] */
+static struct { const char *name; control_fn fn; } verbs[VERBS_MAX];	/* [verbs_lock] */
+static unsigned nr_verbs;
+static DEFINE_SPINLOCK(verbs_lock, RANK_LEAF);
+static char why[256];				/* the control thread's */
+
+bool control_present(void) { return port != NULL; }
+
+void control_register(const char *verb, control_fn fn)
+{
+	unsigned i = 0;
+
+	spin_lock(&verbs_lock);
+	while (i < nr_verbs && strcmp(verbs[i].name, verb) != 0)
+		i++;
+	BUG_ON(i == VERBS_MAX);
+	verbs[i].name = verb;
+	verbs[i].fn = fn;
+	nr_verbs = MAX(nr_verbs, i + 1);
+	spin_unlock(&verbs_lock);
+}
+
+static control_fn find_verb(const char *verb)
+{
+	control_fn fn = NULL;
+
+	spin_lock(&verbs_lock);
+	for (unsigned i = 0; i < nr_verbs; i++)
+		if (strcmp(verbs[i].name, verb) == 0)
+			fn = verbs[i].fn;
+	spin_unlock(&verbs_lock);
+	return fn;
+}
+
+/* --- sending --- */
+
+static void __printf(1, 0) send_va(const char *fmt, va_list ap)
+{
+	char *line;
+	int n;
+
+	if (port == NULL)
+		return;
+	line = kmalloc(SEND_MAX);
+	if (line == NULL) {
+		pr_err("control: no memory for a line to the host");
+		return;
+	}
+	n = vsnprintf(line, SEND_MAX - 1, fmt, ap);
+	n = MIN(n, SEND_MAX - 2);
+	line[n++] = '\n';
+	(void)console_port_write(port, line, n);	/* one write, so whole; a host that has gone needs no answer */
+	kfree(line);
+}
+
+void control_send(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	send_va(fmt, ap);
+	va_end(ap);
+}
+
+const char *control_word(char *buf, size_t size, const char *text)
+{
+	pct_encode(buf, size, text, strlen(text));
+	return buf;
+}
+
+void control_ready(void) { control_send("ready"); }
+
+void control_note(const char *fmt, ...)
+{
+	char text[256], word[3 * sizeof(text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	pr_note("%s", text);
+	control_send("note %s", control_word(word, sizeof(word), text));
+}
+
+void control_why(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+}
+
+/* --- what every role answers --- */
+
+static void send_counter(const char *name, u64 value, void *arg)
+{
+	control_send("counter %s %llu", name, (unsigned long long)value);
+}
+static int do_counters(unsigned argc, char **argv)
+{
+	counters_for_each(send_counter, NULL);
+	control_send("end counters");
+	return CONTROL_ANSWERED;
+}
+
+static void send_acct(const char *name, u64 value, void *arg)
+{
+	control_send("acct %s %llu", name, (unsigned long long)value);
+}
+static int do_acct(unsigned argc, char **argv)
+{
+	acct_for_each(send_acct, NULL);
+	control_send("end acct");
+	return CONTROL_ANSWERED;
+}
+
+static int do_ping(unsigned argc, char **argv) { return 0; }
+
+static int do_poweroff(unsigned argc, char **argv)
+{
+	control_send("ok poweroff");
+	power_off();
+}
+
+/* --- reading --- */
+
+/* Split at blanks, decode; the number of words or -EINVAL. */
+static int split(char *line, char **argv)
+{
+	int argc = 0;
+
+	while (line != NULL) {
+		char *blank = strchr(line, ' ');
+
+		if (blank != NULL)
+			*blank++ = '\0';
+		if (*line != '\0') {
+			if (argc == WORDS_MAX || pct_decode(line) < 0)
+				return -EINVAL;
+			argv[argc++] = line;
+		}
+		line = blank;
+	}
+	return argc;
+}
+
+static void send_error(const char *verb, int rc)
+{
+	char text[3 * sizeof(why)], word[64];
+
+	control_send("error %s %s %s", control_word(word, sizeof(word), verb), errno_name(rc),
+		     why[0] == '\0' ? "-" : control_word(text, sizeof(text), why));
+}
+
+static void run_line(char *line, char **argv)
+{
+	int argc = split(line, argv), rc;
+	control_fn fn;
+
+	why[0] = '\0';
+	if (argc < 0) {
+		control_why("too many words, or a bad %%XX");
+		send_error("-", -EINVAL);
+		return;
+	}
+	if (argc == 0)
+		return;
+	fn = find_verb(argv[0]);
+	if (fn == NULL) {
+		control_why("no such command on a %s node", role_name);
+		send_error(argv[0], -ENOSYS);
+		return;
+	}
+	rc = fn(argc, argv);
+	if (rc < 0)
+		send_error(argv[0], rc);
+	else if (rc == 0)
+		control_send("ok %s", argv[0]);
+}
+
+static void control_thread(void *arg)
+{
+	char *line = kmalloc(LINE_MAX), **argv = kmalloc((WORDS_MAX + 1) * sizeof(*argv));
+	size_t have = 0;
+
+	if (line == NULL || argv == NULL)
+		panic("control: no memory");
+	waitq_wait(console_port_waitq(port), console_port_connected(port));
+	control_send("hello role=%s node=%u", role_name, fit_self());
+	for (;;) {
+		s64 n = console_port_read(port, line + have, LINE_MAX - have, false);
+		char *end, *start = line;
+
+		if (n < 0)
+			break;
+		if (n == 0) {			/* the host closed its end; it may come back */
+			have = 0;
+			waitq_wait(console_port_waitq(port), console_port_connected(port) || console_port_readable(port));
+			continue;
+		}
+		have += n;
+		while ((end = memchr(start, '\n', line + have - start)) != NULL) {
+			*end = '\0';
+			run_line(start, argv);
+			start = end + 1;
+		}
+		have -= start - line;
+		memmove(line, start, have);
+		if (have == LINE_MAX) {
+			pr_warn("control: a command longer than %u bytes is dropped", LINE_MAX);
+			have = 0;
+		}
+	}
+	kfree(line);
+	kfree(argv);
+}
+
+void control_init(const char *role)
+{
+	role_name = role;
+	port = console_port_find("tangram.control");
+	if (port == NULL)
+		return;
+	control_register("ping", do_ping);
+	control_register("counters", do_counters);
+	control_register("acct", do_acct);
+	control_register("poweroff", do_poweroff);
+	if (thread_spawn(control_thread, NULL, PRIO_NORMAL, "control") < 0)
+		panic("control: no memory");
+}

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page cache: pages of objects in memory. A page is read once, whoever waits for it; sequential readers get windows of
+ * up to READ_WINDOW pages, the next of which is fetched while the last is being used.
+ */
+#include "kernel/work.h"
+#include "lib/base/errno.h"
+#include "lib/base/string.h"
+#include "managers/memory/memory.h"
+#include "managers/memory/object.h"
+#include "mm/slab.h"
+
+#define WINDOW_FIRST	4		/* pages, of a reader not known to be sequential */
+
+struct spinlock cache_lock = SPINLOCK_INIT("page cache", RANK_PAGE_CACHE);
+static struct list lru = LIST_INIT(lru);	/* [cache_lock] clean pages, the longest unused first */
+static atomic64_t nr_dirty;
+static struct kmem_cache *cpages;
+static struct work_queue *ahead_queue;
+
+static void ahead_work(struct work *w);
+
+void cache_init(void)
+{
+	cpages = kmem_cache_create("cpage", sizeof(struct cpage), 0);
+	ahead_queue = work_queue_create("readahead", 2, PRIO_LOW);
+	if (cpages == NULL || ahead_queue == NULL)
+		panic("memory: no memory for the page cache");
+}
+
+u64 cache_dirty_pages(void) { return atomic_read(&nr_dirty); }
+
+static u64 pages_of(const struct object *o) { return DIV_ROUND_UP(o->size, PAGE_SIZE); }
+
+/* Where a page belongs by its state; called whenever that changes. */
+static void page_list(struct cpage *p)
+{
+	assert_held(&cache_lock);
+	list_del(&p->link);
+	if (p->dirty)
+		list_add_tail(&p->object->dirty, &p->link);
+	else if (!p->reading && !object_is_shm(p->object))
+		list_add_tail(&lru, &p->link);
+}
+
+void cache_mark(struct cpage *p, bool dirty)
+{
+	if (p->dirty != dirty)
+		atomic_add(&nr_dirty, dirty ? 1 : -1);
+	p->dirty = dirty;
+	page_list(p);
+}
+
+static void page_forget(struct cpage *p)
+{
+	assert_held(&cache_lock);
+	if (p->dirty)
+		atomic_dec(&nr_dirty);
+	list_del(&p->link);
+	page_tree_remove(&p->object->pages, p->index);
+	page_put(p->frame);
+	kmem_cache_free(cpages, p);
+}
+
+/* A page of o with the frame, whose reference it takes over on success. */
+static struct cpage *page_insert(struct object *o, u64 index, struct frame *f, bool reading)
+{
+	struct cpage *p = kmem_cache_zalloc(cpages);
+	void *old;
+
+	assert_held(&cache_lock);
+	if (p == NULL)
+		return NULL;
+	if (page_tree_set(&o->pages, index, p, &old) < 0) {
+		kmem_cache_free(cpages, p);
+		return NULL;
+	}
+	BUG_ON(old != NULL);
+	p->object = o;
+	p->index = index;
+	p->frame = f;
+	p->reading = reading;
+	list_init(&p->link);
+	page_list(p);
+	return p;
+}
+
+unsigned cache_reclaim(unsigned nr)
+{
+	unsigned got = 0, looked = 0;
+	struct cpage *p, *tmp;
+
+	spin_lock(&cache_lock);
+	list_for_each_safe(p, tmp, &lru, link) {
+		if (got == nr || looked++ == nr * 8)
+			break;
+		if (ref_read(&p->frame->refs) > 1)
+			continue;		/* being sent: dropping it would give nothing back now */
+		page_forget(p);
+		got++;
+	}
+	spin_unlock(&cache_lock);
+	count_n(nr_memory_cache_reclaimed, got);
+	return got;
+}
+
+u64 cache_drop(struct object *o)
+{
+	struct cpage *p;
+	u64 key = 0, nr = 0;
+
+	spin_lock(&cache_lock);
+	while ((p = page_tree_next(&o->pages, &key)) != NULL) {
+		key++;
+		if (p->dirty || p->reading)
+			continue;
+		page_forget(p);
+		nr++;
+	}
+	spin_unlock(&cache_lock);
+	return nr;
+}
+
+static bool page_reading(struct object *o, u64 index)
+{
+	struct cpage *p;
+	bool reading;
+
+	spin_lock(&cache_lock);
+	p = page_tree_get(&o->pages, index);
+	reading = p != NULL && p->reading;
+	spin_unlock(&cache_lock);
+	return reading;
+}
+
+static void wait_read(struct object *o, u64 index)
+{
+	count(nr_memory_cache_wait);
+	waitq_wait(&o->wait, !page_reading(o, index));
+}
+
+/* --- reading --- */
+
+/* How many pages to read for a miss at index: twice as many each time a reader goes on where it was expected. */
+static struct read_stream *stream_of_miss(struct object *o, u64 index)
+{
+	struct read_stream *s = NULL, *oldest = &o->stream[0];
+
+	assert_held(&cache_lock);
+	for (unsigned i = 0; i < OBJECT_STREAMS; i++) {
+		if (o->stream[i].window != 0 && o->stream[i].next == index)
+			s = &o->stream[i];
+		if (o->stream[i].used < oldest->used)
+			oldest = &o->stream[i];
+	}
+	if (s != NULL) {
+		s->window = MIN(s->window * 2, READ_WINDOW);
+	} else {
+		s = oldest;
+		s->window = index == 0 ? READ_WINDOW : WINDOW_FIRST;
+	}
+	s->used = ++o->stream_clock;
+	return s;
+}
+
+/* index was asked for and is there: if it is a reader's mark, the next window is fetched in the background. */
+static void stream_hit(struct object *o, u64 index)
+{
+	assert_held(&cache_lock);
+	for (unsigned i = 0; i < OBJECT_STREAMS; i++) {
+		struct read_stream *s = &o->stream[i];
+
+		if (s->window == 0 || s->mark != index || s->next >= pages_of(o) || o->ahead_busy)
+			continue;
+		s->mark = ~0ULL;
+		o->ahead_page = s->next;
+		o->ahead_busy = true;
+		object_get(o);
+		work_queue_add(ahead_queue, &o->ahead);
+		return;
+	}
+}
+
+/*
+ * Frames for up to nr pages from index on, entered as being read; how many (0: index is there already or being read).
+ * The frames are one run of memory, so that one RPC fills them.
+ */
+static int fetch_begin(struct object *o, u64 index, bool ahead, void **data)
+{
+	struct read_stream *s;
+	struct frame *run = NULL;
+	unsigned nr, order, i;
+	int rc = 0;
+
+	spin_lock(&cache_lock);
+	if (index >= pages_of(o)) {
+		spin_unlock(&cache_lock);
+		return -EFAULT;
+	}
+	s = stream_of_miss(o, index);
+	nr = MIN((u64)s->window, pages_of(o) - index);
+	spin_unlock(&cache_lock);
+
+	for (order = 0; 1U << order < nr; order++)
+		;
+	while (order > 0 && (run = page_alloc_run(order, FRAME_CACHE)) == NULL)
+		order--;
+	if (run == NULL)
+		run = page_alloc(FRAME_CACHE);
+	if (run == NULL)
+		return -ENOMEM;
+	*data = frame_virt(run);
+	nr = MIN(nr, 1U << order);
+
+	spin_lock(&cache_lock);
+	for (i = 0; i < nr && page_tree_get(&o->pages, index + i) == NULL; i++) {
+		if (page_insert(o, index + i, frame_of_virt(*data + i * PAGE_SIZE), true) == NULL) {
+			rc = -ENOMEM;		/* matters if it is the first */
+			break;
+		}
+	}
+	if (i > 0) {
+		s->next = index + i;
+		s->mark = index + i / 2;
+		if (index != 0 && !ahead && s->window == WINDOW_FIRST)
+			s->mark = ~0ULL;	/* not known to be sequential yet */
+	}
+	spin_unlock(&cache_lock);
+	for (unsigned k = i; k < 1U << order; k++)
+		page_put(frame_of_virt(*data + k * PAGE_SIZE));
+	return i == 0 ? rc : (int)i;
+}
+
+static void fetch_end(struct object *o, u64 index, unsigned nr, int rc)
+{
+	spin_lock(&cache_lock);
+	for (unsigned i = 0; i < nr; i++) {
+		struct cpage *p = page_tree_get(&o->pages, index + i);
+
+		if (rc < 0) {
+			page_forget(p);		/* nothing that failed to be read is ever taken for data (L40) */
+		} else {
+			p->reading = false;
+			page_list(p);
+		}
+	}
+	spin_unlock(&cache_lock);
+	waitq_wake_all(&o->wait);
+}
+
+static int storage_read_data(struct object *o, u64 off, void *buf, u32 len)
+{
+	struct rpc_storage_read_req q = {
+		.fs = le32_of(o->fs), .gen = le32_of(o->gen), .ino = le64_of(o->ino), .off = le64_of(off), .len = le32_of(len),
+	};
+	struct rpc call = { .node = o->storage_node, .op = RPC_storage_read, .req = &q, .rep = buf, .rep_size = len };
+	int rc = rpc_start(&call);
+
+	if (rc == 0)
+		rc = rpc_wait(&call);
+	if (rc >= 0 && call.rep_len > len)
+		rc = -EPROTO;
+	if (rc < 0) {
+		count(nr_memory_storage_error);
+		pr_warn("memory: reading inode %llu of %s at %llu: %s", (unsigned long long)o->ino,
+			fit_node_name(o->storage_node), (unsigned long long)off, errno_name(rc));
+		return rc;
+	}
+	memset(buf + call.rep_len, 0, len - call.rep_len);	/* behind the end */
+	return 0;
+}
+
+/* Read the page at index, and what the window says after it. */
+static int cache_fetch(struct object *o, u64 index, bool ahead)
+{
+	void *data;
+	int nr = fetch_begin(o, index, ahead, &data), rc;
+
+	if (nr <= 0)
+		return nr;
+	rc = storage_read_data(o, index * PAGE_SIZE, data, nr * PAGE_SIZE);
+	fetch_end(o, index, nr, rc);
+	if (rc == 0) {
+		count_n(nr_memory_cache_read, nr);
+		count_n(nr_memory_cache_readahead, ahead ? nr : nr - 1);
+	}
+	return rc;
+}
+
+static void ahead_work(struct work *w)
+{
+	struct object *o = container_of(w, struct object, ahead);
+	u64 index;
+
+	spin_lock(&cache_lock);
+	index = o->ahead_page;
+	spin_unlock(&cache_lock);
+	(void)cache_fetch(o, index, true);	/* who really wants the page will see the error itself */
+	spin_lock(&cache_lock);
+	o->ahead_busy = false;
+	spin_unlock(&cache_lock);
+	object_put(o);
+}
+
+void object_ahead_init(struct object *o) { work_init(&o->ahead, ahead_work); }
+
+int cache_fill(struct object *o, u64 index, bool may_sleep, struct frame **f)
+{
+	bool missed = false;
+	int rc = 0;
+
+	*f = NULL;
+	while (rc >= 0) {
+		struct cpage *p;
+		bool reading;
+
+		spin_lock(&cache_lock);
+		if (index >= pages_of(o)) {
+			spin_unlock(&cache_lock);
+			return -EFAULT;
+		}
+		p = page_tree_get(&o->pages, index);
+		reading = p != NULL && p->reading;
+		if (p != NULL && !reading) {
+			*f = p->frame;
+			page_get(p->frame);
+			if (!p->dirty)
+				page_list(p);		/* to the young end */
+			stream_hit(o, index);
+			spin_unlock(&cache_lock);
+			if (!missed)
+				count(nr_memory_cache_hit);
+			return FILL_DATA;
+		}
+		spin_unlock(&cache_lock);
+		if (object_is_shm(o))
+			return FILL_ZERO;
+		if (!may_sleep)
+			return -EAGAIN;
+		if (reading) {
+			wait_read(o, index);
+			continue;
+		}
+		if (!missed)
+			count(nr_memory_cache_miss);
+		missed = true;
+		rc = cache_fetch(o, index, false);
+	}
+	return rc;
+}
+
+s64 cache_read(struct object *o, u64 off, void *buf, u64 len)
+{
+	u64 size, done = 0;
+
+	spin_lock(&cache_lock);
+	size = o->size;
+	spin_unlock(&cache_lock);
+	if (off >= size)
+		return 0;
+	len = MIN(len, size - off);
+	while (done < len) {
+		u64 in_page = (off + done) % PAGE_SIZE, n = MIN(len - done, PAGE_SIZE - in_page);
+		struct frame *f;
+		int rc = cache_fill(o, (off + done) / PAGE_SIZE, true, &f);
+
+		if (rc == -EFAULT)
+			break;				/* truncated meanwhile */
+		if (rc < 0)
+			return done > 0 ? (s64)done : rc;
+		if (rc == FILL_ZERO) {
+			memset(buf + done, 0, n);
+		} else {
+			memcpy(buf + done, frame_virt(f) + in_page, n);
+			page_put(f);
+		}
+		done += n;
+	}
+	return done;
+}
+
+/* --- changing --- */
+
+static struct frame *exchange(struct cpage *p, struct frame *f)
+{
+	struct frame *old = p->frame;
+
+	p->frame = f;
+	return old;
+}
+
+int cache_store(struct object *o, u64 index, const void *data, bool may_sleep)
+{
+	struct frame *f = page_alloc(FRAME_CACHE), *old = NULL;
+	struct cpage *p;
+	int rc = 0;
+
+	if (f == NULL)
+		return -ENOMEM;
+	memcpy(frame_virt(f), data, PAGE_SIZE);
+	for (;;) {
+		spin_lock(&cache_lock);
+		p = page_tree_get(&o->pages, index);
+		if (p == NULL || !p->reading)
+			break;
+		spin_unlock(&cache_lock);
+		if (!may_sleep) {
+			page_put(f);
+			return -EAGAIN;
+		}
+		wait_read(o, index);
+	}
+	if (index < pages_of(o)) {
+		u64 valid = o->size - index * PAGE_SIZE;
+
+		if (valid < PAGE_SIZE)		/* what a mapping wrote behind the end is not the file's */
+			memset(frame_virt(f) + valid, 0, PAGE_SIZE - valid);
+		if (p == NULL)
+			p = page_insert(o, index, f, false);
+		else
+			old = exchange(p, f);
+		if (p == NULL)
+			rc = -ENOMEM;
+		else if (!object_is_shm(o))
+			cache_mark(p, true);
+		f = p == NULL ? f : old;
+	}
+	spin_unlock(&cache_lock);
+	if (f != NULL)
+		page_put(f);
+	return rc;
+}
+
+/* One page's part of a patch; *spare may be used up. -EAGAIN: come again with a spare frame; -EBUSY: being read. */
+static int patch_page(struct object *o, u64 off, const void *data, u64 len, bool create, struct frame **spare)
+{
+	struct cpage *p = page_tree_get(&o->pages, off / PAGE_SIZE);
+
+	assert_held(&cache_lock);
+	if (p != NULL && p->reading)
+		return -EBUSY;
+	if (p == NULL && !create)
+		return 0;
+	if (p == NULL || ref_read(&p->frame->refs) > 1) {
+		if (*spare == NULL)
+			return -EAGAIN;
+		if (p == NULL) {
+			memset(frame_virt(*spare), 0, PAGE_SIZE);
+			p = page_insert(o, off / PAGE_SIZE, *spare, false);
+			if (p == NULL)
+				return -ENOMEM;
+			*spare = NULL;
+		} else {
+			memcpy(frame_virt(*spare), frame_virt(p->frame), PAGE_SIZE);
+			page_put(exchange(p, *spare));
+			*spare = NULL;
+			count(nr_memory_cache_copied);
+		}
+	}
+	memcpy(frame_virt(p->frame) + off % PAGE_SIZE, data, len);
+	return 0;
+}
+
+int cache_patch(struct object *o, u64 off, const void *data, u64 len, bool create)
+{
+	struct frame *spare = NULL;
+	int rc = 0;
+
+	for (u64 done = 0; done < len;) {
+		u64 n = MIN(len - done, PAGE_SIZE - (off + done) % PAGE_SIZE);
+
+		spin_lock(&cache_lock);
+		rc = patch_page(o, off + done, data + done, n, create, &spare);
+		spin_unlock(&cache_lock);
+		if (rc == -EBUSY) {
+			wait_read(o, (off + done) / PAGE_SIZE);
+		} else if (rc == -EAGAIN) {
+			spare = page_alloc(FRAME_CACHE);
+			if (spare == NULL) {
+				rc = -ENOMEM;
+				break;
+			}
+		} else if (rc < 0) {
+			break;
+		} else {
+			done += n;
+		}
+	}
+	if (spare != NULL)
+		page_put(spare);
+	return rc;
+}
+
+void cache_cut(struct object *o, u64 size)
+{
+	static const u8 zeros[PAGE_SIZE];
+	u64 key = DIV_ROUND_UP(size, PAGE_SIZE);
+	struct cpage *p;
+
+	spin_lock(&cache_lock);
+	while ((p = page_tree_next(&o->pages, &key)) != NULL) {
+		if (p->reading) {
+			spin_unlock(&cache_lock);
+			wait_read(o, key);
+			spin_lock(&cache_lock);
+			continue;
+		}
+		page_forget(p);
+	}
+	spin_unlock(&cache_lock);
+	if (size % PAGE_SIZE != 0)
+		(void)!cache_patch(o, size, zeros, PAGE_SIZE - size % PAGE_SIZE, false);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commit: memory is promised only as far as it is there, so that ENOMEM comes from the call that asks, never from a flush.
+ * A processor node holds a reservation and charges its mappings to it; here both are known, a node that charges more
+ * than it has reserved is given the difference, or refused.
+ */
+#include "lib/base/errno.h"
+#include "lib/base/lock.h"
+#include "managers/memory/memory.h"
+
+static struct { u64 reserved, charged; } nodes[FIT_MAX_NODES];	/* [commit_lock] pages; 0: this node itself (shared memory) */
+static u64 total, limit;					/* [commit_lock] */
+static DEFINE_SPINLOCK(commit_lock, RANK_LEAF);
+
+void commit_init(void)
+{
+	u64 frames = frames_total();
+
+	/* kept for tables, messages in flight and the page being replaced by each flush */
+	limit = frames - MIN(frames / 2, frames / 16 + 2048);
+}
+
+u64 commit_total(void) { return READ_ONCE(total); }
+u64 commit_limit(void) { return limit; }
+
+static int reserve(unsigned node, u64 pages)
+{
+	assert_held(&commit_lock);
+	if (pages > limit || total > limit - pages)
+		return -ENOMEM;
+	total += pages;
+	nodes[node].reserved += pages;
+	return 0;
+}
+
+int commit_charge(unsigned node, u64 pages)
+{
+	u64 have;
+	int rc = 0;
+
+	spin_lock(&commit_lock);
+	have = nodes[node].reserved - nodes[node].charged;
+	if (pages > have)
+		rc = reserve(node, pages - have);
+	if (rc == 0)
+		nodes[node].charged += pages;
+	spin_unlock(&commit_lock);
+	return rc;
+}
+
+int commit_grant(unsigned node, u64 pages)
+{
+	int rc;
+
+	spin_lock(&commit_lock);
+	rc = reserve(node, pages);
+	if (rc == 0)
+		nodes[node].charged += pages;
+	spin_unlock(&commit_lock);
+	return rc;
+}
+
+void commit_uncharge(unsigned node, u64 pages)
+{
+	spin_lock(&commit_lock);
+	BUG_ON(pages > nodes[node].charged);
+	nodes[node].charged -= pages;
+	if (node == 0) {		/* ours: nobody to keep it for */
+		nodes[0].reserved -= pages;
+		total -= pages;
+	}
+	spin_unlock(&commit_lock);
+}
+
+int commit_reserve(unsigned node, s64 delta, u64 *reserved)
+{
+	int rc = 0;
+
+	spin_lock(&commit_lock);
+	if (delta >= 0) {
+		rc = reserve(node, delta);
+	} else {
+		u64 back = MIN((u64)0 - (u64)delta, nodes[node].reserved - nodes[node].charged);
+
+		nodes[node].reserved -= back;
+		total -= back;
+	}
+	*reserved = nodes[node].reserved;
+	spin_unlock(&commit_lock);
+	return rc;
+}
+
+void commit_forget(unsigned node)
+{
+	u64 reserved;
+
+	(void)!commit_reserve(node, -(s64)limit, &reserved);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* The memory node's start. */
+#include "kernel/main.h"
+#include "kernel/printk.h"
+#include "managers/control/control.h"
+#include "managers/memory/memory.h"
+#include "managers/memory/node.h"
+#include "managers/memory/object.h"
+#include "managers/memory/ops.h"
+#include "managers/memory/space.h"
+
+static int do_drop_caches(unsigned argc, char **argv)
+{
+	objects_drop_idle();
+	return 0;
+}
+
+static int do_sync(unsigned argc, char **argv) { return objects_sync_all(true); }
+
+static void node_changed(unsigned node, enum node_role role, bool up)
+{
+	memory_node_changed(node, role, up);
+	if (!up)
+		control_note("%s is gone", fit_node_name(node));
+}
+
+static void ready_thread(void *arg)
+{
+	if (fit_wait_all(0) == 0)
+		control_ready();
+	thread_exit();
+}
+
+static u64 total_frames(void) { return frames_total(); }
+static u64 free_frames(void) { return frames_free_count(); }
+
+static void accounts_init(void)
+{
+	acct_register("total_frames", total_frames);
+	acct_register("free_frames", free_frames);
+	acct_register("spaces", spaces_live);
+	acct_register("vmas", spaces_vmas);
+	acct_register("objects", objects_active);
+	acct_register("objects_cached", objects_cached);
+	acct_register("frames_private", pages_private);
+	acct_register("frames_cached", pages_cached);
+	acct_register("frames_dirty", cache_dirty_pages);
+	acct_register("commit", commit_total);
+	acct_register("commit_limit", commit_limit);
+}
+
+void manager_init(void)
+{
+	printk_set_tag("memory");
+	counters_register(&memory_counters);
+	accounts_init();
+	commit_init();
+	cache_init();
+	objects_init();
+	spaces_init();
+	changes_init();
+	if (fit_init(ROLE_MEMORY, memory_ops, nr_memory_ops) < 0)
+		panic("memory: the network cannot be started");
+	fit_on_change(node_changed);
+	control_register("drop-caches", do_drop_caches);
+	control_register("sync", do_sync);
+	control_init("memory");
+	fit_start();
+	if (thread_spawn(ready_thread, NULL, PRIO_NORMAL, "ready") < 0)
+		panic("memory: no memory");
+	pr_note("memory node %u: %llu MiB, %llu MiB for programs", fit_self(),
+		(unsigned long long)(frames_total() >> (20 - PAGE_SHIFT)),
+		(unsigned long long)(commit_limit() >> (20 - PAGE_SHIFT)));
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changes of an address space's map. Each is applied in the order of its number (change.c) by the same code that made it in
+ * the processor node's replica (lib/vma); a refused change uses up its number too, so requests are checked in here.
+ */
+#include "lib/base/errno.h"
+#include "managers/memory/memory.h"
+#include "managers/memory/object.h"
+#include "managers/memory/space.h"
+
+#define INLINE_PAGES	64	/* more private pages than these are given back by a worker */
+
+#define FLAGS_KNOWN	(VMA_SHARED | VMA_GROWSDOWN | VMA_NORESERVE | VMA_STACK | VMA_HEAP | VMA_LOCKED | VMA_MAYWRITE |	\
+			 VMA_ACCOUNTED | VMA_WIPEONFORK | VMA_DONTFORK | VMA_SEQUENTIAL | VMA_RANDOM)
+
+static bool user_range(u64 start, u64 len)
+{
+	return len != 0 && page_aligned(start | len) && start < USER_END && len <= USER_END - start;
+}
+
+/* The map has changed: what is charged follows it downwards (upwards it went before the change). */
+static void charge_settle(struct space *s)
+{
+	u64 less;
+
+	spin_lock(&s->lock);
+	less = s->charged - s->map.nr_accounted;
+	s->charged -= less;
+	spin_unlock(&s->lock);
+	commit_uncharge(s->node, less);
+}
+
+static int charge_more(struct space *s, u64 pages)
+{
+	int rc = commit_charge(s->node, pages);
+
+	if (rc < 0)
+		return rc;
+	spin_lock(&s->lock);
+	if (s->dead) {
+		rc = -ESRCH;
+		commit_uncharge(s->node, pages);
+	} else {
+		s->charged += pages;
+	}
+	spin_unlock(&s->lock);
+	return rc;
+}
+
+/* --- map --- */
+
+static int map_act(struct space *s, struct rpc_call *c)
+{
+	const struct rpc_memory_map_req *q = c->req;
+	struct rpc_memory_map_rep *r = c->rep;
+	u64 start = le64_get(q->start), len = le64_get(q->len);
+	struct vma v = {
+		.start = start, .end = start + len, .object = le64_get(q->object), .index = le64_get(q->index),
+		.prot = le32_get(q->prot), .flags = le32_get(q->flags),
+	};
+	struct object *o = NULL;
+	int rc = 0;
+
+	if (!user_range(start, len) || (v.prot & ~PROT_MASK) != 0 || (v.flags & ~FLAGS_KNOWN) != 0 ||
+	    v.index > PAGE_TREE_MAX || (v.object == 0 && (v.flags & VMA_SHARED)))
+		return -EINVAL;
+	if (v.object != 0) {
+		o = object_find(v.object);
+		if (o == NULL)
+			return -ESRCH;
+		v.file = o;
+		object_mapped(o);
+		spin_lock(&cache_lock);
+		r->version = le64_of(o->version);
+		spin_unlock(&cache_lock);
+	}
+	if (v.flags & VMA_ACCOUNTED)
+		rc = charge_more(s, len >> PAGE_SHIFT);
+	if (rc == 0) {
+		spin_lock(&s->lock);
+		rc = s->dead ? -ESRCH : vma_map_add(&s->map, &v);
+		spin_unlock(&s->lock);
+		charge_settle(s);
+	}
+	if (o != NULL) {
+		if (rc < 0)
+			object_unmapped(o);
+		object_put(o);
+	}
+	return rc;
+}
+
+int serve_memory_map(const struct rpc_memory_map_req *q, struct rpc_memory_map_rep *r, struct rpc_call *c)
+{
+	return change_run(c, le64_get(q->space), le64_get(q->change), map_act);
+}
+
+/* --- unmap, zap, exit: contents go --- */
+
+static bool too_much_inline(struct space *s, struct rpc_call *c, u64 first, u64 last)
+{
+	bool much;
+
+	if (c->in_worker || last - first <= INLINE_PAGES)
+		return false;
+	spin_lock(&s->lock);
+	much = s->pages.nr > INLINE_PAGES;
+	spin_unlock(&s->lock);
+	return much;
+}
+
+static int unmap_act(struct space *s, struct rpc_call *c)
+{
+	const struct rpc_memory_unmap_req *q = c->req;
+	u64 start = le64_get(q->start), len = le64_get(q->len), first = start >> PAGE_SHIFT, last = first + (len >> PAGE_SHIFT);
+	int rc;
+
+	if (!user_range(start, len))
+		return -EINVAL;
+	if (too_much_inline(s, c, first, last))
+		return RPC_TO_WORKER;
+	spin_lock(&s->lock);
+	rc = vma_map_remove(&s->map, start, start + len);
+	spin_unlock(&s->lock);
+	if (rc < 0)
+		return rc;
+	space_drop_pages(s, first, last);
+	charge_settle(s);
+	return 0;
+}
+
+int serve_memory_unmap(const struct rpc_memory_unmap_req *q, struct rpc_memory_unmap_rep *r, struct rpc_call *c)
+{
+	return change_run(c, le64_get(q->space), le64_get(q->change), unmap_act);
+}
+
+static int zap_act(struct space *s, struct rpc_call *c)
+{
+	const struct rpc_memory_zap_req *q = c->req;
+	u64 start = le64_get(q->start), len = le64_get(q->len), first = start >> PAGE_SHIFT, last = first + (len >> PAGE_SHIFT);
+
+	if (!user_range(start, len))
+		return -EINVAL;
+	if (too_much_inline(s, c, first, last))
+		return RPC_TO_WORKER;
+	space_drop_pages(s, first, last);
+	return 0;
+}
+
+int serve_memory_zap(const struct rpc_memory_zap_req *q, struct rpc_memory_zap_rep *r, struct rpc_call *c)
+{
+	return change_run(c, le64_get(q->space), le64_get(q->change), zap_act);
+}
+
+static int exit_act(struct space *s, struct rpc_call *c)
+{
+	if (too_much_inline(s, c, 0, PAGE_TREE_MAX))
+		return RPC_TO_WORKER;
+	space_kill(s, -ESRCH);
+	return 0;
+}
+
+int serve_memory_space_exit(const struct rpc_memory_space_exit_req *q, struct rpc_memory_space_exit_rep *r, struct rpc_call *c)
+{
+	return change_run(c, le64_get(q->space), le64_get(q->change), exit_act);
+}
+
+/* --- protect --- */
+
+static int protect_act(struct space *s, struct rpc_call *c)
+{
+	const struct rpc_memory_protect_req *q = c->req;
+	u64 start = le64_get(q->start), len = le64_get(q->len), more;
+	u32 prot = le32_get(q->prot);
+	int rc = 0;
+
+	if (!user_range(start, len) || (prot & ~PROT_MASK) != 0)
+		return -EINVAL;
+	spin_lock(&s->lock);
+	more = vma_protect_charge(&s->map, start, start + len, prot);
+	spin_unlock(&s->lock);
+	if (more != 0)
+		rc = charge_more(s, more);
+	if (rc < 0)
+		return rc;
+	spin_lock(&s->lock);
+	rc = vma_map_protect(&s->map, start, start + len, prot);
+	spin_unlock(&s->lock);
+	charge_settle(s);
+	return rc;
+}
+
+int serve_memory_protect(const struct rpc_memory_protect_req *q, struct rpc_memory_protect_rep *r, struct rpc_call *c)
+{
+	return change_run(c, le64_get(q->space), le64_get(q->change), protect_act);
+}
+
+/* --- remap --- */
+
+static int remap_act(struct space *s, struct rpc_call *c)
+{
+	const struct rpc_memory_remap_req *q = c->req;
+	u64 start = le64_get(q->start), len = le64_get(q->len), to = le64_get(q->new_start), to_len = le64_get(q->new_len);
+	u64 first = start >> PAGE_SHIFT, kept = MIN(len, to_len) >> PAGE_SHIFT, more = 0;
+	bool dontunmap = (le32_get(q->flags) & WIRE_REMAP_DONTUNMAP) != 0;
+	struct vma *v;
+	int rc = 0;
+
+	if (!user_range(start, len) || !user_range(to, to_len) || (le32_get(q->flags) & ~WIRE_REMAP_DONTUNMAP) != 0)
+		return -EINVAL;
+	if (too_much_inline(s, c, first, first + (len >> PAGE_SHIFT)))
+		return RPC_TO_WORKER;
+	spin_lock(&s->lock);
+	v = vma_find(&s->map, start);
+	if (v != NULL && (v->flags & VMA_ACCOUNTED))
+		more = dontunmap ? to_len : to_len > len ? to_len - len : 0;
+	spin_unlock(&s->lock);
+	if (more != 0)
+		rc = charge_more(s, more >> PAGE_SHIFT);
+	if (rc < 0)
+		return rc;
+	spin_lock(&s->lock);
+	rc = vma_map_move(&s->map, start, len, to, to_len, dontunmap);
+	spin_unlock(&s->lock);
+	if (rc == 0 && to != start)
+		rc = space_move_pages(s, first, first + kept, to >> PAGE_SHIFT);
+	if (rc == 0 && to_len < len)
+		space_drop_pages(s, first + kept, first + (len >> PAGE_SHIFT));
+	charge_settle(s);
+	return rc;
+}
+
+int serve_memory_remap(const struct rpc_memory_remap_req *q, struct rpc_memory_remap_rep *r, struct rpc_call *c)
+{
+	return change_run(c, le64_get(q->space), le64_get(q->change), remap_act);
+}
+
+/* --- beginning, commit --- */
+
+int serve_memory_space_create(const struct rpc_memory_space_create_req *q, struct rpc_memory_space_create_rep *r,
+			      struct rpc_call *c)
+{
+	struct space *s = space_create(c->node);
+
+	if (s == NULL)
+		return -ENOMEM;
+	r->space = le64_of(space_publish(s));
+	if (!fit_node_up(c->node))		/* died meanwhile: nobody else will end it */
+		space_kill(s, -EHOSTDOWN);
+	space_put(s);
+	return 0;
+}
+
+int serve_memory_commit(const struct rpc_memory_commit_req *q, struct rpc_memory_commit_rep *r, struct rpc_call *c)
+{
+	u64 reserved;
+	int rc = commit_reserve(c->node, (s64)le64_get(q->pages), &reserved);
+
+	r->granted = le64_of(reserved);
+	return rc;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory manager: home of address spaces (their maps and private pages) and of file data.
+ *
+ *	space.c, change.c	address spaces by id; changes in the order of their numbers, what comes early is parked
+ *	map_ops.c, fork.c	map, unmap, protect, remap, zap, exit; fork
+ *	fill.c, flush.c		pages out and in
+ *	exec.c, elf.c		programs
+ *	object.c, cache.c	files and shared memory, and their pages in memory
+ *	file_ops.c		open, close, read, write, truncate, sync
+ *	page.c, commit.c	frames with reference counts; what was promised
+ *
+ * Contents of a frame never change while anyone else holds a reference: private pages are replaced, not written; a cached
+ * page is written in place only when the cache holds its one reference. So a frame that is being sent stays as it was.
+ *
+ * Locks, outer first: object->lock (sleeps, held across calls to S of that object's own data), space->lock, cache_lock.
+ * No spinlock is held across a call.
+ */
+#ifndef MANAGERS_MEMORY_MEMORY_H
+#define MANAGERS_MEMORY_MEMORY_H
+
+#include "kernel/counter.h"
+#include "kernel/thread.h"
+#include "lib/base/lock.h"
+#include "lib/base/printk.h"
+#include "managers/protocol/protocol.h"
+#include "mm/frame.h"
+
+#define MEMORY_COUNTERS(X)								\
+	X(nr_memory_fill_private, "fills answered with a private page")			\
+	X(nr_memory_fill_object, "fills answered with a page of an object")		\
+	X(nr_memory_fill_zero, "fills answered zero, without data")			\
+	X(nr_memory_fill_to_worker, "fills whose page had to come from storage")	\
+	X(nr_memory_fill_refused, "fills refused: not mapped, beyond the end, no such space") \
+	X(nr_memory_flush, "flush requests taken")					\
+	X(nr_memory_flush_private, "private pages flushed")				\
+	X(nr_memory_flush_object, "object pages flushed")				\
+	X(nr_memory_flush_owner_skipped, "owners of flushed pages whose range was unmapped before") \
+	X(nr_memory_flush_failed, "pages of flushes that were refused")			\
+	X(nr_memory_parked, "calls parked until changes before them were applied")	\
+	X(nr_memory_parked_dropped, "parked calls ended because space or peer was gone") \
+	X(nr_memory_change, "changes of maps applied")					\
+	X(nr_memory_change_refused, "changes of maps refused")				\
+	X(nr_memory_fork, "forks")							\
+	X(nr_memory_fork_page, "private pages shared by forks")				\
+	X(nr_memory_exec, "programs loaded")						\
+	X(nr_memory_cache_hit, "object pages found in the page cache")			\
+	X(nr_memory_cache_miss, "object pages not found in the page cache")		\
+	X(nr_memory_cache_wait, "waits for a page that was already being read")		\
+	X(nr_memory_cache_read, "pages read from storage nodes")			\
+	X(nr_memory_cache_readahead, "pages of these that nobody had asked for yet")	\
+	X(nr_memory_cache_write, "pages written to storage nodes")			\
+	X(nr_memory_cache_copied, "cached pages copied before a write because they were being sent") \
+	X(nr_memory_cache_reclaimed, "clean cached pages dropped for want of memory")	\
+	X(nr_memory_storage_error, "calls to storage nodes that failed")
+DECLARE_COUNTERS(MEMORY_COUNTERS)
+extern struct counter_group memory_counters;
+
+#define USER_END	0x7ffffffff000ULL	/* end of the addresses a program may map */
+
+/* --- page.c: frames with reference counts, for private pages (FRAME_USER) and cached ones (FRAME_CACHE) --- */
+/* One reference, contents undefined; clean cached pages are dropped when memory is short. NULL: really none left. */
+struct frame *page_alloc(enum frame_use use);
+/* 2^order contiguous frames, each by itself with one reference; no reclaim: NULL at once. */
+struct frame *page_alloc_run(unsigned order, enum frame_use use);
+void page_get(struct frame *f);
+void page_put(struct frame *f);
+void page_release(void *frame);			/* page_put() for rpc_reply_bulk_ref() */
+int page_reply(struct rpc_call *c, struct frame *f);	/* answer a fill: takes over one reference; status */
+u64 pages_private(void);
+u64 pages_cached(void);
+
+/* --- commit.c: memory promised to programs, in pages; every processor node holds a reservation --- */
+int __must_check commit_charge(unsigned node, u64 pages);	/* grows the reservation when it is used up; -ENOMEM */
+int __must_check commit_grant(unsigned node, u64 pages);	/* reservation and charge both grow (fork, exec) */
+void commit_uncharge(unsigned node, u64 pages);		/* the reservation stays the node's */
+/* The node's reservation grows by delta or shrinks (to what is charged at least); its size then. -ENOMEM */
+int __must_check commit_reserve(unsigned node, s64 delta, u64 *reserved);
+void commit_forget(unsigned node);			/* the node is dead, its spaces are gone */
+u64 commit_total(void);					/* reservations of all nodes */
+u64 commit_limit(void);
+void commit_init(void);
+
+/* --- ops.c --- */
+int memory_serve(struct rpc_call *c);		/* run the call's handler (again) */
+
+
+#endif

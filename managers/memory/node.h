@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MANAGERS_MEMORY_NODE_H
+#define MANAGERS_MEMORY_NODE_H
+
+#include "net/fit/rpc.h"
+
+/* For fit_on_change(): all of a dead processor node's spaces, opens and reservation are given back. */
+void memory_node_changed(unsigned node, enum node_role role, bool up);
+
+#endif

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+/* Objects by id and by file: their birth, who has them open, and their end. */
+#include "managers/memory/object.h"
+
+#include "lib/base/errno.h"
+#include "lib/base/string.h"
+#include "lib/hash.h"
+#include "managers/memory/memory.h"
+#include "mm/slab.h"
+
+#define BUCKET_BITS	9
+#define MODE_TYPE	0170000
+#define MODE_REGULAR	0100000
+
+static struct list by_id[1 << BUCKET_BITS], by_key[1 << BUCKET_BITS];	/* [cache_lock] */
+static u64 last_id = WIRE_OBJECT_FIRST;		/* [cache_lock] */
+static struct list closing = LIST_INIT(closing);	/* [cache_lock] unused, to be closed */
+static unsigned nr_closing;			/* [cache_lock] on the list or being closed */
+static struct waitq close_done = WAITQ_INIT(close_done);
+static struct work close_work;
+static struct work_queue *close_queue;
+static atomic64_t nr_active, nr_objects;
+
+static void close_some(struct work *w);
+
+static struct list *id_bucket(u64 id) { return &by_id[hash_bits(id, BUCKET_BITS)]; }
+static struct list *key_bucket(unsigned storage_node, u32 fs, u64 ino)
+{
+	return &by_key[hash_bits(hash64_2((u64)storage_node << 32 | fs, ino), BUCKET_BITS)];
+}
+
+void objects_init(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(by_id); i++) {
+		list_init(&by_id[i]);
+		list_init(&by_key[i]);
+	}
+	work_init(&close_work, close_some);
+	close_queue = work_queue_create("objects", 1, PRIO_NORMAL);	/* its own: closing waits for S */
+	if (close_queue == NULL)
+		panic("memory: no memory for the queue of objects");
+}
+
+u64 objects_active(void) { return atomic_read(&nr_active); }
+u64 objects_cached(void) { return atomic_read(&nr_objects) - atomic_read(&nr_active); }
+
+void object_get(struct object *o) { ref_get(&o->refs); }
+
+void object_put(struct object *o)
+{
+	if (!ref_put(&o->refs))
+		return;
+	BUG_ON(!o->gone || o->pages.nr != 0 || o->active);
+	kfree(o);
+	atomic_dec(&nr_objects);
+}
+
+struct object *object_find(u64 id)
+{
+	struct object *o, *found = NULL;
+
+	spin_lock(&cache_lock);
+	list_for_each(o, id_bucket(id), id_link) {
+		if (o->id == id) {
+			found = o;
+			object_get(o);
+			break;
+		}
+	}
+	spin_unlock(&cache_lock);
+	return found;
+}
+
+static struct object *object_alloc(unsigned storage_node, u32 fs, u32 gen, u64 ino)
+{
+	struct object *o = kzalloc(sizeof(*o));
+
+	if (o == NULL)
+		return NULL;
+	o->storage_node = storage_node;
+	o->fs = fs;
+	o->gen = gen;
+	o->ino = ino;
+	o->version = 1;
+	ref_init(&o->refs, 1);
+	mutex_init(&o->lock, "object", RANK_OBJECT);
+	list_init(&o->dirty);
+	list_init(&o->id_link);
+	list_init(&o->key_link);
+	list_init(&o->close_link);
+	waitq_init(&o->wait);
+	object_ahead_init(o);
+	atomic_inc(&nr_objects);
+	return o;
+}
+
+/* Into the table: the reference of object_alloc() is the table's then. */
+static void object_enter(struct object *o)
+{
+	assert_held(&cache_lock);
+	o->id = last_id++;
+	list_add_tail(id_bucket(o->id), &o->id_link);
+	if (!object_is_shm(o))
+		list_add_tail(key_bucket(o->storage_node, o->fs, o->ino), &o->key_link);
+}
+
+/* --- who uses it --- */
+
+static bool unused(const struct object *o) { return o->nr_opens == 0 && o->nr_maps == 0; }
+
+static void set_active(struct object *o, bool active)
+{
+	assert_held(&cache_lock);
+	if (o->active != active)
+		atomic_add(&nr_active, active ? 1 : -1);
+	o->active = active;
+}
+
+/* Have it closed by the closing thread, if nobody uses it any more. */
+static void close_later(struct object *o)
+{
+	assert_held(&cache_lock);
+	if (!unused(o) || !o->active || list_linked(&o->close_link))
+		return;
+	object_get(o);
+	list_add_tail(&closing, &o->close_link);
+	nr_closing++;
+	work_queue_add(close_queue, &close_work);
+}
+
+void object_mapped(struct object *o)
+{
+	spin_lock(&cache_lock);
+	o->nr_maps++;
+	set_active(o, true);
+	spin_unlock(&cache_lock);
+}
+
+void object_unmapped(struct object *o)
+{
+	spin_lock(&cache_lock);
+	BUG_ON(o->nr_maps == 0);
+	o->nr_maps--;
+	close_later(o);
+	spin_unlock(&cache_lock);
+}
+
+void object_touched(struct object *o, unsigned node)
+{
+	assert_held(&cache_lock);
+	if (o->writer == node && node != 0)
+		return;
+	o->writer = node;
+	o->version++;
+}
+
+/* --- the end --- */
+
+static void all_pages_away(struct object *o)
+{
+	spin_lock(&cache_lock);
+	o->size = 0;		/* nothing is read in any more */
+	spin_unlock(&cache_lock);
+	cache_cut(o, 0);
+}
+
+/* Out of the table when nothing is left that would be worth finding again. */
+static void forget(struct object *o)
+{
+	bool out = false;
+
+	spin_lock(&cache_lock);
+	if (!o->gone && unused(o) && !o->active && o->pages.nr == 0) {
+		o->gone = out = true;
+		list_del(&o->id_link);
+		list_del(&o->key_link);
+	}
+	spin_unlock(&cache_lock);
+	if (out)
+		object_put(o);
+}
+
+/* Nobody uses it: dirty data goes to S, S may forget the file. Harmless when it is used again. */
+static int close_out(struct object *o)
+{
+	bool idle;
+	int rc = 0;
+
+	mutex_lock(&o->lock);
+	spin_lock(&cache_lock);
+	idle = unused(o) && o->active;
+	spin_unlock(&cache_lock);
+	if (idle && object_is_shm(o)) {
+		all_pages_away(o);
+		commit_uncharge(0, o->charged);
+		o->charged = 0;
+	} else if (idle) {
+		rc = object_write_back(o);
+		if (rc < 0) {
+			pr_err("memory: inode %llu of %s: data written to it is lost: %s", (unsigned long long)o->ino,
+			       fit_node_name(o->storage_node), errno_name(rc));
+			all_pages_away(o);
+		}
+		if (o->held) {
+			struct rpc_storage_release_req q = {
+				.fs = le32_of(o->fs), .gen = le32_of(o->gen), .ino = le64_of(o->ino),
+			};
+			int rc2 = rpc_call(o->storage_node, RPC_storage_release, &q, NULL, 0);
+
+			o->held = false;
+			if (rc2 < 0)
+				count(nr_memory_storage_error);
+		}
+	}
+	if (idle) {
+		spin_lock(&cache_lock);
+		if (unused(o))
+			set_active(o, false);
+		spin_unlock(&cache_lock);
+	}
+	mutex_unlock(&o->lock);
+	forget(o);
+	return rc;
+}
+
+static void close_some(struct work *w)
+{
+	for (;;) {
+		struct object *o;
+
+		spin_lock(&cache_lock);
+		o = list_first(&closing, struct object, close_link);
+		if (o != NULL)
+			list_del(&o->close_link);
+		spin_unlock(&cache_lock);
+		if (o == NULL)
+			return;
+		(void)close_out(o);
+		object_put(o);
+		spin_lock(&cache_lock);
+		nr_closing--;
+		spin_unlock(&cache_lock);
+		waitq_wake_all(&close_done);
+	}
+}
+
+void objects_close_wait(void)
+{
+	waitq_wait(&close_done, READ_ONCE(nr_closing) == 0);
+}
+
+/* --- open and close --- */
+
+/* The file's object, made if there is none, with its lock held and a reference. */
+static struct object *object_lock_file(unsigned storage_node, u32 fs, u32 gen, u64 ino)
+{
+	struct object *fresh = NULL;
+
+	for (;;) {
+		struct object *o, *found = NULL;
+
+		spin_lock(&cache_lock);
+		list_for_each(o, key_bucket(storage_node, fs, ino), key_link) {
+			if (o->storage_node == storage_node && o->fs == fs && o->gen == gen && o->ino == ino) {
+				found = o;
+				break;
+			}
+		}
+		if (found == NULL && fresh != NULL) {
+			found = fresh;
+			fresh = NULL;
+			object_enter(found);
+		}
+		if (found != NULL)
+			object_get(found);
+		spin_unlock(&cache_lock);
+		if (found == NULL) {
+			fresh = object_alloc(storage_node, fs, gen, ino);
+			if (fresh == NULL)
+				return NULL;
+			continue;
+		}
+		mutex_lock(&found->lock);
+		if (!found->gone) {
+			if (fresh != NULL) {
+				fresh->gone = true;
+				object_put(fresh);
+			}
+			return found;
+		}
+		mutex_unlock(&found->lock);
+		object_put(found);
+	}
+}
+
+/* S keeps the file for us from now on, and says how long it is. */
+static int hold(struct object *o)
+{
+	struct rpc_storage_hold_req q = { .fs = le32_of(o->fs), .gen = le32_of(o->gen), .ino = le64_of(o->ino) };
+	struct rpc_storage_hold_rep r;
+	bool stale;
+	int rc = rpc_call(o->storage_node, RPC_storage_hold, &q, &r, sizeof(r));
+
+	if (rc < 0) {
+		count(nr_memory_storage_error);
+		return rc;
+	}
+	o->held = true;
+	if ((le32_get(r.attr.mode) & MODE_TYPE) != MODE_REGULAR)
+		return -EINVAL;
+	spin_lock(&cache_lock);
+	stale = o->size != le64_get(r.attr.size);
+	o->size = le64_get(r.attr.size);
+	if (stale && o->pages.nr > 0)
+		object_touched(o, 0);
+	spin_unlock(&cache_lock);
+	if (stale && o->pages.nr > 0)		/* changed behind our back: storage was repaired or replaced */
+		cache_drop(o);
+	return 0;
+}
+
+int object_open(unsigned node, unsigned storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
+{
+	struct object *o = object_lock_file(storage_node, fs, gen, ino);
+	int rc = 0;
+
+	if (o == NULL)
+		return -ENOMEM;
+	if (!o->held)
+		rc = hold(o);
+	spin_lock(&cache_lock);
+	set_active(o, true);
+	if (rc == 0) {
+		o->opens[node]++;
+		o->nr_opens++;
+		if (o->writer != node)
+			o->writer = 0;		/* the next write must be told from this version */
+	} else {
+		close_later(o);
+	}
+	spin_unlock(&cache_lock);
+	mutex_unlock(&o->lock);
+	if (rc < 0) {
+		object_put(o);
+		return rc;
+	}
+	*out = o;
+	return 0;
+}
+
+int object_close(unsigned node, struct object *o, u32 nr)
+{
+	bool last;
+
+	spin_lock(&cache_lock);
+	if (nr > o->opens[node]) {
+		spin_unlock(&cache_lock);
+		return -EINVAL;
+	}
+	o->opens[node] -= nr;
+	o->nr_opens -= nr;
+	last = unused(o);
+	spin_unlock(&cache_lock);
+	return last ? close_out(o) : 0;
+}
+
+int object_create_shm(unsigned node, u64 size, struct object **out)
+{
+	struct object *o = object_alloc(0, 0xffffffff, 0, 0);
+	int rc;
+
+	if (o == NULL)
+		return -ENOMEM;
+	o->charged = DIV_ROUND_UP(size, PAGE_SIZE);
+	rc = commit_charge(0, o->charged);
+	if (rc < 0) {
+		o->gone = true;
+		object_put(o);
+		return rc;
+	}
+	o->size = size;
+	spin_lock(&cache_lock);
+	object_enter(o);
+	object_get(o);
+	o->opens[node] = o->nr_opens = 1;
+	set_active(o, true);
+	spin_unlock(&cache_lock);
+	*out = o;
+	return 0;
+}
+
+void objects_node_died(unsigned node)
+{
+	struct object *o;
+
+	spin_lock(&cache_lock);
+	for (unsigned i = 0; i < ARRAY_SIZE(by_id); i++) {
+		list_for_each(o, &by_id[i], id_link) {
+			o->nr_opens -= o->opens[node];
+			o->opens[node] = 0;
+			close_later(o);
+		}
+	}
+	spin_unlock(&cache_lock);
+}
+
+/* fn for each object, referenced and without locks; the table may change meanwhile. */
+void objects_for_each(void (*fn)(struct object *o, void *arg), void *arg)
+{
+	u64 after = 0;
+
+	for (;;) {
+		struct object *o, *next = NULL;
+
+		spin_lock(&cache_lock);
+		for (unsigned i = 0; i < ARRAY_SIZE(by_id); i++)
+			list_for_each(o, &by_id[i], id_link)
+				if (o->id > after && (next == NULL || o->id < next->id))
+					next = o;
+		if (next != NULL)
+			object_get(next);
+		spin_unlock(&cache_lock);
+		if (next == NULL)
+			return;
+		after = next->id;
+		fn(next, arg);
+		object_put(next);
+	}
+}
+
+static void drop_one(struct object *o, void *arg)
+{
+	u64 *dropped = arg;
+	bool idle;
+
+	spin_lock(&cache_lock);
+	idle = unused(o) && !o->active;
+	spin_unlock(&cache_lock);
+	if (!idle)
+		return;
+	*dropped += cache_drop(o);
+	forget(o);
+}
+
+u64 objects_drop_idle(void)
+{
+	u64 dropped = 0;
+
+	objects_close_wait();
+	objects_for_each(drop_one, &dropped);
+	return dropped;
+}
