@@ -109,6 +109,6 @@ def grub_options(role, words, folder):
         if done.returncode != 0:
             raise TangramError("mtools: %s" % done.stdout.decode(errors="replace").strip())
     return ["-drive", "file=%s,format=raw,if=none,id=iso,media=cdrom,read-only=on" % iso,
-            "-device", "ide-cd,drive=iso,bootindex=1",
-            "-drive", "file=%s,format=raw,if=none,id=cfg,read-only=on" % disk,
-            "-device", "ide-hd,drive=cfg"]
+            "-device", "ide-cd,drive=iso,bus=ide.0,bootindex=1",
+            "-drive", "file=%s,format=raw,if=none,id=cfg" % disk,
+            "-device", "ide-hd,drive=cfg,bus=ide.1"]

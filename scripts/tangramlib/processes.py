@@ -106,6 +106,7 @@ class PrivateFolder:
         try:
             if self.entry and os.readlink(self.entry) == self.path:
                 os.unlink(self.entry)
+                os.rmdir(os.path.dirname(self.entry))       # unless there are others
         except OSError:
             pass
         _remove(self.path)

@@ -30,7 +30,7 @@ def registry():
     """The folder of the names of this user's clusters."""
     base = os.environ.get("XDG_RUNTIME_DIR") or "/tmp"
     path = os.path.join(base, "tangram-clusters-%d" % os.getuid())
-    os.makedirs(path, mode=0o700, exist_ok=True)
+    os.makedirs(path, mode=0o700, exist_ok=True)        # goes with the last cluster
     if os.stat(path).st_uid != os.getuid():
         raise TangramError("%s belongs to somebody else" % path)
     return path
@@ -333,7 +333,10 @@ def down(options):
 
 
 def list_clusters(_):
-    for name in sorted(os.listdir(registry())):
+    names = sorted(os.listdir(registry()))
+    if not names:
+        os.rmdir(registry())
+    for name in names:
         try:
             info = request(name, {"command": "info"})
         except TangramError:

@@ -8,11 +8,13 @@ Usage: tool_test.py [TEST...]; BUILD by TANGRAM_BUILD.
 import glob
 import json
 import os
+import pty
 import random
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
@@ -204,6 +206,24 @@ class Tool(unittest.TestCase):
             process.wait()
             self.assert_nothing_left(5)
 
+    def test_terminal(self):
+        """With -t the caller's terminal is raw while the program runs and as before afterwards, also after a kill."""
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        self.addCleanup(os.close, slave)
+        before = termios.tcgetattr(slave)
+        for how in ("end", "interrupt"):
+            process = subprocess.Popen(self.command("run", "--quiet", "-t", program=["stdin_cat"]), stdin=slave,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
+            while termios.tcgetattr(slave)[3] & termios.ICANON:
+                self.assertIsNone(process.poll())
+                time.sleep(0.02)
+            os.write(master, b"typed\x03\r")              # Ctrl-C is a byte for the program
+            self.assertEqual(process.stdout.read(7), b"typed\x03\r")
+            process.send_signal(signal.SIGTERM if how == "interrupt" else signal.SIGINT)
+            process.communicate(timeout=10)
+            self.assertEqual(termios.tcgetattr(slave), before)
+
     def test_broken_pipe(self):
         process = subprocess.Popen(self.command("run", "--quiet", program=["stdin_cat"]), stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
@@ -292,7 +312,7 @@ class Tool(unittest.TestCase):
         os.kill(pid, signal.SIGKILL)
         self.assert_nothing_left(5)
         self.assertEqual(self.stay("list")[1], b"")
-        self.assertEqual(os.listdir(os.path.join(self.tmp, "tangram-clusters-%d" % os.getuid())), [])
+        self.assertEqual(os.listdir(self.tmp), [])
 
     def test_failed_up(self):
         self.env["TANGRAM_FAKE"] = "memory:die"
