@@ -230,7 +230,7 @@ void virtio_give_up(struct virtio_dev *dev)
 void virtio_kick(struct virtqueue *vq)
 {
 	if (vq_publish(vq))
-		*vq->notify = vq->index;
+		virtio_notify(vq);
 }
 
 void *virtio_pop(struct virtqueue *vq, u32 *len)

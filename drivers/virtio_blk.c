@@ -9,6 +9,7 @@
 #include "drivers/virtio.h"
 #include "kernel/time.h"
 #include "kernel/waitq.h"
+#include "lib/base/atomic.h"
 #include "lib/base/errno.h"
 #include "lib/base/printf.h"
 #include "lib/base/printk.h"
@@ -70,8 +71,9 @@ static void complete(struct virtio_blk *vb, struct slot *s, u32 written)
 	}
 	s->transfer = NULL;
 	vb->free[vb->nr_free++] = s;
-	/* under the lock: the transfer ends with its caller, who looks at outstanding under the lock too */
-	if (--t->outstanding == 0)
+	/* under the lock: see finished() */
+	WRITE_ONCE(t->outstanding, t->outstanding - 1);
+	if (t->outstanding == 0)
 		waitq_wake_all(&t->wait);
 }
 
@@ -128,18 +130,23 @@ static bool try_submit(struct virtio_blk *vb, struct transfer *t, u32 type, u64 
 static void kick(struct virtio_blk *vb)
 {
 	u64 flags = spin_lock_irqsave(&vb->lock);
+	bool notify = vq_publish(&vb->vq);
 
-	virtio_kick(&vb->vq);
 	spin_unlock_irqrestore(&vb->lock, flags);
+	if (notify)
+		virtio_notify(&vb->vq);
 }
 
 static bool finished(struct virtio_blk *vb, struct transfer *t)
 {
-	u64 flags = spin_lock_irqsave(&vb->lock);
-	bool done = t->outstanding == 0;
+	u64 flags;
 
+	if (READ_ONCE(t->outstanding) != 0)
+		return false;
+	/* the interrupt handler that made it 0 is still busy with the wait queue on our stack while it holds the lock */
+	flags = spin_lock_irqsave(&vb->lock);
 	spin_unlock_irqrestore(&vb->lock, flags);
-	return done;
+	return true;
 }
 
 static int transfer_wait(struct virtio_blk *vb, struct transfer *t)

@@ -115,6 +115,7 @@ static int tx_add(struct net_queue *q, struct net_tx *tx)
 	struct vq_buf buf[DESCS_A_FRAME];
 	unsigned n = 0;
 
+	DEBUG_BUG_ON(tx->nr_frags == 0 || tx->nr_frags > NETDEV_MAX_FRAGS);
 	buf[n++] = (struct vq_buf){ virt_to_phys(q->net->tx_header), sizeof(struct net_header) };
 	for (u32 i = 0; i < tx->nr_frags; i++)
 		buf[n++] = (struct vq_buf){ virt_to_phys(tx->frag[i].ptr), tx->frag[i].len };
@@ -140,11 +141,12 @@ static unsigned net_send(struct netdev *netdev, unsigned queue, struct net_tx **
 	struct virtio_net *net = container_of(netdev, struct virtio_net, netdev);
 	struct net_queue *q = &net->queue[queue % netdev->nr_queues];
 	u64 flags = spin_lock_irqsave(&q->lock);
+	bool notify;
 	unsigned i;
 
 	for (i = 0; i < n && tx_add(q, tx[i]) == 0; i++)
-		DEBUG_BUG_ON(tx[i]->nr_frags == 0 || tx[i]->nr_frags > NETDEV_MAX_FRAGS);
-	virtio_kick(&q->tx);
+		;
+	notify = vq_publish(&q->tx);
 	if (i && !q->timer_armed) {
 		q->timer_armed = true;
 		timer_start(&q->tx_timer, time_mono_ns() + TX_TIMER_NS);
@@ -152,6 +154,8 @@ static unsigned net_send(struct netdev *netdev, unsigned queue, struct net_tx **
 	if (i < n)
 		tx_full(q);
 	spin_unlock_irqrestore(&q->lock, flags);
+	if (notify)
+		virtio_notify(&q->tx);
 	count_n(nr_net_tx, i);
 	return i;
 }
