@@ -234,6 +234,18 @@ void bcache_forget(struct ext4 *fs, u64 blk, u64 count)
 	}
 }
 
+void ext4_drop_caches(struct ext4 *fs)
+{
+	struct bbuf *b, *tmp;
+
+	list_for_each_safe(b, tmp, &fs->cache.lru, lru) {
+		if (list_linked(&b->dirty_link))
+			continue;
+		bcache_unhash(fs, b);
+		bcache_free(fs, b);
+	}
+}
+
 int bcache_flush(struct ext4 *fs)
 {
 	struct bbuf *b, *tmp;

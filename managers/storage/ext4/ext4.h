@@ -70,6 +70,7 @@ int ext4_unmount(struct ext4 *fs, struct ext4_time now);
  */
 int __must_check ext4_sync(struct ext4 *fs, bool clean, struct ext4_time now);
 bool ext4_dirty(const struct ext4 *fs);		/* changed since it was mounted or marked clean */
+void ext4_drop_caches(struct ext4 *fs);		/* clean metadata that nobody uses leaves memory */
 bool ext4_read_only(const struct ext4 *fs);
 struct ext4_id ext4_root(struct ext4 *fs);
 void ext4_statfs(struct ext4 *fs, struct ext4_stat *st);
