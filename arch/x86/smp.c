@@ -159,7 +159,9 @@ struct call {			/* one a CPU: it has at most one on the way, as it waits with pr
 	void (*fn)(void *arg);
 	void *arg;
 	u64 pending;		/* [a] who has still to run it; set after the rest, cleared by each */
+	bool asleep;		/* [a] the caller halts until the last one wakes it */
 };
+#define CALL_SPIN_NS	(20 * NSEC_PER_USEC)
 static DEFINE_PER_CPU(struct call, call_slot) __aligned(64);
 
 void smp_call_interrupt(void)
@@ -172,7 +174,35 @@ void smp_call_interrupt(void)
 		if (!(__atomic_load_n(&c->pending, __ATOMIC_ACQUIRE) & self))	/* pairs with B */
 			continue;
 		c->fn(c->arg);
-		__atomic_fetch_and(&c->pending, ~self, __ATOMIC_SEQ_CST);	/* C */
+		/* C: the slot may be in use again from here on: an interrupt too many does no harm */
+		if (__atomic_and_fetch(&c->pending, ~self, __ATOMIC_SEQ_CST) == 0 &&
+		    __atomic_load_n(&c->asleep, __ATOMIC_SEQ_CST))
+			apic_send_ipi(from, VECTOR_CALL);
+	}
+}
+
+/*
+ * Spins for a short while, then halts: where virtual CPUs are more than real ones, a CPU that spins keeps those that it
+ * waits for from running.
+ */
+static void call_wait(struct call *c)
+{
+	u64 spin_until = arch_clock_ns() + CALL_SPIN_NS;
+
+	while (__atomic_load_n(&c->pending, __ATOMIC_ACQUIRE) != 0) {		/* pairs with C */
+		if (!irq_enabled()) {
+			smp_call_interrupt();
+			cpu_relax();
+		} else if (arch_clock_ns() < spin_until) {
+			cpu_relax();
+		} else {
+			irq_disable();
+			__atomic_store_n(&c->asleep, true, __ATOMIC_SEQ_CST);
+			if (__atomic_load_n(&c->pending, __ATOMIC_SEQ_CST) != 0)
+				cpu_halt();
+			irq_enable();
+			__atomic_store_n(&c->asleep, false, __ATOMIC_SEQ_CST);
+		}
 	}
 }
 
@@ -191,11 +221,7 @@ void smp_call_mask(u64 mask, void (*fn)(void *arg), void *arg)
 		for_each_cpu(cpu)
 			if (mask >> cpu & 1)
 				apic_send_ipi(cpu, VECTOR_CALL);
-		while (__atomic_load_n(&c->pending, __ATOMIC_ACQUIRE) != 0) {	/* pairs with C */
-			if (!irq_enabled())
-				smp_call_interrupt();
-			cpu_relax();
-		}
+		call_wait(c);
 	}
 	preempt_enable();
 }
