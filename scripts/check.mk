@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The two commands a person types: `make run` and `make check`. Both first install what is missing.
 
-.PHONY: run check lint
+.PHONY: run check check-long lint
 # A cache of 2 MiB is about a quarter of what word_count touches on the default text.
 RUN ?= --pcache 2M -- /bin/word_count /data/text
 
@@ -14,6 +14,11 @@ run:
 check:
 	$(Q)scripts/setup
 	$(Q)/usr/bin/python3 tests/run-checks.py --build $(O) $(if $(T),--only $(T))
+
+# Hours: every combination of the cache's choices, and the long texts.
+check-long:
+	$(Q)scripts/setup
+	$(Q)TANGRAM_LONG=1 /usr/bin/python3 tests/run-checks.py --build $(O) --only $(or $(T),long)
 
 lint:
 	$(Q)/usr/bin/python3 scripts/check_layers.py

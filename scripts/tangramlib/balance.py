@@ -8,9 +8,8 @@ import time
 
 # Names in a node's accounting that must be zero once every program is gone and the caches of objects are dropped.
 HELD = {
-    "processor": ("lines_live", "owners_live", "victim_live", "frames_live", "pins_live", "spaces", "vmas", "processes",
-                  "threads_user"),
-    "memory": ("pages", "spaces", "vmas", "owners_live", "commit_pages"),
+    "processor": ("lines_live", "owners_live", "victim_live", "pins_live", "spaces", "vmas", "processes"),
+    "memory": ("spaces", "vmas", "frames_private", "objects"),
     "storage": (),
 }
 

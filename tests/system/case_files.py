@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The files with the cases, in the order in which they are run."""
 
+import os
+
 import case_word_count          # noqa: F401
 import case_programs            # noqa: F401
 import case_tool                # noqa: F401
+
+if os.environ.get("TANGRAM_LONG"):
+    import case_long            # noqa: F401

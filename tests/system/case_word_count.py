@@ -63,6 +63,13 @@ def word_count_text(bed, size):
     check_word_count(result.out, data, EVERY)
 
 
+@case(limit=240)
+def word_count_on_a_bad_wire(bed):
+    result = bed.run("/bin/word_count", "/data/text", str(EVERY), timeout=200,
+                     options=["--faults", "seed=7,drop=0.002,dup=0.002,reorder=0.005,corrupt=0.001", "--pcache", "4M"])
+    check_word_count(result.out, whole(text_file()), EVERY)
+
+
 @case(limit=180)
 def memory_is_remote(bed):
     """A random marker in the text is seen on the wire from S to M and from M to P, in packets with a right ICRC."""

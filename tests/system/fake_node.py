@@ -113,7 +113,7 @@ class FakeNode:
             self.say("end", "counters")
         elif verb == "acct":
             self.say("acct", "free_frames", "5000")
-            self.say("acct", "lines_live" if self.role == "processor" else "pages", "3" if "leak" in self.faults else "0")
+            self.say("acct", "lines_live" if self.role == "processor" else "spaces", "3" if "leak" in self.faults else "0")
             self.say("end", "acct")
         elif verb == "poweroff":
             if self.role == "processor":

@@ -147,14 +147,14 @@ class Tool(unittest.TestCase):
         self.assertEqual(node["parameters"]["pcache.size"], "4M")
         self.assertEqual(node["parameters"]["loglevel"], "7")
         self.assertEqual(node["counters"]["nr_pgfault"], 1001)
-        self.assertEqual(facts["nodes"]["memory"]["accounting"], {"free_frames": 5000, "pages": 0})
+        self.assertEqual(facts["nodes"]["memory"]["accounting"], {"free_frames": 5000, "spaces": 0})
 
     def test_cluster_failures(self):
         for fake, text in (("storage:die", "storage node ended unexpectedly"), ("memory:silent", "memory node is not ready"),
                            ("processor:panic", "processor node panicked: the fake broke"),
                            ("processor:logpanic", "panicked: the fake broke silently"),
                            ("processor:killed", "processor node ended unexpectedly"),
-                           ("processor:leak", "processor node: lines_live 3"), ("memory:leak", "memory node: pages 3"),
+                           ("processor:leak", "processor node: lines_live 3"), ("memory:leak", "memory node: spaces 3"),
                            ("storage:stuck", "do not power off")):
             with self.subTest(fake):
                 status, _, err = self.run_tool("run", "--quiet", "--boot-timeout", "2", program=["hello"], fake=fake)
