@@ -33,17 +33,22 @@ static int reserve(unsigned node, u64 pages)
 	return 0;
 }
 
-int commit_charge(unsigned node, u64 pages)
+static int charge(unsigned node, u64 pages)
 {
-	u64 have;
-	int rc = 0;
+	u64 have = nodes[node].reserved - nodes[node].charged;
+	int rc = pages > have ? reserve(node, pages - have) : 0;
 
-	spin_lock(&commit_lock);
-	have = nodes[node].reserved - nodes[node].charged;
-	if (pages > have)
-		rc = reserve(node, pages - have);
 	if (rc == 0)
 		nodes[node].charged += pages;
+	return rc;
+}
+
+int commit_charge(unsigned node, u64 pages)
+{
+	int rc;
+
+	spin_lock(&commit_lock);
+	rc = charge(node, pages);
 	spin_unlock(&commit_lock);
 	return rc;
 }
@@ -56,6 +61,8 @@ int commit_grant(unsigned node, u64 pages)
 	rc = reserve(node, pages);
 	if (rc == 0)
 		nodes[node].charged += pages;
+	else
+		rc = charge(node, pages);	/* a node that does not give back what it no longer needs lives on that */
 	spin_unlock(&commit_lock);
 	return rc;
 }

@@ -1,0 +1,642 @@
+/* SPDX-License-Identifier: MIT */
+/* SOURCES: managers/memory/ops.c managers/memory/node_ops.c managers/memory/space.c managers/memory/change.c managers/memory/map_ops.c managers/memory/fork.c managers/memory/fill.c managers/memory/flush.c managers/memory/page.c managers/memory/page_tree.c managers/memory/commit.c managers/memory/elf.c managers/memory/exec.c managers/memory/object.c managers/memory/cache.c managers/memory/writeback.c managers/memory/file_ops.c */
+/*
+ * Address spaces on M against plain memory. A processor node is played by the rules of the design: lines with owners, a victim
+ * cache, flushes that name all owners, changes that are told without waiting. The network delivers in any order.
+ * lesson: L3 L5 L28 L31 L40 L42
+ */
+#include "managers/memory/test_fit.h"
+
+#define NP 4			/* processes at a time */
+#define NV 10			/* pages of each */
+#define MAX_LINES 64
+
+struct process {
+	bool alive;
+	u64 id, change, base;		/* base: page number of page 0 */
+	bool mapped[NV], private[NV];	/* private: this space's own copy exists somewhere */
+	u64 oracle[NV];
+};
+static struct process proc[NP];
+
+enum { FREE, LINE, HELD, FLUSHING };
+static struct line {
+	int state, page;
+	unsigned owners;		/* bit per process */
+	u64 val;
+	bool dirty;
+	struct fake *flight;
+} lines[MAX_LINES];
+
+static struct fake *net[256];		/* sent, not yet arrived */
+static unsigned nr_net;
+static u64 next_val;
+
+/* --- the network --- */
+
+static void net_send(struct fake *f)
+{
+	assert_true(nr_net < ARRAY_SIZE(net));
+	net[nr_net++] = f;
+}
+
+static void net_deliver_one(void)
+{
+	unsigned i = random() % nr_net;
+	struct fake *f = net[i];
+
+	net[i] = net[--nr_net];
+	fake_deliver(f);
+}
+
+static void poll_flights(void)
+{
+	for (int i = 0; i < MAX_LINES; i++) {
+		struct fake *f = lines[i].flight;
+		struct rpc_memory_flush_rep *r;
+
+		if (lines[i].state != FLUSHING || !load_acquire(&f->replied))
+			continue;
+		r = (void *)f->rep;
+		assert_int_equal(f->status, 0);
+		assert_int_equal(le64_get(r->failed), 0);
+		for (int k = i; k < MAX_LINES; k++)
+			if (lines[k].state == FLUSHING && lines[k].flight == f)
+				lines[k].state = FREE;
+		fake_done(f);
+	}
+}
+
+static struct fake *changes[512];	/* told, nobody waits for them */
+static unsigned nr_changes;
+static void poll_changes(void)
+{
+	for (unsigned i = 0; i < nr_changes;) {
+		struct fake *f = changes[i];
+
+		if (!load_acquire(&f->replied)) {
+			i++;
+			continue;
+		}
+		assert_int_equal(f->status, 0);
+		fake_done(f);
+		changes[i] = changes[--nr_changes];
+	}
+}
+
+static void wait_for(struct fake *f)
+{
+	while (!load_acquire(&f->replied)) {
+		if (nr_net > 0)
+			net_deliver_one();
+		else
+			usleep(10);
+	}
+}
+
+static bool flushing(int p)
+{
+	poll_flights();
+	for (int i = 0; i < MAX_LINES; i++)
+		if (lines[i].state == FLUSHING && (lines[i].owners & 1u << p))
+			return true;
+	return false;
+}
+static void wait_flushes(int p)
+{
+	while (flushing(p)) {
+		if (nr_net > 0)
+			net_deliver_one();
+		else
+			usleep(10);
+	}
+}
+
+/* --- lines --- */
+
+static struct line *line_of(int p, int v)
+{
+	for (int i = 0; i < MAX_LINES; i++)
+		if (lines[i].state != FREE && lines[i].page == v && (lines[i].owners & 1u << p))
+			return &lines[i];
+	return NULL;
+}
+
+static void flush_some(void);
+
+static struct line *line_new(int p, int v, u64 val, bool dirty)
+{
+	for (;;) {
+		for (int i = 0; i < MAX_LINES; i++) {
+			if (lines[i].state == FREE) {
+				lines[i] = (struct line){ LINE, v, 1u << p, val, dirty, NULL };
+				return &lines[i];
+			}
+		}
+		flush_some();
+		if (nr_net > 0)
+			net_deliver_one();
+		poll_flights();
+	}
+}
+
+static void disown(int p, int v)
+{
+	struct line *l = line_of(p, v);
+
+	if (l != NULL) {
+		assert_int_not_equal(l->state, FLUSHING);
+		l->owners &= ~(1u << p);
+		if (l->owners == 0)
+			l->state = FREE;
+	}
+}
+
+static void flush_some(void)
+{
+	u8 bulk[8192 + FLUSH_MAX_PAGES * PAGE_SIZE];
+	struct rpc_memory_flush_req q = { 0 };
+	struct line *took[FLUSH_MAX_PAGES];
+	unsigned nr = 0, want = 1 + random() % FLUSH_MAX_PAGES;
+	u32 at = 0;
+	struct fake *f;
+
+	for (int k = 0; k < MAX_LINES && nr < want; k++) {
+		struct line *l = &lines[random() % MAX_LINES];
+		struct wire_flush_page h = { 0 };
+		unsigned owners = 0;
+
+		if (l->state != HELD)
+			continue;
+		l->state = FLUSHING;
+		took[nr++] = l;
+		for (int p = 0; p < NP; p++)
+			owners += (l->owners >> p) & 1;
+		h.nr_owners = le16_of(owners);
+		memcpy(bulk + at, &h, sizeof(h));
+		at += sizeof(h);
+		for (int p = 0; p < NP; p++) {
+			struct wire_owner o = { le64_of(proc[p].id), le64_of(proc[p].base + l->page), le64_of(proc[p].change) };
+
+			if (!(l->owners & 1u << p))
+				continue;
+			memcpy(bulk + at, &o, sizeof(o));
+			at += sizeof(o);
+		}
+	}
+	if (nr == 0)
+		return;
+	q.nr_pages = le16_of(nr);
+	q.meta_len = le32_of(at);
+	for (unsigned i = 0; i < nr; i++)
+		for (unsigned k = 0; k < PAGE_SIZE / 8; k++)
+			memcpy(bulk + at + i * PAGE_SIZE + k * 8, &took[i]->val, 8);
+	f = fake_call(P_NODE, RPC_memory_flush, &q, sizeof(q), bulk, at + nr * PAGE_SIZE);
+	for (unsigned i = 0; i < nr; i++)
+		took[i]->flight = f;
+	net_send(f);
+}
+
+static void evict(void)
+{
+	struct line *l = &lines[random() % MAX_LINES];
+
+	if (l->state == LINE)
+		l->state = l->dirty ? HELD : FREE;
+}
+
+/* What M says the page holds. */
+static u64 fill(int p, int v)
+{
+	struct rpc_memory_fill_req q = { le64_of(proc[p].id), le64_of(proc[p].base + v), le64_of(proc[p].change) };
+	struct fake *f = fake_call(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0);
+	u64 val = 0;
+
+	net_send(f);
+	wait_for(f);
+	assert_true(f->status == FILL_DATA || f->status == FILL_ZERO);
+	if (f->status == FILL_DATA) {
+		assert_int_equal(f->data_len, PAGE_SIZE);
+		memcpy(&val, f->data, 8);
+		for (unsigned k = 0; k < PAGE_SIZE / 8; k++)
+			assert_memory_equal((u8 *)f->data + 8 * k, &val, 8);
+	}
+	/* acknowledged some time later: other things go on meanwhile */
+	if (nr_net > 0 && random() % 2)
+		net_deliver_one();
+	fake_done(f);
+	return val;
+}
+
+/* A fault: the page's line. */
+static struct line *fault(int p, int v)
+{
+	struct line *l = line_of(p, v);
+	u64 val;
+
+	while (l != NULL && l->state == FLUSHING) {
+		wait_flushes(p);
+		l = line_of(p, v);
+	}
+	if (l != NULL) {
+		l->state = LINE;
+		return l;
+	}
+	if (!proc[p].private[v] && random() % 2) {
+		proc[p].private[v] = true;
+		return line_new(p, v, 0, true);
+	}
+	val = fill(p, v);
+	assert_int_equal(val, proc[p].oracle[v]);
+	l = line_new(p, v, val, !proc[p].private[v]);
+	proc[p].private[v] = true;
+	return l;
+}
+
+static void do_read(int p, int v)
+{
+	assert_int_equal(fault(p, v)->val, proc[p].oracle[v]);
+}
+
+static void do_write(int p, int v)
+{
+	struct line *l = fault(p, v);
+
+	assert_int_equal(l->val, proc[p].oracle[v]);
+	if (l->owners != 1u << p) {
+		l->owners &= ~(1u << p);
+		l = line_new(p, v, l->val, true);
+	}
+	l->val = proc[p].oracle[v] = ++next_val;
+	l->dirty = true;
+}
+
+/* --- changes --- */
+
+static void tell(int op, const void *q, u32 size)
+{
+	struct fake *f = fake_call(P_NODE, op, q, size, NULL, 0);
+
+	while (nr_changes == ARRAY_SIZE(changes) || nr_net > 200) {
+		if (nr_net > 0)
+			net_deliver_one();
+		poll_changes();
+	}
+	net_send(f);
+	changes[nr_changes++] = f;
+}
+
+static void map(int p, int a, int n)
+{
+	struct rpc_memory_map_req q = {
+		.space = le64_of(proc[p].id), .change = le64_of(++proc[p].change), .start = le64_of((proc[p].base + a) << 12),
+		.len = le64_of((u64)n << 12), .index = le64_of(proc[p].base + a), .prot = le32_of(3), .flags = le32_of(VMA_ACCOUNTED),
+	};
+
+	tell(RPC_memory_map, &q, sizeof(q));
+	for (int v = a; v < a + n; v++)
+		proc[p].mapped[v] = true;
+}
+
+static void forget_range(int p, int a, int n, bool mapped)
+{
+	for (int v = a; v < a + n; v++) {
+		disown(p, v);
+		proc[p].mapped[v] = mapped;
+		proc[p].private[v] = false;
+		proc[p].oracle[v] = 0;
+	}
+}
+
+static void unmap_or_zap(int p, int a, int n, bool zap)
+{
+	struct rpc_memory_unmap_req q = {
+		.space = le64_of(proc[p].id), .start = le64_of((proc[p].base + a) << 12), .len = le64_of((u64)n << 12),
+	};
+
+	for (int v = a; zap && v < a + n; v++)
+		if (!proc[p].mapped[v])
+			return;
+	wait_flushes(p);
+	forget_range(p, a, n, zap);
+	q.change = le64_of(++proc[p].change);
+	tell(zap ? RPC_memory_zap : RPC_memory_unmap, &q, sizeof(q));
+}
+
+static void protect(int p, int a, int n)
+{
+	struct rpc_memory_protect_req q = {
+		.space = le64_of(proc[p].id), .start = le64_of((proc[p].base + a) << 12),
+		.len = le64_of((u64)n << 12), .prot = le32_of(random() % 4),
+	};
+
+	for (int v = a; v < a + n; v++)
+		if (!proc[p].mapped[v])
+			return;
+	q.change = le64_of(++proc[p].change);
+	tell(RPC_memory_protect, &q, sizeof(q));
+}
+
+static void remap(int p)
+{
+	u64 to = 0x1000 + (random() % 64) * 0x400;
+	struct rpc_memory_remap_req q;
+
+	if (to == proc[p].base)
+		return;
+	/* one vma at a time: make it one */
+	wait_flushes(p);
+	for (int v = 0; v < NV; v++)
+		if (!proc[p].mapped[v])
+			map(p, v, 1);
+	{
+		struct rpc_memory_protect_req pq = {
+			.space = le64_of(proc[p].id), .change = le64_of(++proc[p].change), .start = le64_of(proc[p].base << 12),
+			.len = le64_of((u64)NV << 12), .prot = le32_of(3),
+		};
+
+		tell(RPC_memory_protect, &pq, sizeof(pq));
+	}
+	/* neighbours born at different places do not merge: move them one by one */
+	for (int v = 0; v < NV; v++) {
+		q = (struct rpc_memory_remap_req){
+			.space = le64_of(proc[p].id), .change = le64_of(++proc[p].change), .start = le64_of((proc[p].base + v) << 12),
+			.len = le64_of(PAGE_SIZE), .new_start = le64_of((to + v) << 12), .new_len = le64_of(PAGE_SIZE),
+		};
+		tell(RPC_memory_remap, &q, sizeof(q));
+	}
+	proc[p].base = to;
+}
+
+static void do_fork(int p)
+{
+	struct rpc_memory_fork_req q = { le64_of(proc[p].id) };
+	struct rpc_memory_fork_rep r;
+	struct fake *f;
+	int c = 0;
+
+	while (c < NP && proc[c].alive)
+		c++;
+	if (c == NP)
+		return;
+	wait_flushes(p);
+	q.change = le64_of(++proc[p].change);
+	f = fake_call(P_NODE, RPC_memory_fork, &q, sizeof(q), NULL, 0);
+	net_send(f);
+	wait_for(f);
+	assert_int_equal(f->status, 0);
+	memcpy(&r, f->rep, sizeof(r));
+	fake_done(f);
+	proc[c] = proc[p];
+	proc[c].id = le64_get(r.child);
+	proc[c].change = 0;
+	for (int i = 0; i < MAX_LINES; i++)
+		if (lines[i].state != FREE && (lines[i].owners & 1u << p))
+			lines[i].owners |= 1u << c;
+}
+
+static void do_exit(int p)
+{
+	struct rpc_memory_space_exit_req q = { le64_of(proc[p].id) };
+
+	wait_flushes(p);
+	forget_range(p, 0, NV, false);
+	q.change = le64_of(++proc[p].change);
+	tell(RPC_memory_space_exit, &q, sizeof(q));
+	proc[p].alive = false;
+}
+
+static void start(int p)
+{
+	struct rpc_memory_space_create_rep r;
+
+	proc[p] = (struct process){ .alive = true, .base = 0x1000 };
+	assert_int_equal(CALL(memory_space_create, &r), 0);
+	proc[p].id = le64_get(r.space);
+	map(p, 0, NV);
+}
+
+static void settle(void)
+{
+	while (nr_net > 0)
+		net_deliver_one();
+	for (int i = 0; i < 10000 && nr_changes > 0; i++) {
+		poll_changes();
+		usleep(10);
+	}
+	poll_flights();
+	assert_int_equal(nr_changes, 0);
+}
+
+static void any_order(void **state)
+{
+	for (int round = 0; round < 40; round++) {
+		srandom(round);
+		start(0);
+		for (int step = 0; step < 3000; step++) {
+			int p = random() % NP, v = random() % NV, n = 1 + random() % (NV - v);
+
+			poll_flights();
+			poll_changes();
+			if (nr_net > 0 && random() % 3 == 0)
+				net_deliver_one();
+			if (!proc[p].alive)
+				continue;
+			switch (random() % 32) {
+			case 0: unmap_or_zap(p, v, n, false); break;
+			case 1: unmap_or_zap(p, v, n, true); break;
+			case 2: protect(p, v, n); break;
+			case 3: if (random() % 4 == 0) remap(p); break;
+			case 4: do_fork(p); break;
+			case 5: if (random() % 3 == 0) do_exit(p); break;
+			case 6: case 7: case 8: case 9: evict(); break;
+			case 10: case 11: flush_some(); break;
+			case 12: case 13: case 14: case 15: case 16: case 17: case 18:
+				if (proc[p].mapped[v])
+					do_write(p, v);
+				else if (random() % 2)
+					map(p, v, 1);
+				break;
+			default:
+				if (proc[p].mapped[v])
+					do_read(p, v);
+			}
+			if (!proc[0].alive && !proc[1].alive && !proc[2].alive && !proc[3].alive)
+				start(random() % NP);
+		}
+		for (int p = 0; p < NP; p++)
+			if (proc[p].alive)
+				do_exit(p);
+		settle();
+		for (int i = 0; i < MAX_LINES; i++)
+			assert_int_equal(lines[i].state, FREE);
+		memory_check_empty();
+	}
+}
+
+/* --- one by one --- */
+
+static u64 new_space(void)
+{
+	struct rpc_memory_space_create_rep r;
+
+	assert_int_equal(CALL(memory_space_create, &r), 0);
+	return le64_get(r.space);
+}
+
+#define LE(x) le64_of(x)
+static int map_at(u64 id, u64 change, u64 start, u64 len, u32 flags)
+{
+	return CALL(memory_map, NULL, .space = LE(id), .change = LE(change), .start = LE(start), .len = LE(len),
+		    .index = LE(start >> 12), .prot = le32_of(3), .flags = le32_of(flags));
+}
+
+static void parked_calls_end_with_their_space(void **state)
+{
+	u64 id = new_space();
+	struct rpc_memory_fill_req q = { LE(id), LE(0x10), LE(5) };
+	struct fake *fill1 = fake_call(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0);
+	struct fake *fill2 = fake_call(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0);
+	struct rpc_memory_unmap_req u = { LE(id), LE(3), LE(0x10000), LE(0x1000) };
+	struct fake *unmap = fake_call(P_NODE, RPC_memory_unmap, &u, sizeof(u), NULL, 0);
+	u64 id2;
+
+	fake_deliver(fill1);
+	assert_int_equal(map_at(id, 1, 0x10000, 0x1000, 0), 0);
+	assert_false(fill1->replied);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(2)), 0);
+	assert_true(fill1->replied);
+	assert_int_equal(fill1->status, -ESRCH);
+	fake_done(fill1);
+	fake_deliver(fill2);		/* late: the space is gone */
+	assert_int_equal(fill2->status, -ESRCH);
+	fake_done(fill2);
+
+	id2 = new_space();
+	u.space = LE(id2);
+	memcpy(unmap->req, &u, sizeof(u));
+	fake_deliver(unmap);
+	assert_false(unmap->replied);
+	memory_node_changed(P_NODE, ROLE_PROCESSOR, false);
+	assert_true(unmap->replied);
+	assert_int_equal(unmap->status, -EHOSTDOWN);
+	fake_done(unmap);
+	memory_check_empty();
+}
+
+static void refused_changes_use_their_number(void **state)
+{
+	u64 id = new_space(), big = commit_limit() << 12;
+
+	assert_int_equal(map_at(id, 1, 0x10001, 0x1000, 0), -EINVAL);
+	assert_int_equal(map_at(id, 2, 0x10000, 0x1000, 0), 0);
+	assert_int_equal(map_at(id, 3, 0x10000, 0x1000, 0), -EEXIST);
+	assert_int_equal(map_at(id, 4, 0x100000, big + PAGE_SIZE, VMA_ACCOUNTED), -ENOMEM);
+	assert_int_equal(map_at(id, 5, 0x100000, big, VMA_ACCOUNTED), 0);
+	assert_int_equal(map_at(id, 5, 0x20000, 0x1000, 0), -EINVAL);		/* used */
+	assert_int_equal(map_at(id, 6, 0x20000, 0x1000, VMA_ACCOUNTED), -ENOMEM);
+	assert_int_equal(CALL(memory_fork, NULL, LE(id), LE(7)), -ENOMEM);	/* honest: not twice */
+	assert_int_equal(CALL(memory_unmap, NULL, LE(id), LE(8), LE(0x100000), LE(big)), 0);
+	assert_int_equal(CALL(memory_fork, NULL, LE(id), LE(9)), 0);
+	assert_int_equal(map_at(id + 1, 1, 0x30000, 0x1000, 0), 0);		/* the child */
+	assert_int_equal(map_at(id, 10, 0, 0x1000, VMA_SHARED), -EINVAL);	/* shared memory is an object */
+	assert_int_equal(map_at(id, 11, USER_END, 0x1000, 0), -EINVAL);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(12)), 0);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id + 1), LE(2)), 0);
+	assert_int_equal(map_at(id, 13, 0x10000, 0x1000, 0), -ESRCH);
+	memory_check_empty();
+}
+
+static void reservation(void **state)
+{
+	struct rpc_memory_commit_rep r;
+	u64 id = new_space();
+
+	assert_int_equal(CALL(memory_commit, &r, LE(1000)), 0);
+	assert_int_equal(le64_get(r.granted), 1000);
+	assert_int_equal(map_at(id, 1, 0x10000, 600 << 12, VMA_ACCOUNTED), 0);
+	assert_int_equal(commit_total(), 1000);		/* charged to what was reserved */
+	assert_int_equal(CALL(memory_commit, &r, LE(0 - 700ULL)), 0);
+	assert_int_equal(le64_get(r.granted), 600);	/* not below what is charged */
+	assert_int_equal(CALL(memory_commit, &r, LE(commit_limit())), -ENOMEM);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(2)), 0);
+	memory_check_empty();
+}
+
+/* Requests that no honest caller sends: refused, nothing changed. */
+static void bad_flushes(void **state)
+{
+	u64 id = new_space();
+	static u8 bulk[64 + PAGE_SIZE * 2];
+	struct wire_flush_page h = { le16_of(1) };
+	struct wire_owner o = { LE(id), LE(0x10), LE(0) };
+	struct rpc_memory_flush_req q = { le16_of(1), le16_of(0), le32_of(sizeof(h) + sizeof(o)) };
+	struct rpc_memory_flush_rep r;
+	u32 good = sizeof(h) + sizeof(o) + PAGE_SIZE;
+
+#define FLUSH(len) fake_now(P_NODE, RPC_memory_flush, &q, sizeof(q), bulk, len, &r, sizeof(r), NULL, NULL)
+#define LAY() (memcpy(bulk, &h, sizeof(h)), memcpy(bulk + sizeof(h), &o, sizeof(o)))
+	LAY();
+	assert_int_equal(FLUSH(good), 0);		/* not mapped: silently right */
+	assert_int_equal(le64_get(r.failed), 0);
+	assert_int_equal(FLUSH(good - 1), -EINVAL);
+	assert_int_equal(FLUSH(good + PAGE_SIZE), -EINVAL);
+	h.nr_owners = le16_of(0), LAY();
+	assert_int_equal(FLUSH(good), -EINVAL);
+	h.nr_owners = le16_of(2), LAY();
+	assert_int_equal(FLUSH(good), -EINVAL);
+	h.nr_owners = le16_of(1), o.index = LE(1ULL << 40), LAY();
+	assert_int_equal(FLUSH(good), -EINVAL);
+	o.index = LE(1), o.space = LE(id + 77), LAY();
+	assert_int_equal(FLUSH(good), 0);
+	assert_int_equal(le64_get(r.failed), 1);
+	assert_int_equal(le32_get(r.error), ESRCH);
+	o.space = LE(WIRE_OBJECT_FIRST + 12345), LAY();
+	assert_int_equal(FLUSH(good), 0);
+	assert_int_equal(le64_get(r.failed), 1);
+	q.nr_pages = le16_of(9);
+	assert_int_equal(FLUSH(good), -EINVAL);
+	q.nr_pages = le16_of(1), q.meta_len = le32_of(0xfffffff8);
+	assert_int_equal(FLUSH(good), -EINVAL);
+	/* another node's space is none of ours */
+	{
+		struct rpc_memory_fill_req fq = { LE(id), LE(0x10), LE(0) };
+
+		assert_int_equal(fake_now(9, RPC_memory_fill, &fq, sizeof(fq), NULL, 0, NULL, 0, NULL, NULL), -ESRCH);
+	}
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(1)), 0);
+	memory_check_empty();
+}
+
+/* lesson: L42: many processes come and go; nothing stays */
+static void many_processes(void **state)
+{
+	u64 first = new_space(), change = 1;
+
+	assert_int_equal(map_at(first, change, 0x10000, 0x100000, VMA_ACCOUNTED), 0);
+	for (int i = 0; i < 10000; i++) {
+		struct rpc_memory_fork_rep r;
+
+		assert_int_equal(CALL(memory_fork, &r, LE(first), LE(++change)), 0);
+		assert_int_equal(CALL(memory_space_exit, NULL, r.child, LE(1)), 0);
+	}
+	assert_int_equal(spaces_live(), 1);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(first), LE(++change)), 0);
+	memory_check_empty();
+}
+
+static int setup(void **state)
+{
+	memory_start();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(refused_changes_use_their_number),
+		cmocka_unit_test(reservation), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
+		cmocka_unit_test(any_order),
+	};
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
