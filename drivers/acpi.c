@@ -73,6 +73,15 @@ static void take_table(const struct acpi_header *h)
 	}
 }
 
+/* The machine goes off a little after it was told to: QEMU's other threads do it. */
+static void wait_for_the_end(void)
+{
+	u64 until = arch_clock_ns() + 500 * NSEC_PER_MSEC;
+
+	while (arch_clock_ns() < until)
+		cpu_relax();
+}
+
 static void acpi_power_off(void)
 {
 	if (have_s5 && fadt.pm1a_control) {
@@ -84,8 +93,10 @@ static void acpi_power_off(void)
 		outw(fadt.pm1a_control, PM1_SLEEP_TYPE(s5_type_a) | PM1_SLEEP);
 		if (fadt.pm1b_control)
 			outw(fadt.pm1b_control, PM1_SLEEP_TYPE(s5_type_b) | PM1_SLEEP);
+		wait_for_the_end();
 	}
 	outw(Q35_PM1_CONTROL, PM1_SLEEP);
+	wait_for_the_end();
 }
 
 void acpi_init(void)
