@@ -57,10 +57,9 @@ class Node:
         except OSError:
             return ""
         bad = LOG_BAD.findall(data)
-        if bad:
-            return bad[-1].decode(errors="replace").strip()
-        lines = data.strip().splitlines()
-        return lines[-1].decode(errors="replace").strip() if lines else "its log is empty"
+        lines = data.strip().splitlines() or [b"its log is empty"]
+        text = (bad[-1] if bad else lines[-1]).decode(errors="replace")
+        return "".join(c for c in text if c.isprintable()).strip()[:160]
 
 
 class Cluster:
