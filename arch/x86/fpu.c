@@ -167,7 +167,7 @@ int fpu_to_user(u64 dst)
 	image_save(copy->image, true);
 	preempt_enable();
 	if (cpu_features.xsave)
-		fpu_image_mark(copy->image, size, cpu_features.xcr0);
+		fpu_image_mark((struct fxsave_image *)copy->image, size, cpu_features.xcr0);
 	rc = copy_to_user(dst, copy->image, size);
 	if (rc == 0 && cpu_features.xsave)
 		rc = copy_to_user(dst + size, &magic2, sizeof(magic2));

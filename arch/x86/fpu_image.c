@@ -7,17 +7,13 @@ _Static_assert(sizeof(struct fxsave_image) == FXSAVE_SIZE, "FXSAVE");
 _Static_assert(offsetof(struct fxsave_image, sw) == 464, "the software's bytes");
 _Static_assert(sizeof(struct xsave_header) == XSAVE_HEADER, "XSAVE header");
 
-void fpu_image_mark(void *image, u32 size, u64 xfeatures)
+void fpu_image_mark(struct fxsave_image *fx, u32 size, u64 xfeatures)
 {
-	struct fxsave_image *fx = image;
-	const u32 magic2 = FP_MAGIC2;
-
 	memset(&fx->sw, 0, sizeof(fx->sw));
 	fx->sw.magic1 = FP_MAGIC1;
-	fx->sw.extended_size = size + sizeof(magic2);
+	fx->sw.extended_size = size + sizeof(u32);
 	fx->sw.xfeatures = xfeatures;
 	fx->sw.xstate_size = size;
-	memcpy((char *)image + size, &magic2, sizeof(magic2));
 }
 
 bool fpu_image_extended(const struct fxsave_image *fx, u32 size, u64 xfeatures)

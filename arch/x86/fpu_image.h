@@ -27,8 +27,8 @@ struct fxsave_image {
 };
 struct xsave_header { u64 xstate_bv, xcomp_bv, reserved[6]; };
 
-/* Marks image (size bytes of XSAVE format, then room for FP_MAGIC2) as Linux does. */
-void fpu_image_mark(void *image, u32 size, u64 xfeatures);
+/* Marks an image of size bytes in XSAVE format as Linux does; in the frame FP_MAGIC2 follows those bytes. */
+void fpu_image_mark(struct fxsave_image *fx, u32 size, u64 xfeatures);
 /* Does the frame at image claim an extended image that this CPU's size and features can hold? Else it is FXSAVE's only. */
 bool fpu_image_extended(const struct fxsave_image *fx, u32 size, u64 xfeatures);
 /* 0, or -EINVAL when XRSTOR would fault on it (or FXRSTOR, not extended). */

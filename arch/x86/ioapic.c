@@ -6,7 +6,6 @@
 #include "arch/x86/platform.h"
 #include "arch/x86/smp_internal.h"
 #include "lib/base/errno.h"
-#include "lib/base/lock.h"
 #include "lib/base/printk.h"
 #include "mm/vmalloc.h"
 
@@ -24,7 +23,6 @@ static struct ioapic ioapics[8];
 static unsigned nr_ioapics;
 static struct acpi_override overrides[24];
 static unsigned nr_overrides;
-static DEFINE_SPINLOCK(ioapic_lock, RANK_LEAF);
 
 static u32 ioapic_read(struct ioapic *io, u32 reg)
 {
@@ -76,15 +74,12 @@ int ioapic_route(u32 gsi, bool level, bool active_low, u32 vector)
 	for (unsigned i = 0; i < nr_ioapics; i++) {
 		struct ioapic *io = &ioapics[i];
 		u32 line = gsi - io->gsi_base;
-		u64 flags;
 
 		if (gsi < io->gsi_base || line >= io->nr)
 			continue;
-		flags = spin_lock_irqsave(&ioapic_lock);
 		ioapic_write(io, IOAPIC_REDIR(line) + 1, apic_id_of(0) << 24);
 		ioapic_write(io, IOAPIC_REDIR(line),
 			     vector | (level ? REDIR_LEVEL : 0) | (active_low ? REDIR_ACTIVE_LOW : 0));
-		spin_unlock_irqrestore(&ioapic_lock, flags);
 		return 0;
 	}
 	return -ENODEV;

@@ -5,7 +5,7 @@
 
 #include "arch/x86/platform.h"
 
-/* The line raises vector on CPU 0 from now on. 0, or -ENODEV: no I/O APIC has it. */
+/* The line raises vector on CPU 0 from now on. 0, or -ENODEV: no I/O APIC has it. Callers: one at a time (irq.c's lock). */
 int ioapic_route(u32 gsi, bool level, bool active_low, u32 vector);
 struct acpi_override ioapic_isa(u8 isa_irq);
 
