@@ -5,3 +5,4 @@ obj-y += drivers/virtio.o drivers/virtqueue.o
 obj-$(CONFIG_VIRTIO_CONSOLE) += drivers/virtio_console.o
 obj-$(CONFIG_VIRTIO_BLK) += drivers/virtio_blk.o
 obj-$(CONFIG_VIRTIO_NET) += drivers/virtio_net.o
+obj-$(CONFIG_E1000E) += drivers/e1000e.o drivers/e1000e_ring.o

@@ -2,6 +2,7 @@
 /* The one list of drivers: every PCI device is offered to each, in the order of the bus. */
 #include "drivers/counters.h"
 #include "drivers/drivers.h"
+#include "drivers/e1000e.h"
 #include "drivers/pci.h"
 #include "drivers/virtio.h"
 
@@ -17,6 +18,8 @@ static void probe(struct pci_dev *dev)
 		virtio_net_probe(dev);
 	else if (IS_ENABLED(CONFIG_VIRTIO_BLK) && type == VIRTIO_TYPE_BLK)
 		virtio_blk_probe(dev);
+	else if (IS_ENABLED(CONFIG_E1000E) && e1000e_match(dev))
+		e1000e_probe(dev);
 }
 
 void pci_init(void)
