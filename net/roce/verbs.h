@@ -97,6 +97,7 @@ enum roce_wr_opcode { WR_SEND, WR_SEND_WITH_IMM, WR_SEND_WITH_INV, WR_RDMA_WRITE
 #define WR_SIGNALED	1	/* complete also when it succeeds (errors always complete) */
 #define WR_SOLICITED	2
 #define WR_MORE		4	/* another post follows at once: frames may be held back to be sent together */
+#define WR_ACK_NOW	8	/* ask for the acknowledgement of this message at once, whatever ack_every says */
 
 #define ROCE_MAX_SGE	10
 struct roce_sge { void *ptr; u32 len; };
@@ -157,7 +158,12 @@ struct cm_conn_param {
 	u32 path_mtu;		/* 256 .. 4096 (REQ); both take the smaller of it and their link's */
 	u8 retry_count, rnr_retry;	/* 0..7; 7 rnr = for ever */
 	u8 responder_resources, initiator_depth;
-	u32 ack_timeout_ns;	/* local ack timeout; encoded as the specification does (clause 12.7.34) */
+	u32 ack_timeout_ns;	/* local ack timeout; encoded as the specification does (clause 12.7.34); 0: the default */
+	/*
+	 * Ask for an acknowledgement every so many packets only (or when window or send queue run low); between two nodes of
+	 * ours, whose responders also acknowledge by a timer of 10 ms. 0: at the end of each message, as Linux peers need.
+	 */
+	u16 ack_every;
 };
 int roce_cm_listen(u64 service_id, cm_handler fn, void *arg);
 /* Begin; the outcome comes as an event (ESTABLISHED, REJECTED or UNREACHABLE) to fn. NULL: no memory */

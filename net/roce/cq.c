@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Completion queues: a ring, and a handler that one thread at a time calls. A place in the ring is reserved when a request is
+ * posted, so a completion always finds room.
+ */
+#include "kernel/thread.h"
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "mm/slab.h"
+#include "net/roce/roce_impl.h"
+
+struct roce_cq *roce_dev_cq_create(struct roce_dev *dev, u32 depth, void (*handler)(struct roce_cq *cq, void *arg), void *arg)
+{
+	struct roce_cq *cq = kzalloc(sizeof(*cq));
+
+	if (cq == NULL)
+		return NULL;
+	cq->ring = kcalloc(depth, sizeof(struct roce_wc));
+	if (cq->ring == NULL) {
+		kfree(cq);
+		return NULL;
+	}
+	cq->dev = dev;
+	cq->depth = depth;
+	cq->handler = handler;
+	cq->arg = arg;
+	spin_init(&cq->lock, "cq", RANK_CQ);
+	ref_init(&cq->refs, 1);
+	list_init(&cq->link);
+	spin_lock(&dev->lock);
+	list_add_tail(&dev->cqs, &cq->link);
+	spin_unlock(&dev->lock);
+	return cq;
+}
+
+void cq_put(struct roce_cq *cq)
+{
+	if (ref_put(&cq->refs))
+		panic("roce: completion queue lost its owner's reference");
+}
+
+void roce_cq_destroy(struct roce_cq *cq)
+{
+	spin_lock(&cq->dev->lock);
+	list_del(&cq->link);
+	spin_unlock(&cq->dev->lock);
+	/* no QP uses it: what is left is a batch or a handler call in progress, soon over */
+	while (ref_read(&cq->refs) > 1 || atomic_read(&cq->kicks) != 0)
+		thread_sleep_ns(NSEC_PER_MSEC);
+	kfree(cq->ring);
+	kfree(cq);
+}
+
+bool cq_reserve(struct roce_cq *cq)
+{
+	bool ok;
+
+	spin_lock(&cq->lock);
+	ok = cq->reserved < cq->depth;
+	cq->reserved += ok;
+	spin_unlock(&cq->lock);
+	return ok;
+}
+
+void cq_release(struct roce_cq *cq)
+{
+	spin_lock(&cq->lock);
+	cq->reserved--;
+	spin_unlock(&cq->lock);
+}
+
+void cq_push(struct roce_cq *cq, const struct roce_wc *wc)
+{
+	spin_lock(&cq->lock);
+	BUG_ON(cq->count >= cq->depth);
+	cq->ring[(cq->head + cq->count++) % cq->depth] = *wc;
+	spin_unlock(&cq->lock);
+}
+
+unsigned roce_cq_poll(struct roce_cq *cq, struct roce_wc *wc, unsigned n)
+{
+	unsigned got = 0;
+
+	spin_lock(&cq->lock);
+	while (got < n && cq->count != 0) {
+		wc[got++] = cq->ring[cq->head];
+		cq->head = (cq->head + 1) % cq->depth;
+		cq->count--;
+		cq->reserved--;
+	}
+	spin_unlock(&cq->lock);
+	return got;
+}
+
+/* Completions of a QP that is gone are nobody's any more. */
+void cq_purge(struct roce_cq *cq, const struct roce_qp *qp)
+{
+	u32 kept = 0;
+
+	spin_lock(&cq->lock);
+	for (u32 i = 0; i < cq->count; i++) {
+		struct roce_wc wc = cq->ring[(cq->head + i) % cq->depth];
+
+		if (wc.qp != qp)
+			cq->ring[(cq->head + kept++) % cq->depth] = wc;
+	}
+	cq->reserved -= cq->count - kept;
+	cq->count = kept;
+	spin_unlock(&cq->lock);
+}
+
+void cq_run(struct roce_cq *cq)
+{
+	int seen;
+
+	if (cq->handler == NULL || atomic_add_return(&cq->kicks, 1) != 1)
+		return;			/* whoever is in the handler sees our kick when it returns */
+	do {
+		seen = atomic_read(&cq->kicks);
+		cq->handler(cq, cq->arg);
+	} while (atomic_sub_return(&cq->kicks, seen) != 0);
+}
+
+static const char *const wc_names[] = {
+	[WC_SUCCESS] = "success", [WC_LOC_LEN_ERR] = "local length error", [WC_LOC_QP_OP_ERR] = "local QP operation error",
+	[WC_LOC_PROT_ERR] = "local protection error", [WC_WR_FLUSH_ERR] = "flushed", [WC_BAD_RESP_ERR] = "bad response",
+	[WC_LOC_ACCESS_ERR] = "local access error", [WC_REM_INV_REQ_ERR] = "remote invalid request",
+	[WC_REM_ACCESS_ERR] = "remote access error", [WC_REM_OP_ERR] = "remote operation error",
+	[WC_RETRY_EXC_ERR] = "retries exceeded", [WC_RNR_RETRY_EXC_ERR] = "receiver-not-ready retries exceeded",
+	[WC_FATAL_ERR] = "fatal error",
+};
+
+const char *roce_wc_status_name(unsigned status)
+{
+	return status < ARRAY_SIZE(wc_names) ? wc_names[status] : "unknown";
+}

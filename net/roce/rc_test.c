@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: MIT */
+/* SOURCES: net/roce/packet.c net/roce/tx.c net/roce/rx.c net/roce/req.c net/roce/resp.c net/roce/ud.c net/roce/qp.c net/roce/cq.c net/roce/mr.c net/roce/cm_mad.c net/roce/cm.c net/roce/dev.c net/eth.c net/arp.c net/ipv4.c net/icmp.c net/udp.c */
+/*
+ * The RC transport between two ports over a bad wire: whatever is lost, doubled, reordered or corrupted, each message arrives
+ * once, whole, in order, and every posted request completes once.
+ */
+#include "net/roce/sim_test.h"
+
+static u8 mem[2][1 << 20];	/* each end's memory, registered whole */
+static u8 copy[1 << 20];
+
+static void fill(u8 *p, u32 len) { for (u32 i = 0; i < len; i++) p[i] = sim_random(); }
+
+/* --- random mix ----------------------------------------------------------------------------------------------- */
+
+#define SLOT_SIZE	20000	/* of a message, at most; several packets at any MTU */
+#define NR_SLOTS	24
+
+struct expect { u32 len, imm, slot; u8 opcode; };
+static struct {
+	struct end a, b;
+	struct expect queue[8192];	/* receives that b must see, in order */
+	unsigned q_head, q_tail;
+	struct { bool busy; u8 opcode; u32 len; u64 before; } slot[NR_SLOTS];	/* a's requests */
+	u8 shadow[1 << 20];		/* what b's memory must be */
+	u8 recv_buf[PAIR_DEPTH][SLOT_SIZE];
+	unsigned done;
+	u64 counter;
+} mix;
+
+static u8 *src_of(unsigned slot) { return mem[0] + slot * SLOT_SIZE; }
+static u8 *dst_of(unsigned slot) { return mem[1] + slot * SLOT_SIZE; }
+
+static void post_recv(unsigned i)
+{
+	struct roce_recv_wr wr = { .wr_id = i, .nr_sge = 2, .sge = { { mix.recv_buf[i], 100 }, { mix.recv_buf[i] + 100, SLOT_SIZE - 100 } } };
+
+	assert_int_equal(roce_post_recv(mix.b.qp, &wr), 0);
+}
+
+static void on_b(struct end *e, const struct roce_wc *wc)
+{
+	struct expect *x = &mix.queue[mix.q_tail++ % ARRAY_SIZE(mix.queue)];
+
+	assert_true(mix.q_tail <= mix.q_head);
+	assert_int_equal(wc->status, WC_SUCCESS);
+	assert_int_equal(wc->opcode, x->opcode);
+	assert_int_equal(wc->byte_len, x->len);
+	assert_int_equal(!!(wc->flags & WC_WITH_IMM), x->imm != 0);
+	assert_int_equal(wc->imm, x->imm);
+	if (x->opcode == WC_RECV)	/* the sender may not change its buffer before completion: still there */
+		assert_memory_equal(mix.recv_buf[wc->wr_id], src_of(x->slot), x->len);
+	post_recv(wc->wr_id);
+}
+
+static void on_a(struct end *e, const struct roce_wc *wc)
+{
+	unsigned s = wc->wr_id;
+
+	assert_int_equal(wc->status, WC_SUCCESS);
+	assert_true(mix.slot[s].busy);
+	mix.slot[s].busy = false;
+	mix.done++;
+	switch (mix.slot[s].opcode) {
+	case WR_RDMA_WRITE:
+	case WR_RDMA_WRITE_WITH_IMM:
+		assert_memory_equal(dst_of(s), src_of(s), mix.slot[s].len);
+		break;
+	case WR_RDMA_READ:
+		assert_memory_equal(dst_of(s), src_of(s), mix.slot[s].len);
+		break;
+	case WR_FETCH_ADD:
+		assert_int_equal(*(u64 *)src_of(s), mix.slot[s].before);
+		break;
+	}
+}
+
+static void run_mix(u64 seed, u32 mtu, u16 ack_every, unsigned messages)
+{
+	struct roce_mr *mr;
+	unsigned posted = 0;
+	u32 rkey;
+	u64 *shared = (u64 *)(mem[1] + sizeof(mem[1]) - 64), deadline;
+
+	memset(&mix, 0, sizeof(mix));
+	*shared = 0;
+	end_create(&mix.a, 0);
+	end_create(&mix.b, 1);
+	mix.a.on_wc = on_a;
+	mix.b.on_wc = on_b;
+	pair_connect(&mix.a, &mix.b, mtu, 0xfffff0, 0xffff80, ack_every);	/* both wrap */
+	mr = roce_dev_mr_create(sim.node[1].dev, 7);
+	rkey = roce_mr_bind(mr, mem[1], sizeof(mem[1]), MR_REMOTE_WRITE | MR_REMOTE_READ | MR_REMOTE_ATOMIC);
+	for (unsigned i = 0; i < PAIR_DEPTH; i++)
+		post_recv(i);
+	deadline = time_mono_ns() + 600 * NSEC_PER_SEC;
+	while (mix.done < messages) {
+		unsigned s = sim_random() % NR_SLOTS, n;
+
+		assert_true(time_mono_ns() < deadline);
+		if (posted < messages && !mix.slot[s].busy) {
+			static const u8 ops[] = { WR_SEND, WR_SEND_WITH_IMM, WR_RDMA_WRITE, WR_RDMA_WRITE_WITH_IMM, WR_RDMA_READ,
+						  WR_FETCH_ADD };
+			struct roce_send_wr wr = {
+				.wr_id = s, .opcode = ops[sim_random() % ARRAY_SIZE(ops)], .flags = WR_SIGNALED, .rkey = rkey,
+				.remote_addr = (u64)(uintptr_t)dst_of(s), .imm = sim_random() | 1,
+			};
+			u32 len = sim_random() % 4 == 0 ? sim_random() % SLOT_SIZE : sim_random() % 300, off = 0;
+
+			if (wr.opcode == WR_FETCH_ADD) {
+				len = 8;
+				wr.remote_addr = (u64)(uintptr_t)shared;
+				wr.compare_add = sim_random();
+				mix.slot[s].before = mix.counter;
+				mix.counter += wr.compare_add;
+			}
+			fill(src_of(s), len);
+			if (wr.opcode == WR_RDMA_READ)
+				fill(dst_of(s), len);
+			while (off < len) {			/* in some pieces */
+				u32 k = wr.nr_sge == ROCE_MAX_SGE - 1 || wr.opcode == WR_FETCH_ADD ? len - off :
+					MIN(1 + sim_random() % 5000, len - off);
+
+				wr.sge[wr.nr_sge++] = (struct roce_sge){ src_of(s) + off, k };
+				off += k;
+			}
+			mix.slot[s].busy = true;
+			mix.slot[s].opcode = wr.opcode;
+			mix.slot[s].len = len;
+			if (wr.opcode <= WR_SEND_WITH_IMM || wr.opcode == WR_RDMA_WRITE_WITH_IMM)
+				mix.queue[mix.q_head++ % ARRAY_SIZE(mix.queue)] = (struct expect){
+					.len = len, .slot = s, .imm = wr.opcode == WR_SEND ? 0 : wr.imm,
+					.opcode = wr.opcode == WR_RDMA_WRITE_WITH_IMM ? WC_RECV_RDMA_WITH_IMM : WC_RECV,
+				};
+			assert_int_equal(roce_post_send(mix.a.qp, &wr), 0);
+			posted++;
+			if (sim_random() % 3 != 0)
+				continue;
+		}
+		n = mix.done;
+		do {
+			if (!sim_step())
+				break;
+		} while (n == mix.done && posted == messages);
+	}
+	assert_int_equal(mix.q_head, mix.q_tail);
+	assert_int_equal(*shared, mix.counter);
+	roce_mr_destroy(mr);
+	end_destroy(&mix.a);
+	end_destroy(&mix.b);
+}
+
+static void mix_clean(void **state)
+{
+	for (u32 mtu = 256; mtu <= 4096; mtu *= 2) {
+		sim_start(mtu, 9000);
+		run_mix(1, mtu, 0, 500);
+		assert_int_equal(counter_read(&nr_roce_retransmit), 0);
+		sim_stop();
+	}
+}
+
+static void mix_faults(void **state)
+{
+	for (unsigned seed = 1; seed <= 40; seed++) {
+		static const unsigned rate[] = { 0, 10, 100, 500 };
+
+		sim_start(seed, 9000);
+		sim.drop = rate[sim_random() % 4];
+		sim.dup = rate[sim_random() % 4];
+		sim.reorder = rate[sim_random() % 4];
+		sim.corrupt = rate[sim_random() % 4];
+		sim.late_done = seed & 1;
+		run_mix(seed, 256U << seed % 5, seed % 3 ? 16 : 0, 400);
+		sim_stop();
+	}
+}
+
+/* --- acknowledgements are few ----------------------------------------------------------------------------------- */
+
+static struct end call_a, call_b;
+static u8 reply[64][4096], request[64][64], recvs[PAIR_DEPTH][128];
+static u32 call_rkey;
+static unsigned calls_done;
+static u8 page[4096];
+
+static void serve(struct end *e, const struct roce_wc *wc)
+{
+	struct roce_send_wr wr = {
+		.opcode = WR_RDMA_WRITE_WITH_IMM, .nr_sge = 1, .sge = { { page, 4096 } }, .rkey = call_rkey,
+		.remote_addr = (u64)(uintptr_t)reply[recvs[wc->wr_id][0]], .imm = recvs[wc->wr_id][0],
+	};
+	struct roce_recv_wr r = { .wr_id = wc->wr_id, .nr_sge = 1, .sge = { { recvs[wc->wr_id], 128 } } };
+
+	assert_int_equal(wc->opcode, WC_RECV);
+	assert_int_equal(roce_post_send(e->qp, &wr), 0);
+	assert_int_equal(roce_post_recv(e->qp, &r), 0);
+}
+
+static void called(struct end *e, const struct roce_wc *wc)
+{
+	struct roce_recv_wr r = { .nr_sge = 0 };
+
+	assert_int_equal(wc->opcode, WC_RECV_RDMA_WITH_IMM);
+	calls_done++;
+	assert_int_equal(roce_post_recv(e->qp, &r), 0);
+}
+
+static void acks_are_coalesced(void **state)
+{
+	struct roce_mr *mr;
+	u64 acks, tx;
+	enum { CALLS = 2000 };
+
+	sim_start(1, 9000);
+	end_create(&call_a, 0);
+	end_create(&call_b, 1);
+	call_a.on_wc = called;
+	call_b.on_wc = serve;
+	pair_connect(&call_a, &call_b, 4096, 1, 2, 16);
+	mr = roce_dev_mr_create(sim.node[0].dev, 7);
+	call_rkey = roce_mr_bind(mr, reply, sizeof(reply), MR_REMOTE_WRITE);
+	for (unsigned i = 0; i < 64; i++) {
+		struct roce_recv_wr r = { .wr_id = i, .nr_sge = 1, .sge = { { recvs[i], 128 } } }, none = { .nr_sge = 0 };
+
+		assert_int_equal(roce_post_recv(call_b.qp, &r), 0);
+		assert_int_equal(roce_post_recv(call_a.qp, &none), 0);
+	}
+	acks = counter_read(&nr_roce_tx_ack);
+	tx = sim.node[0].sent + sim.node[1].sent;
+	for (unsigned i = 0; i < CALLS; i++) {	/* one after the other, 100 us each and 300 us between */
+		struct roce_send_wr wr = { .opcode = WR_SEND, .nr_sge = 1, .sge = { { request[i % 64], 64 } } };
+		unsigned want = calls_done + 1;
+
+		request[i % 64][0] = i % 64;
+		assert_int_equal(roce_post_send(call_a.qp, &wr), 0);
+		while (calls_done < want)
+			assert_true(sim_step());
+		shim_time_advance(300 * NSEC_PER_USEC);
+	}
+	acks = counter_read(&nr_roce_tx_ack) - acks;
+	tx = sim.node[0].sent + sim.node[1].sent - tx;
+	print_message("%u calls: %lu packets, %lu of them acknowledgements\n", CALLS, (unsigned long)tx, (unsigned long)acks);
+	assert_true(acks <= CALLS / 4);
+	assert_in_range(tx - acks, 2 * CALLS, 2 * CALLS + 4);	/* and ARP at the beginning */
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(call_a.qp->sq_head, call_a.qp->sq_tail);	/* the timer acknowledged the rest */
+	assert_int_equal(call_b.qp->sq_head, call_b.qp->sq_tail);
+	assert_int_equal(counter_read(&nr_roce_timeout), 0);
+	assert_false(sim_step() && sim_step() && sim_step() && sim_step());	/* idle is idle: no timer runs */
+	roce_mr_destroy(mr);
+	end_destroy(&call_a);
+	end_destroy(&call_b);
+	sim_stop();
+}
+
+/* --- errors ------------------------------------------------------------------------------------------------------ */
+
+static struct end ea, eb;
+
+static void errors_begin(void)
+{
+	sim_start(3, 9000);
+	end_create(&ea, 0);
+	end_create(&eb, 1);
+	pair_connect(&ea, &eb, 1024, 5, 6, 0);
+}
+
+static void errors_end(void)
+{
+	end_destroy(&ea);
+	end_destroy(&eb);
+	sim.cut = false;
+	sim_stop();
+}
+
+static void post(struct end *e, u8 opcode, u64 id, void *p, u32 len, u64 va, u32 rkey)
+{
+	struct roce_send_wr wr = { .wr_id = id, .opcode = opcode, .flags = WR_SIGNALED, .nr_sge = 1, .sge = { { p, len } },
+				   .remote_addr = va, .rkey = rkey };
+
+	assert_int_equal(roce_post_send(e->qp, &wr), 0);
+}
+
+/* Whatever reaches beyond a region, or in a way it does not allow, or after unbind, changes nothing and says so. */
+static void rights_and_bounds(void **state)
+{
+	static u8 area[3 * 4096];
+	static const struct { s32 off; u32 len; u8 access; u8 opcode; u8 how; } t[] = {
+		{ 4095, 2, MR_REMOTE_WRITE, WR_RDMA_WRITE, 0 }, { -1, 1, MR_REMOTE_WRITE, WR_RDMA_WRITE, 0 },
+		{ 0, 4097, MR_REMOTE_WRITE, WR_RDMA_WRITE, 0 }, { 4096, 1, MR_REMOTE_WRITE, WR_RDMA_WRITE, 0 },
+		{ 0, 64, MR_REMOTE_READ, WR_RDMA_WRITE, 0 }, { 0, 64, MR_REMOTE_WRITE, WR_RDMA_READ, 0 },
+		{ 0, 4097, MR_REMOTE_READ, WR_RDMA_READ, 0 }, { 0, 8, MR_REMOTE_WRITE, WR_FETCH_ADD, 0 },
+		{ 0, 64, MR_REMOTE_WRITE, WR_RDMA_WRITE, 1 },	/* unbound */
+		{ 0, 64, MR_REMOTE_WRITE, WR_RDMA_WRITE, 2 },	/* bound anew: the old key */
+		{ 0, 64, MR_REMOTE_WRITE, WR_RDMA_WRITE, 3 },	/* another domain's */
+		{ 0, 64, MR_REMOTE_WRITE, WR_RDMA_WRITE, 4 },	/* no such region */
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		struct roce_mr *mr;
+		u32 rkey;
+
+		errors_begin();
+		memset(area, 0x11, sizeof(area));
+		memset(copy, 0x22, 8192);
+		mr = roce_dev_mr_create(sim.node[1].dev, t[i].how == 3 ? 8 : 7);
+		rkey = roce_mr_bind(mr, area + 4096, 4096, t[i].access);
+		if (t[i].how == 1)
+			roce_mr_unbind(mr);
+		if (t[i].how == 2)
+			assert_int_not_equal(rkey, roce_mr_bind(mr, area + 4096, 4096, t[i].access));
+		if (t[i].how == 4)
+			rkey ^= 0xfff00000;
+		post(&ea, t[i].opcode, 1, copy, t[i].len, (u64)(uintptr_t)area + 4096 + t[i].off, rkey);
+		post(&ea, WR_SEND, 2, copy, 10, 0, 0);
+		sim_run(NSEC_PER_SEC);
+		assert_int_equal(ea.nr_wc, 2);
+		assert_int_equal(ea.wc[0].status, WC_REM_ACCESS_ERR);
+		assert_int_equal(ea.wc[1].status, WC_WR_FLUSH_ERR);
+		assert_int_equal(roce_qp_state(ea.qp), QPS_ERR);
+		assert_int_equal(roce_qp_state(eb.qp), QPS_ERR);
+		assert_int_equal(ea.events + eb.events, 2);
+		for (unsigned k = 0; k < sizeof(area); k++)
+			assert_int_equal(area[k], 0x11);
+		roce_mr_destroy(mr);
+		errors_end();
+	}
+}
+
+/* lesson: L44 - a region unbound between two packets of one WRITE takes nothing more */
+static void unbind_in_the_middle(void **state)
+{
+	struct roce_mr *mr;
+	u32 rkey;
+
+	errors_begin();
+	mr = roce_dev_mr_create(sim.node[1].dev, 7);
+	rkey = roce_mr_bind(mr, mem[1], 1 << 20, MR_REMOTE_WRITE);
+	memset(mem[1], 0, 1 << 20);
+	memset(mem[0], 0xee, 1 << 20);
+	post(&ea, WR_RDMA_WRITE, 1, mem[0], 1 << 20, (u64)(uintptr_t)mem[1], rkey);
+	while (mem[1][300000] == 0)
+		assert_true(sim_step());
+	roce_mr_unbind(mr);
+	memset(mem[1], 0, 1 << 20);
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(ea.wc[0].status, WC_REM_ACCESS_ERR);
+	for (unsigned k = 0; k < sizeof(mem[1]); k++)
+		assert_int_equal(mem[1][k], 0);
+	roce_mr_destroy(mr);
+	errors_end();
+}
+
+static void receiver_not_ready(void **state)
+{
+	struct roce_recv_wr r = { .wr_id = 9, .nr_sge = 1, .sge = { { copy, 5000 } } };
+
+	errors_begin();
+	fill(mem[0], 3000);
+	post(&ea, WR_SEND, 1, mem[0], 3000, 0, 0);
+	post(&ea, WR_SEND, 2, mem[0], 100, 0, 0);
+	sim_run(50 * NSEC_PER_MSEC);
+	assert_int_equal(ea.nr_wc + eb.nr_wc, 0);
+	assert_true(counter_read(&nr_roce_rx_nak_rnr) > 10);
+	assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+	sim_run(50 * NSEC_PER_MSEC);
+	assert_int_equal(ea.nr_wc, 1);
+	assert_int_equal(eb.nr_wc, 1);
+	assert_int_equal(eb.wc[0].byte_len, 3000);
+	assert_memory_equal(copy, mem[0], 3000);
+	assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+	sim_run(50 * NSEC_PER_MSEC);
+	assert_int_equal(ea.nr_wc, 2);
+	assert_int_equal(eb.nr_wc, 2);
+	errors_end();
+}
+
+/* lesson: L25 - a dead peer ends every request by an ordinary completion, in order */
+static void retries_exceeded(void **state)
+{
+	u64 t;
+
+	errors_begin();
+	sim.cut = true;
+	for (unsigned i = 0; i < 20; i++)
+		post(&ea, WR_SEND, i, copy, 100, 0, 0);
+	t = time_mono_ns();
+	while (ea.nr_wc == 0)
+		assert_true(sim_step());
+	t = time_mono_ns() - t;
+	print_message("gave up after %lu ms\n", (unsigned long)(t / NSEC_PER_MSEC));
+	assert_in_range(t, NSEC_PER_SEC, 10 * NSEC_PER_SEC);
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(ea.nr_wc, 20);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(ea.wc[i].wr_id, i);
+		assert_int_equal(ea.wc[i].status, i == 0 ? WC_RETRY_EXC_ERR : WC_WR_FLUSH_ERR);
+	}
+	assert_int_equal(ea.events, 1);
+	post(&ea, WR_SEND, 77, copy, 1, 0, 0);		/* in ERR: taken, and flushed */
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(ea.wc[20].wr_id, 77);
+	assert_int_equal(ea.wc[20].status, WC_WR_FLUSH_ERR);
+	errors_end();
+}
+
+static void message_too_long(void **state)
+{
+	struct roce_recv_wr r = { .wr_id = 9, .nr_sge = 1, .sge = { { copy, 2000 } } };
+
+	errors_begin();
+	assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+	post(&ea, WR_SEND, 1, mem[0], 2001, 0, 0);
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(ea.wc[0].status, WC_REM_INV_REQ_ERR);
+	assert_int_equal(eb.wc[0].status, WC_LOC_LEN_ERR);
+	errors_end();
+}
+
+/* The queue is as deep as promised and no deeper; a driver that takes nothing for a while loses nothing. lesson: L24 */
+static void queue_limits(void **state)
+{
+	struct roce_send_wr wr = { .opcode = WR_SEND, .nr_sge = 1, .sge = { { copy, 1 } } };
+	struct roce_recv_wr r = { .nr_sge = 1, .sge = { { copy, 5000 } } };
+
+	errors_begin();
+	sim.node[0].full = 10;
+	for (unsigned i = 0; i < PAIR_DEPTH; i++)
+		assert_int_equal(roce_post_send(ea.qp, &wr), 0);
+	assert_int_equal(roce_post_send(ea.qp, &wr), -ENOMEM);
+	for (unsigned i = 0; i < PAIR_DEPTH; i++)
+		assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+	assert_int_equal(roce_post_recv(eb.qp, &r), -ENOMEM);
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(eb.nr_wc, PAIR_DEPTH);
+	assert_int_equal(ea.nr_wc, 0);		/* unsignalled */
+	assert_int_equal(roce_post_send(ea.qp, &wr), 0);
+	errors_end();
+}
+
+/* A QP may be destroyed with everything in flight: nothing of it is used afterwards (the sanitizer says so). */
+static void destroy_in_flight(void **state)
+{
+	errors_begin();
+	for (unsigned i = 0; i < 100; i++)
+		post(&ea, WR_SEND, i, mem[0], 5000, 0, 0);
+	sim_step();
+	errors_end();
+	errors_begin();
+	post(&ea, WR_SEND, 1, mem[0], 5000, 0, 0);
+	roce_qp_error(ea.qp);
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(ea.wc[0].status, WC_WR_FLUSH_ERR);
+	assert_int_equal(ea.events, 0);
+	errors_end();
+}
+
+/* --- any bytes ---------------------------------------------------------------------------------------------------- */
+
+/* A packet with a right ICRC and the right addresses, otherwise anything: no crash, no write outside the region. */
+static void hostile_packets(void **state)
+{
+	static u8 area[3 * 4096];
+	struct roce_recv_wr r = { .nr_sge = 1, .sge = { { copy, 5000 } } };
+
+	for (unsigned round = 0; round < 300; round++) {
+		struct roce_mr *mr;
+		u32 rkey;
+
+		errors_begin();
+		sim.rng += round;
+		memset(area, 0x11, sizeof(area));
+		mr = roce_dev_mr_create(sim.node[1].dev, 7);
+		rkey = roce_mr_bind(mr, area + 4096, 4096, MR_REMOTE_WRITE | MR_REMOTE_READ | MR_REMOTE_ATOMIC);
+		for (unsigned i = 0; i < 20; i++)
+			assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+		post(&eb, WR_SEND, 1, mem[0], 3000, 0, 0);
+		for (unsigned i = 0; i < 60; i++) {
+			u8 f[2200];
+			struct roce_pkt p = {
+				.opcode = sim_random() % 8 ? sim_random() % 0x18 : sim_random(), .qpn = sim_random() % 16 ? eb.qp->qpn : 1,
+				.pkey = 0xffff, .psn = psn_add((sim_random() % 2 ? eb.qp->epsn : eb.qp->psn_una) - 3, sim_random() % 8),
+				.va = (u64)(uintptr_t)area + 4096 + (s32)(sim_random() % 5000 - 400), .rkey = rkey, .dma_len = sim_random() % 3000,
+				.ackreq = sim_random(), .se = sim_random(), .syndrome = sim_random(), .msn = sim_random(),
+				.qkey = ROCE_GSI_QKEY, .src_qpn = 1, .pad = sim_random() % 4,
+			};
+			u32 len = sim_random() % 3 ? 1024 : sim_random() % 2000, h, icrc;
+
+			if (p.qpn == 1)
+				len = 256;
+			memset(f, sim_random(), sizeof(f));
+			h = roce_build(f + NET_DATA_OFF, &p);
+			if (p.qpn == 1) {
+				struct cm_msg m = { .attr = 0x10 + sim_random() % 8, .local_id = sim_random(), .qpn = sim_random() };
+
+				p.opcode = UD_SEND_ONLY;
+				h = roce_build(f + NET_DATA_OFF, &p);
+				cm_mad_build(f + NET_DATA_OFF + h, &m);
+				if (sim_random() % 2)
+					f[NET_DATA_OFF + h + sim_random() % 256] = sim_random();
+			}
+			eth_header(f, sim.node[1].dev->nif->mac, sim.node[0].dev->nif->mac, ETH_TYPE_IPV4);
+			udp_header(f + ETH_HLEN, sim.node[0].ip, sim.node[1].ip, 0xc000, ROCE_UDP_PORT, h + len + 4, 1);
+			icrc = roce_icrc_finish(roce_icrc_more(roce_icrc_start(f + ETH_HLEN, h), f + NET_DATA_OFF + h, len));
+			memcpy(f + NET_DATA_OFF + h + len, &icrc, 4);
+			if (sim_random() % 20 == 0)
+				f[sim_random() % (NET_DATA_OFF + h + len)] ^= 1 << sim_random() % 8;
+			wire_put(1, f, sim_random() % 20 ? NET_DATA_OFF + h + len + 4 : sim_random() % (NET_DATA_OFF + h + len + 4));
+			if (sim_random() % 3 == 0)
+				sim_step();
+		}
+		sim_run(100 * NSEC_PER_MSEC);
+		for (unsigned k = 0; k < 4096; k++) {
+			assert_int_equal(area[k], 0x11);
+			assert_int_equal(area[8192 + k], 0x11);
+		}
+		roce_mr_destroy(mr);
+		errors_end();
+	}
+}
+
+int main(int argc, char **argv)	/* an argument: only tests that match it */
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mix_clean), cmocka_unit_test(acks_are_coalesced), cmocka_unit_test(rights_and_bounds),
+		cmocka_unit_test(unbind_in_the_middle), cmocka_unit_test(receiver_not_ready), cmocka_unit_test(retries_exceeded),
+		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(destroy_in_flight),
+		cmocka_unit_test(mix_faults), cmocka_unit_test(hostile_packets),
+	};
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

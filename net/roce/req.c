@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The RC requester (9.7.3 to 9.7.8): posted requests become packets within a window of PSNs; acknowledgements, or the
+ * responses of READs and atomics, complete them in order; what is missing is sent again from there on (go-back-N).
+ *
+ * Acknowledgements are asked for sparingly: every ack_every packets, when the window or half of the send queue is used up, and
+ * at the end of a message that says so. In between the responder acknowledges by its timer.
+ */
+#include "kernel/time.h"
+#include "lib/base/printk.h"
+#include "net/roce/roce_impl.h"
+
+static bool wqe_is_read(const struct sq_wqe *w) { return w->opcode == WR_RDMA_READ; }
+static bool wqe_has_response(const struct sq_wqe *w) { return w->opcode >= WR_RDMA_READ; }
+
+/* --- sending ------------------------------------------------------------------------------------------------ */
+
+static u8 send_opcode(const struct sq_wqe *w, bool first, bool last)
+{
+	static const u8 ops[][4] = {	/* middle, first, last, only */
+		[WR_SEND] = { RC_SEND_MIDDLE, RC_SEND_FIRST, RC_SEND_LAST, RC_SEND_ONLY },
+		[WR_SEND_WITH_IMM] = { RC_SEND_MIDDLE, RC_SEND_FIRST, RC_SEND_LAST_IMM, RC_SEND_ONLY_IMM },
+		[WR_SEND_WITH_INV] = { RC_SEND_MIDDLE, RC_SEND_FIRST, RC_SEND_LAST_INV, RC_SEND_ONLY_INV },
+		[WR_RDMA_WRITE] = { RC_WRITE_MIDDLE, RC_WRITE_FIRST, RC_WRITE_LAST, RC_WRITE_ONLY },
+		[WR_RDMA_WRITE_WITH_IMM] = { RC_WRITE_MIDDLE, RC_WRITE_FIRST, RC_WRITE_LAST_IMM, RC_WRITE_ONLY_IMM },
+		[WR_RDMA_READ] = { RC_READ_REQUEST, RC_READ_REQUEST, RC_READ_REQUEST, RC_READ_REQUEST },
+		[WR_CMP_SWAP] = { RC_CMP_SWAP, RC_CMP_SWAP, RC_CMP_SWAP, RC_CMP_SWAP },
+		[WR_FETCH_ADD] = { RC_FETCH_ADD, RC_FETCH_ADD, RC_FETCH_ADD, RC_FETCH_ADD },
+	};
+
+	return ops[w->opcode][first | last << 1];
+}
+
+/* The pieces of [off, off+len) of a gather list. */
+static unsigned gather(const struct sq_wqe *w, u32 off, u32 len, struct roce_piece *piece)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < w->nr_sge && len != 0; i++) {
+		u32 n;
+
+		if (off >= w->sge[i].len) {
+			off -= w->sge[i].len;
+			continue;
+		}
+		n = MIN(w->sge[i].len - off, len);
+		piece[nr++] = (struct roce_piece){ (const u8 *)w->sge[i].ptr + off, n };
+		len -= n;
+		off = 0;
+	}
+	return nr;
+}
+
+static bool wants_ack(const struct roce_qp *qp, const struct sq_wqe *w, bool last, u32 after)
+{
+	if (wqe_has_response(w))
+		return true;			/* the response is the acknowledgement; Linux sets the bit too */
+	if (last && (qp->attr.ack_every == 0 || (w->flags & WR_ACK_NOW)))
+		return true;
+	if (qp->since_ackreq + 1 >= (qp->attr.ack_every != 0 ? qp->attr.ack_every : ROCE_WINDOW / 4))
+		return true;
+	/* the last packet that the window lets out, half of the send queue, the last of what is sent again */
+	return psn_diff(after, qp->psn_una) >= ROCE_WINDOW || qp->sq_cur + 1 - qp->sq_tail == (qp->sq_max + 1) / 2 ||
+	       (after == qp->psn_max && psn_diff(qp->psn_next, qp->psn_max) < 0);
+}
+
+/* One packet of the request at sq_cur. false: no frame for it now. */
+static bool send_one(struct roce_qp *qp, struct sq_wqe *w)
+{
+	u32 index = psn_diff(qp->psn_next, w->psn), off = index * qp->attr.mtu;
+	u32 n = MIN(w->len - off, qp->attr.mtu), after = psn_add(qp->psn_next, 1);
+	bool first = index == 0, last = index + 1 == w->nr_psn, again = psn_diff(qp->psn_next, qp->psn_max) < 0;
+	struct roce_piece piece[ROCE_MAX_SGE];
+	unsigned nr = 0;
+	struct roce_tx *tx = tx_get(qp);
+	struct roce_pkt p = {
+		.opcode = send_opcode(w, first, last), .qpn = qp->attr.remote_qpn, .psn = qp->psn_next,
+		.se = last && (w->flags & WR_SOLICITED), .va = w->remote_addr, .rkey = w->rkey, .dma_len = w->len, .imm = w->imm,
+	};
+
+	if (tx == NULL)
+		return false;
+	if (wqe_is_read(w)) {			/* takes the PSNs of all its responses; again: for the rest only */
+		p.va += off;
+		p.dma_len -= off;
+		after = psn_add(w->psn, w->nr_psn);
+	} else if (wqe_has_response(w)) {
+		p.swap_add = w->opcode == WR_FETCH_ADD ? w->compare_add : w->swap;
+		p.compare = w->opcode == WR_FETCH_ADD ? 0 : w->compare_add;
+	} else {
+		nr = gather(w, off, n, piece);
+	}
+	p.ackreq = wants_ack(qp, w, last, after);
+	if (!tx_packet(qp, tx, &p, piece, nr, qp->attr.remote_ip, READ_ONCE(qp->neigh->mac), qp->sport))
+		return false;
+	if (again) {
+		count(nr_roce_retransmit);
+		qp->rtt_start = 0;		/* Karn: no sample of what was sent twice */
+	} else if (p.ackreq && qp->rtt_start == 0) {
+		qp->rtt_start = time_mono_ns();
+		qp->rtt_psn = qp->psn_next;
+	}
+	qp->since_ackreq = p.ackreq ? 0 : qp->since_ackreq + 1;
+	qp->psn_next = after;
+	if (psn_diff(after, qp->psn_max) > 0)
+		qp->psn_max = after;
+	return true;
+}
+
+static void rto_arm(struct roce_qp *qp)
+{
+	u64 rto;
+
+	if (psn_diff(qp->psn_max, qp->psn_una) <= 0 || qp->rnr_due != 0) {
+		qp->rto_due = 0;
+		return;
+	}
+	rto = MAX(qp->rto_ns, qp->srtt_ns + 4 * qp->rttvar_ns) << MIN(qp->rto_shift, ROCE_RTO_MAX_SHIFT);
+	qp->rto_due = time_mono_ns() + rto;
+	qp->grace = false;
+	roce_kick_at(qp->dev, qp->rto_due);
+}
+
+void req_transmit(struct roce_qp *qp)
+{
+	assert_held(&qp->lock);
+	while (qp->state == QPS_RTS && qp->rnr_due == 0 && qp->sq_cur != qp->sq_head) {
+		struct sq_wqe *w = sq_at(qp, qp->sq_cur);
+
+		if (psn_diff(qp->psn_next, qp->psn_una) >= ROCE_WINDOW)
+			break;
+		if (wqe_has_response(w) && qp->rd_outstanding >= qp->attr.rd_out)
+			break;
+		if (!send_one(qp, w))
+			break;
+		if (wqe_has_response(w))
+			qp->rd_outstanding++;
+		if (psn_diff(qp->psn_next, psn_add(w->psn, w->nr_psn)) >= 0)
+			qp->sq_cur++;
+		if (qp->rto_due == 0)
+			rto_arm(qp);
+	}
+}
+
+/* The next packet to be sent is psn's, which is outstanding or the next new one. */
+static void req_seek(struct roce_qp *qp, u32 psn)
+{
+	qp->rd_outstanding = 0;
+	qp->psn_next = psn;
+	for (qp->sq_cur = qp->sq_tail; qp->sq_cur != qp->sq_head; qp->sq_cur++) {
+		const struct sq_wqe *w = sq_at(qp, qp->sq_cur);
+
+		if (psn_diff(psn, psn_add(w->psn, w->nr_psn)) < 0)
+			break;
+		if (wqe_has_response(w))
+			qp->rd_outstanding++;
+	}
+}
+
+/* --- being answered ------------------------------------------------------------------------------------------ */
+
+static void rtt_sample(struct roce_qp *qp)
+{
+	u64 rtt = time_mono_ns() - qp->rtt_start;
+
+	qp->rtt_start = 0;
+	if (qp->srtt_ns == 0) {
+		qp->srtt_ns = rtt;
+		qp->rttvar_ns = rtt / 2;
+	} else {				/* RFC 6298 */
+		u64 off = rtt > qp->srtt_ns ? rtt - qp->srtt_ns : qp->srtt_ns - rtt;
+
+		qp->rttvar_ns = (3 * qp->rttvar_ns + off) / 4;
+		qp->srtt_ns = (7 * qp->srtt_ns + rtt) / 8;
+	}
+}
+
+static void progress(struct roce_qp *qp, u32 una)
+{
+	if (psn_diff(una, qp->psn_una) <= 0)
+		return;
+	qp->psn_una = una;
+	qp->retries = qp->attr.retry_count;
+	qp->rnr_retries = qp->attr.rnr_retry;
+	qp->rto_shift = 0;
+	qp->gap_asked = false;
+	if (qp->rtt_start != 0 && psn_diff(una, qp->rtt_psn) > 0)
+		rtt_sample(qp);
+	if (psn_diff(qp->psn_next, una) < 0)	/* acknowledged while it waited to be sent again */
+		req_seek(qp, una);
+	rto_arm(qp);
+}
+
+static void complete_oldest(struct roce_qp *qp, unsigned status)
+{
+	struct sq_wqe *w = sq_at(qp, qp->sq_tail);
+
+	if (qp->sq_cur == qp->sq_tail)
+		qp->sq_cur++;
+	else if (wqe_has_response(w))
+		qp->rd_outstanding--;
+	qp->sq_tail++;
+	qp_complete_send(qp, w, status);
+}
+
+/* The oldest request ends with an error, and with it the QP. */
+static void req_fail(struct roce_qp *qp, unsigned status)
+{
+	if (qp->sq_tail != qp->sq_head)
+		complete_oldest(qp, status);
+	qp_fail(qp);
+}
+
+static void go_back(struct roce_qp *qp, u32 psn)
+{
+	req_seek(qp, psn);
+	req_transmit(qp);
+}
+
+/*
+ * Every PSN before psn is acknowledged. A READ or atomic is complete only by its response: an acknowledgement beyond one
+ * says that the response was lost (9.7.5.1.1). false: that is so, and it was asked for again.
+ */
+static bool req_acked(struct roce_qp *qp, u32 psn)
+{
+	while (qp->sq_tail != qp->sq_head) {
+		struct sq_wqe *w = sq_at(qp, qp->sq_tail);
+		u32 end = psn_add(w->psn, w->nr_psn), want = psn_add(w->psn, w->got);
+
+		if (psn_diff(psn, w->psn) <= 0)
+			break;
+		if (wqe_has_response(w)) {
+			progress(qp, want);
+			if (psn_diff(psn, want) <= 0)
+				return true;
+			if (!qp->gap_asked) {
+				count(nr_roce_read_gap);
+				qp->gap_asked = true;
+				go_back(qp, want);
+			}
+			return false;
+		}
+		if (psn_diff(psn, end) < 0)
+			break;
+		progress(qp, end);
+		complete_oldest(qp, WC_SUCCESS);
+	}
+	progress(qp, psn);
+	return true;
+}
+
+static void ack_rnr(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	count(nr_roce_rx_nak_rnr);
+	if (!req_acked(qp, p->psn))
+		return;
+	if (qp->attr.rnr_retry != 7 && qp->rnr_retries-- == 0) {
+		req_fail(qp, WC_RNR_RETRY_EXC_ERR);
+		return;
+	}
+	req_seek(qp, p->psn);
+	qp->rnr_due = time_mono_ns() + roce_rnr_ns(p->syndrome & 31);
+	qp->rto_due = 0;
+	roce_kick_at(qp->dev, qp->rnr_due);
+}
+
+static void ack_nak(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	switch (p->syndrome) {
+	case AETH_NAK_PSN:
+		count(nr_roce_rx_nak_psn);
+		if (!req_acked(qp, p->psn))
+			return;
+		if (qp->retries-- == 0) {
+			req_fail(qp, WC_RETRY_EXC_ERR);
+			return;
+		}
+		qp->rnr_due = 0;
+		go_back(qp, p->psn);
+		rto_arm(qp);
+		return;
+	case AETH_NAK_INVALID:
+	case AETH_NAK_ACCESS:
+	case AETH_NAK_OPERATION:
+		count(nr_roce_rx_nak_fatal);
+		if (!req_acked(qp, p->psn))
+			return;
+		req_fail(qp, WC_REM_INV_REQ_ERR + p->syndrome - AETH_NAK_INVALID);
+		return;
+	default:
+		count(nr_roce_drop_ack);
+	}
+}
+
+static void req_ack(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	count(nr_roce_rx_ack);
+	/* only what is outstanding; una - 1 once more is a duplicate and says nothing */
+	if (psn_diff(p->psn, qp->psn_una) < 0 || psn_diff(p->psn, qp->psn_max) >= 0) {
+		count(nr_roce_drop_ack);
+		return;
+	}
+	switch (p->syndrome & AETH_KIND_MASK) {
+	case AETH_KIND_ACK:
+		req_acked(qp, psn_add(p->psn, 1));
+		break;
+	case AETH_KIND_RNR:
+		ack_rnr(qp, p);
+		break;
+	case AETH_KIND_NAK:
+		ack_nak(qp, p);
+		break;
+	default:
+		count(nr_roce_drop_ack);
+	}
+}
+
+/* A READ or atomic response: acknowledges all before it, and must be the next one that the oldest such request wants. */
+static void req_data(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	struct sq_wqe *w;
+	u32 want, off, n;
+
+	if (psn_diff(p->psn, qp->psn_una) < 0 || psn_diff(p->psn, qp->psn_max) >= 0) {
+		count(nr_roce_drop_response);
+		return;
+	}
+	if (!req_acked(qp, p->psn))		/* something before it is missing */
+		return;
+	w = qp->sq_tail == qp->sq_head ? NULL : sq_at(qp, qp->sq_tail);
+	want = w == NULL ? 0 : psn_add(w->psn, w->got);
+	if (w == NULL || !wqe_has_response(w) || p->psn != want ||
+	    wqe_is_read(w) != (p->op->kind == OP_READ_RESPONSE)) {
+		count(nr_roce_drop_response);
+		return;
+	}
+	if (!wqe_is_read(w)) {
+		u64 orig = p->orig;
+
+		qp_copy_out(w->sge, w->nr_sge, 0, &orig, 8);
+	} else {
+		off = w->got * qp->attr.mtu;
+		n = MIN(w->len - off, qp->attr.mtu);
+		if (p->len != n || !!(p->op->flags & OPF_LAST) != (w->got + 1 == w->nr_psn)) {
+			req_fail(qp, WC_BAD_RESP_ERR);
+			return;
+		}
+		qp_copy_out(w->sge, w->nr_sge, off, p->payload, n);
+	}
+	w->got++;
+	progress(qp, psn_add(p->psn, 1));
+	if (w->got == w->nr_psn)
+		complete_oldest(qp, WC_SUCCESS);
+}
+
+void req_response(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	assert_held(&qp->lock);
+	if (qp->state != QPS_RTS && qp->state != QPS_SQD) {
+		count(nr_roce_drop_state);
+		return;
+	}
+	if (p->op->kind == OP_ACK)
+		req_ack(qp, p);
+	else
+		req_data(qp, p);
+}
+
+/* --- timers --------------------------------------------------------------------------------------------------- */
+
+void req_timers(struct roce_qp *qp, u64 now)
+{
+	if (qp->rnr_due != 0 && now >= qp->rnr_due) {
+		qp->rnr_due = 0;
+		req_transmit(qp);
+		rto_arm(qp);
+	}
+	if (qp->rto_due == 0 || now < qp->rto_due)
+		return;
+	if (now - qp->rto_due > ROCE_LATE_NS && !qp->grace) {
+		/* this node itself did not run: what the peer sent meanwhile may wait in the NIC's ring */
+		qp->grace = true;
+		qp->rto_due = now + ROCE_LATE_NS;
+		return;
+	}
+	count(nr_roce_timeout);
+	if (qp->retries == 0) {
+		req_fail(qp, WC_RETRY_EXC_ERR);
+		return;
+	}
+	qp->retries--;
+	qp->rto_shift++;
+	qp->gap_asked = false;
+	go_back(qp, qp->psn_una);
+	rto_arm(qp);
+}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The RC responder (9.7.4, 9.7.5): requests are executed in the order of their PSNs, each once. A gap is NAKed once, a
+ * duplicate acknowledged and not executed (READs are executed again, atomics answered from memory). What is to be sent is
+ * noted while a batch of packets is taken in, and sent at its end in the order of PSNs: responses, then one ACK or NAK.
+ *
+ * A request that asks for it is acknowledged at the end of the batch; others wait for later ones, at most ROCE_ACK_DELAY_NS.
+ */
+#include "kernel/time.h"
+#include "lib/base/printk.h"
+#include "net/roce/roce_impl.h"
+
+/* --- answers ------------------------------------------------------------------------------------------------ */
+
+static bool send_ack(struct roce_qp *qp, u8 syndrome, u32 psn)
+{
+	struct roce_tx *tx = tx_get(qp);
+	struct roce_pkt p = {
+		.opcode = RC_ACK, .qpn = qp->attr.remote_qpn, .psn = psn, .syndrome = syndrome, .msn = qp->msn,
+	};
+
+	if (tx == NULL)
+		return false;
+	qp->ack_now = false;
+	qp->ack_due = 0;
+	return tx_packet(qp, tx, &p, NULL, 0, qp->attr.remote_ip, READ_ONCE(qp->neigh->mac), qp->sport);
+}
+
+static void nak(struct roce_qp *qp, u8 syndrome)
+{
+	qp->nak_due = syndrome;
+	qp->nak_psn = qp->epsn;
+}
+
+/* The request at the expected PSN cannot be: say so, and the QP is in error (9.9.3). */
+static void nak_fatal(struct roce_qp *qp, u8 syndrome, u32 psn)
+{
+	qp->nak_due = syndrome;
+	qp->nak_psn = psn;
+	qp_fail(qp);
+}
+
+static void nak_rnr(struct roce_qp *qp)
+{
+	nak(qp, AETH_RNR_NAK | ROCE_RNR_CODE);
+	qp->nak_sent = true;		/* what follows this one is beyond the expected PSN, and that is no gap */
+}
+
+/* The next packet that entry e owes. false: no frame, or the QP failed. */
+static bool send_response(struct roce_qp *qp, struct rd_entry *e)
+{
+	u32 mtu = qp->attr.mtu, off = e->sent * mtu, n = MIN(e->len - off, mtu);
+	bool first = e->sent == 0, last = e->sent + 1 == e->nr_psn, sent;
+	struct roce_piece piece = { (const void *)(uintptr_t)(e->va + off), n };
+	struct roce_mr *mr = NULL;
+	struct roce_tx *tx = tx_get(qp);
+	struct roce_pkt p = {
+		.qpn = qp->attr.remote_qpn, .psn = psn_add(e->psn, e->sent), .syndrome = AETH_ACK_UNLIMITED, .msn = e->msn,
+	};
+
+	if (tx == NULL)
+		return false;
+	if (e->atomic) {
+		p.opcode = RC_ATOMIC_ACK;
+		p.orig = e->orig;
+		n = 0;
+	} else {
+		p.opcode = first && last ? RC_READ_RESP_ONLY : first ? RC_READ_RESP_FIRST : last ? RC_READ_RESP_LAST :
+			   RC_READ_RESP_MIDDLE;
+	}
+	if (n != 0) {
+		mr = mr_lock(qp->dev, e->rkey, e->va + off, n, MR_REMOTE_READ, qp->pd);
+		if (mr == NULL) {		/* unbound since the request was taken */
+			tx_put_unused(qp, tx);
+			qp->rd_tail = qp->rd_head;
+			nak_fatal(qp, AETH_NAK_ACCESS, p.psn);
+			return false;
+		}
+	}
+	sent = tx_packet(qp, tx, &p, &piece, n != 0, qp->attr.remote_ip, READ_ONCE(qp->neigh->mac), qp->sport);
+	if (mr != NULL)
+		spin_unlock(&mr->lock);
+	if (!sent)
+		return false;
+	if (++e->sent == e->nr_psn && psn_add(e->psn, e->nr_psn) == qp->epsn) {
+		qp->ack_now = false;		/* a response acknowledges all before it */
+		qp->ack_due = 0;
+	}
+	return true;
+}
+
+void resp_flush(struct roce_qp *qp)
+{
+	assert_held(&qp->lock);
+	while (qp->rd_tail != qp->rd_head) {
+		struct rd_entry *e = &qp->rd[qp->rd_tail % ROCE_MAX_RD];
+
+		if (!send_response(qp, e))
+			return;
+		if (e->sent == e->nr_psn)
+			qp->rd_tail++;
+	}
+	if (qp->nak_due != 0) {
+		if (!send_ack(qp, qp->nak_due, qp->nak_psn))
+			return;
+		if (qp->nak_due == AETH_NAK_PSN)
+			count(nr_roce_tx_nak_psn);
+		else if ((qp->nak_due & AETH_KIND_MASK) == AETH_KIND_RNR)
+			count(nr_roce_tx_nak_rnr);
+		else
+			count(nr_roce_tx_nak_fatal);
+		qp->nak_due = 0;
+	} else if (qp->ack_now) {
+		if (send_ack(qp, AETH_ACK_UNLIMITED, psn_add(qp->epsn, PSN_MASK)))
+			count(nr_roce_tx_ack);
+	}
+}
+
+void resp_timers(struct roce_qp *qp, u64 now)
+{
+	if (qp->ack_due != 0 && now >= qp->ack_due) {
+		qp->ack_due = 0;
+		qp->ack_now = true;
+		resp_flush(qp);
+	}
+}
+
+/* --- requests ------------------------------------------------------------------------------------------------- */
+
+static void executed(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	qp->epsn = psn_add(qp->epsn, 1);
+	if (p->ackreq) {
+		qp->ack_now = true;
+	} else if (qp->ack_due == 0 && !qp->ack_now) {
+		qp->ack_due = time_mono_ns() + ROCE_ACK_DELAY_NS;
+		roce_kick_at(qp->dev, qp->ack_due);
+	}
+}
+
+static void recv_done(struct roce_qp *qp, const struct roce_pkt *p, u8 opcode)
+{
+	struct roce_wc wc = { .status = WC_SUCCESS, .opcode = opcode, .byte_len = qp->msg_done };
+
+	if (p->op->flags & OPF_IMM) {
+		wc.imm = p->imm;
+		wc.flags |= WC_WITH_IMM;
+	}
+	if (p->se)
+		wc.flags |= WC_SOLICITED;
+	qp_complete_recv(qp, &wc);
+}
+
+static void take_send(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	struct rq_wqe *r = rq_peek(qp);
+	u32 room = 0;
+
+	if (r == NULL) {
+		nak_rnr(qp);
+		return;
+	}
+	if (p->op->flags & OPF_FIRST)
+		qp->msg_done = 0;
+	for (unsigned i = 0; i < r->nr_sge; i++)
+		room += r->sge[i].len;
+	if (p->len > room || qp->msg_done > room - p->len) {
+		qp_complete_recv(qp, &(struct roce_wc){ .status = WC_LOC_LEN_ERR, .opcode = WC_RECV });
+		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
+		return;
+	}
+	if ((p->op->flags & OPF_IETH) && !mr_invalidate(qp->dev, p->imm, qp->pd)) {
+		nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
+		return;
+	}
+	qp_copy_out(r->sge, r->nr_sge, qp->msg_done, p->payload, p->len);
+	qp->msg_done += p->len;
+	qp->in_message = OP_SEND;
+	if (p->op->flags & OPF_LAST) {
+		qp->in_message = OP_NONE;
+		qp->msn = psn_add(qp->msn, 1);
+		recv_done(qp, p, WC_RECV);
+	}
+	executed(qp, p);
+}
+
+static void take_write(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	struct roce_mr *mr;
+
+	if ((p->op->flags & OPF_IMM) && rq_peek(qp) == NULL) {
+		nak_rnr(qp);
+		return;
+	}
+	if (p->op->flags & OPF_FIRST) {
+		/* the whole range is checked before its first byte is written */
+		if (p->dma_len != 0) {
+			mr = mr_lock(qp->dev, p->rkey, p->va, p->dma_len, MR_REMOTE_WRITE, qp->pd);
+			if (mr == NULL) {
+				nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
+				return;
+			}
+			spin_unlock(&mr->lock);
+		}
+		qp->w_va = p->va;
+		qp->w_rkey = p->rkey;
+		qp->w_left = p->dma_len;
+		qp->msg_done = 0;
+	}
+	if (p->len > qp->w_left || ((p->op->flags & OPF_LAST) && p->len != qp->w_left)) {
+		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
+		return;
+	}
+	if (p->len != 0) {
+		/* checked again, under the lock of the copy: it may have been unbound between two packets (L44) */
+		mr = mr_lock(qp->dev, qp->w_rkey, qp->w_va, p->len, MR_REMOTE_WRITE, qp->pd);
+		if (mr == NULL) {
+			nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
+			return;
+		}
+		qp_copy_out(&(struct roce_sge){ (void *)(uintptr_t)qp->w_va, p->len }, 1, 0, p->payload, p->len);
+		spin_unlock(&mr->lock);
+	}
+	qp->w_va += p->len;
+	qp->w_left -= p->len;
+	qp->msg_done += p->len;
+	qp->in_message = OP_WRITE;
+	if (p->op->flags & OPF_LAST) {
+		qp->in_message = OP_NONE;
+		qp->msn = psn_add(qp->msn, 1);
+		if (p->op->flags & OPF_IMM)
+			recv_done(qp, p, WC_RECV_RDMA_WITH_IMM);
+	}
+	executed(qp, p);
+}
+
+/*
+ * A place for one response more, NULL when the frames for those before it are out: the request is dropped then, and comes
+ * again. Repetitions count here, so that more than the peer may have outstanding is no proof of a fault of its.
+ */
+static struct rd_entry *rd_new(struct roce_qp *qp)
+{
+	if (qp->rd_head - qp->rd_tail >= ROCE_MAX_RD)
+		resp_flush(qp);
+	if (qp->rd_head - qp->rd_tail >= ROCE_MAX_RD) {
+		count(nr_roce_drop_busy);
+		return NULL;
+	}
+	return &qp->rd[qp->rd_head % ROCE_MAX_RD];
+}
+
+static bool read_allowed(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	struct roce_mr *mr;
+
+	if (p->dma_len == 0)
+		return true;
+	mr = mr_lock(qp->dev, p->rkey, p->va, p->dma_len, MR_REMOTE_READ, qp->pd);
+	if (mr == NULL)
+		return false;
+	spin_unlock(&mr->lock);
+	return true;
+}
+
+static void take_read(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	u32 nr = MAX(DIV_ROUND_UP((u64)p->dma_len, qp->attr.mtu), 1ULL);
+	struct rd_entry *e;
+
+	if (qp->attr.rd_in == 0 || nr > 1 << 22) {
+		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
+		return;
+	}
+	if (!read_allowed(qp, p)) {
+		nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
+		return;
+	}
+	e = rd_new(qp);
+	if (e == NULL)
+		return;
+	qp->msn = psn_add(qp->msn, 1);
+	*e = (struct rd_entry){
+		.psn = qp->epsn, .nr_psn = nr, .msn = qp->msn, .rkey = p->rkey, .len = p->dma_len, .va = p->va,
+	};
+	qp->rd_head++;
+	qp->epsn = psn_add(qp->epsn, nr);
+}
+
+static void take_atomic(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	struct rd_entry *e;
+	struct roce_mr *mr;
+	u64 orig, *word;
+
+	if (qp->attr.rd_in == 0 || (p->va & 7) != 0) {
+		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
+		return;
+	}
+	e = rd_new(qp);
+	if (e == NULL)
+		return;
+	mr = mr_lock(qp->dev, p->rkey, p->va, 8, MR_REMOTE_ATOMIC, qp->pd);
+	if (mr == NULL) {
+		nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
+		return;
+	}
+	word = (u64 *)(uintptr_t)p->va;
+	if (p->op->kind == OP_FETCH_ADD) {
+		orig = __atomic_fetch_add(word, p->swap_add, __ATOMIC_SEQ_CST);
+	} else {
+		orig = p->compare;	/* on failure what was there is stored in it */
+		__atomic_compare_exchange_n(word, &orig, p->swap_add, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	}
+	spin_unlock(&mr->lock);
+	qp->msn = psn_add(qp->msn, 1);
+	qp->atomics[qp->nr_atomics++ % ROCE_MAX_RD] = (struct atomic_result){ .psn = qp->epsn, .valid = true, .orig = orig };
+	*e = (struct rd_entry){ .psn = qp->epsn, .nr_psn = 1, .msn = qp->msn, .orig = orig, .atomic = true };
+	qp->rd_head++;
+	qp->epsn = psn_add(qp->epsn, 1);
+}
+
+/* What is owed from psn on was asked for again: forget it, the requester repeats all that follows too. */
+static void rd_cut(struct roce_qp *qp, u32 psn)
+{
+	while (qp->rd_head != qp->rd_tail) {
+		const struct rd_entry *e = &qp->rd[(qp->rd_head - 1) % ROCE_MAX_RD];
+
+		if (psn_diff(psn_add(e->psn, e->nr_psn), psn) <= 0)
+			break;
+		qp->rd_head--;
+	}
+}
+
+static void take_duplicate(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	u32 nr = MAX(DIV_ROUND_UP((u64)p->dma_len, qp->attr.mtu), 1ULL);
+	struct rd_entry *e;
+
+	count(nr_roce_duplicate);
+	switch (p->op->kind) {
+	case OP_READ:
+		if (nr > 1 << 22 || psn_diff(psn_add(p->psn, nr), qp->epsn) > 0 || !read_allowed(qp, p)) {
+			count(nr_roce_drop_order);
+			return;
+		}
+		rd_cut(qp, p->psn);
+		e = rd_new(qp);
+		if (e == NULL)
+			return;
+		*e = (struct rd_entry){
+			.psn = p->psn, .nr_psn = nr, .msn = qp->msn, .rkey = p->rkey, .len = p->dma_len, .va = p->va,
+		};
+		qp->rd_head++;
+		return;
+	case OP_CMP_SWAP:
+	case OP_FETCH_ADD:
+		for (unsigned i = 0; i < ROCE_MAX_RD; i++) {
+			const struct atomic_result *a = &qp->atomics[i];
+
+			if (!a->valid || a->psn != p->psn)
+				continue;
+			rd_cut(qp, p->psn);
+			e = rd_new(qp);
+			if (e == NULL)
+				return;
+			*e = (struct rd_entry){ .psn = p->psn, .nr_psn = 1, .msn = qp->msn, .orig = a->orig, .atomic = true };
+			qp->rd_head++;
+			return;
+		}
+		count(nr_roce_drop_order);
+		return;
+	default:
+		qp->ack_now = true;
+	}
+}
+
+void resp_request(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	u16 flags = p->op->flags;
+	bool first = flags & OPF_FIRST;
+	s32 ahead;
+
+	assert_held(&qp->lock);
+	if (qp->state != QPS_RTR && qp->state != QPS_RTS && qp->state != QPS_SQD) {
+		count(nr_roce_drop_state);
+		return;
+	}
+	ahead = psn_diff(p->psn, qp->epsn);
+	if (qp->attr.gate) {			/* our user has not been told of the connection: soon */
+		if (!qp->established) {
+			__atomic_store_n(&qp->established, true, __ATOMIC_RELEASE);
+			roce_kick(qp->dev);
+		}
+		if (ahead == 0)
+			nak_rnr(qp);
+		return;
+	}
+	if (ahead > 0) {
+		count(nr_roce_drop_order);
+		if (!qp->nak_sent) {
+			qp->nak_sent = true;
+			nak(qp, AETH_NAK_PSN);
+		}
+		return;
+	}
+	if (ahead < 0) {
+		take_duplicate(qp, p);
+		return;
+	}
+	qp->nak_sent = false;
+	if (qp->nak_due != 0)			/* the gap closed within the batch that showed it */
+		qp->nak_due = 0;
+	/* the message goes on as it began (9.7.4.1.2), and all packets but its last are full (9.7.4.1.4) */
+	if (first != (qp->in_message == OP_NONE) || (!first && p->op->kind != qp->in_message) ||
+	    ((flags & OPF_PAYLOAD) && (flags & OPF_LAST ? p->len > qp->attr.mtu : p->len != qp->attr.mtu))) {
+		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
+		return;
+	}
+	switch (p->op->kind) {
+	case OP_SEND:
+		take_send(qp, p);
+		break;
+	case OP_WRITE:
+		take_write(qp, p);
+		break;
+	case OP_READ:
+		take_read(qp, p);
+		break;
+	case OP_CMP_SWAP:
+	case OP_FETCH_ADD:
+		take_atomic(qp, p);
+		break;
+	default:
+		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
+	}
+}

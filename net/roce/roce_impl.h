@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside of net/roce: what its files share. One struct roce_dev is one RoCE port on one interface; the kernel has one
+ * (verbs.c), a test joins two in one process.
+ *
+ *	dev.c	the port, its transport thread (timers, CM, deferred callbacks), the receive batch
+ *	rx.c	from datagram to queue pair: all checks that come before a QP's own
+ *	qp.c	queue pairs: states, posting, completion, flush
+ *	req.c	RC requester: segmentation, window, acknowledgements, go-back-N, READ and atomic responses
+ *	resp.c	RC responder: SEND, WRITE, READ, atomics, duplicates, ACK and NAK
+ *	ud.c	UD queue pairs
+ *	tx.c	frames: headers, gathering, ICRC, the pool of each QP
+ *	mr.c cq.c cm.c cm_mad.c
+ *
+ * Locks: qp->lock is held over one packet's processing, its payload copy included; mr->lock over the copy into or out of a
+ * region; both are spinlocks and never held across a callback.
+ */
+#ifndef NET_ROCE_ROCE_IMPL_H
+#define NET_ROCE_ROCE_IMPL_H
+
+#include "kernel/counter.h"
+#include "kernel/waitq.h"
+#include "lib/base/atomic.h"
+#include "net/net.h"
+#include "net/roce/packet.h"
+#include "net/roce/verbs.h"
+
+#define ROCE_COUNTERS(X)									\
+	X(nr_roce_rx, "RoCE packets received")							\
+	X(nr_roce_tx, "RoCE packets sent, repetitions and acknowledgements included")		\
+	X(nr_roce_tx_ack, "acknowledgement packets sent (ACK, positive)")			\
+	X(nr_roce_tx_nak_psn, "NAKs sent: PSN sequence error")					\
+	X(nr_roce_tx_nak_rnr, "NAKs sent: receiver not ready")					\
+	X(nr_roce_tx_nak_fatal, "NAKs sent: invalid request, access or operation error")	\
+	X(nr_roce_rx_ack, "acknowledgement packets received, NAKs included")			\
+	X(nr_roce_rx_nak_psn, "NAKs received: PSN sequence error")				\
+	X(nr_roce_rx_nak_rnr, "NAKs received: receiver not ready")				\
+	X(nr_roce_rx_nak_fatal, "NAKs received: invalid request, access or operation error")	\
+	X(nr_roce_retransmit, "request packets sent again")					\
+	X(nr_roce_timeout, "retransmission timeouts")						\
+	X(nr_roce_read_gap, "READ or atomic responses found missing and asked for again")	\
+	X(nr_roce_duplicate, "request packets received twice: acknowledged, not executed")	\
+	X(nr_roce_qp_error, "queue pairs that went to ERR by themselves")			\
+	X(nr_roce_tx_stall, "times a queue pair waited for its transmit pool")			\
+	X(nr_roce_drop_malformed, "packets dropped: shorter than their headers, or unknown opcode") \
+	X(nr_roce_drop_icrc, "packets dropped: ICRC")						\
+	X(nr_roce_drop_version, "packets dropped: transport header version")			\
+	X(nr_roce_drop_pkey, "packets dropped: P_Key")						\
+	X(nr_roce_drop_qkey, "packets dropped: Q_Key")						\
+	X(nr_roce_drop_no_qp, "packets dropped: no such queue pair")				\
+	X(nr_roce_drop_source, "packets dropped: not from the connected peer's address")	\
+	X(nr_roce_drop_transport, "packets dropped: opcode of another transport than the queue pair's") \
+	X(nr_roce_drop_state, "packets dropped: queue pair not in a state to take them")	\
+	X(nr_roce_drop_order, "request packets dropped: beyond the expected PSN")		\
+	X(nr_roce_drop_busy, "READs and atomics dropped: responses before them wait for frames")	\
+	X(nr_roce_drop_ack, "acknowledgements dropped: outside what is outstanding")		\
+	X(nr_roce_drop_response, "READ or atomic responses dropped: not expected")		\
+	X(nr_roce_drop_length, "datagrams dropped: longer than the receive buffer or MTU")	\
+	X(nr_roce_drop_no_recv, "datagrams dropped: no receive posted")			\
+	X(nr_roce_drop_mad, "management datagrams dropped: malformed, or queue full")		\
+	X(nr_roce_cnp, "congestion notifications received")					\
+	X(nr_roce_cm_rx, "CM messages received")						\
+	X(nr_roce_cm_tx, "CM messages sent, repetitions included")				\
+	X(nr_roce_cm_stray, "CM messages for no connection of ours")
+DECLARE_COUNTERS(ROCE_COUNTERS)
+extern struct counter_group roce_counters;
+
+struct roce_dev;
+
+/* --- limits and times ---------------------------------------------------------------------------------- */
+
+#define ROCE_QP_SLOTS	1024		/* power of two; the low bits of a QPN */
+#define ROCE_MR_CHUNKS	64
+#define ROCE_MR_CHUNK	256
+#define ROCE_MAX_QUEUES	16		/* of the NIC */
+#define ROCE_CTX_MAX	16		/* QPs and CQs remembered over one receive batch */
+#define ROCE_WINDOW	64		/* request packets outstanding per QP */
+#define ROCE_TX_POOL	96		/* frames of an RC QP: a window, acknowledgements and responses */
+#define ROCE_TX_BATCH	16
+#define ROCE_TX_INLINE	256		/* payload up to this is copied into the header's buffer */
+#define ROCE_MAX_RD	16		/* READs and atomics outstanding, each side */
+
+#define ROCE_ACK_DELAY_NS	(10 * NSEC_PER_MSEC)	/* longest that a request packet waits for its ACK when none was asked for */
+#define ROCE_RTO_DEFAULT_NS	(64 * NSEC_PER_MSEC)
+#define ROCE_RTO_MAX_SHIFT	4			/* back off to 16 times */
+#define ROCE_LATE_NS		(8 * NSEC_PER_MSEC)	/* a timer later than this: we did not run, the peer is not to blame */
+#define ROCE_RNR_CODE		13			/* 0.96 ms */
+
+/* --- transmit ------------------------------------------------------------------------------------------ */
+
+struct roce_piece { const void *ptr; u32 len; };
+
+/* A frame of a QP's pool: taken under qp->lock, put back by the driver in any context. */
+struct roce_tx {
+	struct net_frame frame;
+	struct roce_qp *qp;
+	struct roce_dev *dev;
+	struct roce_tx *next;
+	void *bounce;			/* payload of more pieces than a frame has; freed when the frame is taken again */
+	u8 tail[8];			/* pad and ICRC behind payload that is only pointed to */
+	u8 head[NET_DATA_OFF + ROCE_MAX_HEADERS + ROCE_TX_INLINE + 8];
+};
+
+struct roce_txpool {
+	struct roce_tx *array;
+	struct roce_tx *local;		/* [qp->lock] */
+	struct roce_tx *back;		/* [a] pushed by done() */
+	atomic_t out;			/* [a] frames taken and not put back */
+	struct net_frame *batch[ROCE_TX_BATCH];	/* [qp->lock] built, not yet with the driver */
+	unsigned nr_batch;
+	unsigned nr;
+};
+
+/* --- completion queues, regions ------------------------------------------------------------------------- */
+
+struct roce_cq {
+	struct roce_dev *dev;		/* [I] */
+	void (*handler)(struct roce_cq *cq, void *arg);
+	void *arg;
+	struct spinlock lock;
+	struct roce_wc *ring;		/* [lock] */
+	u32 depth, head, count;		/* [lock] */
+	u32 reserved;			/* [lock] places promised to posted requests, or filled */
+	atomic_t kicks;			/* [a] calls of the handler asked for; who makes it 1 calls */
+	refcount_t refs;
+	bool deferred;			/* [a] the transport thread is to call the handler */
+	struct list link;		/* [dev->lock] */
+};
+
+struct roce_mr {			/* never freed: a late rkey finds a region, and a key that does not match */
+	struct spinlock lock;
+	struct roce_dev *dev;		/* [I] */
+	u32 index;			/* [I] */
+	u32 rkey;			/* [lock] */
+	u32 pd;				/* [lock] */
+	u8 *ptr;			/* [lock] */
+	u64 len;
+	u8 access;			/* [lock] 0: unbound */
+	struct roce_mr *next_free;	/* [dev->lock] */
+};
+
+/* --- queue pairs --------------------------------------------------------------------------------------- */
+
+struct sq_wqe {
+	u64 wr_id;
+	u64 remote_addr, compare_add, swap;
+	u32 rkey, imm, len;
+	u32 psn, nr_psn;		/* a READ takes one for each response packet */
+	u32 got;			/* READ: response packets received */
+	u8 opcode, flags, nr_sge;
+	struct roce_sge sge[ROCE_MAX_SGE];
+};
+struct rq_wqe {
+	u64 wr_id;
+	u8 nr_sge;
+	struct roce_sge sge[2];
+};
+
+/* What the responder owes: READ and atomic responses, in the order of their PSNs. */
+struct rd_entry {
+	u32 psn, nr_psn;
+	u32 sent;			/* packets */
+	u32 msn;
+	u32 rkey, len;
+	u64 va;
+	u64 orig;			/* atomic: what was there before */
+	bool atomic;
+};
+struct atomic_result { u32 psn; bool valid; u64 orig; };	/* for duplicates: an atomic is never executed twice */
+
+/* What CM learned about the path and the peer: everything that INIT to RTS needs. */
+struct roce_qp_attr {
+	u32 remote_ip, remote_qpn, mtu;
+	u32 sq_psn, rq_psn;
+	u8 retry_count, rnr_retry;
+	u8 rd_out, rd_in;		/* READs and atomics that we may have outstanding, that the peer may */
+	u64 ack_timeout_ns;		/* 0: ROCE_RTO_DEFAULT_NS */
+	u16 ack_every;			/* ask for an acknowledgement every so many packets; 0: at the end of each message */
+	bool gate;			/* take no request before roce_qp_open_gate() */
+};
+
+struct roce_rx_ctx;
+
+struct roce_qp {
+	struct roce_dev *dev;		/* [I] */
+	u32 qpn, pd;
+	u8 type;
+	bool sq_sig_all;
+	struct roce_cq *send_cq, *recv_cq;
+	void (*event)(struct roce_qp *qp, void *arg);
+	void *arg;
+	refcount_t refs;
+
+	struct spinlock lock;
+	u8 state;			/* [lock] enum roce_qp_state, see qp_step() */
+	bool dying;			/* [lock] being destroyed: nothing completes any more */
+	bool event_due;			/* [a] the transport thread is to call event() */
+	bool broken;			/* [a] went to ERR by itself: CM says so to its user */
+	bool established;		/* [a] passive side: a request arrived before the RTU */
+	bool stalled;			/* [a] waits for frames of its pool */
+	struct roce_rx_ctx *ctx;	/* [lock] the batch in progress, NULL outside */
+
+	/* path [lock], set on the way to RTR */
+	struct roce_qp_attr attr;
+	struct neighbour *neigh;
+	u16 sport, ip_id;
+	unsigned txq;
+	struct roce_txpool tx;
+
+	/* requester [lock]: wqe indices run freely, PSNs are 24 bits */
+	struct sq_wqe *sq;
+	u32 sq_size, sq_max;		/* ring size (a power of two), max_send_wr */
+	u32 sq_head, sq_cur, sq_tail;	/* next to be posted, being sent, oldest unacknowledged */
+	u32 psn_post;			/* first PSN of the next posted request */
+	u32 psn_next;			/* next to be sent */
+	u32 psn_max;			/* one beyond the highest ever sent */
+	u32 psn_una;			/* oldest unacknowledged */
+	u32 rd_outstanding;
+	u32 since_ackreq;		/* packets sent since we last asked */
+	bool gap_asked;			/* a missing response was asked for, nothing came since */
+	u8 retries, rnr_retries, rto_shift;
+	bool grace;			/* a late timer was forgiven once */
+	u64 rto_due, rnr_due;		/* 0: not armed */
+	u64 rto_ns, srtt_ns, rttvar_ns;
+	u64 rtt_start;			/* 0: no sample under way */
+	u32 rtt_psn;
+
+	/* receive queue [lock] */
+	struct rq_wqe *rq;
+	u32 rq_size, rq_max, rq_head, rq_tail;
+
+	/* responder [lock] */
+	u32 epsn, msn;
+	u8 in_message;			/* enum roce_op_kind of the message in progress, OP_NONE between two */
+	u32 msg_done;			/* bytes of it */
+	u64 w_va;			/* WRITE in progress */
+	u32 w_rkey, w_left;
+	bool nak_sent;			/* for this gap */
+	u8 nak_due;			/* syndrome to send; 0: none */
+	u32 nak_psn;
+	bool ack_now;
+	u64 ack_due;			/* 0: nothing unacknowledged */
+	struct rd_entry rd[ROCE_MAX_RD];
+	u32 rd_head, rd_tail;
+	struct atomic_result atomics[ROCE_MAX_RD];
+	u32 nr_atomics;
+	u32 qkey;			/* UD */
+};
+
+/* One receive batch of one NIC queue, or one round of the transport thread. */
+struct roce_rx_ctx {
+	struct roce_dev *dev;
+	unsigned nr_qps, nr_cqs;
+	struct roce_qp *qps[ROCE_CTX_MAX];
+	struct roce_cq *cqs[ROCE_CTX_MAX];
+};
+
+struct roce_cm;
+
+struct roce_dev {
+	struct netif *nif;		/* [I] */
+	u32 max_mtu;			/* [I] path MTU that the link allows */
+	struct roce_rx_ctx rx[ROCE_MAX_QUEUES];	/* by the NIC queue's thread alone */
+	struct roce_rx_ctx thread_ctx;	/* by the transport thread alone */
+
+	struct spinlock lock;		/* the tables below, never with a QP's */
+	struct { struct spinlock lock; struct roce_qp *qp; } slot[ROCE_QP_SLOTS];
+	u32 slots_used;			/* [lock] highest slot ever used, plus one */
+	u32 next_slot, qpn_gen;		/* [lock] */
+	struct list cqs;		/* [lock] */
+	struct roce_mr *mr_chunk[ROCE_MR_CHUNKS];	/* [a] published once */
+	struct roce_mr *mr_free;	/* [lock] */
+	u32 nr_mrs;			/* [lock] */
+
+	u64 wake_at;			/* [a] when the transport thread wakes up by itself */
+	struct waitq wait;
+	bool tx_stalled;		/* [a] some QP waits for a frame */
+	struct roce_cm *cm;
+};
+
+/* dev.c */
+struct roce_dev *roce_dev_create(struct netdev *netdev, u32 ip, unsigned prefix_len);	/* NULL: no memory */
+int roce_dev_start(struct roce_dev *dev);
+void roce_dev_destroy(struct roce_dev *dev);		/* tests: nothing of it is in use */
+u64 roce_dev_run(struct roce_dev *dev);			/* one round of timers, CM and callbacks; when to come again, ~0: when kicked */
+void roce_dev_thread(void *dev);
+void roce_kick_at(struct roce_dev *dev, u64 when_ns);
+static inline void roce_kick(struct roce_dev *dev) { roce_kick_at(dev, 0); }
+void roce_ctx_add_cq(struct roce_rx_ctx *ctx, struct roce_cq *cq);	/* NULL ctx: the transport thread calls */
+void roce_ctx_flush(struct roce_rx_ctx *ctx);
+void roce_batch_end(void *dev, unsigned queue);
+
+/* rx.c */
+void roce_rx(void *dev, const struct net_rx *rx);
+
+/* cq.c */
+struct roce_cq *roce_dev_cq_create(struct roce_dev *dev, u32 depth, void (*handler)(struct roce_cq *cq, void *arg), void *arg);
+bool cq_reserve(struct roce_cq *cq);			/* room for one completion more */
+void cq_release(struct roce_cq *cq);			/* that will not come */
+void cq_push(struct roce_cq *cq, const struct roce_wc *wc);	/* into a reserved place */
+void cq_run(struct roce_cq *cq);			/* calls the handler, unless it is being called: then it is called again */
+void cq_put(struct roce_cq *cq);
+void cq_purge(struct roce_cq *cq, const struct roce_qp *qp);
+
+/* mr.c */
+struct roce_mr *roce_dev_mr_create(struct roce_dev *dev, u32 pd);
+/* The region, locked, when [va, va+len) lies in it and the access is allowed to the domain; NULL otherwise. */
+struct roce_mr *mr_lock(struct roce_dev *dev, u32 rkey, u64 va, u64 len, unsigned access, u32 pd);
+bool mr_invalidate(struct roce_dev *dev, u32 rkey, u32 pd);
+void mr_free_all(struct roce_dev *dev);
+
+/* qp.c */
+struct roce_qp *roce_dev_qp_create(struct roce_dev *dev, const struct roce_qp_init *init);
+struct roce_qp *qp_find(struct roce_dev *dev, u32 qpn);	/* with a reference, NULL */
+struct roce_qp *qp_at_slot(struct roce_dev *dev, u32 slot);
+void qp_put(struct roce_qp *qp);
+int roce_qp_to_rtr(struct roce_qp *qp, const struct roce_qp_attr *attr);	/* from RESET or INIT */
+int roce_qp_to_rts(struct roce_qp *qp);
+int roce_qp_ud_start(struct roce_qp *qp, u32 qkey);	/* UD: RESET or INIT to RTS */
+void roce_qp_open_gate(struct roce_qp *qp);
+void qp_fail(struct roce_qp *qp);			/* [lock] to ERR by itself: flush, tell */
+void qp_complete_send(struct roce_qp *qp, struct sq_wqe *w, unsigned status);	/* [lock] */
+struct rq_wqe *rq_peek(struct roce_qp *qp);		/* [lock] oldest posted receive, NULL */
+void qp_complete_recv(struct roce_qp *qp, struct roce_wc *wc);	/* [lock] takes the oldest one */
+u64 qp_timers(struct roce_qp *qp, u64 now);		/* takes the lock; when to come again */
+static inline struct sq_wqe *sq_at(struct roce_qp *qp, u32 i) { return &qp->sq[i & (qp->sq_size - 1)]; }
+void qp_copy_out(const struct roce_sge *sge, unsigned nr, u32 off, const void *src, u32 len);	/* into a scatter list */
+
+/* req.c */
+void req_transmit(struct roce_qp *qp);			/* [lock] send what window and pool allow */
+void req_response(struct roce_qp *qp, const struct roce_pkt *p);	/* [lock] ACK, READ or atomic response */
+void req_timers(struct roce_qp *qp, u64 now);		/* [lock] */
+
+/* resp.c */
+void resp_request(struct roce_qp *qp, const struct roce_pkt *p);	/* [lock] */
+void resp_flush(struct roce_qp *qp);			/* [lock] send the responses, ACK or NAK that are due */
+void resp_timers(struct roce_qp *qp, u64 now);		/* [lock] */
+
+/* ud.c */
+void ud_receive(struct roce_qp *qp, const struct roce_pkt *p, const struct net_rx *rx);	/* [lock] */
+int ud_post(struct roce_qp *qp, const struct roce_send_wr *wr);	/* [lock] */
+
+/* tx.c */
+int txpool_init(struct roce_qp *qp, unsigned nr);
+void txpool_free(struct roce_qp *qp);			/* all are back */
+struct roce_tx *tx_get(struct roce_qp *qp);		/* [lock] NULL: none left; the QP will be run again when one is back */
+/*
+ * [lock] Build the packet behind a frame's headers and put it in the batch, or drop it when the peer's MAC is unknown.
+ * false: no memory for the pieces; nothing was sent, tx is back in the pool.
+ */
+bool tx_packet(struct roce_qp *qp, struct roce_tx *tx, struct roce_pkt *p, const struct roce_piece *piece, unsigned nr,
+	       u32 dst_ip, u64 dst_mac, u16 sport);
+void tx_put_unused(struct roce_qp *qp, struct roce_tx *tx);	/* [lock] */
+void tx_flush(struct roce_qp *qp);			/* [lock] the batch to the driver */
+/* A whole RoCE frame with its payload copied in, for QP 1: sent by way of ARP. */
+void roce_send_gsi(struct roce_dev *dev, u32 ip, u32 psn, const void *mad, u32 len);
+
+/* cm.c */
+int cm_init(struct roce_dev *dev);
+void cm_free(struct roce_dev *dev);
+void cm_receive(struct roce_dev *dev, u32 src_ip, u32 src_qpn, const void *mad, u32 len);	/* from the receive path: queues it */
+u64 cm_run(struct roce_dev *dev, u64 now);		/* transport thread */
+int roce_dev_cm_listen(struct roce_dev *dev, u64 service_id, cm_handler fn, void *arg);
+
+#endif

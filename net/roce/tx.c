@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames out. Each QP has a pool of frames, so that no lock is shared on the way out; the driver gives them back in any
+ * context, interrupts included, by a push without a lock. Payload is pointed to, not copied, unless it is small.
+ */
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "mm/slab.h"
+#include "net/roce/roce_impl.h"
+
+static void tx_done(struct net_tx *ntx)
+{
+	struct roce_tx *tx = container_of(ntx, struct roce_tx, frame.tx);
+	struct roce_txpool *pool = &tx->qp->tx;
+	struct roce_dev *dev = tx->dev;
+	struct roce_tx *top = __atomic_load_n(&pool->back, __ATOMIC_RELAXED);
+
+	do {
+		tx->next = top;
+	} while (!__atomic_compare_exchange_n(&pool->back, &top, tx, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	atomic_dec(&pool->out);		/* the last touch of the QP: roce_qp_destroy() waits for it */
+	if (unlikely(__atomic_load_n(&dev->tx_stalled, __ATOMIC_SEQ_CST)))
+		roce_kick(dev);
+}
+
+int txpool_init(struct roce_qp *qp, unsigned nr)
+{
+	struct roce_txpool *pool = &qp->tx;
+
+	pool->array = kcalloc(nr, sizeof(struct roce_tx));
+	if (pool->array == NULL)
+		return -ENOMEM;
+	pool->nr = nr;
+	for (unsigned i = 0; i < nr; i++) {
+		struct roce_tx *tx = &pool->array[i];
+
+		tx->qp = qp;
+		tx->dev = qp->dev;
+		tx->frame.tx.done = tx_done;
+		list_init(&tx->frame.link);
+		tx->next = pool->local;
+		pool->local = tx;
+	}
+	return 0;
+}
+
+void txpool_free(struct roce_qp *qp)
+{
+	for (unsigned i = 0; i < qp->tx.nr; i++)
+		kfree(qp->tx.array[i].bounce);
+	kfree(qp->tx.array);
+}
+
+struct roce_tx *tx_get(struct roce_qp *qp)
+{
+	struct roce_txpool *pool = &qp->tx;
+	struct roce_tx *tx;
+
+	assert_held(&qp->lock);
+	if (pool->local == NULL)
+		pool->local = __atomic_exchange_n(&pool->back, NULL, __ATOMIC_SEQ_CST);
+	if (pool->local == NULL) {
+		count(nr_roce_tx_stall);
+		WRITE_ONCE(qp->stalled, true);
+		__atomic_store_n(&qp->dev->tx_stalled, true, __ATOMIC_SEQ_CST);
+		/* one may have come back before the flag was seen */
+		pool->local = __atomic_exchange_n(&pool->back, NULL, __ATOMIC_SEQ_CST);
+		if (pool->local == NULL)
+			return NULL;
+	}
+	tx = pool->local;
+	pool->local = tx->next;
+	atomic_inc(&pool->out);
+	if (unlikely(tx->bounce != NULL)) {
+		kfree(tx->bounce);
+		tx->bounce = NULL;
+	}
+	return tx;
+}
+
+void tx_put_unused(struct roce_qp *qp, struct roce_tx *tx)
+{
+	tx->next = qp->tx.local;
+	qp->tx.local = tx;
+	atomic_dec(&qp->tx.out);
+}
+
+bool tx_packet(struct roce_qp *qp, struct roce_tx *tx, struct roce_pkt *p, const struct roce_piece *piece, unsigned nr,
+	       u32 dst_ip, u64 dst_mac, u16 sport)
+{
+	struct netif *nif = qp->dev->nif;
+	struct net_tx *ntx = &tx->frame.tx;
+	u8 *head = tx->head, *end, *tail;
+	u32 headers, len = 0, pad, reg, inlined;
+	unsigned i = 0;
+
+	for (unsigned k = 0; k < nr; k++)
+		len += piece[k].len;
+	p->pad = pad = -len & 3;
+	p->pkey = ROCE_PKEY;
+	headers = roce_build(head + NET_DATA_OFF, p);
+	end = head + NET_DATA_OFF + headers;
+
+	/* small pieces at the front ride with the headers */
+	for (inlined = 0; i < nr && inlined + piece[i].len <= ROCE_TX_INLINE; i++) {
+		memcpy(end + inlined, piece[i].ptr, piece[i].len);
+		inlined += piece[i].len;
+	}
+	ntx->nr_frags = 1;
+	if (nr - i <= NETDEV_MAX_FRAGS - 2) {
+		for (; i < nr; i++) {
+			ntx->frag[ntx->nr_frags].ptr = piece[i].ptr;
+			ntx->frag[ntx->nr_frags++].len = piece[i].len;
+		}
+	} else {
+		u32 at = 0;
+
+		tx->bounce = kmalloc(len - inlined);
+		if (tx->bounce == NULL) {
+			tx_put_unused(qp, tx);
+			return false;
+		}
+		for (; i < nr; i++) {
+			memcpy((u8 *)tx->bounce + at, piece[i].ptr, piece[i].len);
+			at += piece[i].len;
+		}
+		ntx->frag[1].ptr = tx->bounce;
+		ntx->frag[1].len = at;
+		ntx->nr_frags = 2;
+	}
+
+	eth_header(head, dst_mac, nif->mac, ETH_TYPE_IPV4);
+	if (++qp->ip_id == 0)
+		qp->ip_id = 1;
+	udp_header(head + ETH_HLEN, nif->ip, dst_ip, sport, ROCE_UDP_PORT, headers + len + pad + ICRC_LEN, qp->ip_id);
+
+	reg = roce_icrc_start(head + ETH_HLEN, headers);
+	reg = roce_icrc_more(reg, end, inlined);
+	for (unsigned k = 1; k < ntx->nr_frags; k++)
+		reg = roce_icrc_more(reg, ntx->frag[k].ptr, ntx->frag[k].len);
+	tail = ntx->nr_frags == 1 ? end + inlined : tx->tail;
+	memset(tail, 0, pad);
+	reg = roce_icrc_finish(roce_icrc_more(reg, tail, pad));
+	memcpy(tail + pad, &reg, ICRC_LEN);
+	ntx->frag[0].ptr = head;
+	ntx->frag[0].len = end + inlined - head;
+	if (ntx->nr_frags == 1) {
+		ntx->frag[0].len += pad + ICRC_LEN;
+	} else {
+		ntx->frag[ntx->nr_frags].ptr = tail;
+		ntx->frag[ntx->nr_frags++].len = pad + ICRC_LEN;
+	}
+
+	if (unlikely(dst_mac == 0)) {		/* lost, as on a wire; what matters is sent again */
+		count(nr_net_drop_no_neighbour);
+		if (qp->neigh != NULL)
+			neighbour_ask(nif, qp->neigh);
+		tx_put_unused(qp, tx);
+		return true;
+	}
+	count(nr_roce_tx);
+	qp->tx.batch[qp->tx.nr_batch++] = &tx->frame;
+	if (qp->tx.nr_batch == ROCE_TX_BATCH)
+		tx_flush(qp);
+	return true;
+}
+
+void tx_flush(struct roce_qp *qp)
+{
+	unsigned n = qp->tx.nr_batch;
+
+	assert_held(&qp->lock);
+	qp->tx.nr_batch = 0;
+	net_send(qp->dev->nif, qp->txq, qp->tx.batch, n);
+}
+
+void roce_send_gsi(struct roce_dev *dev, u32 ip, u32 psn, const void *mad, u32 len)
+{
+	struct netif *nif = dev->nif;
+	struct net_buf *b = net_buf_get(nif);
+	struct roce_pkt p = {
+		.opcode = UD_SEND_ONLY, .pkey = ROCE_PKEY, .qpn = ROCE_GSI_QPN, .psn = psn & PSN_MASK, .ackreq = true,
+		.qkey = ROCE_GSI_QKEY, .src_qpn = ROCE_GSI_QPN,
+	};
+	u32 headers, icrc;
+	u8 *data;
+
+	if (b == NULL)
+		return;
+	data = b->data + NET_DATA_OFF;
+	headers = roce_build(data, &p);
+	memcpy(data + headers, mad, len);	/* a MAD is 256 bytes: no pad */
+	eth_header(b->data, 0, nif->mac, ETH_TYPE_IPV4);
+	udp_header(b->data + ETH_HLEN, nif->ip, ip, 0xc000 | (ROCE_GSI_QPN * 0x9e37 & 0x3fff), ROCE_UDP_PORT,
+		   headers + len + ICRC_LEN, net_ip_id(nif));
+	icrc = roce_icrc_finish(roce_icrc_more(roce_icrc_start(b->data + ETH_HLEN, headers), data + headers, len));
+	memcpy(data + headers + len, &icrc, ICRC_LEN);
+	count(nr_roce_tx);
+	net_buf_send_ip(b, NET_DATA_OFF + headers + len + ICRC_LEN, ip);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's one RoCE port: verbs.h for those who need not name it. */
+#include "kernel/thread.h"
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "net/roce/roce_impl.h"
+
+static struct roce_dev *port;		/* [I] after roce_init() */
+
+int roce_init(u32 ip, unsigned prefix_len)
+{
+	struct netdev *netdev = netdev_first();
+	int rc;
+
+	if (netdev == NULL)
+		return -ENODEV;
+	net_init_counters();
+	counters_register(&roce_counters);
+	port = roce_dev_create(netdev, ip, prefix_len);
+	if (port == NULL)
+		return -ENOMEM;
+	rc = thread_spawn(roce_dev_thread, port, PRIO_HIGH, "roce");
+	if (rc == 0)
+		rc = roce_dev_start(port);
+	if (rc < 0)
+		return rc;
+	pr_info("roce: %s, " IP_FMT "/%u, link MTU %u, path MTU %u", netdev->name, IP_ARGS(ip), prefix_len, netdev->mtu,
+		port->max_mtu);
+	return 0;
+}
+
+u32 roce_max_path_mtu(void) { return port->max_mtu; }
+
+struct roce_cq *roce_cq_create(u32 depth, void (*handler)(struct roce_cq *cq, void *arg), void *arg)
+{
+	return roce_dev_cq_create(port, depth, handler, arg);
+}
+
+struct roce_mr *roce_mr_create(u32 pd) { return roce_dev_mr_create(port, pd); }
+struct roce_qp *roce_qp_create(const struct roce_qp_init *init) { return roce_dev_qp_create(port, init); }
+
+int roce_cm_listen(u64 service_id, cm_handler fn, void *arg)
+{
+	return roce_dev_cm_listen(port, service_id, fn, arg);
+}
