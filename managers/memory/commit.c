@@ -79,6 +79,14 @@ void commit_uncharge(unsigned node, u64 pages)
 	spin_unlock(&commit_lock);
 }
 
+void commit_ungrant(unsigned node, u64 pages)
+{
+	u64 reserved;
+
+	commit_uncharge(node, pages);
+	(void)!commit_reserve(node, -(s64)pages, &reserved);
+}
+
 int commit_reserve(unsigned node, s64 delta, u64 *reserved)
 {
 	int rc = 0;

@@ -316,6 +316,20 @@ static int load(struct loading *l, struct exec_files *x, struct rpc_call *c)
 	return rc == 0 ? say_map(l, r, c) : rc;
 }
 
+/* What a failed load has brought goes, and what was granted for it. */
+static void unload(struct space *s)
+{
+	u64 charged;
+
+	space_drop_pages(s, 0, PAGE_TREE_MAX);
+	spin_lock(&s->lock);
+	vma_map_destroy(&s->map);
+	charged = s->charged;
+	s->charged = 0;
+	spin_unlock(&s->lock);
+	commit_ungrant(s->node, charged);
+}
+
 static int exec_act(struct space *s, struct rpc_call *c)
 {
 	const struct rpc_memory_exec_req *q = c->req;
@@ -324,6 +338,10 @@ static int exec_act(struct space *s, struct rpc_call *c)
 	u64 interp = le64_get(q->interp);
 	int rc = -ESRCH;
 
+	if (s->map.nr_vmas != 0) {
+		rc = -EINVAL;			/* into fresh spaces only */
+		goto out;
+	}
 	if (x == NULL || l == NULL) {
 		rc = -ENOMEM;
 		goto out;
@@ -333,12 +351,12 @@ static int exec_act(struct space *s, struct rpc_call *c)
 		l->seed = le64_get(q->random_seed) | 1;
 	x->program = object_find(le64_get(q->object));
 	x->interp = interp == 0 ? NULL : object_find(interp);
-	if (s->map.nr_vmas != 0)
-		rc = -EINVAL;			/* into fresh spaces only */
-	else if (x->program != NULL && (interp == 0 || x->interp != NULL))
+	if (x->program != NULL && (interp == 0 || x->interp != NULL))
 		rc = load(l, x, c);
 	if (rc == 0)
 		count(nr_memory_exec);
+	else
+		unload(s);
 	if (x->program != NULL)
 		object_put(x->program);
 	if (x->interp != NULL)

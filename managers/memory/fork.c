@@ -66,6 +66,10 @@ static int fork_act(struct space *parent, struct rpc_call *c)
 		if (!fit_node_up(c->node))
 			space_kill(child, -EHOSTDOWN);
 	}
+	if (rc < 0 && child->charged > 0) {
+		commit_ungrant(c->node, child->charged);
+		child->charged = 0;
+	}
 	space_put(child);
 	return rc;
 }
