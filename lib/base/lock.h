@@ -37,7 +37,8 @@ enum lock_rank {		/* take locks downwards */
 	RANK_PCACHE_OBJECT,	/* list of lines per object */
 	RANK_SPACE,		/* M: space->lock (map, pages) */
 	RANK_PAGE_CACHE,	/* M: page-cache index */
-	RANK_FIT,		/* fit node and call tables */
+	RANK_FIT_NODE,		/* fit node: state and connection */
+	RANK_FIT,		/* fit connection: slots and served calls */
 	RANK_CM,		/* connection manager */
 	RANK_QP,		/* qp->lock: send window, PSNs */
 	RANK_MR,		/* memory region table */

@@ -14,9 +14,7 @@
 #ifndef NET_FIT_RPC_H
 #define NET_FIT_RPC_H
 
-#include "lib/base/list.h"
 #include "lib/base/types.h"
-#include "kernel/waitq.h"
 
 #define FIT_MAX_NODES		64
 #define RPC_MAX_REQ		256		/* fixed request body, bytes */
@@ -37,7 +35,13 @@ struct rpc_seg {
 struct rpc_slot;
 
 /*
- * One call. Zero it, fill in the first part, rpc_start(), then rpc_wait() or the done callback.
+ * Credits: a node takes FIT_SLOTS calls of a peer at a time. Some of them are for map changes alone, since fills and
+ * flushes may wait at the callee for a map change to arrive: they must never be what keeps it from being sent.
+ */
+enum { RPC_LANE_NORMAL, RPC_LANE_CHANGE };
+
+/*
+ * One call, without a deadline of its own (fills, flushes, map changes): it ends by reply or by the peer's death. Zero it, fill in the first part, rpc_start(), then rpc_wait() or the done callback.
  * It and all buffers it names belong to FIT from rpc_start() until it is done.
  */
 struct rpc {
@@ -48,7 +52,7 @@ struct rpc {
 	struct rpc_seg seg[RPC_MAX_SEGS];
 	void *rep;			/* direct-map memory: fixed reply body, then bulk; NULL if the opcode has neither */
 	u32 rep_size;			/* room there, at least the opcode's fixed size */
-	u64 timeout_ns;			/* 0: no deadline but the peer's death (fills, flushes, map changes) */
+	u8 lane;			/* RPC_LANE_*: whose credits it uses */
 	/*
 	 * Called once when the call is done, in thread context of FIT's completion thread: must not sleep, may take
 	 * spinlocks, may wake. NULL: rpc_wait() is used.
@@ -64,8 +68,6 @@ struct rpc {
 	/* FIT's own */
 	struct rpc_slot *slot;
 	bool finished;			/* read with load_acquire */
-	struct waitq wait;
-	struct list link;
 	u64 start_ns;
 };
 
@@ -79,12 +81,15 @@ int __must_check rpc_try_start(struct rpc *call);
 /* Sleep until done; returns call->status. Only for calls without a done callback. */
 int rpc_wait(struct rpc *call);
 
-/* start + wait for the common case: no request bulk; returns status. rep may be on the stack (copied by FIT). */
+/*
+ * start + wait for everything else: returns status. req, bulk and rep may be anywhere, the stack too (FIT copies them: a late
+ * reply never reaches memory that the caller has left, L44). Ends with -ETIMEDOUT after RPC_DEFAULT_TIMEOUT_NS: outcome unknown.
+ */
 int __must_check rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size);
-/* the same with one bulk segment out (any kernel memory) and the number of bytes that came back in *rep_len (may be NULL) */
+/* the same with bulk out, and the number of bytes that came back in *rep_len (may be NULL) */
 int __must_check rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len,
 			       void *rep, u32 rep_size, u32 *rep_len);
-#define RPC_DEFAULT_TIMEOUT_NS	(30 * NSEC_PER_SEC)	/* of rpc_call() and rpc_call_bulk() for ops that have one */
+#define RPC_DEFAULT_TIMEOUT_NS	(30 * NSEC_PER_SEC)
 
 /* --- serving ------------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,1 @@
+obj-y += net/fit/call.o net/fit/conn.o net/fit/member.o net/fit/serve.o

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Our calls: slots, credits, completion.
+ *
+ * A slot is busy from start until both have happened: the reply came (or the connection ended), and the transport has let
+ * go of what was sent. The call itself is done at the reply if it sent no bulk; with bulk at the later of the two, since
+ * the bulk's memory is the caller's.
+ */
+#include "kernel/thread.h"
+#include "kernel/time.h"
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "mm/slab.h"
+#include "net/fit/fit.h"
+
+#define NR_DONE_QUEUES 64
+
+/*
+ * Where rpc_wait() sleeps. Not inside struct rpc: that is gone as soon as its owner sees it finished, and the waker would
+ * be left holding a queue in somebody's dead stack (L44).
+ */
+static struct waitq done_queue[NR_DONE_QUEUES];
+
+static struct waitq *done_queue_of(const struct rpc *call)
+{
+	return &done_queue[((uintptr_t)call >> 6) % NR_DONE_QUEUES];
+}
+
+void call_init(void)
+{
+	for (unsigned i = 0; i < NR_DONE_QUEUES; i++)
+		waitq_init(&done_queue[i]);
+}
+
+static void call_finish(struct rpc *call, int status, u32 rep_len, bool arrived)
+{
+	struct waitq *q = done_queue_of(call);
+
+	call->status = status;
+	call->rep_len = rep_len;
+	call->arrived = arrived;
+	if (arrived)
+		count(nr_fit_replies);
+	else
+		count(nr_fit_hostdown);
+	if (call->done != NULL) {
+		call->done(call);
+		return;
+	}
+	store_release(&call->finished, true);	/* pairs with rpc_wait(); call may be gone from here on */
+	waitq_wake_all(q);
+}
+
+/* conn->lock held; takes a slot the lane may use, or NULL. */
+static struct rpc_slot *slot_take(struct fit_conn *c, unsigned lane)
+{
+	struct rpc_slot *s;
+
+	assert_held(&c->lock);
+	if (lane != RPC_LANE_CHANGE && c->nr_free_slots <= FIT_SLOTS_CHANGE)
+		return NULL;
+	s = list_first(&c->free_slots, struct rpc_slot, link);
+	if (s == NULL)
+		return NULL;
+	list_del(&s->link);
+	c->nr_free_slots--;
+	s->state = SLOT_BUSY;
+	s->lane = lane;
+	s->sending = true;
+	s->replied = false;
+	return s;
+}
+
+static void slot_free(struct rpc_slot *s)
+{
+	struct fit_conn *c = s->conn;
+
+	assert_held(&c->lock);
+	s->state = SLOT_FREE;
+	s->call = NULL;
+	list_add_tail(&c->free_slots, &s->link);
+	c->nr_free_slots++;
+}
+
+static bool conn_has_slot(struct fit_conn *c, unsigned lane)
+{
+	unsigned keep = lane == RPC_LANE_CHANGE ? 0 : FIT_SLOTS_CHANGE;
+
+	return !READ_ONCE(c->up) || READ_ONCE(c->nr_free_slots) > keep;
+}
+
+/* Header, fixed body and bulk into one work request. */
+static void slot_prepare(struct rpc_slot *s, struct rpc *call, const struct rpc_op *op, struct roce_send_wr *wr)
+{
+	struct fit_request *h = (struct fit_request *)s->buf;
+	u32 bulk = 0;
+
+	wr->nr_sge = 1;
+	for (unsigned i = 0; i < call->nr_segs; i++) {
+		wr->sge[wr->nr_sge].ptr = (void *)call->seg[i].ptr;
+		wr->sge[wr->nr_sge++].len = call->seg[i].len;
+		bulk += call->seg[i].len;
+	}
+	memset(h, 0, sizeof(*h));
+	h->op = le16_of(op->op);
+	h->slot = le16_of(s->index);
+	h->req_len = le16_of(op->req_size);
+	h->bulk_len = le32_of(bulk);
+	if (call->rep != NULL && call->rep_size != 0) {
+		h->rep_room = le32_of(call->rep_size);
+		h->rep_addr = le64_of((uintptr_t)call->rep);
+		h->rep_key = le32_of(roce_mr_bind(s->mr, call->rep, call->rep_size, MR_LOCAL_WRITE | MR_REMOTE_WRITE));
+	}
+	if (op->req_size != 0)
+		memcpy(h + 1, call->req, op->req_size);
+	wr->sge[0].ptr = s->buf;
+	wr->sge[0].len = sizeof(*h) + op->req_size;
+	wr->wr_id = WRID_SLOT(s->index);
+	wr->opcode = WR_SEND;
+	wr->flags = WR_SIGNALED;
+}
+
+static int call_check(struct rpc *call, const struct rpc_op *op, const struct fit_conn *c)
+{
+	u32 bulk = 0;
+
+	if (op == NULL || call->nr_segs > RPC_MAX_SEGS || (op->req_size != 0 && call->req == NULL))
+		return -EINVAL;
+	for (unsigned i = 0; i < call->nr_segs; i++)
+		bulk += call->seg[i].len;
+	if (bulk > RPC_MAX_BULK_OUT || call->rep_size > RPC_MAX_REP + RPC_MAX_BULK_IN ||
+	    call->rep_size < op->rep_size || (call->rep_size != 0 && call->rep == NULL))
+		return -EINVAL;
+	if (sizeof(struct fit_request) + op->req_size + bulk > c->peer_max_request)
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int call_start(struct rpc *call, struct fit_conn *c)
+{
+	const struct rpc_op *op = fit_op(call->op);
+	struct roce_send_wr wr = { 0 };
+	struct rpc_slot *s;
+	int rc = call_check(call, op, c);
+
+	if (rc < 0)
+		return rc;
+	call->finished = false;
+	call->status = 0;
+	call->rep_len = 0;
+	call->arrived = false;
+	spin_lock(&c->lock);
+	if (!c->up) {
+		spin_unlock(&c->lock);
+		return -EHOSTDOWN;
+	}
+	s = slot_take(c, call->lane);
+	if (s == NULL) {
+		spin_unlock(&c->lock);
+		return -EAGAIN;
+	}
+	s->call = call;
+	call->slot = s;
+	call->start_ns = time_mono_ns();
+	slot_prepare(s, call, op, &wr);
+	/*
+	 * Posted under the lock: calls enter the wire in the order in which they were started. A post that fails means a
+	 * broken QP; the slot is in the table, so the burial ends the call like every other.
+	 */
+	rc = roce_post_send(c->qp, &wr);
+	spin_unlock(&c->lock);
+	if (rc < 0)
+		conn_fail(c, "cannot send");
+	count(nr_fit_calls);
+	return 0;
+}
+
+int rpc_try_start(struct rpc *call)
+{
+	struct fit_conn *c = fit_node_conn(call->node);
+	int rc;
+
+	if (c == NULL)
+		return -EHOSTDOWN;
+	rc = call_start(call, c);
+	conn_put(c);
+	return rc;
+}
+
+int rpc_start(struct rpc *call)
+{
+	struct fit_conn *c = fit_node_conn(call->node);
+	int rc;
+
+	if (c == NULL) {
+		count(nr_fit_hostdown);
+		return -EHOSTDOWN;
+	}
+	while ((rc = call_start(call, c)) == -EAGAIN) {
+		count(nr_fit_credit_waits);
+		waitq_wait(&c->node->slot_wait, conn_has_slot(c, call->lane));
+	}
+	conn_put(c);
+	return rc;
+}
+
+int rpc_wait(struct rpc *call)
+{
+	BUG_ON(call->done != NULL);
+	waitq_wait(done_queue_of(call), load_acquire(&call->finished));
+	return call->status;
+}
+
+/* --- completion: the connection's CQ handler --- */
+
+/* One of the two ends of a busy slot has come; conn->lock held, dropped here. */
+static void slot_advance(struct rpc_slot *s, int status, u32 len)
+{
+	struct fit_conn *c = s->conn;
+	struct rpc *call = NULL;
+	bool wake = false;
+
+	if (s->replied && (s->call != NULL) && (!s->sending || s->call->nr_segs == 0)) {
+		call = s->call;
+		s->call = NULL;
+	}
+	if (s->replied && !s->sending) {
+		slot_free(s);
+		wake = true;
+	}
+	spin_unlock(&c->lock);
+	if (call != NULL)
+		call_finish(call, status, len, true);
+	if (wake)
+		waitq_wake_all(&c->node->slot_wait);
+}
+
+void call_reply_arrived(struct fit_conn *c, u32 imm, u32 len)
+{
+	unsigned index = fit_imm_slot(imm);
+	struct rpc_slot *s;
+	struct rpc *call;
+
+	if (index >= FIT_SLOTS) {
+		count(nr_fit_bad_replies);
+		return;
+	}
+	s = &c->slot[index];
+	spin_lock(&c->lock);
+	if (s->state != SLOT_BUSY || s->replied) {
+		spin_unlock(&c->lock);
+		count(nr_fit_bad_replies);
+		return;
+	}
+	s->replied = true;
+	call = s->call;
+	if (call->rep_size != 0)
+		roce_mr_unbind(s->mr);
+	call->status = fit_imm_status(imm);
+	call->rep_len = MIN(len, call->rep_size);
+	/* a success shorter than the op's fixed reply is the peer's fault: nothing in it can be believed */
+	if (call->status >= 0 && call->rep_len < fit_op(call->op)->rep_size)
+		call->status = -EPROTO;
+	slot_advance(s, call->status, call->rep_len);
+}
+
+void call_send_done(struct fit_conn *c, unsigned slot)
+{
+	struct rpc_slot *s = &c->slot[slot];
+
+	spin_lock(&c->lock);
+	if (s->state != SLOT_BUSY || !s->sending) {
+		spin_unlock(&c->lock);
+		return;
+	}
+	s->sending = false;
+	slot_advance(s, s->call ? s->call->status : 0, s->call ? s->call->rep_len : 0);
+}
+
+/* The QP is gone: no buffer of any slot is in use by it. */
+void call_end_all(struct fit_conn *c)
+{
+	for (unsigned i = 0; i < FIT_SLOTS; i++) {
+		struct rpc_slot *s = &c->slot[i];
+		struct rpc *call;
+		bool arrived;
+
+		spin_lock(&c->lock);
+		call = s->state == SLOT_BUSY ? s->call : NULL;
+		arrived = s->replied;
+		s->call = NULL;
+		spin_unlock(&c->lock);
+		if (call == NULL)
+			continue;
+		if (call->rep_size != 0)
+			roce_mr_unbind(s->mr);
+		if (arrived)
+			call_finish(call, call->status, call->rep_len, true);
+		else
+			call_finish(call, -EHOSTDOWN, 0, false);
+	}
+	waitq_wake_all(&c->node->slot_wait);
+}
+
+/* --- calls with a deadline --- */
+
+/*
+ * Everything such a call touches lies in one heap block with two owners, the caller and the call: whoever lets go
+ * last frees it. So a caller may leave at its deadline while the reply is still to come.
+ */
+struct timed_call {
+	struct rpc rpc;
+	refcount_t refs;
+	bool done;
+	u8 req[RPC_MAX_REQ];
+	u8 data[];		/* reply room, then a copy of the bulk */
+};
+
+static void timed_call_put(struct timed_call *t)
+{
+	if (ref_put(&t->refs))
+		kfree(t);
+}
+
+static void timed_call_done(struct rpc *call)
+{
+	struct timed_call *t = container_of(call, struct timed_call, rpc);
+	struct waitq *q = done_queue_of(call);
+
+	store_release(&t->done, true);
+	timed_call_put(t);
+	waitq_wake_all(q);
+}
+
+int rpc_call_bulk(unsigned node, unsigned opcode, const void *req, const void *bulk, u32 bulk_len,
+		  void *rep, u32 rep_size, u32 *rep_len)
+{
+	const struct rpc_op *op = fit_op(opcode);
+	struct timed_call *t;
+	u64 deadline = time_mono_ns() + RPC_DEFAULT_TIMEOUT_NS;
+	int rc;
+
+	if (rep_len != NULL)
+		*rep_len = 0;
+	if (op == NULL || bulk_len > RPC_MAX_BULK_OUT || rep_size > RPC_MAX_REP + RPC_MAX_BULK_IN)
+		return -EINVAL;
+	t = kmalloc(sizeof(*t) + ALIGN_UP(rep_size, 16u) + bulk_len);
+	if (t == NULL)
+		return -ENOMEM;
+	memset(t, 0, sizeof(*t));
+	ref_init(&t->refs, 2);
+	if (op->req_size != 0)
+		memcpy(t->req, req, op->req_size);
+	t->rpc.node = node;
+	t->rpc.op = opcode;
+	t->rpc.req = t->req;
+	t->rpc.rep = rep_size ? t->data : NULL;
+	t->rpc.rep_size = rep_size;
+	t->rpc.done = timed_call_done;
+	if (bulk_len != 0) {
+		u8 *copy = t->data + ALIGN_UP(rep_size, 16u);
+
+		memcpy(copy, bulk, bulk_len);
+		t->rpc.nr_segs = 1;
+		t->rpc.seg[0] = (struct rpc_seg){ copy, bulk_len };
+	}
+	rc = rpc_start(&t->rpc);
+	if (rc < 0) {
+		kfree(t);
+		return rc;
+	}
+	rc = waitq_wait_timeout(done_queue_of(&t->rpc), load_acquire(&t->done), deadline);
+	if (!load_acquire(&t->done)) {
+		count(nr_fit_timeouts);
+		pr_warn("fit: %s to %s: no answer in %llu s", op->name, fit_node_name(node),
+			(unsigned long long)(RPC_DEFAULT_TIMEOUT_NS / NSEC_PER_SEC));
+		timed_call_put(t);
+		return -ETIMEDOUT;
+	}
+	rc = t->rpc.status;
+	if (t->rpc.rep_len != 0)
+		memcpy(rep, t->data, t->rpc.rep_len);
+	if (rep_len != NULL)
+		*rep_len = t->rpc.rep_len;
+	timed_call_put(t);
+	return rc;
+}
+
+int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
+{
+	return rpc_call_bulk(node, op, req, NULL, 0, rep, rep_size, NULL);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection to a peer: an RC queue pair, its completion queue, receive buffers, slots, served calls. Made by the
+ * membership thread, buried by it; freed when the last call in flight has let go.
+ */
+#include "kernel/thread.h"
+#include "kernel/time.h"
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "mm/frame.h"
+#include "mm/slab.h"
+#include "mm/vmalloc.h"
+#include "net/fit/member.h"
+
+#define SLOT_BUF_SIZE	512
+_Static_assert(sizeof(struct fit_request) + RPC_MAX_REQ <= SLOT_BUF_SIZE, "header and fixed body");
+
+void conn_get(struct fit_conn *c)
+{
+	ref_get(&c->refs);
+}
+
+static unsigned order_of(u32 size)
+{
+	unsigned order = 0;
+
+	while ((PAGE_SIZE << order) < size)
+		order++;
+	return order;
+}
+
+static void conn_free(struct fit_conn *c)
+{
+	for (unsigned i = 0; i < FIT_SLOTS; i++) {
+		if (c->slot[i].mr != NULL)
+			roce_mr_destroy(c->slot[i].mr);
+		kfree(c->slot[i].buf);
+	}
+	for (unsigned i = 0; i < FIT_SERVED; i++)
+		kfree(c->served[i].rep);
+	for (unsigned i = 0; i < FIT_RECVS; i++)
+		if (c->recv[i].data != NULL)
+			frames_free(frame_of_virt(c->recv[i].data), order_of(c->recv[i].size));
+	vfree(c);
+}
+
+void conn_put(struct fit_conn *c)
+{
+	if (ref_put(&c->refs))
+		member_conn_unused(c);	/* freed by the membership thread: here may be under any lock */
+}
+
+void conn_release(struct fit_conn *c)
+{
+	conn_free(c);
+}
+
+void conn_fail(struct fit_conn *c, const char *why)
+{
+	if (!__atomic_exchange_n(&c->failed, true, __ATOMIC_SEQ_CST)) {
+		c->why = why;
+		member_kick();
+	}
+}
+
+int conn_post_recv(struct fit_conn *c, struct recv_buf *r)
+{
+	struct roce_recv_wr wr = { .wr_id = r - c->recv, .nr_sge = 1 };
+	int rc = -EHOSTDOWN;
+
+	wr.sge[0] = (struct roce_sge){ r->data, r->size };
+	spin_lock(&c->lock);
+	if (!c->closed)
+		rc = roce_post_recv(c->qp, &wr);
+	spin_unlock(&c->lock);
+	return rc;
+}
+
+static void completion(struct fit_conn *c, const struct roce_wc *wc)
+{
+	if (wc->status != WC_SUCCESS) {
+		/* its buffers are accounted for at the burial */
+		conn_fail(c, roce_wc_status_name(wc->status));
+		return;
+	}
+	switch (wc->opcode) {
+	case WC_RECV:
+		c->recv[wc->wr_id].len = wc->byte_len;
+		serve_request_arrived(c, &c->recv[wc->wr_id]);
+		break;
+	case WC_RECV_RDMA_WITH_IMM:
+		if (conn_post_recv(c, &c->recv[wc->wr_id]) < 0)
+			conn_fail(c, "cannot post a receive");
+		call_reply_arrived(c, wc->imm, wc->byte_len);
+		break;
+	case WC_SEND:
+		if (WRID_IS_SLOT(wc->wr_id))
+			call_send_done(c, wc->wr_id - WRID_SLOT(0));
+		break;
+	case WC_RDMA_WRITE:
+		if (WRID_IS_SERVED(wc->wr_id))
+			serve_reply_done(c, &c->served[wc->wr_id - WRID_SERVED(0)]);
+		break;
+	}
+}
+
+static void cq_handler(struct roce_cq *cq, void *arg)
+{
+	struct fit_conn *c = arg;
+	struct roce_wc wc[16];
+	unsigned n;
+
+	while ((n = roce_cq_poll(cq, wc, ARRAY_SIZE(wc))) != 0) {
+		WRITE_ONCE(c->heard_ns, time_mono_ns());
+		for (unsigned i = 0; i < n; i++)
+			completion(c, &wc[i]);
+	}
+}
+
+static void qp_event(struct roce_qp *qp, void *arg)
+{
+	conn_fail(arg, "the connection broke");
+}
+
+/* Receive buffers for the largest request that this role is sent. */
+u32 conn_max_request(void)
+{
+	u32 largest = PAGE_SIZE;
+
+	for (unsigned i = 0; i < fit_nr_ops; i++)
+		if (fit_ops[i].run != NULL && fit_ops[i].op != FIT_OP_PING)
+			largest = sizeof(struct fit_request) + RPC_MAX_REQ + RPC_MAX_BULK_OUT;
+	return largest;
+}
+
+static bool conn_alloc(struct fit_conn *c)
+{
+	u32 size = conn_max_request();
+
+	for (unsigned i = 0; i < FIT_SLOTS; i++) {
+		struct rpc_slot *s = &c->slot[i];
+
+		s->conn = c;
+		s->index = i;
+		s->mr = roce_mr_create(c->node->id);
+		s->buf = kzalloc(SLOT_BUF_SIZE);
+		if (s->mr == NULL || s->buf == NULL)
+			return false;
+		list_add_tail(&c->free_slots, &s->link);
+		c->nr_free_slots++;
+	}
+	for (unsigned i = 0; i < FIT_SERVED; i++) {
+		c->served[i].conn = c;
+		c->served[i].rep = kmalloc(RPC_MAX_REP);
+		if (c->served[i].rep == NULL)
+			return false;
+		list_add_tail(&c->free_served, &c->served[i].link);
+	}
+	for (unsigned i = 0; i < FIT_RECVS; i++) {
+		struct frame *f = frames_alloc(order_of(size), FRAME_KERNEL, 0);
+
+		if (f == NULL)
+			return false;
+		c->recv[i].data = frame_virt(f);
+		c->recv[i].size = size;
+		list_init(&c->recv[i].link);
+	}
+	return true;
+}
+
+struct fit_conn *conn_create(struct fit_node *node)
+{
+	struct roce_qp_init init = { 0 };
+	struct fit_conn *c = vmalloc(sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->node = node;
+	ref_init(&c->refs, 1);
+	spin_init(&c->lock, "fit conn", RANK_FIT);
+	list_init(&c->free_slots);
+	list_init(&c->free_served);
+	list_init(&c->backlog);
+	if (!conn_alloc(c))
+		goto free_conn;
+	c->cq = roce_cq_create(FIT_SLOTS + FIT_SERVED + FIT_RECVS + 16, cq_handler, c);
+	if (c->cq == NULL)
+		goto free_conn;
+	init.type = QPT_RC;
+	init.send_cq = init.recv_cq = c->cq;
+	init.max_send_wr = FIT_SLOTS + FIT_SERVED;
+	init.max_recv_wr = FIT_RECVS;
+	init.pd = node->id;
+	init.event = qp_event;
+	init.arg = c;
+	c->qp = roce_qp_create(&init);
+	if (c->qp == NULL)
+		goto free_cq;
+	return c;
+
+free_cq:
+	roce_cq_destroy(c->cq);
+free_conn:
+	conn_free(c);
+	return NULL;
+}
+
+/* Once the QP may take receives (CM brings it to INIT at the latest when it connects or accepts). */
+int conn_post_all(struct fit_conn *c)
+{
+	for (unsigned i = 0; i < FIT_RECVS; i++) {
+		int rc = conn_post_recv(c, &c->recv[i]);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+void conn_bury(struct fit_conn *c)
+{
+	spin_lock(&c->lock);
+	c->up = false;
+	c->closed = true;
+	spin_unlock(&c->lock);
+	if (c->cm != NULL) {
+		roce_cm_disconnect(c->cm);
+		roce_cm_destroy(c->cm);
+		c->cm = NULL;
+	}
+	/* from here on no completion comes, nothing of ours is in use by the transport */
+	roce_qp_destroy(c->qp);
+	roce_cq_destroy(c->cq);
+	call_end_all(c);
+	serve_end_all(c);
+	conn_put(c);
+}

@@ -1,0 +1,735 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Membership: who is there. One thread owns all node states; CM's callbacks, broken queue pairs and the clock only leave it
+ * notes. Of two nodes the one with the higher id connects, so that they never connect twice; it tries again and again, so
+ * that nodes may boot in any order.
+ *
+ *	DOWN -> CONNECTING -> UP		we connect
+ *	DOWN -> JOINING -> UP			they connect
+ *	UP <-> SUSPECT				silent for fit.suspect, and heard again
+ *	all -> DOWN				refused, unreachable, broken, left, or silent for fit.dead
+ *
+ * A time in which this thread itself did not run does not count as a peer's silence.
+ */
+#include "arch/x86/platform.h"
+#include "kernel/param.h"
+#include "kernel/power.h"
+#include "kernel/thread.h"
+#include "kernel/time.h"
+#include "lib/base/errno.h"
+#include "lib/base/printf.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "lib/hash.h"
+#include "lib/siphash.h"
+#include "mm/slab.h"
+#include "net/fit/member.h"
+
+#define RETRY_NS	(100 * NSEC_PER_MSEC)
+#define JOIN_NS		(5 * NSEC_PER_SEC)	/* CONNECTING and JOINING may last this long */
+#define LATE_NS		(100 * NSEC_PER_MSEC)
+#define MAX_WATCHERS	4
+
+DEFINE_COUNTERS(fit, FIT_COUNTERS);
+
+struct fit_node fit_nodes[FIT_MAX_NODES];
+const struct rpc_op *fit_ops;
+unsigned fit_nr_ops;
+u64 fit_dead_ns, fit_suspect_ns;
+
+static const char *const role_name[] = { "node", "processor", "memory", "storage" };
+static unsigned self_id;
+static enum node_role self_role;
+static u64 self_incarnation, protocol_hash;
+static u8 key[16];
+
+struct note {				/* what a callback leaves for the thread */
+	struct list link;
+	enum cm_event_type type;
+	struct cm_id *id;
+	struct fit_conn *conn;		/* with a reference, or NULL for a new REQ */
+	u32 peer_ip;
+	u16 reason;
+	bool has_hello;
+	struct fit_hello hello;
+};
+
+static DEFINE_SPINLOCK(note_lock, RANK_WORK);
+static struct list notes = LIST_INIT(notes);		/* [note_lock] */
+static struct list unused = LIST_INIT(unused);		/* [note_lock] connections to free */
+static bool kicked;					/* [a] */
+static struct waitq thread_wait = WAITQ_INIT(thread_wait);
+static struct waitq change_wait = WAITQ_INIT(change_wait);	/* somebody came up */
+static void (*watcher[MAX_WATCHERS])(unsigned, enum node_role, bool);
+static unsigned nr_watchers;
+
+/* --- ops --- */
+
+static int run_ping(struct rpc_call *c, const void *req, void *rep)
+{
+	return 0;
+}
+static const struct rpc_op ping_op = { FIT_OP_PING, 0, 0, RPC_INLINE, RPC_REDO, "ping", run_ping };
+
+const struct rpc_op *fit_op(unsigned op)
+{
+	if (op == FIT_OP_PING)
+		return &ping_op;
+	for (unsigned i = 0; i < fit_nr_ops; i++)
+		if (fit_ops[i].op == op)
+			return &fit_ops[i];
+	return NULL;
+}
+
+/* Order does not matter: the two ends list the same ops differently. */
+static u64 ops_hash(void)
+{
+	u64 sum = 0;
+
+	for (unsigned i = 0; i < fit_nr_ops; i++) {
+		const struct rpc_op *o = &fit_ops[i];
+
+		sum += hash64_2(hash_bytes(o->name, strlen(o->name)),
+				(u64)o->op << 40 | (u64)o->req_size << 20 | o->rep_size);
+	}
+	return hash64_2(sum, FIT_VERSION);
+}
+
+/* --- notes --- */
+
+void member_kick(void)
+{
+	store_release(&kicked, true);
+	waitq_wake_all(&thread_wait);
+}
+
+void member_conn_unused(struct fit_conn *c)
+{
+	spin_lock(&note_lock);
+	list_add_tail(&unused, &c->unused_link);
+	spin_unlock(&note_lock);
+	member_kick();
+}
+
+static void cm_event(const struct cm_event *ev, void *arg)
+{
+	struct note *n = kzalloc(sizeof(*n));
+
+	if (n == NULL) {
+		/* the other side tries again */
+		pr_warn("fit: no memory for a connection event");
+		if (ev->type == CM_REQ_RECEIVED)
+			roce_cm_reject(ev->id, 0, NULL, 0);
+		else if (arg != NULL)
+			conn_fail(arg, "no memory");
+		return;
+	}
+	n->type = ev->type;
+	n->id = ev->id;
+	n->conn = arg;
+	n->peer_ip = ev->peer_ip;
+	n->reason = ev->reason;
+	if (ev->private_data != NULL && ev->private_len >= sizeof(n->hello)) {
+		memcpy(&n->hello, ev->private_data, sizeof(n->hello));
+		n->has_hello = true;
+	}
+	if (n->conn != NULL)
+		conn_get(n->conn);
+	spin_lock(&note_lock);
+	list_add_tail(&notes, &n->link);
+	spin_unlock(&note_lock);
+	member_kick();
+}
+
+/* --- hello --- */
+
+static u64 hello_mac(const struct fit_hello *h, unsigned to)
+{
+	struct { struct fit_hello h; u64 to; } m;
+
+	memset(&m, 0, sizeof(m));
+	m.h = *h;
+	m.h.key = le64_of(0);
+	m.to = to;
+	return siphash(key, &m, sizeof(m));
+}
+
+static void hello_make(struct fit_hello *h, unsigned to)
+{
+	memset(h, 0, sizeof(*h));
+	h->magic = le32_of(FIT_MAGIC);
+	h->version = le16_of(FIT_VERSION);
+	h->node = self_id;
+	h->role = self_role;
+	h->protocol = le64_of(protocol_hash);
+	h->incarnation = le64_of(self_incarnation);
+	h->max_request = le32_of(conn_max_request());
+	h->slots = le16_of(FIT_SLOTS);
+	h->key = le64_of(hello_mac(h, to));
+}
+
+/* NULL, or why the peer is refused */
+static const char *hello_refuse(const struct note *n)
+{
+	const struct fit_hello *h = &n->hello;
+
+	if (!n->has_hello || le32_get(h->magic) != FIT_MAGIC)
+		return "does not speak FIT";
+	if (le16_get(h->version) != FIT_VERSION)
+		return "speaks another FIT version";
+	if (le64_get(h->key) != hello_mac(h, self_id))
+		return "does not have the cluster's key (fit.key)";
+	if (le64_get(h->protocol) != protocol_hash)
+		return "was built with another protocol definition";
+	if (h->node == 0 || h->node >= FIT_MAX_NODES || h->node == self_id)
+		return "has a node id that cannot be (fit.node)";
+	if (h->role == ROLE_NONE || h->role > ROLE_STORAGE || le16_get(h->slots) != FIT_SLOTS)
+		return "says nonsense in its greeting";
+	return NULL;
+}
+
+/* --- states: written here only --- */
+
+static const char *const state_name[] = {
+#define AS_NAME(s) #s,
+	NODE_STATES(AS_NAME)
+#undef AS_NAME
+};
+
+static const u8 node_next[NR_NODE_STATES] = {	/* bit per state that may follow */
+	[NODE_ABSENT]	  = 1 << NODE_DOWN | 1 << NODE_JOINING,
+	[NODE_DOWN]	  = 1 << NODE_CONNECTING | 1 << NODE_JOINING,
+	[NODE_CONNECTING] = 1 << NODE_UP | 1 << NODE_DOWN,
+	[NODE_JOINING]	  = 1 << NODE_UP | 1 << NODE_DOWN,
+	[NODE_UP]	  = 1 << NODE_SUSPECT | 1 << NODE_DOWN,
+	[NODE_SUSPECT]	  = 1 << NODE_UP | 1 << NODE_DOWN,
+};
+
+static void node_step(struct fit_node *n, enum node_state to)
+{
+	if (!(node_next[n->state] & 1 << to))
+		panic("fit: node %u from %s to %s", n->id, state_name[n->state], state_name[to]);
+	spin_lock(&n->lock);
+	n->state = to;
+	spin_unlock(&n->lock);
+}
+
+static void notify(struct fit_node *n, bool up)
+{
+	for (unsigned i = 0; i < nr_watchers; i++)
+		watcher[i](n->id, n->role, up);
+	waitq_wake_all(&change_wait);
+}
+
+/* The end of an epoch. why == NULL: say nothing. */
+static void node_down(struct fit_node *n, const char *why)
+{
+	struct fit_conn *c = n->conn;
+	bool was_up = n->state == NODE_UP || n->state == NODE_SUSPECT;
+
+	node_step(n, NODE_DOWN);
+	spin_lock(&n->lock);
+	n->conn = NULL;
+	spin_unlock(&n->lock);
+	n->retry_ns = time_mono_ns() + RETRY_NS;
+	if (was_up) {
+		if (c->left) {
+			pr_info("fit: %s left", n->name);
+		} else {
+			count(nr_fit_deaths);
+			pr_err("fit: %s is dead: %s", n->name, why);
+		}
+	} else if (why != NULL && why != n->last_error) {
+		pr_note("fit: node %u: %s", n->id, why);
+		n->last_error = why;
+	}
+	if (c != NULL)
+		conn_bury(c);
+	if (was_up)
+		notify(n, false);
+}
+
+static void node_up(struct fit_node *n, struct fit_conn *c, const struct fit_hello *h)
+{
+	c->incarnation = le64_get(h->incarnation);
+	c->peer_max_request = le32_get(h->max_request);
+	snprintf(n->name, sizeof(n->name), "%s-%u", role_name[h->role], n->id);
+	n->role = h->role;
+	n->last_error = NULL;
+	WRITE_ONCE(c->heard_ns, time_mono_ns());
+	spin_lock(&c->lock);
+	c->up = true;
+	spin_unlock(&c->lock);
+	node_step(n, NODE_UP);
+	count(nr_fit_joins);
+	pr_info("fit: %s is up", n->name);
+	notify(n, true);
+}
+
+/* --- joining --- */
+
+static void param_fill(struct cm_conn_param *p, struct fit_conn *c, const struct fit_hello *h)
+{
+	memset(p, 0, sizeof(*p));
+	p->qp = c->qp;
+	p->private_data = h;
+	p->private_len = sizeof(*h);
+	p->path_mtu = param_u64("fit.mtu", 4096, 256, 4096);
+	p->retry_count = 7;
+	p->rnr_retry = 7;
+	p->responder_resources = p->initiator_depth = 4;
+	p->ack_timeout_ns = 67 * NSEC_PER_MSEC;
+}
+
+static struct fit_conn *node_conn_create(struct fit_node *n)
+{
+	struct fit_conn *c = conn_create(n);
+
+	if (c == NULL || conn_post_all(c) < 0) {
+		pr_warn("fit: no memory for a connection to node %u", n->id);
+		if (c != NULL)
+			conn_bury(c);
+		return NULL;
+	}
+	c->began_ns = time_mono_ns();
+	return c;
+}
+
+static void node_set_conn(struct fit_node *n, struct fit_conn *c)
+{
+	spin_lock(&n->lock);
+	n->conn = c;
+	spin_unlock(&n->lock);
+}
+
+static void node_connect(struct fit_node *n)
+{
+	struct cm_conn_param p;
+	struct fit_hello h;
+	struct fit_conn *c = node_conn_create(n);
+
+	n->retry_ns = time_mono_ns() + RETRY_NS;
+	if (c == NULL)
+		return;
+	hello_make(&h, n->id);
+	param_fill(&p, c, &h);
+	node_set_conn(n, c);
+	node_step(n, NODE_CONNECTING);
+	c->cm = roce_cm_connect(n->ip, FIT_SERVICE_ID, &p, cm_event, c);
+	if (c->cm == NULL)
+		node_down(n, "no memory to connect");
+}
+
+static void join_refuse(struct note *r, const char *why)
+{
+	count(nr_fit_refused);
+	pr_warn("fit: refused %u.%u.%u.%u: it %s", r->peer_ip >> 24, r->peer_ip >> 16 & 255, r->peer_ip >> 8 & 255,
+		r->peer_ip & 255, why);
+	roce_cm_reject(r->id, 28 /* consumer defined, clause 12.6.7.2 */, why, MIN(strlen(why) + 1, (size_t)CM_REJ_PRIVATE));
+}
+
+static void join_request(struct note *r)
+{
+	const char *why = hello_refuse(r);
+	struct cm_conn_param p;
+	struct fit_node *n;
+	struct fit_hello h;
+	struct fit_conn *c;
+
+	if (why == NULL && r->hello.node < self_id)
+		why = "has a lower id and yet connects";
+	if (why != NULL) {
+		join_refuse(r, why);
+		return;
+	}
+	n = &fit_nodes[r->hello.node];
+	if (n->ip != 0 && n->ip != r->peer_ip) {
+		join_refuse(r, "uses the node id of another node");
+		return;
+	}
+	if (n->conn != NULL)		/* it has given us up: its new life begins, the old one ends here too */
+		node_down(n, "it connected anew");
+	n->ip = r->peer_ip;
+	c = node_conn_create(n);
+	if (c == NULL) {
+		roce_cm_reject(r->id, 3 /* no resources */, NULL, 0);
+		return;
+	}
+	hello_make(&h, n->id);
+	param_fill(&p, c, &h);
+	c->hello = r->hello;
+	node_set_conn(n, c);
+	node_step(n, NODE_JOINING);
+	c->cm = r->id;
+	if (roce_cm_accept(r->id, &p, cm_event, c) < 0)
+		node_down(n, "could not be accepted");
+}
+
+static void established(struct note *r)
+{
+	struct fit_node *n = r->conn->node;
+	const char *why;
+
+	if (n->conn != r->conn)
+		return;			/* of an epoch that is over */
+	if (n->state == NODE_JOINING) {
+		node_up(n, r->conn, &r->conn->hello);
+	} else if (n->state == NODE_CONNECTING) {
+		why = hello_refuse(r);
+		if (why == NULL && r->hello.node != n->id)
+			why = "has another node id than fit.peers says";
+		if (why != NULL) {
+			count(nr_fit_refused);
+			node_down(n, why);
+		} else {
+			node_up(n, r->conn, &r->hello);
+		}
+	}
+}
+
+static void note_handle(struct note *r)
+{
+	struct fit_conn *c = r->conn;
+
+	switch (r->type) {
+	case CM_REQ_RECEIVED:
+		join_request(r);
+		return;
+	case CM_ESTABLISHED:
+		established(r);
+		return;
+	case CM_REJECTED:
+		conn_fail(c, r->reason == 28 ? "it refused us: see its log" : "it does not listen yet");
+		return;
+	case CM_UNREACHABLE:
+		conn_fail(c, "no answer");
+		return;
+	case CM_DISCONNECTED:
+		c->left = true;
+		conn_fail(c, "it left");
+		return;
+	}
+}
+
+/* --- the thread --- */
+
+static void ping_done(struct rpc *call)
+{
+	struct fit_conn *c = container_of(call, struct fit_conn, ping);
+
+	store_release(&c->ping_out, false);
+	conn_put(c);
+}
+
+static void ping(struct fit_node *n, struct fit_conn *c)
+{
+	if (load_acquire(&c->ping_out))
+		return;
+	memset(&c->ping, 0, sizeof(c->ping));
+	c->ping.node = n->id;
+	c->ping.op = FIT_OP_PING;
+	c->ping.lane = RPC_LANE_CHANGE;
+	c->ping.done = ping_done;
+	c->ping_out = true;
+	conn_get(c);
+	if (rpc_try_start(&c->ping) < 0) {
+		c->ping_out = false;
+		conn_put(c);
+		return;
+	}
+	count(nr_fit_pings);
+}
+
+/* One look at a node; returns when it wants the next. */
+static u64 node_look(struct fit_node *n, u64 now, u64 late)
+{
+	struct fit_conn *c = n->conn;
+	u64 silent;
+
+	if (c != NULL && load_acquire(&c->failed)) {
+		node_down(n, c->why);
+		return now;
+	}
+	switch (n->state) {
+	case NODE_DOWN:
+		if (!n->wanted || n->id >= self_id)
+			return ~0ULL;
+		if (now < n->retry_ns)
+			return n->retry_ns;
+		node_connect(n);
+		return now + JOIN_NS;
+	case NODE_CONNECTING:
+	case NODE_JOINING:
+		c->began_ns += late;
+		if (now - c->began_ns < JOIN_NS)
+			return c->began_ns + JOIN_NS;
+		node_down(n, "did not finish joining");
+		return now;
+	case NODE_UP:
+	case NODE_SUSPECT:
+		if (late != 0)
+			WRITE_ONCE(c->heard_ns, MIN(READ_ONCE(c->heard_ns) + late, now));
+		silent = now - MIN(READ_ONCE(c->heard_ns), now);
+		if (silent >= fit_dead_ns) {
+			node_down(n, "silent for too long");
+			return now;
+		}
+		if (silent >= fit_suspect_ns && n->state == NODE_UP) {
+			node_step(n, NODE_SUSPECT);
+			pr_warn("fit: %s is silent; calls to it wait", n->name);
+		} else if (silent < fit_suspect_ns && n->state == NODE_SUSPECT) {
+			node_step(n, NODE_UP);
+			pr_note("fit: %s speaks again", n->name);
+		}
+		if (silent >= fit_suspect_ns / 2)
+			ping(n, c);
+		return now + fit_suspect_ns / 2;
+	}
+	return ~0ULL;
+}
+
+static void free_unused(void)
+{
+	for (;;) {
+		struct fit_conn *c;
+
+		spin_lock(&note_lock);
+		c = list_first(&unused, struct fit_conn, unused_link);
+		if (c != NULL)
+			list_del(&c->unused_link);
+		spin_unlock(&note_lock);
+		if (c == NULL)
+			return;
+		conn_release(c);
+	}
+}
+
+static void handle_notes(void)
+{
+	for (;;) {
+		struct note *r;
+
+		spin_lock(&note_lock);
+		r = list_first(&notes, struct note, link);
+		if (r != NULL)
+			list_del(&r->link);
+		spin_unlock(&note_lock);
+		if (r == NULL)
+			return;
+		note_handle(r);
+		if (r->conn != NULL)
+			conn_put(r->conn);
+		kfree(r);
+	}
+}
+
+static void member_thread(void *arg)
+{
+	u64 next = time_mono_ns();
+
+	for (;;) {
+		u64 now = time_mono_ns();
+		u64 late = now > next + LATE_NS ? now - next : 0;
+
+		__atomic_store_n(&kicked, false, __ATOMIC_SEQ_CST);
+		handle_notes();
+		next = ~0ULL;
+		for (unsigned i = 1; i < FIT_MAX_NODES; i++)
+			if (fit_nodes[i].state != NODE_ABSENT)
+				next = MIN(next, node_look(&fit_nodes[i], time_mono_ns(), late));
+		free_unused();
+		(void)waitq_wait_timeout(&thread_wait, load_acquire(&kicked), next == ~0ULL ? 0 : next);
+	}
+}
+
+/* --- asked by everyone --- */
+
+struct fit_conn *fit_node_conn(unsigned node)
+{
+	struct fit_conn *c = NULL;
+	struct fit_node *n;
+
+	if (node == 0 || node >= FIT_MAX_NODES)
+		return NULL;
+	n = &fit_nodes[node];
+	spin_lock(&n->lock);
+	if (n->state == NODE_UP || n->state == NODE_SUSPECT) {
+		c = n->conn;
+		conn_get(c);
+	}
+	spin_unlock(&n->lock);
+	return c;
+}
+
+bool fit_node_up(unsigned node)
+{
+	return node < FIT_MAX_NODES && (READ_ONCE(fit_nodes[node].state) == NODE_UP || READ_ONCE(fit_nodes[node].state) == NODE_SUSPECT);
+}
+
+enum node_role fit_node_role(unsigned node)
+{
+	return node < FIT_MAX_NODES ? fit_nodes[node].role : ROLE_NONE;
+}
+
+const char *fit_node_name(unsigned node)
+{
+	return node < FIT_MAX_NODES && fit_nodes[node].name[0] ? fit_nodes[node].name : "unknown node";
+}
+
+unsigned fit_self(void)
+{
+	return self_id;
+}
+
+static int find_role(enum node_role role)
+{
+	for (unsigned i = 1; i < FIT_MAX_NODES; i++)
+		if (fit_node_up(i) && fit_nodes[i].role == role)
+			return i;
+	return 0;
+}
+
+static bool all_up(void)
+{
+	for (unsigned i = 1; i < FIT_MAX_NODES; i++)
+		if (fit_nodes[i].wanted && !fit_node_up(i))
+			return false;
+	return true;
+}
+
+int fit_wait_role(enum node_role role, u64 timeout_ns)
+{
+	(void)waitq_wait_timeout(&change_wait, find_role(role) != 0, timeout_ns ? time_mono_ns() + timeout_ns : 0);
+	return find_role(role) ?: -ETIMEDOUT;
+}
+
+int fit_wait_all(u64 timeout_ns)
+{
+	(void)waitq_wait_timeout(&change_wait, all_up(), timeout_ns ? time_mono_ns() + timeout_ns : 0);
+	return all_up() ? 0 : -ETIMEDOUT;
+}
+
+void fit_on_change(void (*fn)(unsigned node, enum node_role role, bool up))
+{
+	BUG_ON(nr_watchers == MAX_WATCHERS);
+	watcher[nr_watchers++] = fn;
+}
+
+/* --- start --- */
+
+/* A.B.C.D into host order; *end is what stands behind it */
+static int parse_ip(const char *s, u32 *ip, const char **end)
+{
+	u32 v = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		u32 byte = 0;
+
+		if (*s < '0' || *s > '9')
+			return -EINVAL;
+		while (*s >= '0' && *s <= '9' && byte < 256)
+			byte = byte * 10 + (*s++ - '0');
+		if (byte > 255 || (i < 3 && *s++ != '.'))
+			return -EINVAL;
+		v = v << 8 | byte;
+	}
+	*ip = v;
+	*end = s;
+	return 0;
+}
+
+static u32 parse_number(const char **s)
+{
+	u32 v = 0;
+
+	while (**s >= '0' && **s <= '9' && v < 100000)
+		v = v * 10 + (*(*s)++ - '0');
+	return v;
+}
+
+static int parse_peers(const char *s)
+{
+	while (*s != '\0') {
+		u32 id = parse_number(&s), ip;
+
+		if (id == 0 || id >= FIT_MAX_NODES || id == self_id || *s++ != ':' || parse_ip(s, &ip, &s) < 0)
+			return -EINVAL;
+		fit_nodes[id].ip = ip;
+		fit_nodes[id].wanted = true;
+		fit_nodes[id].state = NODE_DOWN;
+		if (*s == ',')
+			s++;
+		else if (*s != '\0')
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* Say goodbye, so that nobody waits for us to be declared dead. */
+static void leave(void)
+{
+	for (unsigned i = 1; i < FIT_MAX_NODES; i++) {
+		struct fit_conn *c = fit_node_conn(i);
+
+		if (c != NULL) {
+			roce_cm_disconnect(c->cm);
+			conn_put(c);
+		}
+	}
+	thread_sleep_ns(5 * NSEC_PER_MSEC);	/* the farewell has to get out of the door */
+}
+
+int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops)
+{
+	const char *addr = param_str("fit.ip", NULL), *secret = param_str("fit.key", "tangram");
+	const u8 plain[16] = { 0 };
+	u64 half;
+	u32 ip, prefix = 24;
+	int rc;
+
+	fit_ops = ops;
+	fit_nr_ops = nr_ops;
+	self_role = role;
+	self_id = param_u64("fit.node", role, 1, FIT_MAX_NODES - 2);
+	self_incarnation = arch_random();
+	protocol_hash = ops_hash();
+	fit_suspect_ns = param_ns("fit.suspect", 500 * NSEC_PER_MSEC, 10 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
+	fit_dead_ns = param_ns("fit.dead", 2 * NSEC_PER_SEC, 50 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
+	half = siphash(plain, secret, strlen(secret));
+	memcpy(key, &half, 8);
+	half = hash64_2(half, siphash(key, secret, strlen(secret)));
+	memcpy(key + 8, &half, 8);
+	counters_register(&fit_counters);
+	call_init();
+	for (unsigned i = 0; i < FIT_MAX_NODES; i++) {
+		fit_nodes[i].id = i;
+		spin_init(&fit_nodes[i].lock, "fit node", RANK_FIT_NODE);
+		waitq_init(&fit_nodes[i].slot_wait);
+	}
+	if (addr == NULL || parse_ip(addr, &ip, &addr) < 0 || (*addr != '\0' && *addr != '/')) {
+		pr_err("fit: fit.ip=A.B.C.D/LEN is missing or not an address");
+		return -EINVAL;
+	}
+	if (*addr == '/') {
+		addr++;
+		prefix = parse_number(&addr);
+	}
+	if (parse_peers(param_str("fit.peers", "")) < 0) {
+		pr_err("fit: fit.peers=ID:A.B.C.D,... cannot be read: %s", param_str("fit.peers", ""));
+		return -EINVAL;
+	}
+	rc = roce_init(ip, prefix);
+	if (rc < 0) {
+		pr_err("fit: no network: %s", errno_name(rc));
+		return rc;
+	}
+	return serve_init();
+}
+
+void fit_start(void)
+{
+	if (roce_cm_listen(FIT_SERVICE_ID, cm_event, NULL) < 0 ||
+	    thread_spawn(member_thread, NULL, PRIO_HIGH, "fit-member") < 0)
+		panic("fit: no memory to start");
+	power_on_shutdown(leave);
+}

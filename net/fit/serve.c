@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Their calls: decode, run (in the receive path or in a worker), reply.
+ *
+ * A struct served goes: free -> running -> replying -> free. The request's buffer is given back to the receive queue when
+ * the reply is posted; the reply's bytes stay until the caller's NIC has acknowledged them.
+ */
+#include "kernel/param.h"
+#include "kernel/thread.h"
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "mm/slab.h"
+#include "net/fit/member.h"
+
+#define NR_WORKERS_DEFAULT 12
+
+static DEFINE_SPINLOCK(worker_lock, RANK_WORK);
+static struct list worker_queue = LIST_INIT(worker_queue);	/* [worker_lock] struct served */
+static struct waitq worker_wait = WAITQ_INIT(worker_wait);
+
+static struct served *served_of(struct rpc_call *call)
+{
+	return container_of(call, struct served, call);
+}
+
+/* Back to the free list, and on with the backlog. No lock held. */
+static void served_free(struct served *s)
+{
+	struct fit_conn *c = s->conn;
+	struct recv_buf *next;
+
+	if (s->release != NULL)
+		s->release(s->release_arg);
+	s->release = NULL;
+	spin_lock(&c->lock);
+	list_add_tail(&c->free_served, &s->link);
+	next = c->closed ? NULL : list_first(&c->backlog, struct recv_buf, link);
+	if (next != NULL)
+		list_del(&next->link);
+	spin_unlock(&c->lock);
+	if (next != NULL)
+		serve_request_arrived(c, next);
+	conn_put(c);		/* the reference of the call */
+}
+
+void serve_reply_done(struct fit_conn *c, struct served *s)
+{
+	bool posted;
+
+	spin_lock(&c->lock);
+	posted = s->posted;
+	s->posted = false;
+	spin_unlock(&c->lock);
+	if (posted)
+		served_free(s);
+}
+
+/* The QP is gone: replies that it had not delivered are let go. Handlers still running end in rpc_reply(). */
+void serve_end_all(struct fit_conn *c)
+{
+	for (unsigned i = 0; i < FIT_SERVED; i++)
+		serve_reply_done(c, &c->served[i]);
+}
+
+void rpc_reply(struct rpc_call *call, int status)
+{
+	struct served *s = served_of(call);
+	struct fit_conn *c = s->conn;
+	struct roce_send_wr wr = { 0 };
+	bool alive;
+
+	if (status < -4095 || status > 0x7fff)
+		panic("fit: %s answered %d", s->op->name, status);
+	wr.wr_id = WRID_SERVED(s - c->served);
+	wr.opcode = WR_RDMA_WRITE_WITH_IMM;
+	wr.flags = WR_SIGNALED;
+	wr.imm = fit_imm(s->slot, status);
+	wr.remote_addr = s->rep_addr;
+	wr.rkey = s->rep_key;
+	if (status >= 0) {
+		if (s->op->rep_size != 0)
+			wr.sge[wr.nr_sge++] = (struct roce_sge){ s->rep, s->op->rep_size };
+		if (s->bulk_len != 0)
+			wr.sge[wr.nr_sge++] = (struct roce_sge){ (void *)s->bulk, s->bulk_len };
+	}
+	if (s->recv != NULL)
+		conn_post_recv(c, s->recv);	/* before the reply: the caller may use its slot again at once */
+	s->recv = NULL;
+	s->call.bulk = NULL;
+	spin_lock(&c->lock);
+	alive = s->posted = !c->closed && roce_post_send(c->qp, &wr) == 0;
+	spin_unlock(&c->lock);
+	if (!alive)
+		served_free(s);		/* the caller's epoch is over: it has its error already */
+}
+
+void rpc_reply_bulk_ref(struct rpc_call *call, const void *buf, u32 len, void (*release)(void *arg), void *arg)
+{
+	struct served *s = served_of(call);
+
+	BUG_ON(s->release != NULL || len > call->rep_room);
+	s->bulk = buf;
+	s->bulk_len = len;
+	s->release = release;
+	s->release_arg = arg;
+}
+
+int rpc_reply_bulk_copy(struct rpc_call *call, const void *buf, u32 len)
+{
+	void *copy;
+
+	if (len > call->rep_room)
+		return -EMSGSIZE;
+	if (len == 0)
+		return 0;
+	copy = kmalloc(len);
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, buf, len);
+	rpc_reply_bulk_ref(call, copy, len, kfree, copy);
+	return 0;
+}
+
+static void served_queue(struct served *s)
+{
+	count(nr_fit_served_worker);
+	s->call.in_worker = true;
+	spin_lock(&worker_lock);
+	list_add_tail(&worker_queue, &s->link);
+	spin_unlock(&worker_lock);
+	waitq_wake_one(&worker_wait);
+}
+
+static void served_run(struct served *s)
+{
+	int status = s->op->run(&s->call, s->call.req, s->rep);
+
+	if (status == RPC_PENDING)
+		return;			/* the handler's own from here on; s may be gone */
+	if (status == RPC_TO_WORKER) {
+		BUG_ON(s->call.in_worker);
+		served_queue(s);
+		return;
+	}
+	if (!s->call.in_worker)
+		count(nr_fit_served_inline);
+	rpc_reply(&s->call, status);
+}
+
+static void worker(void *arg)
+{
+	for (;;) {
+		struct served *s;
+
+		spin_lock(&worker_lock);
+		s = list_first(&worker_queue, struct served, link);
+		if (s != NULL)
+			list_del(&s->link);
+		spin_unlock(&worker_lock);
+		if (s == NULL)
+			waitq_wait(&worker_wait, !list_empty(&worker_queue));
+		else
+			served_run(s);
+	}
+}
+
+/*
+ * Decode in full before anything else. A request with a good header but a bad rest is answered with an error; one whose
+ * header is not even that cannot be answered: it is counted and dropped (the caller is not one of ours).
+ */
+static int request_check(const struct recv_buf *r, const struct rpc_op **op)
+{
+	const struct fit_request *h = (const struct fit_request *)r->data;
+	u64 want;
+
+	*op = fit_op(le16_get(h->op));
+	if (*op == NULL || (*op)->run == NULL)
+		return -ENOSYS;
+	want = sizeof(*h) + (u64)le16_get(h->req_len) + le32_get(h->bulk_len);
+	if (le16_get(h->req_len) != (*op)->req_size || want != r->len)
+		return -EBADMSG;
+	if (le32_get(h->rep_room) < (*op)->rep_size || le32_get(h->rep_room) > RPC_MAX_REP + RPC_MAX_BULK_IN)
+		return -EMSGSIZE;
+	return 0;
+}
+
+static const struct rpc_op op_refused = { .name = "refused" };
+
+void serve_request_arrived(struct fit_conn *c, struct recv_buf *r)
+{
+	const struct fit_request *h = (const struct fit_request *)r->data;
+	const struct rpc_op *op;
+	struct served *s;
+	int rc;
+
+	if (r->len < sizeof(*h)) {
+		count(nr_fit_bad_requests);
+		conn_post_recv(c, r);
+		return;
+	}
+	spin_lock(&c->lock);
+	s = list_first(&c->free_served, struct served, link);
+	if (s == NULL) {
+		list_add_tail(&c->backlog, &r->link);
+		spin_unlock(&c->lock);
+		return;
+	}
+	list_del(&s->link);
+	spin_unlock(&c->lock);
+
+	count(nr_fit_served);
+	conn_get(c);
+	rc = request_check(r, &op);
+	s->op = rc < 0 ? &op_refused : op;
+	s->slot = le16_get(h->slot);
+	s->rep_key = le32_get(h->rep_key);
+	s->rep_addr = le64_get(h->rep_addr);
+	s->recv = r;
+	s->bulk = NULL;
+	s->bulk_len = 0;
+	s->release = NULL;
+	if (rc < 0) {
+		count(nr_fit_bad_requests);
+		rpc_reply(&s->call, rc);
+		return;
+	}
+	memset(s->rep, 0, op->rep_size);
+	s->call = (struct rpc_call){
+		.node = c->node->id, .op = op->op,
+		.req = h + 1, .bulk = (const u8 *)(h + 1) + op->req_size, .bulk_len = le32_get(h->bulk_len),
+		.rep = s->rep, .rep_room = le32_get(h->rep_room) - op->rep_size,
+	};
+	if (op->class == RPC_WORKER)
+		served_queue(s);
+	else
+		served_run(s);
+}
+
+int serve_init(void)
+{
+	unsigned nr = param_u64("fit.workers", NR_WORKERS_DEFAULT, 1, 64);
+
+	for (unsigned i = 0; i < nr; i++) {
+		int rc = thread_spawn(worker, NULL, PRIO_NORMAL, "fit-worker/%u", i);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
