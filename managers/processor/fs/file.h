@@ -8,6 +8,7 @@
 
 struct object;
 struct inode;
+struct dentry;
 struct file;
 struct poll_table;
 
@@ -32,7 +33,7 @@ struct file {
 	struct mutex pos_lock;
 	u64 pos;			/* [pos_lock] */
 	void *private;			/* the kind's own */
-	char *path;			/* [I] absolute, for /proc; may be NULL */
+	struct dentry *dentry;		/* [I] with a reference: its name, for /proc and *at(); may be NULL */
 };
 
 void file_get(struct file *f);

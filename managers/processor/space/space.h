@@ -34,7 +34,15 @@ struct space {
 	u64 arg_start, arg_end, env_start, env_end;
 	u64 committed;			/* [map_lock] pages charged */
 	u64 footprint;			/* [a] distinct pages touched */
-	void *private;			/* space/'s own */
+	/* space/'s own */
+	struct spinlock vma_lock;	/* RANK_SPACE: the tree of map, for faults, which do not take map_lock */
+	struct space_family *family;	/* [I] spaces with one salt: they fork one after the other */
+	struct { u64 start, end; } closed[2];	/* [pt_lock] faults here wait */
+	struct { u64 start, end; } held[2];	/* [pt_lock] pages here are not flushed */
+	struct waitq open_wait;
+	u64 stack_limit;		/* [I after exec] how far a VMA_GROWSDOWN mapping may grow */
+	int lost;			/* [a] errno: its memory node is dead, or lost a page of it */
+	u32 changes_out;		/* [a] map changes that M has not answered */
 };
 
 /* --- life --- */
@@ -101,6 +109,11 @@ struct object {
 	u16 storage_node;
 	u32 fs, gen;			/* [I] identity of the file; fs 0xffffffff: shared memory without a file */
 	u64 ino;
+	/* space/'s own */
+	u32 opens;			/* [objects lock] opens that M counts */
+	struct list holds;		/* [lock] ranges of pages that are being written or truncated */
+	struct waitq hold_wait;
+	int error;			/* [a] a page could not be written back */
 };
 int __must_check object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out);
 int __must_check object_create_shm(u64 size, struct object **out);
@@ -112,6 +125,7 @@ s64 __must_check object_write(struct object *o, u64 *off, const void *buf, size_
 int __must_check object_truncate(struct object *o, u64 size);
 int __must_check object_sync(struct object *o, bool disk);
 u64 object_size(struct object *o);
+void space_sync_all(void);			/* sync(2): all dirty object pages to M, from there to S and its disks */
 
 /* --- start, and the end-of-run balance --- */
 int space_init(void);			/* parameters pcache.*; called by manager_init before programs may run */

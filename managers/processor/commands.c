@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* See commands.h. Each program that is started has a thread here that waits for its end and reports it. */
+#include "managers/processor/commands.h"
+
+#include "kernel/counter.h"
+#include "kernel/param.h"
+#include "kernel/power.h"
+#include "kernel/thread.h"
+#include "kernel/time.h"
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "managers/control/control.h"
+#include "managers/processor/fs/fs.h"
+#include "managers/processor/process/process.h"
+#include "managers/protocol/protocol.h"
+#include "mm/slab.h"
+#include "net/fit/rpc.h"
+
+#define MAX_WORDS 256
+
+struct run {				/* one program */
+	struct list link;		/* [runs_lock] */
+	u64 id;				/* the host's number; 0: init= */
+	struct process *process;
+	u64 start_ns;
+};
+
+static DEFINE_SPINLOCK(runs_lock, RANK_WORK);
+static struct list runs = LIST_INIT(runs);
+
+static struct file *stdio_open(const char *port, const char *fallback, u32 flags)
+{
+	struct file *f = console_file(port, flags);
+	struct fs_context *c;
+
+	if (f == NULL && fs_context_create(NULL, &c) == 0) {
+		if (fs_open(c, NULL, fallback, flags, 0, &f) < 0)
+			f = NULL;
+		fs_context_put(c);
+	}
+	return f;
+}
+
+static void report_exit(const struct run *r, u32 status)
+{
+	u64 ns = time_mono_ns() - r->start_ns, foot = r->process->footprint;
+	bool by_signal = status & 0x7f;
+
+	counters_log();
+	if (r->id == 0)
+		pr_note("init ended: %s %u", by_signal ? "signal" : "status", by_signal ? status & 0x7f : status >> 8 & 0xff);
+	else
+		control_send("exit %llu %s=%u seconds=%llu.%06llu footprint=%llu", (unsigned long long)r->id,
+			     by_signal ? "signal" : "status", by_signal ? status & 0x7f : status >> 8 & 0xff,
+			     (unsigned long long)(ns / NSEC_PER_SEC), (unsigned long long)(ns % NSEC_PER_SEC / 1000),
+			     (unsigned long long)foot);
+}
+
+static void run_wait(void *arg)
+{
+	struct run *r = arg;
+	u32 status = process_wait_reap(r->process);
+
+	spin_lock(&runs_lock);
+	list_del(&r->link);
+	spin_unlock(&runs_lock);
+	report_exit(r, status);
+	process_put(r->process);
+	if (r->id == 0)
+		cluster_off();
+	kfree(r);
+}
+
+/* 0, or why not */
+static int run_start(u64 id, const char *cwd, char **argv, char **envp)
+{
+	struct run *r = kzalloc(sizeof(*r));
+	struct spawn s = { .path = argv[0], .argv = argv, .envp = envp, .cwd = cwd };
+	int rc = -ENOMEM;
+
+	if (r == NULL)
+		return -ENOMEM;
+	r->id = id;
+	list_init(&r->link);
+	s.stdio[0] = stdio_open("tangram.stdin", "/dev/null", O_RDONLY);
+	s.stdio[1] = stdio_open("tangram.stdout", "/dev/null", O_WRONLY);
+	s.stdio[2] = stdio_open("tangram.stderr", "/dev/null", O_WRONLY);
+	if (s.stdio[0] == NULL || s.stdio[1] == NULL || s.stdio[2] == NULL)
+		goto out;
+	r->start_ns = time_mono_ns();
+	rc = process_spawn(&s, &r->process);
+	if (rc < 0)
+		goto out;
+	spin_lock(&runs_lock);
+	list_add_tail(&runs, &r->link);
+	spin_unlock(&runs_lock);
+	if (id != 0)
+		control_send("started %llu pid=%u ns=%llu", (unsigned long long)id, r->process->pid, (unsigned long long)r->start_ns);
+	rc = thread_spawn(run_wait, r, PRIO_NORMAL, "run-%llu", (unsigned long long)id);
+	if (rc < 0)
+		panic("no memory to wait for a program");
+	r = NULL;
+out:
+	for (int i = 0; i < 3; i++)
+		if (s.stdio[i] != NULL)
+			file_put(s.stdio[i]);
+	kfree(r);
+	return rc;
+}
+
+static const char *exec_why(int rc)
+{
+	switch (rc) {
+	case -ENOENT: return "there is no such program";
+	case -ENOEXEC: return "not a program for this machine (no ELF for x86-64, or cut short)";
+	case -EACCES: return "not an executable file";
+	case -ELIBBAD: return "its interpreter is missing or broken";
+	case -ENOMEM: return "not enough memory";
+	case -EHOSTDOWN: return "a node it needs is down";
+	}
+	return "cannot be started";
+}
+
+static int verb_exec(unsigned argc, char **argv)
+{
+	char *arg[MAX_WORDS + 1], *env[MAX_WORDS + 1];
+	unsigned nr_arg = 0, nr_env = 0;
+	const char *cwd = "/";
+	char word[128];
+	u64 id;
+	int rc;
+
+	if (argc < 3 || str_to_u64(argv[1], &id) < 0 || id == 0) {
+		control_why("usage: exec ID cwd=DIR arg=PROGRAM ...");
+		return -EINVAL;
+	}
+	for (unsigned i = 2; i < argc; i++) {
+		if (strncmp(argv[i], "arg=", 4) == 0 && nr_arg < MAX_WORDS)
+			arg[nr_arg++] = argv[i] + 4;
+		else if (strncmp(argv[i], "env=", 4) == 0 && nr_env < MAX_WORDS)
+			env[nr_env++] = argv[i] + 4;
+		else if (strncmp(argv[i], "cwd=", 4) == 0)
+			cwd = argv[i] + 4;
+	}
+	arg[nr_arg] = env[nr_env] = NULL;
+	rc = nr_arg == 0 ? -EINVAL : param_errors() ? -EINVAL : run_start(id, cwd, arg, env);
+	if (rc < 0)
+		control_send("exit %llu error=%s text=%s", (unsigned long long)id, errno_name(rc),
+			     control_word(word, sizeof(word), param_errors() ? "the kernel's parameters are wrong: see its log" : exec_why(rc)));
+	return CONTROL_ANSWERED;
+}
+
+static int verb_signal(unsigned argc, char **argv)
+{
+	struct siginfo_abi info = { .code = SI_KERNEL };
+	struct run *r;
+	u64 id, sig;
+	int rc = -ESRCH;
+
+	if (argc != 3 || str_to_u64(argv[1], &id) < 0 || str_to_u64(argv[2], &sig) < 0 || sig < 1 || sig > NR_SIGNALS)
+		return -EINVAL;
+	info.signo = sig;
+	spin_lock(&runs_lock);
+	struct process *p = NULL;
+
+	list_for_each(r, &runs, link)
+		if (r->id == id)
+			process_get(p = r->process);
+	spin_unlock(&runs_lock);
+	if (p != NULL) {
+		rc = signal_send_process(p, &info);
+		process_put(p);
+	}
+	return rc;
+}
+
+static int verb_sync(unsigned argc, char **argv)
+{
+	space_sync_all();
+	return 0;
+}
+
+static int verb_drop_caches(unsigned argc, char **argv)
+{
+	struct rpc_memory_drop_caches_rep r;
+	unsigned left = space_balance();
+	int node = fit_wait_role(ROLE_MEMORY, 1);
+
+	if (left != 0)
+		control_why("%u things left over: see the log", left);
+	if (node > 0)
+		(void)!rpc_call(node, RPC_memory_drop_caches, NULL, &r, sizeof(r));
+	return left != 0 ? -EUCLEAN : 0;
+}
+
+void cluster_off(void)
+{
+	space_sync_all();
+	for (enum node_role role = ROLE_MEMORY; role <= ROLE_STORAGE; role++) {
+		int node = fit_wait_role(role, 1);
+		int rc = node < 0 ? 0 : rpc_call(node, role == ROLE_MEMORY ? RPC_memory_shutdown : RPC_storage_shutdown, NULL, NULL, 0);
+
+		if (rc < 0 && rc != -EHOSTDOWN)
+			pr_warn("%s does not shut down: %s", fit_node_name(node), errno_name(rc));
+	}
+	power_off();
+}
+
+static int verb_poweroff(unsigned argc, char **argv)
+{
+	control_send("ok poweroff");
+	cluster_off();
+}
+
+void commands_init(void)
+{
+	control_register("exec", verb_exec);
+	control_register("signal", verb_signal);
+	control_register("sync", verb_sync);
+	control_register("drop-caches", verb_drop_caches);
+	control_register("poweroff", verb_poweroff);
+}
+
+static void init_thread(void *arg)
+{
+	char *argv[MAX_WORDS + 2], *envp[MAX_WORDS + 1];
+	unsigned n = 0, e = 0;
+	const char *s;
+	int rc;
+
+	argv[n++] = (char *)param_str("init", NULL);
+	for (unsigned i = 0; i < MAX_WORDS && (s = param_nth("init.arg", i)) != NULL; i++)
+		argv[n++] = (char *)s;
+	for (unsigned i = 0; i < MAX_WORDS && (s = param_nth("init.env", i)) != NULL; i++)
+		envp[e++] = (char *)s;
+	argv[n] = envp[e] = NULL;
+	rc = run_start(0, "/", argv, envp);
+	if (rc < 0) {
+		pr_err("init=%s: %s (%s)", argv[0], exec_why(rc), errno_name(rc));
+		cluster_off();
+	}
+	thread_exit();
+}
+
+void commands_run_init(void)
+{
+	if (param_str("init", NULL) != NULL && thread_spawn(init_thread, NULL, PRIO_NORMAL, "init") < 0)
+		panic("no memory for init");
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tree of names: dentries, inodes' references, mounts, contexts.
+ *
+ * A dentry's children are cached names, found or known to be missing (inode NULL). Cached dentries that nobody else uses
+ * hang on an LRU list and go when there are too many. All under tree_mutex.
+ */
+#include "managers/processor/fs/dentry.h"
+
+#include "lib/base/errno.h"
+#include "lib/base/string.h"
+#include "lib/base/printk.h"
+#include "managers/protocol/storage_ops.h"
+#include "mm/slab.h"
+#include "net/fit/rpc.h"
+
+#define UNUSED_MAX 4096
+
+DEFINE_MUTEX(tree_mutex, RANK_FS_TREE);
+static struct list unused = LIST_INIT(unused);	/* [tree_mutex] */
+static unsigned nr_unused;			/* [tree_mutex] */
+struct dentry *fs_root;				/* [I after boot] */
+
+struct inode *inode_alloc(const struct inode_ops *ops, u32 mode)
+{
+	struct inode *i = kzalloc(sizeof(*i));
+
+	if (i == NULL)
+		return NULL;
+	ref_init(&i->refs, 1);
+	i->ops = ops;
+	i->type = mode & S_IFMT;
+	i->mode = mode;
+	return i;
+}
+
+void inode_get(struct inode *i)
+{
+	ref_get(&i->refs);
+}
+
+void inode_put(struct inode *i)
+{
+	if (!ref_put(&i->refs))
+		return;
+	if (i->ops->release != NULL)
+		i->ops->release(i);
+	kfree(i);
+}
+
+static void dentry_free(struct dentry *d)
+{
+	struct dentry *parent = d->parent;
+
+	list_del(&d->sibling);
+	if (d->inode != NULL)
+		inode_put(d->inode);
+	kfree(d->name);
+	kfree(d);
+	if (parent != NULL)
+		dentry_put_locked(parent);
+}
+
+/* tree_mutex held. An unused dentry stays for the next walk, unless it has been unhooked. */
+void dentry_put_locked(struct dentry *d)
+{
+	if (!ref_put(&d->refs))
+		return;
+	if (d->dead || (d->parent != NULL && d->parent->inode->no_cache)) {
+		dentry_free(d);
+		return;
+	}
+	list_add_tail(&unused, &d->unused_link);
+	nr_unused++;
+	while (nr_unused > UNUSED_MAX) {
+		struct dentry *old = list_first(&unused, struct dentry, unused_link);
+
+		list_del(&old->unused_link);
+		nr_unused--;
+		dentry_free(old);
+	}
+}
+
+/* tree_mutex held */
+void dentry_get_locked(struct dentry *d)
+{
+	if (ref_read(&d->refs) == 0) {
+		list_del(&d->unused_link);
+		nr_unused--;
+	}
+	ref_get(&d->refs);
+}
+
+void dentry_get(struct dentry *d)
+{
+	ref_get(&d->refs);		/* the caller has one already */
+}
+
+void dentry_put(struct dentry *d)
+{
+	mutex_lock(&tree_mutex);
+	dentry_put_locked(d);
+	mutex_unlock(&tree_mutex);
+}
+
+struct inode *dentry_inode(struct dentry *d)
+{
+	return d->inode;
+}
+
+/* Takes over the inode's reference (NULL: a name that is known to be missing). The child holds its parent. */
+struct dentry *dentry_add_locked(struct dentry *parent, const char *name, size_t len, struct inode *i)
+{
+	struct dentry *d = kzalloc(sizeof(*d));
+
+	if (d != NULL)
+		d->name = kmalloc(len + 1);
+	if (d == NULL || d->name == NULL) {
+		kfree(d);
+		if (i != NULL)
+			inode_put(i);
+		return NULL;
+	}
+	memcpy(d->name, name, len);
+	d->name[len] = '\0';
+	ref_init(&d->refs, 1);
+	list_init(&d->children);
+	list_init(&d->sibling);
+	list_init(&d->unused_link);
+	d->inode = i;
+	d->parent = parent;
+	if (parent != NULL) {
+		dentry_get_locked(parent);
+		list_add_head(&parent->children, &d->sibling);
+	}
+	return d;
+}
+
+struct dentry *dentry_child_locked(struct dentry *parent, const char *name, size_t len)
+{
+	struct dentry *d;
+
+	list_for_each(d, &parent->children, sibling) {
+		if (strncmp(d->name, name, len) == 0 && d->name[len] == '\0') {
+			dentry_get_locked(d);
+			return d;
+		}
+	}
+	return NULL;
+}
+
+/* The name is gone or means something else now: whoever has it open keeps it, new walks look again. */
+void dentry_unhook_locked(struct dentry *d)
+{
+	list_del(&d->sibling);
+	d->dead = true;
+}
+
+void dentry_forget_locked(struct dentry *parent, const char *name)
+{
+	struct dentry *d = dentry_child_locked(parent, name, strlen(name));
+
+	if (d == NULL)
+		return;
+	dentry_unhook_locked(d);
+	dentry_put_locked(d);
+}
+
+s64 dentry_path_locked(struct dentry *d, struct dentry *root, char *buf, size_t size)
+{
+	size_t at = size;
+	bool dead = false;
+
+	while (d != root && d != NULL) {
+		size_t len;
+
+		if (d->covers != NULL) {		/* the root of a mount: its name is the mount point's */
+			d = d->covers;
+			continue;
+		}
+		if (d->parent == NULL)
+			break;
+		dead |= d->dead;
+		len = strlen(d->name);
+		if (at < len + 1)
+			return -ENAMETOOLONG;
+		at -= len;
+		memcpy(buf + at, d->name, len);
+		buf[--at] = '/';
+		d = d->parent;
+	}
+	if (dead)
+		return -ENOENT;
+	if (at == size) {
+		if (at == 0)
+			return -ENAMETOOLONG;
+		buf[--at] = '/';
+	}
+	memmove(buf, buf + at, size - at);
+	if (size - at < size)
+		buf[size - at] = '\0';
+	return size - at;
+}
+
+s64 dentry_path(struct dentry *d, struct dentry *root, char *buf, size_t size)
+{
+	s64 n;
+
+	mutex_lock(&tree_mutex);
+	n = dentry_path_locked(d, root, buf, size);
+	mutex_unlock(&tree_mutex);
+	return n;
+}
+
+s64 fs_readlink(struct dentry *d, char *buf, size_t size)
+{
+	s64 n;
+
+	if (d->inode->type != S_IFLNK)
+		return -EINVAL;
+	mutex_lock(&tree_mutex);
+	n = d->inode->ops->readlink(d->inode, buf, size);
+	mutex_unlock(&tree_mutex);
+	return n;
+}
+
+/* --- contexts --- */
+
+static struct fs_context *context_alloc(struct dentry *cwd, struct dentry *root, u32 umask)
+{
+	struct fs_context *c = kzalloc(sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	ref_init(&c->refs, 1);
+	mutex_init(&c->lock, "fs context", RANK_MUTEX_LEAF);
+	c->cwd = cwd;
+	c->root = root;
+	c->umask = umask;
+	dentry_get(cwd);
+	dentry_get(root);
+	return c;
+}
+
+int fs_context_create(const char *cwd, struct fs_context **out)
+{
+	struct fs_context *c = context_alloc(fs_root, fs_root, 022);
+	struct dentry *d;
+	int rc;
+
+	if (c == NULL)
+		return -ENOMEM;
+	if (cwd != NULL) {
+		rc = fs_lookup(c, NULL, cwd, WALK_FOLLOW | WALK_DIRECTORY, &d);
+		if (rc < 0) {
+			fs_context_put(c);
+			return rc;
+		}
+		dentry_put(c->cwd);
+		c->cwd = d;
+	}
+	*out = c;
+	return 0;
+}
+
+struct fs_context *fs_context_copy(struct fs_context *old)
+{
+	struct fs_context *c;
+
+	mutex_lock(&old->lock);
+	c = context_alloc(old->cwd, old->root, old->umask);
+	mutex_unlock(&old->lock);
+	return c;
+}
+
+void fs_context_get(struct fs_context *c)
+{
+	ref_get(&c->refs);
+}
+
+void fs_context_put(struct fs_context *c)
+{
+	if (!ref_put(&c->refs))
+		return;
+	dentry_put(c->cwd);
+	dentry_put(c->root);
+	kfree(c);
+}
+
+/* --- the tree at boot: what the storage nodes have, each where it says it belongs, then what is made here --- */
+
+static int mount_volumes(unsigned node, bool root)
+{
+	const u32 size = sizeof(struct rpc_storage_mounts_rep) + 32 * sizeof(struct wire_mount);
+	struct rpc_storage_mounts_rep *r = kzalloc(size);
+	const struct wire_mount *m;
+	u32 got;
+	int rc;
+
+	if (r == NULL)
+		return -ENOMEM;
+	rc = rpc_call_bulk(node, RPC_storage_mounts, NULL, NULL, 0, r, size, &got);
+	m = (const struct wire_mount *)(r + 1);
+	for (u32 i = 0; rc >= 0 && i < le32_get(r->nr) && sizeof(*r) + (i + 1) * sizeof(*m) <= got; i++) {
+		char path[sizeof(m->path)];
+		struct inode *inode;
+
+		memcpy(path, m[i].path, sizeof(path));
+		path[sizeof(path) - 1] = '\0';
+		if ((strcmp(path, "/") == 0) != root)
+			continue;
+		inode = storagefs_root(node, le32_get(m[i].fs), le64_get(m[i].root_ino), le32_get(m[i].root_gen), S_IFDIR | 0755);
+		if (inode == NULL)
+			rc = -ENOMEM;
+		else if (fs_mount(path, inode) < 0)
+			pr_warn("fs: %s of %s cannot be mounted", path, fit_node_name(node));
+	}
+	kfree(r);
+	return rc < 0 ? rc : 0;
+}
+
+int fs_init(void)
+{
+	int rc = 0;
+
+	for (int pass = 0; pass < 2; pass++)
+		for (unsigned node = 1; node < FIT_MAX_NODES && rc == 0; node++)
+			if (fit_node_up(node) && fit_node_role(node) == ROLE_STORAGE)
+				rc = mount_volumes(node, pass == 0);
+	if (rc == 0 && fs_root == NULL) {
+		pr_err("fs: no storage node has a volume for /");
+		rc = -ENODEV;
+	}
+	return rc < 0 ? rc : synthfs_init();
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* The tree's insides, for fs/ alone. All under tree_mutex. */
+#ifndef MANAGERS_PROCESSOR_FS_DENTRY_H
+#define MANAGERS_PROCESSOR_FS_DENTRY_H
+
+#include "managers/processor/fs/fs.h"
+
+struct dentry {
+	refcount_t refs;		/* users; 0: cached only, on the LRU list */
+	char *name;			/* [I] */
+	struct dentry *parent;		/* [I] with a reference; NULL: the root of a file system */
+	struct inode *inode;		/* [I] NULL: there is no such name */
+	struct list children, sibling;	/* [tree_mutex] */
+	struct list unused_link;	/* [tree_mutex] */
+	struct dentry *mounted;		/* [tree_mutex] root of what is mounted here */
+	struct dentry *covers;		/* [I] of such a root: where it is mounted */
+	bool dead;			/* [tree_mutex] unhooked from its parent */
+};
+
+extern struct mutex tree_mutex;
+extern struct dentry *fs_root;
+
+void dentry_get_locked(struct dentry *d);
+void dentry_put_locked(struct dentry *d);
+struct dentry *dentry_add_locked(struct dentry *parent, const char *name, size_t len, struct inode *i);
+struct dentry *dentry_child_locked(struct dentry *parent, const char *name, size_t len);	/* with a reference, or NULL */
+s64 dentry_path_locked(struct dentry *d, struct dentry *root, char *buf, size_t size);
+void dentry_unhook_locked(struct dentry *d);
+void dentry_forget_locked(struct dentry *parent, const char *name);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Descriptor tables. A table is shared by CLONE_FILES, copied by fork. */
+#ifndef MANAGERS_PROCESSOR_FD_H
+#define MANAGERS_PROCESSOR_FD_H
+
+#include "managers/processor/fs/file.h"
+
+struct fd_table;
+
+struct fd_table *fd_table_create(void);
+struct fd_table *fd_table_copy(struct fd_table *t);
+struct fd_table *fd_table_unshare(struct fd_table *t);	/* execve: t itself when it is ours alone, else a copy, t put; NULL: no memory, t kept */
+void fd_table_get(struct fd_table *t);
+void fd_table_put(struct fd_table *t);		/* the last put closes all */
+
+/* of the current task's table */
+struct file *fd_get(int fd);					/* with a reference; NULL: not open */
+int __must_check fd_install(struct file *f, bool cloexec);	/* lowest free number, or -EMFILE; on success the reference is the table's */
+int __must_check fd_install_from(struct file *f, int lowest, bool cloexec);
+int __must_check fd_close(int fd);				/* 0 or -EBADF */
+int __must_check fd_dup_to(int from, int to, bool cloexec);	/* dup2 and dup3 without their checks */
+int fd_get_flags(int fd);					/* FD_CLOEXEC or 0, -EBADF */
+int fd_set_flags(int fd, int flags);
+void fd_close_range(unsigned first, unsigned last, bool set_cloexec);	/* close, or only mark */
+
+/* of any table */
+int __must_check fd_install_at(struct fd_table *t, int fd, struct file *f, bool cloexec);	/* takes over the reference */
+void fd_close_on_exec(struct fd_table *t);
+struct file *fd_table_file(struct fd_table *t, int fd);	/* with a reference, or NULL */
+int fd_table_next(struct fd_table *t, int fd);		/* the lowest open number >= fd, or -1 */
+
+#endif

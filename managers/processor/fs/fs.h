@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names: the tree of directories that programs see, made of file systems mounted on each other. The disk's come from
+ * storage nodes (storagefs.c); /proc, /sys and /dev are made here (synthfs.c).
+ *
+ * A dentry is a name in a directory, cached with what stands behind it (or that nothing does). An inode is a file. Both are
+ * counted. One mutex, tree_mutex (RANK_FS_TREE), guards the tree of dentries and is held over a walk, calls to S included.
+ */
+#ifndef MANAGERS_PROCESSOR_FS_H
+#define MANAGERS_PROCESSOR_FS_H
+
+#include "kernel/mutex.h"
+#include "lib/base/atomic.h"
+#include "lib/base/list.h"
+#include "managers/processor/fs/file.h"
+#include "managers/processor/fs/fs_abi.h"
+
+#define PATH_MAX	4096
+#define NAME_MAX	255
+#define SYMLINKS_MAX	40
+
+struct attr {			/* what stat shows */
+	u64 dev, ino, size, blocks, rdev;
+	u32 mode, nlink, uid, gid, blksize;
+	struct { s64 sec; u32 nsec; } atime, mtime, ctime, btime;
+};
+
+struct dentry;
+struct inode;
+
+struct new_file { u32 mode, uid, gid, rdev; };
+
+#define SET_MODE	1
+#define SET_UID		2
+#define SET_GID		4
+#define SET_ATIME	8
+#define SET_MTIME	16
+
+/* Each may sleep; NULL: the file system does not have it (-EPERM, -EROFS or -EINVAL as the man page says). */
+struct inode_ops {
+	int (*lookup)(struct inode *dir, const char *name, struct inode **out);	/* -ENOENT */
+	int (*create)(struct inode *dir, const char *name, const struct new_file *how, struct inode **out);
+	int (*symlink)(struct inode *dir, const char *name, const char *target, const struct new_file *how, struct inode **out);
+	int (*link)(struct inode *dir, const char *name, struct inode *target);
+	int (*unlink)(struct inode *dir, const char *name, bool rmdir);
+	int (*rename)(struct inode *from, const char *old, struct inode *to, const char *new, u32 flags);
+	s64 (*readlink)(struct inode *i, char *buf, size_t size);	/* length; tree_mutex is held */
+	int (*getattr)(struct inode *i, struct attr *a);
+	int (*setattr)(struct inode *i, const struct attr *a, u32 mask);
+	int (*statfs)(struct inode *i, struct statfs_abi *st);
+	int (*open)(struct inode *i, struct file *f);	/* sets f->ops, f->object, f->private */
+	void (*release)(struct inode *i);
+};
+
+struct inode {
+	refcount_t refs;
+	const struct inode_ops *ops;	/* [I] */
+	u32 type;			/* [I] S_IFMT bits */
+	bool no_cache;			/* [I] of a directory: its names come and go by themselves (/proc) */
+	u64 dev;			/* [I] */
+	void *private;			/* [I] the file system's */
+	/* storagefs */
+	u16 node;			/* [I] */
+	u32 fs, gen;			/* [I] */
+	u64 ino;			/* [I] */
+	u32 mode, uid, gid, rdev;	/* [tree_mutex] for permission checks */
+};
+
+struct fs_context {			/* of a task: what CLONE_FS shares */
+	refcount_t refs;
+	struct mutex lock;
+	struct dentry *cwd, *root;	/* [lock] */
+	u32 umask;			/* [lock] */
+};
+
+/* --- contexts --- */
+int fs_context_create(const char *cwd, struct fs_context **out);
+struct fs_context *fs_context_copy(struct fs_context *c);
+void fs_context_get(struct fs_context *c);
+void fs_context_put(struct fs_context *c);
+
+/* --- tree (dentry.c, path.c) --- */
+int fs_init(void);				/* mounts: the storage nodes', then /proc, /sys, /dev */
+int fs_mount(const char *path, struct inode *root);
+struct inode *inode_alloc(const struct inode_ops *ops, u32 mode);
+void inode_get(struct inode *i);
+void inode_put(struct inode *i);
+void dentry_get(struct dentry *d);
+void dentry_put(struct dentry *d);
+struct inode *dentry_inode(struct dentry *d);
+s64 dentry_path(struct dentry *d, struct dentry *root, char *buf, size_t size);	/* "/a/b"; length without NUL, -ENAMETOOLONG */
+
+/* --- walking --- */
+#define WALK_FOLLOW	1	/* the last component too, if it is a symlink */
+#define WALK_PARENT	2	/* stop before the last component: into last */
+#define WALK_DIRECTORY	4	/* the result must be one */
+struct walk {
+	struct dentry *dentry;		/* with a reference */
+	char last[NAME_MAX + 1];	/* WALK_PARENT */
+	bool last_is_dir;		/* ... had a slash behind it */
+};
+/* start: where a relative path begins (the context's cwd when NULL) */
+int __must_check fs_walk(struct fs_context *c, struct dentry *start, const char *path, unsigned flags, struct walk *w);
+int __must_check fs_lookup(struct fs_context *c, struct dentry *start, const char *path, unsigned flags, struct dentry **out);
+
+/* --- what system calls want --- */
+int __must_check fs_open(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, struct file **out);
+int __must_check fs_open_exec(struct fs_context *c, const char *path, struct file **out);	/* x permission; a regular file */
+int __must_check fs_open_inode(struct inode *i, struct dentry *d, u32 flags, struct file **out);
+s64 __must_check fs_readlink(struct dentry *d, char *buf, size_t size);	/* length, no NUL; -EINVAL: not a link */
+int __must_check fs_stat(struct inode *i, struct attr *a);
+int __must_check fs_mknod(struct fs_context *c, struct dentry *start, const char *path, const struct new_file *how);
+int __must_check fs_symlink(struct fs_context *c, struct dentry *start, const char *path, const char *target);
+int __must_check fs_link(struct fs_context *c, struct dentry *from, struct dentry *start, const char *path);
+int __must_check fs_unlink(struct fs_context *c, struct dentry *start, const char *path, bool rmdir);
+int __must_check fs_rename(struct fs_context *c, struct dentry *from_start, const char *from, struct dentry *to_start, const char *to,
+			   u32 flags);
+#define MAY_EXEC	1
+#define MAY_WRITE	2
+#define MAY_READ	4
+int __must_check fs_permission(struct inode *i, unsigned want);		/* of the current process; 0 or -EACCES */
+int __must_check fs_permission_ids(struct inode *i, unsigned want, u32 uid, u32 gid);
+
+struct file *file_alloc(const struct file_ops *ops, u32 flags);
+u32 file_access(const struct file *f);	/* MAY_READ | MAY_WRITE by its open mode */
+
+/* kinds of files */
+extern const struct file_ops regular_ops, directory_ops;
+struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode);
+int synthfs_init(void);			/* builds /proc, /sys, /dev */
+int device_open(u32 rdev, struct file *f);	/* a character device: sets f->ops, or -ENXIO */
+int pipe_create(struct file **r, struct file **w, u32 flags);
+struct file *console_file(const char *port, u32 flags);	/* a console port as a descriptor; NULL: no such port */
+
+#endif

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening, making and removing names; open files' life. */
+#include "lib/base/errno.h"
+#include "lib/base/string.h"
+#include "managers/processor/fs/dentry.h"
+#include "managers/processor/process/process.h"
+#include "mm/slab.h"
+
+struct file *file_alloc(const struct file_ops *ops, u32 flags)
+{
+	struct file *f = kzalloc(sizeof(*f));
+
+	if (f == NULL)
+		return NULL;
+	ref_init(&f->refs, 1);
+	f->ops = ops;
+	f->flags = flags;
+	mutex_init(&f->pos_lock, "file position", RANK_FILE);
+	return f;
+}
+
+void file_get(struct file *f)
+{
+	ref_get(&f->refs);
+}
+
+void file_put(struct file *f)
+{
+	if (!ref_put(&f->refs))
+		return;
+	if (f->ops != NULL && f->ops->release != NULL)
+		f->ops->release(f);
+	if (f->object != NULL)
+		object_put(f->object);
+	if (f->inode != NULL)
+		inode_put(f->inode);
+	if (f->dentry != NULL)
+		dentry_put(f->dentry);
+	kfree(f);
+}
+
+u32 file_access(const struct file *f)
+{
+	switch (f->flags & (O_ACCMODE | O_PATH)) {
+	case O_RDONLY: return MAY_READ;
+	case O_WRONLY: return MAY_WRITE;
+	case O_RDWR: return MAY_READ | MAY_WRITE;
+	}
+	return 0;
+}
+
+int fs_open_inode(struct inode *i, struct dentry *d, u32 flags, struct file **out)
+{
+	struct file *f = file_alloc(NULL, flags & ~(u32)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC));
+	int rc = 0;
+
+	if (f == NULL)
+		return -ENOMEM;
+	inode_get(i);
+	f->inode = i;
+	f->dentry = d;
+	if (d != NULL)
+		dentry_get(d);
+	if (!(flags & O_PATH))
+		rc = i->ops->open != NULL ? i->ops->open(i, f) : -ENXIO;
+	if (rc < 0) {
+		f->ops = NULL;
+		file_put(f);
+		return rc;
+	}
+	*out = f;
+	return 0;
+}
+
+int fs_stat(struct inode *i, struct attr *a)
+{
+	memset(a, 0, sizeof(*a));
+	return i->ops->getattr(i, a);
+}
+
+static void new_file_now(struct new_file *n, u32 mode, u32 umask)
+{
+	struct task *t = thread_current()->task;
+
+	n->mode = mode & ~umask;
+	n->uid = t ? t->process->cred.fsuid : 0;
+	n->gid = t ? t->process->cred.fsgid : 0;
+	n->rdev = 0;
+}
+
+static u32 umask_of(struct fs_context *c)
+{
+	return READ_ONCE(c->umask) & 0777;
+}
+
+/* Parent and last component of what is to be made or removed; the directory must be writable. */
+static int walk_to_change(struct fs_context *c, struct dentry *start, const char *path, struct walk *w)
+{
+	int rc = fs_walk(c, start, path, WALK_PARENT, w);
+
+	if (rc < 0)
+		return rc;
+	if (w->last[0] == '\0' || strcmp(w->last, ".") == 0 || strcmp(w->last, "..") == 0)
+		rc = w->last[0] == '\0' ? -EBUSY : -EINVAL;
+	else
+		rc = 0;
+	if (rc == 0)
+		rc = fs_permission(w->dentry->inode, MAY_WRITE | MAY_EXEC);
+	if (rc < 0)
+		dentry_put(w->dentry);
+	return rc;
+}
+
+static bool name_exists(struct fs_context *c, struct walk *w)
+{
+	struct dentry *d;
+
+	if (fs_lookup(c, w->dentry, w->last, 0, &d) < 0)
+		return false;
+	dentry_put(d);
+	return true;
+}
+
+static void forget(struct dentry *parent, const char *name)
+{
+	mutex_lock(&tree_mutex);
+	dentry_forget_locked(parent, name);
+	mutex_unlock(&tree_mutex);
+}
+
+int fs_mknod(struct fs_context *c, struct dentry *start, const char *path, const struct new_file *how)
+{
+	struct new_file n;
+	struct inode *i;
+	struct walk w;
+	int rc = walk_to_change(c, start, path, &w);
+
+	if (rc < 0)
+		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
+	new_file_now(&n, how->mode, umask_of(c));
+	n.rdev = how->rdev;
+	if (name_exists(c, &w))
+		rc = -EEXIST;
+	else if (w.last_is_dir && (how->mode & S_IFMT) != S_IFDIR)
+		rc = -ENOENT;
+	else if (w.dentry->inode->ops->create == NULL)
+		rc = -EROFS;
+	else
+		rc = w.dentry->inode->ops->create(w.dentry->inode, w.last, &n, &i);
+	if (rc == 0) {
+		inode_put(i);
+		forget(w.dentry, w.last);
+	}
+	dentry_put(w.dentry);
+	return rc;
+}
+
+int fs_symlink(struct fs_context *c, struct dentry *start, const char *path, const char *target)
+{
+	struct new_file n;
+	struct inode *i;
+	struct walk w;
+	int rc = walk_to_change(c, start, path, &w);
+
+	if (rc < 0)
+		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
+	new_file_now(&n, S_IFLNK | 0777, 0);
+	if (name_exists(c, &w))
+		rc = -EEXIST;
+	else if (w.dentry->inode->ops->symlink == NULL)
+		rc = -EPERM;
+	else
+		rc = w.dentry->inode->ops->symlink(w.dentry->inode, w.last, target, &n, &i);
+	if (rc == 0) {
+		inode_put(i);
+		forget(w.dentry, w.last);
+	}
+	dentry_put(w.dentry);
+	return rc;
+}
+
+int fs_link(struct fs_context *c, struct dentry *from, struct dentry *start, const char *path)
+{
+	struct walk w;
+	int rc;
+
+	if (from->inode->type == S_IFDIR)
+		return -EPERM;
+	rc = walk_to_change(c, start, path, &w);
+	if (rc < 0)
+		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
+	if (w.dentry->inode->dev != from->inode->dev)
+		rc = -EXDEV;
+	else if (name_exists(c, &w))
+		rc = -EEXIST;
+	else if (w.dentry->inode->ops->link == NULL)
+		rc = -EPERM;
+	else
+		rc = w.dentry->inode->ops->link(w.dentry->inode, w.last, from->inode);
+	if (rc == 0)
+		forget(w.dentry, w.last);
+	dentry_put(w.dentry);
+	return rc;
+}
+
+/* a sticky directory's names are removed by the owner of the file or the directory only */
+static int sticky_check(struct inode *dir, struct inode *victim)
+{
+	struct task *t = thread_current()->task;
+	u32 uid = t ? t->process->cred.fsuid : 0;
+
+	return uid != 0 && (dir->mode & S_ISVTX) && uid != dir->uid && uid != victim->uid ? -EPERM : 0;
+}
+
+int fs_unlink(struct fs_context *c, struct dentry *start, const char *path, bool rmdir)
+{
+	struct dentry *victim;
+	struct walk w;
+	int rc = walk_to_change(c, start, path, &w);
+
+	if (rc == -EINVAL && rmdir)
+		return path[strlen(path) - 1] == '.' && (strlen(path) < 2 || path[strlen(path) - 2] != '.') ? -EINVAL : -ENOTEMPTY;
+	if (rc == -EINVAL || rc == -EBUSY)
+		return rmdir ? -EBUSY : -EISDIR;
+	if (rc < 0)
+		return rc;
+	rc = fs_lookup(c, w.dentry, w.last, 0, &victim);
+	if (rc == 0) {
+		if (victim->covers != NULL)
+			rc = -EBUSY;
+		else if (rmdir && victim->inode->type != S_IFDIR)
+			rc = -ENOTDIR;
+		else if (!rmdir && victim->inode->type == S_IFDIR)
+			rc = -EISDIR;
+		else if (!rmdir && w.last_is_dir)
+			rc = -ENOTDIR;
+		else
+			rc = sticky_check(w.dentry->inode, victim->inode);
+		if (rc == 0)
+			rc = w.dentry->inode->ops->unlink == NULL ? -EPERM :
+			     w.dentry->inode->ops->unlink(w.dentry->inode, w.last, rmdir);
+		if (rc == 0)
+			forget(w.dentry, w.last);
+		dentry_put(victim);
+	}
+	dentry_put(w.dentry);
+	return rc;
+}
+
+int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from, struct dentry *to_start, const char *to, u32 flags)
+{
+	struct walk a, b;
+	int rc = walk_to_change(c, from_start, from, &a);
+
+	if (rc < 0)
+		return rc == -EINVAL ? -EBUSY : rc;
+	rc = walk_to_change(c, to_start, to, &b);
+	if (rc < 0) {
+		dentry_put(a.dentry);
+		return rc == -EINVAL ? -EBUSY : rc;
+	}
+	if (a.dentry->inode->dev != b.dentry->inode->dev)
+		rc = -EXDEV;
+	else if (a.dentry->inode->ops->rename == NULL)
+		rc = -EROFS;
+	else
+		rc = a.dentry->inode->ops->rename(a.dentry->inode, a.last, b.dentry->inode, b.last, flags);
+	if (rc == 0) {
+		forget(a.dentry, a.last);
+		forget(b.dentry, b.last);
+	}
+	dentry_put(a.dentry);
+	dentry_put(b.dentry);
+	return rc;
+}
+
+/* --- open --- */
+
+static int open_create(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, struct dentry **out)
+{
+	struct new_file n;
+	struct inode *i;
+	struct walk w;
+	int rc;
+
+	for (unsigned tries = 0; tries < 3; tries++) {
+		rc = fs_lookup(c, start, path, flags & (O_NOFOLLOW | O_EXCL) ? 0 : WALK_FOLLOW, out);
+		if (rc == 0 && (flags & O_EXCL)) {
+			dentry_put(*out);
+			return -EEXIST;
+		}
+		if (rc != -ENOENT)
+			return rc;
+		rc = walk_to_change(c, start, path, &w);
+		if (rc < 0)
+			return rc == -EBUSY || rc == -EINVAL ? -EISDIR : rc;
+		new_file_now(&n, S_IFREG | (mode & 07777), umask_of(c));
+		if (w.last_is_dir)
+			rc = -EISDIR;
+		else if (w.dentry->inode->ops->create == NULL)
+			rc = -EROFS;
+		else
+			rc = w.dentry->inode->ops->create(w.dentry->inode, w.last, &n, &i);
+		if (rc == 0) {
+			mutex_lock(&tree_mutex);
+			dentry_forget_locked(w.dentry, w.last);
+			*out = dentry_add_locked(w.dentry, w.last, strlen(w.last), i);
+			mutex_unlock(&tree_mutex);
+			dentry_put(w.dentry);
+			return *out ? 1 : -ENOMEM;		/* 1: made just now */
+		}
+		dentry_put(w.dentry);
+		if (rc != -EEXIST)
+			return rc;
+	}
+	return rc;
+}
+
+static int open_check(struct inode *i, u32 flags, bool fresh)
+{
+	unsigned want = (flags & O_ACCMODE) == O_RDONLY ? MAY_READ : (flags & O_ACCMODE) == O_WRONLY ? MAY_WRITE : MAY_READ | MAY_WRITE;
+
+	if (i->type == S_IFLNK)
+		return -ELOOP;
+	if ((flags & O_DIRECTORY) && i->type != S_IFDIR)
+		return -ENOTDIR;
+	if (i->type == S_IFDIR && ((want & MAY_WRITE) || (flags & (O_CREAT | O_TRUNC))))
+		return -EISDIR;
+	if (i->type == S_IFSOCK)
+		return -ENXIO;
+	if (flags & O_TRUNC)
+		want |= MAY_WRITE;
+	return fresh ? 0 : fs_permission(i, want);
+}
+
+int fs_open(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, struct file **out)
+{
+	struct dentry *d;
+	bool fresh;
+	int rc;
+
+	if ((flags & O_TMPFILE) == O_TMPFILE)
+		return -EOPNOTSUPP;
+	if (flags & O_PATH)
+		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	if (flags & O_CREAT)
+		rc = open_create(c, start, path, flags, mode, &d);
+	else
+		rc = fs_lookup(c, start, path, flags & O_NOFOLLOW ? 0 : WALK_FOLLOW, &d);
+	if (rc < 0)
+		return rc;
+	fresh = rc == 1;
+	rc = flags & O_PATH ? ((flags & O_DIRECTORY) && d->inode->type != S_IFDIR ? -ENOTDIR : 0) : open_check(d->inode, flags, fresh);
+	if (rc == 0)
+		rc = fs_open_inode(d->inode, d, flags, out);
+	dentry_put(d);
+	if (rc == 0 && (flags & O_TRUNC) && !fresh && (*out)->object != NULL) {
+		rc = object_truncate((*out)->object, 0);
+		if (rc < 0)
+			file_put(*out);
+	}
+	return rc;
+}
+
+int fs_open_exec(struct fs_context *c, const char *path, struct file **out)
+{
+	struct dentry *d;
+	int rc = fs_lookup(c, NULL, path, WALK_FOLLOW, &d);
+
+	if (rc < 0)
+		return rc;
+	rc = d->inode->type != S_IFREG ? -EACCES : fs_permission(d->inode, MAY_EXEC);
+	if (rc == 0)
+		rc = fs_open_inode(d->inode, d, O_RDONLY, out);
+	dentry_put(d);
+	return rc;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/* From a path to a dentry: components, symlinks, "..", mounts, permissions (path_resolution(7)). */
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "managers/processor/fs/dentry.h"
+#include "managers/processor/process/process.h"
+#include "mm/slab.h"
+
+int fs_permission_ids(struct inode *i, unsigned want, u32 uid, u32 gid)
+{
+	u32 bits = i->mode;
+
+	if (uid == 0)
+		return (want & MAY_EXEC) && i->type != S_IFDIR && !(bits & 0111) ? -EACCES : 0;
+	if (uid == i->uid)
+		bits >>= 6;
+	else if (gid == i->gid || credentials_in_group(i->gid))
+		bits >>= 3;
+	return (bits & want) == want ? 0 : -EACCES;
+}
+
+int fs_permission(struct inode *i, unsigned want)
+{
+	struct task *t = thread_current()->task;
+
+	if (t == NULL)
+		return fs_permission_ids(i, want, 0, 0);
+	return fs_permission_ids(i, want, t->process->cred.fsuid, t->process->cred.fsgid);
+}
+
+struct walker {
+	struct fs_context *c;
+	struct dentry *at;		/* with a reference */
+	struct dentry *root;		/* with a reference */
+	unsigned links;
+};
+
+static void walker_move(struct walker *k, struct dentry *to)	/* takes over to's reference */
+{
+	dentry_put_locked(k->at);
+	k->at = to;
+}
+
+/* Down through whatever is mounted on it. */
+static void walker_cross(struct walker *k)
+{
+	while (k->at->mounted != NULL) {
+		struct dentry *m = k->at->mounted;
+
+		dentry_get_locked(m);
+		walker_move(k, m);
+	}
+}
+
+static void walker_up(struct walker *k)
+{
+	struct dentry *d = k->at;
+
+	if (d == k->root)
+		return;
+	while (d->parent == NULL && d->covers != NULL)
+		d = d->covers;
+	if (d->parent == NULL)
+		return;
+	dentry_get_locked(d->parent);
+	walker_move(k, d->parent);
+}
+
+/* One name in the directory at k->at: the dentry with a reference, which may be of a missing name. */
+static int step(struct walker *k, const char *name, size_t len, struct dentry **out)
+{
+	struct inode *dir = k->at->inode, *i = NULL;
+	char copy[NAME_MAX + 1];
+	struct dentry *d;
+	int rc;
+
+	if (len > NAME_MAX)
+		return -ENAMETOOLONG;
+	d = dir->no_cache ? NULL : dentry_child_locked(k->at, name, len);
+	if (d == NULL) {
+		memcpy(copy, name, len);
+		copy[len] = '\0';
+		rc = dir->ops->lookup(dir, copy, &i);
+		if (rc < 0 && rc != -ENOENT)
+			return rc;
+		if (rc == -ENOENT && dir->no_cache)
+			return -ENOENT;
+		d = dentry_add_locked(k->at, name, len, rc < 0 ? NULL : i);
+		if (d == NULL)
+			return -ENOMEM;
+	}
+	*out = d;
+	return 0;
+}
+
+static int walk(struct walker *k, const char *path, unsigned flags, struct walk *w);
+
+/* The target of the symlink d, walked from where k stands; d's reference is consumed. */
+static int follow(struct walker *k, struct dentry *d, const char *rest, unsigned flags, struct walk *w)
+{
+	char *buf;
+	s64 len;
+	int rc;
+
+	if (++k->links > SYMLINKS_MAX) {
+		dentry_put_locked(d);
+		return -ELOOP;
+	}
+	buf = kmalloc(2 * PATH_MAX);
+	if (buf == NULL) {
+		dentry_put_locked(d);
+		return -ENOMEM;
+	}
+	len = d->inode->ops->readlink(d->inode, buf, PATH_MAX - 1);
+	dentry_put_locked(d);
+	rc = len < 0 ? (int)len : len == 0 ? -ENOENT : 0;
+	if (rc == 0) {
+		if (len + 1 + strlen(rest) >= 2 * PATH_MAX) {
+			rc = -ENAMETOOLONG;
+		} else {
+			if (*rest != '\0')
+				buf[len++] = '/';
+			str_copy(buf + len, rest, 2 * PATH_MAX - len);
+			rc = walk(k, buf, flags, w);
+		}
+	}
+	kfree(buf);
+	return rc;
+}
+
+/* Leaves k->at at the result, or at the parent with the last component in w->last. */
+static int walk(struct walker *k, const char *path, unsigned flags, struct walk *w)
+{
+	if (*path == '/') {
+		dentry_get_locked(k->root);
+		walker_move(k, k->root);
+		walker_cross(k);
+	}
+	for (;;) {
+		const char *end, *rest;
+		struct dentry *d;
+		bool last, slash;
+		int rc;
+
+		while (*path == '/')
+			path++;
+		for (end = path; *end != '\0' && *end != '/'; end++)
+			;
+		for (rest = end; *rest == '/'; rest++)
+			;
+		last = *rest == '\0';
+		slash = rest != end;
+		if (path == end)
+			return 0;		/* "/", or a trailing slash after what is a directory */
+		if (k->at->inode->type != S_IFDIR)
+			return -ENOTDIR;
+		rc = fs_permission(k->at->inode, MAY_EXEC);
+		if (rc < 0)
+			return rc;
+		if (last && (flags & WALK_PARENT)) {
+			if (end - path > NAME_MAX)
+				return -ENAMETOOLONG;
+			memcpy(w->last, path, end - path);
+			w->last[end - path] = '\0';
+			w->last_is_dir = slash;
+			return 0;
+		}
+		if (end - path == 1 && path[0] == '.') {
+			path = rest;
+			continue;
+		}
+		if (end - path == 2 && path[0] == '.' && path[1] == '.') {
+			walker_up(k);
+			path = rest;
+			continue;
+		}
+		rc = step(k, path, end - path, &d);
+		if (rc < 0)
+			return rc;
+		if (d->inode == NULL) {
+			dentry_put_locked(d);
+			return -ENOENT;
+		}
+		if (d->inode->type == S_IFLNK && (!last || slash || (flags & WALK_FOLLOW)))
+			return follow(k, d, rest, flags | (slash ? WALK_DIRECTORY : 0), w);
+		walker_move(k, d);
+		walker_cross(k);
+		if (slash && k->at->inode->type != S_IFDIR)
+			return -ENOTDIR;
+		path = rest;
+	}
+}
+
+int fs_walk(struct fs_context *c, struct dentry *start, const char *path, unsigned flags, struct walk *w)
+{
+	struct walker k = { .c = c };
+	int rc;
+
+	if (*path == '\0')
+		return -ENOENT;
+	if (strlen(path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	w->last[0] = '\0';
+	mutex_lock(&tree_mutex);
+	k.root = c->root;
+	k.at = start != NULL ? start : c->cwd;
+	dentry_get_locked(k.root);
+	dentry_get_locked(k.at);
+	rc = walk(&k, path, flags, w);
+	if (rc == 0 && (flags & WALK_DIRECTORY) && !(flags & WALK_PARENT) && k.at->inode->type != S_IFDIR)
+		rc = -ENOTDIR;
+	dentry_put_locked(k.root);
+	if (rc == 0)
+		w->dentry = k.at;
+	else
+		dentry_put_locked(k.at);
+	mutex_unlock(&tree_mutex);
+	return rc;
+}
+
+int fs_lookup(struct fs_context *c, struct dentry *start, const char *path, unsigned flags, struct dentry **out)
+{
+	struct walk w;
+	int rc = fs_walk(c, start, path, flags & ~WALK_PARENT, &w);
+
+	if (rc == 0)
+		*out = w.dentry;
+	return rc;
+}
+
+/* Takes over root's reference. */
+int fs_mount(const char *path, struct inode *root)
+{
+	struct dentry *d = dentry_add_locked(NULL, "/", 1, root), *at;
+	struct fs_context *c;
+	int rc;
+
+	if (d == NULL)
+		return -ENOMEM;
+	if (strcmp(path, "/") == 0) {
+		if (fs_root != NULL)
+			return -EBUSY;
+		fs_root = d;
+		return 0;
+	}
+	rc = fs_context_create(NULL, &c);
+	if (rc < 0)
+		return rc;
+	rc = fs_lookup(c, NULL, path, WALK_FOLLOW | WALK_DIRECTORY, &at);
+	fs_context_put(c);
+	if (rc < 0) {
+		pr_warn("fs: nothing to mount on: there is no directory %s", path);
+		return rc;
+	}
+	mutex_lock(&tree_mutex);
+	at->mounted = d;		/* keeps at's reference for ever */
+	d->covers = at;
+	mutex_unlock(&tree_mutex);
+	return 0;
+}

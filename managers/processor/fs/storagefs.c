@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/* Files of the storage nodes: names and attributes by RPC to the node, data through their struct object. */
+#include "kernel/time.h"
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "managers/processor/fs/fs.h"
+#include "managers/processor/process/process.h"
+#include "managers/protocol/storage_ops.h"
+#include "mm/slab.h"
+#include "net/fit/rpc.h"
+
+static const struct inode_ops storage_inode_ops;
+
+#define FILE_ID(q, i) ((q).fs = le32_of((i)->fs), (q).gen = le32_of((i)->gen), (q).ino = le64_of((i)->ino))
+#define NOW(q) do { u64 ns_ = time_wall_ns(); (q).now = le64_of(ns_ / NSEC_PER_SEC); (q).now_ns = le32_of(ns_ % NSEC_PER_SEC); } while (0)
+
+static u64 dev_of(unsigned node, u32 fs)
+{
+	return 0x800 + node * 16 + fs;
+}
+
+static struct inode *inode_of(unsigned node, const struct wire_attr *a)
+{
+	struct inode *i = inode_alloc(&storage_inode_ops, le32_get(a->mode));
+
+	if (i == NULL)
+		return NULL;
+	i->node = node;
+	i->fs = le32_get(a->fs);
+	i->gen = le32_get(a->gen);
+	i->ino = le64_get(a->ino);
+	i->uid = le32_get(a->uid);
+	i->gid = le32_get(a->gid);
+	i->rdev = le32_get(a->rdev);
+	i->dev = dev_of(node, i->fs);
+	return i;
+}
+
+struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode)
+{
+	struct wire_attr a = { 0 };
+
+	a.mode = le32_of(mode);
+	a.fs = le32_of(fs);
+	a.gen = le32_of(gen);
+	a.ino = le64_of(ino);
+	return inode_of(node, &a);
+}
+
+static int result(unsigned node, int rc, const struct wire_attr *a, struct inode **out)
+{
+	if (rc < 0)
+		return rc;
+	*out = inode_of(node, a);
+	return *out ? 0 : -ENOMEM;
+}
+
+static int storage_lookup(struct inode *dir, const char *name, struct inode **out)
+{
+	struct rpc_storage_lookup_req q;
+	struct rpc_storage_lookup_rep r;
+
+	FILE_ID(q, dir);
+	return result(dir->node, rpc_call_bulk(dir->node, RPC_storage_lookup, &q, name, strlen(name), &r, sizeof(r), NULL), &r.attr, out);
+}
+
+static int storage_create(struct inode *dir, const char *name, const struct new_file *how, struct inode **out)
+{
+	struct rpc_storage_create_req q = { 0 };
+	struct rpc_storage_create_rep r;
+
+	FILE_ID(q, dir);
+	NOW(q);
+	q.mode = le32_of(how->mode);
+	q.uid = le32_of(how->uid);
+	q.gid = le32_of(dir->mode & S_ISGID ? dir->gid : how->gid);
+	q.rdev = le32_of(how->rdev);
+	return result(dir->node, rpc_call_bulk(dir->node, RPC_storage_create, &q, name, strlen(name), &r, sizeof(r), NULL), &r.attr, out);
+}
+
+/* Two strings behind each other, as symlink and rename send them. */
+static int call_two(struct inode *dir, unsigned op, const void *q, const char *a, const char *b, void *r, u32 r_size)
+{
+	size_t la = strlen(a), lb = strlen(b);
+	char *both = kmalloc(la + lb);
+	int rc;
+
+	if (both == NULL)
+		return -ENOMEM;
+	memcpy(both, a, la);
+	memcpy(both + la, b, lb);
+	rc = rpc_call_bulk(dir->node, op, q, both, la + lb, r, r_size, NULL);
+	kfree(both);
+	return rc;
+}
+
+static int storage_symlink(struct inode *dir, const char *name, const char *target, const struct new_file *how, struct inode **out)
+{
+	struct rpc_storage_symlink_req q = { 0 };
+	struct rpc_storage_symlink_rep r;
+
+	FILE_ID(q, dir);
+	NOW(q);
+	q.uid = le32_of(how->uid);
+	q.gid = le32_of(how->gid);
+	q.name_len = le32_of(strlen(name));
+	return result(dir->node, call_two(dir, RPC_storage_symlink, &q, name, target, &r, sizeof(r)), &r.attr, out);
+}
+
+static int storage_link(struct inode *dir, const char *name, struct inode *target)
+{
+	struct rpc_storage_link_req q = { 0 };
+	struct rpc_storage_link_rep r;
+
+	FILE_ID(q, target);
+	NOW(q);
+	q.dir_ino = le64_of(dir->ino);
+	q.dir_gen = le32_of(dir->gen);
+	return rpc_call_bulk(dir->node, RPC_storage_link, &q, name, strlen(name), &r, sizeof(r), NULL);
+}
+
+static int storage_unlink(struct inode *dir, const char *name, bool rmdir)
+{
+	struct rpc_storage_unlink_req q = { 0 };
+	struct rpc_storage_unlink_rep r;
+
+	FILE_ID(q, dir);
+	NOW(q);
+	q.rmdir = le32_of(rmdir);
+	return rpc_call_bulk(dir->node, RPC_storage_unlink, &q, name, strlen(name), &r, sizeof(r), NULL);
+}
+
+static int storage_rename(struct inode *from, const char *old, struct inode *to, const char *new, u32 flags)
+{
+	struct rpc_storage_rename_req q = { 0 };
+
+	FILE_ID(q, from);
+	NOW(q);
+	q.new_ino = le64_of(to->ino);
+	q.new_gen = le32_of(to->gen);
+	q.flags = le32_of(flags);
+	q.name_len = le32_of(strlen(old));
+	return call_two(from, RPC_storage_rename, &q, old, new, NULL, 0);
+}
+
+static s64 storage_readlink(struct inode *i, char *buf, size_t size)
+{
+	struct rpc_storage_readlink_req q;
+	struct { struct rpc_storage_readlink_rep r; char text[PATH_MAX]; } __packed *rep = kmalloc(sizeof(*rep));
+	u32 len;
+	int rc;
+
+	if (rep == NULL)
+		return -ENOMEM;
+	FILE_ID(q, i);
+	rc = rpc_call_bulk(i->node, RPC_storage_readlink, &q, NULL, 0, rep, sizeof(*rep), &len);
+	if (rc >= 0) {
+		len = MIN((size_t)len - sizeof(rep->r), size);
+		memcpy(buf, rep->text, len);
+	}
+	kfree(rep);
+	return rc < 0 ? rc : (s64)len;
+}
+
+static void attr_fill(struct inode *i, struct attr *a, const struct wire_attr *w)
+{
+	a->dev = i->dev;
+	a->ino = le64_get(w->ino);
+	a->size = le64_get(w->size);
+	a->blocks = le64_get(w->blocks);
+	a->rdev = le32_get(w->rdev);
+	a->mode = i->mode = le32_get(w->mode);
+	a->nlink = le32_get(w->nlink);
+	a->uid = i->uid = le32_get(w->uid);
+	a->gid = i->gid = le32_get(w->gid);
+	a->blksize = le32_get(w->blksize);
+	a->atime.sec = le64_get(w->atime);
+	a->atime.nsec = le32_get(w->atime_ns);
+	a->mtime.sec = le64_get(w->mtime);
+	a->mtime.nsec = le32_get(w->mtime_ns);
+	a->ctime.sec = le64_get(w->ctime);
+	a->ctime.nsec = le32_get(w->ctime_ns);
+	a->btime.sec = le64_get(w->btime);
+	a->btime.nsec = le32_get(w->btime_ns);
+}
+
+static int storage_getattr(struct inode *i, struct attr *a)
+{
+	struct rpc_storage_getattr_req q;
+	struct rpc_storage_getattr_rep r;
+	int rc;
+
+	FILE_ID(q, i);
+	rc = rpc_call(i->node, RPC_storage_getattr, &q, &r, sizeof(r));
+	if (rc >= 0)
+		attr_fill(i, a, &r.attr);
+	return rc;
+}
+
+static int storage_setattr(struct inode *i, const struct attr *a, u32 mask)
+{
+	struct rpc_storage_setattr_req q = { 0 };
+	struct rpc_storage_setattr_rep r;
+	struct attr now;
+	int rc;
+
+	FILE_ID(q, i);
+	q.mask = le32_of(mask);		/* SET_* are the wire's bits */
+	q.mode = le32_of(a->mode);
+	q.uid = le32_of(a->uid);
+	q.gid = le32_of(a->gid);
+	q.atime = le64_of(a->atime.sec);
+	q.atime_ns = le32_of(a->atime.nsec);
+	q.mtime = le64_of(a->mtime.sec);
+	q.mtime_ns = le32_of(a->mtime.nsec);
+	rc = rpc_call(i->node, RPC_storage_setattr, &q, &r, sizeof(r));
+	if (rc >= 0)
+		attr_fill(i, &now, &r.attr);
+	return rc;
+}
+_Static_assert(SET_MODE == WIRE_SET_MODE && SET_UID == WIRE_SET_UID && SET_GID == WIRE_SET_GID && SET_ATIME == WIRE_SET_ATIME &&
+	       SET_MTIME == WIRE_SET_MTIME, "one set of bits");
+
+static int storage_statfs(struct inode *i, struct statfs_abi *st)
+{
+	struct rpc_storage_statfs_req q = { le32_of(i->fs) };
+	struct rpc_storage_statfs_rep r;
+	int rc = rpc_call(i->node, RPC_storage_statfs, &q, &r, sizeof(r));
+
+	if (rc < 0)
+		return rc;
+	memset(st, 0, sizeof(*st));
+	st->type = le32_get(r.st.type);
+	st->bsize = st->frsize = le32_get(r.st.bsize);
+	st->blocks = le64_get(r.st.blocks);
+	st->bfree = le64_get(r.st.bfree);
+	st->bavail = le64_get(r.st.bavail);
+	st->files = le64_get(r.st.files);
+	st->ffree = le64_get(r.st.ffree);
+	st->namelen = le32_get(r.st.namelen);
+	st->flags = le32_get(r.st.flags);
+	st->fsid[0] = (s32)le64_get(r.st.fsid);
+	st->fsid[1] = (s32)(le64_get(r.st.fsid) >> 32);
+	return 0;
+}
+
+static int storage_open(struct inode *i, struct file *f)
+{
+	switch (i->type) {
+	case S_IFREG:
+		f->ops = &regular_ops;
+		return object_open(i->node, i->fs, i->gen, i->ino, &f->object);
+	case S_IFDIR:
+		f->ops = &directory_ops;
+		return 0;
+	case S_IFCHR:
+		return device_open(i->rdev, f);
+	}
+	return -ENXIO;
+}
+
+static const struct inode_ops storage_inode_ops = {
+	.lookup = storage_lookup, .create = storage_create, .symlink = storage_symlink, .link = storage_link,
+	.unlink = storage_unlink, .rename = storage_rename, .readlink = storage_readlink, .getattr = storage_getattr,
+	.setattr = storage_setattr, .statfs = storage_statfs, .open = storage_open,
+};
+
+/* --- directories --- */
+
+/* One wire record into one of getdents64(2); 0: no room. */
+static size_t put_dirent(u8 *out, size_t room, const struct wire_dirent *d)
+{
+	size_t len = ALIGN_UP(sizeof(struct dirent64_abi) + d->name_len + 1, 8UL);
+	struct dirent64_abi *o = (struct dirent64_abi *)out;
+
+	if (len > room)
+		return 0;
+	memset(o, 0, len);
+	o->ino = le64_get(d->ino);
+	o->off = le64_get(d->cookie);
+	o->reclen = len;
+	o->type = d->type;
+	memcpy(o->name, d->name, d->name_len);
+	return len;
+}
+
+static s64 directory_readdir(struct file *f, void *buf, size_t len)
+{
+	const u32 rep_size = 8192;
+	struct rpc_storage_readdir_req q;
+	struct rpc_storage_readdir_rep *r = kmalloc(rep_size);
+	size_t done = 0, at = sizeof(*r);
+	bool full = false;
+	u32 got;
+	int rc;
+
+	if (r == NULL)
+		return -ENOMEM;
+	FILE_ID(q, f->inode);
+	q.cookie = le64_of(f->pos);
+	rc = rpc_call_bulk(f->inode->node, RPC_storage_readdir, &q, NULL, 0, r, rep_size, &got);
+	while (rc >= 0 && at + sizeof(struct wire_dirent) <= got) {
+		const struct wire_dirent *d = (const void *)((u8 *)r + at);
+		size_t reclen = le16_get(d->reclen), n;
+
+		if (reclen < sizeof(*d) + d->name_len || at + reclen > got) {
+			rc = -EIO;
+			break;
+		}
+		n = put_dirent((u8 *)buf + done, len - done, d);
+		if (n == 0) {
+			full = true;
+			break;
+		}
+		done += n;
+		at += reclen;
+		f->pos = le64_get(d->cookie);
+	}
+	kfree(r);
+	if (rc < 0 && done == 0)
+		return rc;
+	return done == 0 && full ? -EINVAL : (s64)done;
+}
+
+static s64 directory_read(struct file *f, void *buf, size_t len, u64 *pos)
+{
+	return -EISDIR;
+}
+
+static s64 directory_seek(struct file *f, s64 off, int whence)
+{
+	if (whence == SEEK_CUR)
+		off += f->pos;
+	else if (whence != SEEK_SET)
+		return -EINVAL;
+	if (off < 0)
+		return -EINVAL;
+	return f->pos = off;
+}
+
+const struct file_ops directory_ops = { .read = directory_read, .readdir = directory_readdir, .seek = directory_seek };
+
+/* --- regular files --- */
+
+static s64 regular_read(struct file *f, void *buf, size_t len, u64 *pos)
+{
+	s64 n = object_read(f->object, *pos, buf, len);
+
+	if (n > 0)
+		*pos += n;
+	return n;
+}
+
+static s64 regular_write(struct file *f, const void *buf, size_t len, u64 *pos)
+{
+	bool append = READ_ONCE(f->flags) & O_APPEND;
+	u64 at = *pos;
+	s64 n = object_write(f->object, &at, buf, len, append);
+
+	if (n > 0)
+		*pos = at + n;
+	return n;
+}
+
+static s64 regular_seek(struct file *f, s64 off, int whence)
+{
+	u64 size = object_size(f->object);
+
+	switch (whence) {
+	case SEEK_SET: break;
+	case SEEK_CUR: off += f->pos; break;
+	case SEEK_END: off += size; break;
+	case SEEK_DATA:
+		if (off < 0 || (u64)off >= size)
+			return -ENXIO;
+		break;
+	case SEEK_HOLE:
+		if (off < 0 || (u64)off >= size)
+			return -ENXIO;
+		off = size;
+		break;
+	default: return -EINVAL;
+	}
+	if (off < 0)
+		return -EINVAL;
+	return f->pos = off;
+}
+
+const struct file_ops regular_ops = { .read = regular_read, .write = regular_write, .seek = regular_seek };

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Directories whose files are made when they are read: the mechanism behind /proc, /sys and /dev. What is in them is said
+ * by tables (procfs.c): a row is a directory, a text, a link or a device. A text is made whole at its first read and kept with
+ * the open file, so that it does not change under a reader.
+ */
+#include "managers/processor/fs/synthfs.h"
+
+#include "kernel/time.h"
+#include "lib/base/errno.h"
+#include "lib/base/printf.h"
+#include "lib/base/string.h"
+#include "mm/slab.h"
+
+#define TEXT_MAX MIB(1)
+
+struct synth {			/* inode->private */
+	const struct synth_entry *e;
+	u32 pid;
+};
+
+static const struct inode_ops synth_ops;
+
+void text_printf(struct text *t, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	if (t->failed)
+		return;
+	for (;;) {
+		va_start(ap, fmt);
+		n = vsnprintf(t->buf + t->len, t->room - t->len, fmt, ap);
+		va_end(ap);
+		if (t->len + n < t->room)
+			break;
+		size_t room = t->room ? t->room * 2 : 1024;
+		char *buf = room <= TEXT_MAX ? kmalloc(room) : NULL;
+
+		if (buf == NULL) {
+			t->failed = true;
+			return;
+		}
+		if (t->len != 0)
+			memcpy(buf, t->buf, t->len);
+		kfree(t->buf);
+		t->buf = buf;
+		t->room = room;
+	}
+	t->len += n;
+}
+
+static u64 ino_of(const struct synth_entry *e, u32 pid)
+{
+	return ((u64)(uintptr_t)e & 0xffffff) | (u64)pid << 24;
+}
+
+struct inode *synth_inode(const struct synth_entry *e, u32 pid)
+{
+	struct inode *i = inode_alloc(&synth_ops, e->mode);
+	struct synth *s = kmalloc(sizeof(*s));
+
+	if (i == NULL || s == NULL) {
+		kfree(i);
+		kfree(s);
+		return NULL;
+	}
+	s->e = e;
+	s->pid = pid;
+	i->private = s;
+	i->dev = 5;
+	i->ino = ino_of(e, pid);
+	i->rdev = e->rdev;
+	i->no_cache = e->find != NULL || pid != 0;
+	return i;
+}
+
+static void synth_release(struct inode *i)
+{
+	kfree(i->private);
+}
+
+static int synth_lookup(struct inode *dir, const char *name, struct inode **out)
+{
+	const struct synth *s = dir->private;
+
+	for (const struct synth_entry *e = s->e->dir; e != NULL && e->name != NULL; e++) {
+		if (strcmp(e->name, name) == 0) {
+			*out = synth_inode(e, s->pid);
+			return *out ? 0 : -ENOMEM;
+		}
+	}
+	return s->e->find != NULL ? s->e->find(name, s->pid, out) : -ENOENT;
+}
+
+static s64 synth_readlink(struct inode *i, char *buf, size_t size)
+{
+	const struct synth *s = i->private;
+
+	return s->e->link(s->pid, buf, size);
+}
+
+static int synth_getattr(struct inode *i, struct attr *a)
+{
+	u64 now = time_wall_ns();
+
+	a->dev = i->dev;
+	a->ino = i->ino;
+	a->mode = i->mode;
+	a->uid = i->uid;
+	a->gid = i->gid;
+	a->nlink = i->type == S_IFDIR ? 2 : 1;
+	a->rdev = i->rdev;
+	a->blksize = 4096;
+	a->atime.sec = a->mtime.sec = a->ctime.sec = now / NSEC_PER_SEC;
+	return 0;
+}
+
+static int synth_setattr(struct inode *i, const struct attr *a, u32 mask)
+{
+	return i->type == S_IFCHR ? 0 : -EPERM;		/* touch and chmod of /dev/null are harmless */
+}
+
+static int synth_statfs(struct inode *i, struct statfs_abi *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->type = 0x9fa0;		/* proc's number */
+	st->bsize = st->frsize = 4096;
+	st->namelen = NAME_MAX;
+	return 0;
+}
+
+/* --- texts --- */
+
+static s64 text_read(struct file *f, void *buf, size_t len, u64 *pos)
+{
+	const struct synth *s = f->inode->private;
+	struct text *t = f->private;
+	size_t n;
+
+	if (t == NULL) {
+		t = kzalloc(sizeof(*t));
+		if (t == NULL)
+			return -ENOMEM;
+		f->private = t;		/* pos_lock is held by read(); pread() of one open file twice at once makes it twice */
+		s->e->show(t, s->pid);
+	}
+	if (t->failed)
+		return -ENOMEM;
+	if (*pos >= t->len)
+		return 0;
+	n = MIN(len, t->len - *pos);
+	memcpy(buf, t->buf + *pos, n);
+	*pos += n;
+	return n;
+}
+
+static s64 text_seek(struct file *f, s64 off, int whence)
+{
+	if (whence == SEEK_CUR)
+		off += f->pos;
+	else if (whence != SEEK_SET)
+		return -EINVAL;
+	return off < 0 ? -EINVAL : (s64)(f->pos = off);
+}
+
+static void text_release(struct file *f)
+{
+	struct text *t = f->private;
+
+	if (t != NULL)
+		kfree(t->buf);
+	kfree(t);
+}
+
+static const struct file_ops text_ops = { .read = text_read, .seek = text_seek, .release = text_release };
+
+/* --- directories: position 0 and 1 are "." and "..", then the table, then what find's list gives --- */
+
+struct emit { u8 *out; size_t room, done; u64 pos; };
+
+static bool emit(struct emit *m, const char *name, u64 ino, u32 mode)
+{
+	size_t len = ALIGN_UP(sizeof(struct dirent64_abi) + strlen(name) + 1, 8UL);
+	struct dirent64_abi *o = (struct dirent64_abi *)(m->out + m->done);
+
+	if (m->done + len > m->room)
+		return false;
+	memset(o, 0, len);
+	o->ino = ino;
+	o->off = ++m->pos;
+	o->reclen = len;
+	o->type = DT_OF_MODE(mode);
+	memcpy(o->name, name, strlen(name));
+	m->done += len;
+	return true;
+}
+
+static s64 synth_readdir(struct file *f, void *buf, size_t len)
+{
+	const struct synth *s = f->inode->private;
+	struct emit m = { buf, len, 0, f->pos };
+	const struct synth_entry *e = s->e->dir;
+	unsigned nr = 0;
+	char name[16];
+	bool ok = true;
+
+	while (e != NULL && e[nr].name != NULL)
+		nr++;
+	while (ok && m.pos < 2 + nr) {
+		if (m.pos < 2)
+			ok = emit(&m, m.pos == 0 ? "." : "..", f->inode->ino, S_IFDIR);
+		else
+			ok = emit(&m, e[m.pos - 2].name, ino_of(&e[m.pos - 2], s->pid), e[m.pos - 2].mode);
+	}
+	/* numbered names: the position is 2 + nr + number */
+	while (ok && s->e->next != NULL) {
+		s64 n = s->e->next(s->pid, m.pos - 2 - nr);
+
+		if (n < 0)
+			break;
+		snprintf(name, sizeof(name), "%lld", (long long)n);
+		m.pos = 2 + nr + n;
+		ok = emit(&m, name, ino_of(s->e, n), s->e->next_mode);
+	}
+	f->pos = m.pos;
+	return m.done == 0 && !ok ? -EINVAL : (s64)m.done;
+}
+
+static s64 synth_dir_read(struct file *f, void *buf, size_t len, u64 *pos) { return -EISDIR; }
+
+static const struct file_ops synth_dir_ops = { .read = synth_dir_read, .readdir = synth_readdir, .seek = text_seek };
+
+static int synth_open(struct inode *i, struct file *f)
+{
+	const struct synth *s = i->private;
+
+	switch (i->type) {
+	case S_IFDIR:
+		f->ops = &synth_dir_ops;
+		return 0;
+	case S_IFCHR:
+		return device_open(i->rdev, f);
+	case S_IFREG:
+		if ((f->flags & O_ACCMODE) != O_RDONLY || s->e->show == NULL)
+			return -EACCES;
+		f->ops = &text_ops;
+		return 0;
+	}
+	return -ENXIO;
+}
+
+static const struct inode_ops synth_ops = {
+	.lookup = synth_lookup, .readlink = synth_readlink, .getattr = synth_getattr, .setattr = synth_setattr,
+	.statfs = synth_statfs, .open = synth_open, .release = synth_release,
+};

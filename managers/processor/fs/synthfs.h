@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Tables of made-up files; see synthfs.c. */
+#ifndef MANAGERS_PROCESSOR_SYNTHFS_H
+#define MANAGERS_PROCESSOR_SYNTHFS_H
+
+#include "managers/processor/fs/fs.h"
+
+struct text {
+	char *buf;
+	size_t len, room;
+	bool failed;
+};
+void text_printf(struct text *t, const char *fmt, ...) __printf(2, 3);
+
+struct synth_entry {		/* one of dir, show, link, rdev; tables end with a row of zeros */
+	const char *name;
+	u32 mode;		/* S_IFMT and permissions */
+	const struct synth_entry *dir;
+	void (*show)(struct text *t, u32 pid);
+	s64 (*link)(u32 pid, char *buf, size_t size);	/* length of the target */
+	u32 rdev;
+	int (*find)(const char *name, u32 pid, struct inode **out);	/* names beyond the table */
+	s64 (*next)(u32 pid, u64 from);		/* ... the numbers among them: the first above from (from 0: >= 0 at the start), or -1 */
+	u32 next_mode;
+};
+
+struct inode *synth_inode(const struct synth_entry *e, u32 pid);
+
+#endif

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * execve: a new program in a fresh address space. Everything that can fail happens before the old one is given up; what
+ * is reset then stands in one list, exec_reset() (L20).
+ */
+#include "arch/x86/cpu.h"
+#include "arch/x86/fpu.h"
+#include "arch/x86/platform.h"
+#include "arch/x86/uaccess.h"
+#include "kernel/param.h"
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "managers/processor/fs/fd.h"
+#include "managers/processor/fs/fs.h"
+#include "managers/processor/process/process.h"
+#include "managers/processor/syscall/syscall.h"
+#include "mm/slab.h"
+#include "mm/vmalloc.h"
+#include "managers/protocol/memory_ops.h"
+
+#define ARG_MAX_BYTES	MIB(2)
+#define ARG_MAX_STRING	(128 * 1024)
+#define SCRIPT_DEPTH	4
+#define SCRIPT_LINE	256
+
+/* The new program's strings, packed one behind the other: argv first, then envp. */
+struct exec_args {
+	char *buf;
+	size_t used, room;
+	u32 argc, envc;
+};
+
+static int args_reserve(struct exec_args *a, size_t more)
+{
+	size_t room = a->room ? a->room : 4096;
+	char *buf;
+
+	if (a->used + more > ARG_MAX_BYTES)
+		return -E2BIG;
+	while (room < a->used + more)
+		room *= 2;
+	if (room == a->room)
+		return 0;
+	buf = kmalloc(room);
+	if (buf == NULL)
+		return -ENOMEM;
+	if (a->used != 0)
+		memcpy(buf, a->buf, a->used);
+	kfree(a->buf);
+	a->buf = buf;
+	a->room = room;
+	return 0;
+}
+
+static int args_add(struct exec_args *a, const char *s)
+{
+	size_t len = strlen(s) + 1;
+	int rc = args_reserve(a, len);
+
+	if (rc < 0)
+		return rc;
+	memcpy(a->buf + a->used, s, len);
+	a->used += len;
+	return 0;
+}
+
+static int args_add_user(struct exec_args *a, u64 str)
+{
+	size_t room = 1024;
+
+	for (;;) {
+		s64 len;
+		int rc = args_reserve(a, room);
+
+		if (rc < 0)
+			return rc;
+		len = strncpy_from_user(a->buf + a->used, str, room);
+		if (len >= 0) {
+			a->used += len + 1;
+			return 0;
+		}
+		if (len != -ENAMETOOLONG)
+			return len;
+		if (room >= ARG_MAX_STRING)
+			return -E2BIG;
+		room *= 2;
+	}
+}
+
+static int args_add_user_vector(struct exec_args *a, u64 vec, u32 *count)
+{
+	if (vec == 0)
+		return 0;
+	for (;; vec += 8) {
+		u64 str;
+		int rc;
+
+		if (get_user64(&str, vec) < 0)
+			return -EFAULT;
+		if (str == 0)
+			return 0;
+		rc = args_add_user(a, str);
+		if (rc < 0)
+			return rc;
+		++*count;
+	}
+}
+
+/* "#!": argv[0] becomes the interpreter, its one optional argument, the script's path. */
+static int args_put_script(struct exec_args *a, const char *interp, const char *opt, const char *script)
+{
+	const char *add[] = { interp, opt, script };
+	size_t first = a->argc ? strlen(a->buf) + 1 : 0, more = 0;
+	u32 n = 0;
+	char *at;
+	int rc;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(add); i++) {
+		if (add[i] != NULL) {
+			more += strlen(add[i]) + 1;
+			n++;
+		}
+	}
+	rc = args_reserve(a, more);
+	if (rc < 0)
+		return rc;
+	memmove(a->buf + more, a->buf + first, a->used - first);
+	at = a->buf;
+	for (unsigned i = 0; i < ARRAY_SIZE(add); i++) {
+		if (add[i] != NULL) {
+			memcpy(at, add[i], strlen(add[i]) + 1);
+			at += strlen(add[i]) + 1;
+		}
+	}
+	a->used = a->used - first + more;
+	a->argc = a->argc - (a->argc ? 1 : 0) + n;
+	return 0;
+}
+
+/* --- finding the program --- */
+
+struct program {
+	struct file *file, *interp;
+	char *path;		/* as asked for: AT_EXECFN */
+};
+
+static void program_put(struct program *p)
+{
+	if (p->file != NULL)
+		file_put(p->file);
+	if (p->interp != NULL)
+		file_put(p->interp);
+	kfree(p->path);
+	memset(p, 0, sizeof(*p));
+}
+
+/* In place: "interp [arg]" with blanks around. The argument is the rest of the line, as Linux has it. */
+static int script_split(char *line, char **interp, char **opt)
+{
+	char *end = line + strlen(line);
+
+	while (*line == ' ' || *line == '\t')
+		line++;
+	while (end > line && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r'))
+		*--end = '\0';
+	if (*line == '\0')
+		return -ENOEXEC;
+	*interp = line;
+	*opt = NULL;
+	while (*line != '\0' && *line != ' ' && *line != '\t')
+		line++;
+	if (*line == '\0')
+		return 0;
+	*line++ = '\0';
+	while (*line == ' ' || *line == '\t')
+		line++;
+	*opt = line;
+	return 0;
+}
+
+/* Open, probe, follow "#!" lines; on 0 prog->file is an ELF and prog->interp its interpreter or NULL. */
+static int program_find(struct task *t, const char *path, struct exec_args *args, struct program *prog)
+{
+	char text[SCRIPT_LINE];
+	u32 kind;
+	int rc;
+
+	prog->path = kstrdup(path);
+	if (prog->path == NULL)
+		return -ENOMEM;
+	for (unsigned depth = 0;; depth++) {
+		char *interp, *opt, *script;
+
+		if (depth > SCRIPT_DEPTH)
+			return -ELOOP;
+		rc = fs_open_exec(t->fs, path, &prog->file);
+		if (rc < 0)
+			return rc;
+		rc = space_exec_probe(prog->file, &kind, text);
+		if (rc < 0)
+			return rc;
+		if (kind != EXEC_SCRIPT)
+			break;
+		rc = script_split(text, &interp, &opt);
+		if (rc < 0)
+			return rc;
+		rc = args_put_script(args, interp, opt, path);
+		if (rc < 0)
+			return rc;
+		file_put(prog->file);
+		prog->file = NULL;
+		script = kstrdup(interp);
+		kfree(prog->path);
+		prog->path = script;
+		if (script == NULL)
+			return -ENOMEM;
+		path = script;
+	}
+	if (kind == EXEC_INTERP) {
+		rc = fs_open_exec(t->fs, text, &prog->interp);
+		if (rc < 0)
+			return rc == -ENOENT ? -ENOENT : rc == -ENOMEM ? rc : -ELIBBAD;
+	}
+	return 0;
+}
+
+/* --- the stack --- */
+
+/*
+ * From the top down: a zero word, the path, the strings, "x86_64", 16 random bytes; then 16-byte aligned from
+ * below: argc, argv[], NULL, envp[], NULL, auxv (System V ABI, process initialization).
+ */
+static int stack_build(struct space *s, const struct exec_args *a, const struct program *prog, const struct exec_image *img,
+		       const struct credentials *cred, u64 *sp_out)
+{
+	static const char platform[] = "x86_64";
+	const size_t path_len = strlen(prog->path) + 1;
+	u64 at = img->stack_top - 8, path_at, strings_at, platform_at, random_at, *word, random[2];
+	size_t nr_words, n = 0, off = 0;
+	int rc;
+
+	at -= path_len;
+	path_at = at;
+	at -= a->used;
+	strings_at = at;
+	at -= sizeof(platform);
+	platform_at = at;
+	at = ALIGN_DOWN(at - 16, 16UL);
+	random_at = at;
+
+	nr_words = 1 + a->argc + 1 + a->envc + 1 + 2 * 22;
+	word = kcalloc(nr_words, 8);
+	if (word == NULL)
+		return -ENOMEM;
+	word[n++] = a->argc;
+	for (u32 i = 0; i < a->argc + a->envc; i++) {
+		if (i == a->argc)
+			word[n++] = 0;
+		word[n++] = strings_at + off;
+		off += strlen(a->buf + off) + 1;
+	}
+	if (a->envc == 0)
+		word[n++] = 0;
+	word[n++] = 0;
+	const u64 aux[][2] = {
+		{ AT_HWCAP, cpuid(1, 0).edx }, { AT_PAGESZ, PAGE_SIZE }, { AT_CLKTCK, 100 },
+		{ AT_PHDR, img->at_phdr }, { AT_PHENT, img->at_phent }, { AT_PHNUM, img->at_phnum },
+		{ AT_BASE, img->at_base }, { AT_FLAGS, 0 }, { AT_ENTRY, img->at_entry },
+		{ AT_UID, cred->uid }, { AT_EUID, cred->euid }, { AT_GID, cred->gid }, { AT_EGID, cred->egid },
+		{ AT_SECURE, 0 }, { AT_RANDOM, random_at }, { AT_HWCAP2, 0 }, { AT_EXECFN, path_at },
+		{ AT_PLATFORM, platform_at }, { AT_MINSIGSTKSZ, fpu_user_size() + 1024 }, { AT_NULL, 0 },
+	};
+	for (unsigned i = 0; i < ARRAY_SIZE(aux); i++) {
+		word[n++] = aux[i][0];
+		word[n++] = aux[i][1];
+	}
+	BUG_ON(n > nr_words);
+	at = ALIGN_DOWN(at - n * 8, 16UL);
+	random[0] = arch_random();
+	random[1] = arch_random();
+	rc = space_write(s, at, word, n * 8);
+	kfree(word);
+	if (rc == 0)
+		rc = space_write(s, random_at, random, sizeof(random));
+	if (rc == 0)
+		rc = space_write(s, platform_at, platform, sizeof(platform));
+	if (rc == 0 && a->used != 0)
+		rc = space_write(s, strings_at, a->buf, a->used);
+	if (rc == 0)
+		rc = space_write(s, path_at, prog->path, path_len);
+	off = 0;
+	for (u32 i = 0; i < a->argc; i++)
+		off += strlen(a->buf + off) + 1;
+	s->arg_start = strings_at;
+	s->arg_end = s->env_start = strings_at + off;
+	s->env_end = strings_at + a->used;
+	*sp_out = at;
+	return rc;
+}
+
+/* A loaded program in a space of its own, ready to run. */
+static int image_make(struct task *t, struct program *prog, const struct exec_args *a, struct space **out, struct exec_image *img,
+		      u64 *sp)
+{
+	struct process *p = t->process;
+	struct space *s = space_create();
+	int rc;
+
+	if (s == NULL)
+		return -ENOMEM;
+	rc = space_exec(s, prog->file, prog->interp, param_bool("aslr", true), p->rlimit[RLIMIT_STACK].cur, img);
+	if (rc == 0)
+		rc = stack_build(s, a, prog, img, &p->cred, sp);
+	if (rc < 0) {
+		space_put(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+static void regs_begin(struct regs *r, u64 rip, u64 rsp)
+{
+	memset(r, 0, sizeof(*r));
+	r->rip = rip;
+	r->rsp = rsp;
+	r->cs = USER_CS;
+	r->ss = USER_DS;
+	r->rflags = 0x202;
+}
+
+static void process_name(struct process *p, struct program *prog)
+{
+	const char *base = strrchr(prog->path, '/');
+	struct file *old;
+
+	spin_lock(&tree_lock);
+	str_copy(p->comm, base ? base + 1 : prog->path, sizeof(p->comm));
+	old = p->exe;
+	p->exe = prog->file;
+	prog->file = NULL;
+	p->did_exec = true;
+	spin_unlock(&tree_lock);
+	if (old != NULL)
+		file_put(old);
+}
+
+/* --- execve of a running process --- */
+
+static bool alone(struct process *p)
+{
+	return READ_ONCE(p->nr_tasks) == 1;
+}
+
+/* All other threads end; this one becomes the leader. -EAGAIN: another thread was faster, or the process is ending. */
+static int become_alone(struct task *t)
+{
+	struct process *p = t->process;
+	struct task *other;
+
+	spin_lock(&tree_lock);
+	if (p->group_exit || p->exec_task != NULL) {
+		spin_unlock(&tree_lock);
+		return -EAGAIN;
+	}
+	p->exec_task = t;
+	list_for_each(other, &p->tasks, group_link) {
+		if (other != t) {
+			thread_interrupt(other->thread, true);
+			arch_set_notify(other->thread);
+		}
+	}
+	spin_unlock(&tree_lock);
+	waitq_wake_all(&p->task_wait);
+	(void)waitq_wait_killable(&p->task_wait, alone(p) || READ_ONCE(p->group_exit));
+	spin_lock(&tree_lock);
+	p->exec_task = NULL;
+	if (p->group_exit) {
+		spin_unlock(&tree_lock);
+		return -EAGAIN;
+	}
+	if (p->leader != t) {
+		p->leader = t;
+		p->leader_gone = false;
+		tid_take_over_locked(t, p->pid);
+	}
+	spin_unlock(&tree_lock);
+	return 0;
+}
+
+/* The one list of what execve resets. */
+static int exec_reset(struct task *t)
+{
+	struct process *p = t->process;
+	struct fd_table *files = fd_table_unshare(t->files);
+
+	if (files == NULL)
+		return -ENOMEM;
+	t->files = files;
+	fd_close_on_exec(t->files);
+	signal_exec(p);
+	t->altstack_sp = t->altstack_size = 0;
+	t->altstack_flags = SS_DISABLE;
+	t->robust_list = 0;
+	t->set_child_tid = 0;
+	t->restart = NULL;
+	t->restore_blocked = false;
+	fpu_reset(t->thread->ctx.fpu);
+	arch_set_fs_base(0);
+	arch_set_gs_base(0);
+	return 0;
+}
+
+static s64 execve(const char *path, u64 argv, u64 envp, struct regs *r)
+{
+	struct task *t = task_current();
+	struct exec_args args = { 0 };
+	struct program prog = { 0 };
+	struct exec_image img;
+	struct space *fresh, *old;
+	u64 sp;
+	int rc;
+
+	rc = args_add_user_vector(&args, argv, &args.argc);
+	if (rc == 0 && args.argc == 0) {	/* an empty argv[0], as Linux gives programs that count on one */
+		rc = args_add(&args, "");
+		args.argc = 1;
+	}
+	if (rc == 0)
+		rc = args_add_user_vector(&args, envp, &args.envc);
+	if (rc == 0)
+		rc = program_find(t, path, &args, &prog);
+	if (rc == 0)
+		rc = image_make(t, &prog, &args, &fresh, &img, &sp);
+	kfree(args.buf);
+	if (rc < 0)
+		goto put_program;
+	rc = become_alone(t);
+	if (rc == 0)
+		rc = exec_reset(t);
+	if (rc < 0) {
+		space_put(fresh);
+		goto put_program;
+	}
+	/* no way back from here */
+	process_name(t->process, &prog);
+	old = t->space;
+	if (t->clear_child_tid != 0 && put_user32(t->clear_child_tid, 0) == 0)
+		futex_wake(old, t->clear_child_tid, true, 1, FUTEX_BITSET_ANY);
+	t->clear_child_tid = 0;
+	t->space = fresh;
+	arch_set_cr3(fresh->pgd.root);
+	exit_release_vfork(t);
+	space_put(old);
+	program_put(&prog);
+	regs_begin(r, img.entry, sp);
+	return 0;
+
+put_program:
+	program_put(&prog);
+	return rc;
+}
+
+static s64 execve_user(u64 path_user, u64 argv, u64 envp)
+{
+	char *path = kmalloc(PATH_MAX);
+	s64 rc;
+
+	if (path == NULL)
+		return -ENOMEM;
+	rc = strncpy_from_user(path, path_user, PATH_MAX);
+	if (rc == 0)
+		rc = -ENOENT;
+	if (rc > 0)
+		rc = execve(path, argv, envp, arch_user_regs());
+	kfree(path);
+	return rc;
+}
+
+s64 sys_execve(u64 path, u64 argv, u64 envp, u64 a3, u64 a4, u64 a5)
+{
+	return execve_user(path, argv, envp);
+}
+
+/* --- the first program of a new process, started by the kernel --- */
+
+int exec_kernel(struct task *t, const struct spawn *s)
+{
+	struct exec_args args = { 0 };
+	struct program prog = { 0 };
+	struct exec_image img;
+	u64 sp;
+	int rc = 0;
+
+	for (args.argc = 0; rc == 0 && s->argv[args.argc] != NULL; args.argc++)
+		rc = args_add(&args, s->argv[args.argc]);
+	for (args.envc = 0; rc == 0 && s->envp[args.envc] != NULL; args.envc++)
+		rc = args_add(&args, s->envp[args.envc]);
+	if (rc == 0)
+		rc = program_find(t, s->path, &args, &prog);
+	if (rc == 0)
+		rc = image_make(t, &prog, &args, &t->space, &img, &sp);
+	kfree(args.buf);
+	if (rc == 0) {
+		process_name(t->process, &prog);
+		regs_begin(&t->start, img.entry, sp);
+		t->thread->ctx.cr3 = t->space->pgd.root;
+	}
+	program_put(&prog);
+	return rc;
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/* The end of tasks and processes, and waiting for it: exit, exit_group, wait4, waitid. */
+#include "arch/x86/fpu.h"
+#include "arch/x86/uaccess.h"
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "managers/processor/fs/fd.h"
+#include "managers/processor/fs/fs.h"
+#include "managers/processor/process/process.h"
+#include "managers/processor/syscall/syscall.h"
+#include "mm/slab.h"
+
+/* --- ending --- */
+
+/* tree_lock held: parent hears of p's state; info's child fields are filled in here. */
+static void tell_parent_locked(struct process *p, int code, int status)
+{
+	struct siginfo_abi info = { .signo = p->exit_signal, .code = code };
+
+	assert_held(&tree_lock);
+	info.child.pid = p->pid;
+	info.child.uid = p->cred.uid;
+	info.child.status = status;
+	info.child.utime = p->utime_ns / 10000000;
+	if (p->exit_signal != 0 && p->parent != process_init)
+		signal_send_locked(p->parent, NULL, &info);
+	waitq_wake_all(&p->parent->child_wait);
+}
+
+/* Does the parent want no zombies? */
+static bool reap_by_itself_locked(const struct process *p)
+{
+	struct process *parent = p->parent;
+	bool ignored;
+
+	if (parent == process_init)
+		return !p->spawned;
+	if (p->exit_signal != SIGCHLD)
+		return false;
+	spin_lock(&parent->signal_lock);
+	ignored = parent->action[SIGCHLD].handler == SIG_IGN || (parent->action[SIGCHLD].flags & SA_NOCLDWAIT);
+	spin_unlock(&parent->signal_lock);
+	return ignored;
+}
+
+/* tree_lock held. Children go to init; those that are zombies already are nobody's any more. */
+static void orphan_children_locked(struct process *p, struct list *dead)
+{
+	struct process *c, *tmp;
+
+	list_for_each_safe(c, tmp, &p->children, sibling) {
+		list_del(&c->sibling);
+		c->parent = process_init;
+		list_add_tail(&process_init->children, &c->sibling);
+		if (c->state == PROCESS_ZOMBIE) {
+			process_unlink_locked(c);
+			list_add_tail(dead, &c->sibling);
+		}
+	}
+}
+
+static void put_dead(struct list *dead)
+{
+	struct process *p, *tmp;
+
+	list_for_each_safe(p, tmp, dead, sibling) {
+		list_del(&p->sibling);
+		process_put(p);
+	}
+}
+
+static void process_end_locked(struct process *p, struct list *dead)
+{
+	int status = p->exit_status & 0x7f ? (int)(p->exit_status & 0x7f) : (int)(p->exit_status >> 8 & 0xff);
+	int code = !(p->exit_status & 0x7f) ? CLD_EXITED : p->exit_status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+
+	orphan_children_locked(p, dead);
+	p->state = PROCESS_ZOMBIE;
+	tell_parent_locked(p, code, status);
+	if (reap_by_itself_locked(p)) {
+		process_unlink_locked(p);
+		list_add_tail(dead, &p->sibling);
+	}
+}
+
+/* The address space goes first: a parent that sees its child's end sees its memory free, too. */
+static void release_memory(struct task *t)
+{
+	struct space *s = t->space;
+	u64 ctid = t->clear_child_tid;
+
+	futex_exit_robust(t);
+	if (ctid != 0) {
+		t->clear_child_tid = 0;
+		if (put_user32(ctid, 0) == 0)
+			futex_wake(s, ctid, true, 1, FUTEX_BITSET_ANY);
+	}
+	exit_release_vfork(t);
+	spin_lock(&tree_lock);
+	t->process->footprint = MAX(t->process->footprint, s->footprint);
+	spin_unlock(&tree_lock);
+	arch_set_cr3(0);
+	t->space = NULL;
+	space_put(s);
+}
+
+void __noreturn task_exit(u32 status)
+{
+	struct thread *self = thread_current();
+	struct task *t = self->task;
+	struct process *p = t->process;
+	struct file *exe = NULL;
+	struct list dead = LIST_INIT(dead);
+	bool last;
+
+	t->exiting = true;
+	release_memory(t);
+	fd_table_put(t->files);
+	t->files = NULL;
+	fs_context_put(t->fs);
+	t->fs = NULL;
+
+	spin_lock(&tree_lock);
+	list_del(&t->group_link);
+	tid_free_locked(t);
+	p->nr_tasks--;
+	p->utime_ns += self->runtime_ns;
+	last = p->nr_tasks == 0;
+	if (!p->group_exit && (t == p->leader || last))
+		p->exit_status = status;
+	if (t == p->leader) {
+		p->leader = NULL;
+		p->leader_gone = true;
+	}
+	if (last) {
+		exe = p->exe;
+		p->exe = NULL;
+	}
+	spin_unlock(&tree_lock);
+	if (last) {
+		timer_cancel_sync(&p->itimer_real);
+		if (exe != NULL)
+			file_put(exe);
+		spin_lock(&tree_lock);
+		process_end_locked(p, &dead);
+		spin_unlock(&tree_lock);
+		put_dead(&dead);
+	} else {
+		waitq_wake_all(&p->task_wait);
+	}
+
+	preempt_disable();
+	struct fpu_state *fpu = self->ctx.fpu;
+	self->ctx.fpu = NULL;
+	preempt_enable();
+	fpu_free(fpu);
+	self->task = NULL;
+	task_free(t);
+	thread_put(self);
+	thread_exit();
+}
+
+void process_exit_group(struct process *p, u32 status)
+{
+	struct task *t;
+
+	spin_lock(&tree_lock);
+	if (!p->group_exit) {
+		p->group_exit = true;
+		p->exit_status = status;
+	}
+	list_for_each(t, &p->tasks, group_link) {
+		thread_interrupt(t->thread, true);
+		arch_set_notify(t->thread);
+	}
+	waitq_wake_all(&p->task_wait);
+	spin_unlock(&tree_lock);
+}
+
+void task_exit_if_killed(void)
+{
+	struct task *t = task_current();
+	struct process *p = t->process;
+
+	if (READ_ONCE(p->group_exit) || (READ_ONCE(p->exec_task) != NULL && READ_ONCE(p->exec_task) != t))
+		task_exit(READ_ONCE(p->exit_status));
+}
+
+s64 sys_exit(u64 code, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	task_exit((code & 0xff) << 8);
+}
+
+s64 sys_exit_group(u64 code, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	process_exit_group(process_current(), (code & 0xff) << 8);
+	task_exit((code & 0xff) << 8);
+}
+
+/* --- waiting --- */
+
+struct wait_for {
+	int type;			/* P_ALL, P_PID, P_PGID */
+	u32 id;
+	int options;			/* WNOHANG and what to report */
+	/* found */
+	struct process *child;		/* with a reference when reaped */
+	bool reaped;
+	u32 pid, uid, status, code;	/* code: CLD_* */
+	u64 cpu_ns;
+};
+
+static bool wait_matches(const struct wait_for *w, const struct process *c)
+{
+	return w->type == P_ALL || (w->type == P_PID && c->pid == w->id) || (w->type == P_PGID && c->pgid == w->id);
+}
+
+static void wait_take(struct wait_for *w, struct process *c, u32 status, u32 code)
+{
+	w->child = c;
+	w->pid = c->pid;
+	w->uid = c->cred.uid;
+	w->status = status;
+	w->code = code;
+}
+
+/* tree_lock held. 1: found; 0: there are children, none has anything to say; -ECHILD */
+static int wait_scan_locked(struct wait_for *w, struct process *self)
+{
+	struct process *c;
+	bool any = false;
+
+	list_for_each(c, &self->children, sibling) {
+		if (!wait_matches(w, c))
+			continue;
+		any = true;
+		if (c->state == PROCESS_ZOMBIE && (w->options & WEXITED)) {
+			wait_take(w, c, c->exit_status, !(c->exit_status & 0x7f) ? CLD_EXITED :
+				  c->exit_status & 0x80 ? CLD_DUMPED : CLD_KILLED);
+			w->cpu_ns = c->utime_ns + c->ctime_ns;
+			if (!(w->options & WNOWAIT)) {
+				self->ctime_ns += w->cpu_ns;
+				self->footprint = MAX(self->footprint, c->footprint);
+				process_unlink_locked(c);
+				w->reaped = true;
+			}
+			return 1;
+		}
+		if (c->stopped && !c->stop_reported && (w->options & WSTOPPED)) {
+			wait_take(w, c, (u32)c->stop_signal << 8 | 0x7f, CLD_STOPPED);
+			if (!(w->options & WNOWAIT))
+				c->stop_reported = true;
+			return 1;
+		}
+		if (c->continued && (w->options & WCONTINUED)) {
+			wait_take(w, c, 0xffff, CLD_CONTINUED);
+			if (!(w->options & WNOWAIT))
+				c->continued = false;
+			return 1;
+		}
+	}
+	return any ? 0 : -ECHILD;
+}
+
+static int wait_scan(struct wait_for *w, struct process *self)
+{
+	int rc;
+
+	spin_lock(&tree_lock);
+	rc = wait_scan_locked(w, self);
+	spin_unlock(&tree_lock);
+	return rc;
+}
+
+/* 1: w is filled in; 0: nothing yet (WNOHANG); -ECHILD, -ERESTARTSYS */
+static int wait_child(struct wait_for *w)
+{
+	struct process *self = process_current();
+	int rc, found = 0;
+
+	if (w->options & WNOHANG) {
+		found = wait_scan(w, self);
+	} else {
+		rc = waitq_wait_intr(&self->child_wait, (found = wait_scan(w, self)) != 0, 0);
+		if (rc < 0 && found == 0)
+			return -ERESTARTSYS;
+	}
+	if (w->reaped)
+		process_put(w->child);
+	return found;
+}
+
+u32 process_wait_reap(struct process *p)
+{
+	u32 status;
+
+	waitq_wait(&process_init->child_wait, READ_ONCE(p->state) == PROCESS_ZOMBIE);
+	spin_lock(&tree_lock);
+	status = p->exit_status;
+	process_unlink_locked(p);
+	spin_unlock(&tree_lock);
+	process_put(p);			/* the tree's; the caller has its own */
+	return status;
+}
+
+static int put_rusage(u64 user, u64 cpu_ns)
+{
+	struct rusage_abi ru = { 0 };
+
+	if (user == 0)
+		return 0;
+	ru.utime.sec = cpu_ns / NSEC_PER_SEC;
+	ru.utime.usec = cpu_ns % NSEC_PER_SEC / 1000;
+	return copy_to_user(user, &ru, sizeof(ru));
+}
+
+s64 sys_wait4(u64 pid, u64 status, u64 options, u64 rusage, u64 a4, u64 a5)
+{
+	struct wait_for w = { .options = options | WEXITED };
+	s32 id = pid;
+	int rc;
+
+	if (options & ~(u64)(WNOHANG | WUNTRACED | WCONTINUED | 0x60000000 | 0x80000000))
+		return -EINVAL;
+	if (id == (s32)0x80000000)
+		return -ESRCH;
+	if (id > 0) {
+		w.type = P_PID;
+		w.id = id;
+	} else if (id == -1) {
+		w.type = P_ALL;
+	} else {
+		w.type = P_PGID;
+		w.id = id == 0 ? READ_ONCE(process_current()->pgid) : (u32)-id;
+	}
+	rc = wait_child(&w);
+	if (rc <= 0)
+		return rc;
+	if (status != 0 && put_user32(status, w.status) < 0)
+		return -EFAULT;
+	if (put_rusage(rusage, w.cpu_ns) < 0)
+		return -EFAULT;
+	return w.pid;
+}
+
+s64 sys_waitid(u64 type, u64 id, u64 info, u64 options, u64 rusage, u64 a5)
+{
+	struct wait_for w = { .type = type, .id = id, .options = options };
+	struct siginfo_abi si = { 0 };
+	int rc;
+
+	if (options & ~(u64)(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | 0xe0000000) ||
+	    !(options & (WEXITED | WSTOPPED | WCONTINUED)) || type > P_PGID)
+		return -EINVAL;
+	if (type == P_PGID && id == 0)
+		w.id = READ_ONCE(process_current()->pgid);
+	rc = wait_child(&w);
+	if (rc < 0)
+		return rc;
+	if (rc > 0) {
+		si.signo = SIGCHLD;
+		si.code = w.code;
+		si.child.pid = w.pid;
+		si.child.uid = w.uid;
+		si.child.status = w.code == CLD_EXITED ? w.status >> 8 & 0xff : w.code == CLD_STOPPED ? w.status >> 8 & 0xff :
+				  w.code == CLD_CONTINUED ? SIGCONT : w.status & 0x7f;
+		if (put_rusage(rusage, w.cpu_ns) < 0)
+			return -EFAULT;
+	}
+	if (info != 0 && copy_to_user(info, &si, sizeof(si)) < 0)
+		return -EFAULT;
+	return 0;
+}

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Futexes. A waiter goes on its bucket's list first and reads the word then, outside the lock (the read may fault): a wake that
+ * comes after the word was changed finds it there, so none is lost. Waiters live on their thread's stack and leave the
+ * list under the bucket's lock.
+ */
+#include "arch/x86/uaccess.h"
+#include "lib/base/errno.h"
+#include "lib/hash.h"
+#include "managers/processor/process/process.h"
+#include "managers/processor/syscall/syscall.h"
+
+#define BUCKET_BITS	8
+#define NR_BUCKETS	(1 << BUCKET_BITS)
+
+struct bucket {
+	struct spinlock lock;
+	struct list waiters;		/* [lock] */
+};
+
+struct futex_waiter {
+	struct list link;		/* [bucket's lock] */
+	struct futex_key key;		/* [bucket's lock] requeue changes it */
+	struct bucket *bucket;		/* [a] */
+	u32 bitset;			/* [I] */
+	bool woken;			/* [a] */
+	struct waitq wait;
+};
+
+static struct bucket buckets[NR_BUCKETS];
+
+void futex_init(void)
+{
+	for (unsigned i = 0; i < NR_BUCKETS; i++) {
+		spin_init(&buckets[i].lock, "futex", RANK_FUTEX);
+		list_init(&buckets[i].waiters);
+	}
+}
+
+static struct bucket *bucket_of(const struct futex_key *k)
+{
+	return &buckets[hash_bits(hash64_2(k->space, k->index << 12 | k->offset), BUCKET_BITS)];
+}
+
+static bool key_equal(const struct futex_key *a, const struct futex_key *b)
+{
+	return a->space == b->space && a->index == b->index && a->offset == b->offset;
+}
+
+/* The bucket a waiter is on, locked; requeue may move it while we look. */
+static struct bucket *waiter_lock(struct futex_waiter *w)
+{
+	for (;;) {
+		struct bucket *b = load_acquire(&w->bucket);
+
+		spin_lock(&b->lock);
+		if (b == w->bucket)
+			return b;
+		spin_unlock(&b->lock);
+	}
+}
+
+/* true: a wake had taken it off before */
+static bool waiter_leave(struct futex_waiter *w)
+{
+	struct bucket *b = waiter_lock(w);
+	bool woken = w->woken;
+
+	if (!woken)
+		list_del(&w->link);
+	spin_unlock(&b->lock);
+	return woken;
+}
+
+static void wake_locked(struct futex_waiter *w)
+{
+	list_del(&w->link);
+	store_release(&w->woken, true);
+	waitq_wake_all(&w->wait);	/* under the bucket's lock: w cannot go before waiter_leave() */
+}
+
+static int futex_wait(u64 va, bool shared, u32 val, u32 bitset, u64 deadline)
+{
+	struct futex_waiter w = { .bitset = bitset };
+	struct space *s = task_current()->space;
+	u32 seen;
+	int rc;
+
+	if (bitset == 0)
+		return -EINVAL;
+	if (get_user32(&seen, va) < 0)		/* brings the page in, so that the key can be told */
+		return -EFAULT;
+	rc = space_futex_key(s, va, shared, &w.key);
+	if (rc < 0)
+		return rc;
+	list_init(&w.link);
+	waitq_init(&w.wait);
+	w.bucket = bucket_of(&w.key);
+	spin_lock(&w.bucket->lock);
+	list_add_tail(&w.bucket->waiters, &w.link);
+	spin_unlock(&w.bucket->lock);
+	if (get_user32(&seen, va) < 0)
+		return waiter_leave(&w) ? 0 : -EFAULT;
+	if (seen != val)
+		return waiter_leave(&w) ? 0 : -EAGAIN;
+	rc = waitq_wait_intr(&w.wait, load_acquire(&w.woken), deadline);
+	if (waiter_leave(&w))
+		return 0;
+	return rc == -ETIMEDOUT ? -ETIMEDOUT : -ERESTARTSYS;
+}
+
+int futex_wake(struct space *s, u64 va, bool shared, unsigned nr, u32 bitset)
+{
+	struct futex_waiter *w, *tmp;
+	struct futex_key key;
+	struct bucket *b;
+	int rc, woken = 0;
+
+	if (bitset == 0 || (va & 3))
+		return -EINVAL;
+	rc = space_futex_key(s, va, shared, &key);
+	if (rc < 0)
+		return rc;
+	b = bucket_of(&key);
+	spin_lock(&b->lock);
+	list_for_each_safe(w, tmp, &b->waiters, link) {
+		if ((unsigned)woken >= nr)
+			break;
+		if (key_equal(&w->key, &key) && (w->bitset & bitset)) {
+			wake_locked(w);
+			woken++;
+		}
+	}
+	spin_unlock(&b->lock);
+	return woken;
+}
+
+static void two_lock(struct bucket *a, struct bucket *b)
+{
+	struct bucket *first = a < b ? a : b, *second = a < b ? b : a;
+
+	spin_lock(&first->lock);
+	if (first != second)
+		spin_lock_nested(&second->lock);
+}
+
+static void two_unlock(struct bucket *a, struct bucket *b)
+{
+	struct bucket *first = a < b ? a : b, *second = a < b ? b : a;
+
+	if (first != second)
+		spin_unlock(&second->lock);
+	spin_unlock(&first->lock);
+}
+
+static int futex_requeue(u64 va, bool shared, u64 va2, unsigned nr_wake, unsigned nr_move, const u32 *cmp)
+{
+	struct space *s = task_current()->space;
+	struct futex_waiter *w, *tmp;
+	struct futex_key key, key2;
+	struct bucket *b, *b2;
+	unsigned woken = 0, moved = 0;
+	u32 seen;
+	int rc;
+
+	if ((va | va2) & 3)
+		return -EINVAL;
+	if (get_user32(&seen, va) < 0 || (rc = space_futex_key(s, va, shared, &key)) < 0 ||
+	    (rc = space_futex_key(s, va2, shared, &key2)) < 0)
+		return -EFAULT;
+	if (cmp != NULL && seen != *cmp)
+		return -EAGAIN;
+	b = bucket_of(&key);
+	b2 = bucket_of(&key2);
+	two_lock(b, b2);
+	list_for_each_safe(w, tmp, &b->waiters, link) {
+		if (!key_equal(&w->key, &key))
+			continue;
+		if (woken < nr_wake) {
+			wake_locked(w);
+			woken++;
+		} else if (moved < nr_move) {
+			list_del(&w->link);
+			w->key = key2;
+			store_release(&w->bucket, b2);
+			list_add_tail(&b2->waiters, &w->link);
+			moved++;
+		} else {
+			break;
+		}
+	}
+	two_unlock(b, b2);
+	return cmp != NULL ? (int)(woken + moved) : (int)woken;
+}
+
+/* FUTEX_WAKE_OP's word: op, comparison, two 12-bit arguments (futex(2)) */
+static int wake_op_apply(u64 va, u32 code, bool *also)
+{
+	int op = code >> 28 & 7, cmp = code >> 24 & 15;
+	s32 oparg = (s32)(code << 8) >> 20, cmparg = (s32)(code << 20) >> 20;
+	u32 old, new, seen;
+
+	if (code & (8U << 28))
+		oparg = 1 << (oparg & 31);
+	do {
+		if (get_user32(&old, va) < 0)
+			return -EFAULT;
+		switch (op) {
+		case 0: new = oparg; break;
+		case 1: new = old + oparg; break;
+		case 2: new = old | oparg; break;
+		case 3: new = old & ~oparg; break;
+		case 4: new = old ^ oparg; break;
+		default: return -ENOSYS;
+		}
+		if (cmpxchg_user32(va, old, new, &seen) < 0)
+			return -EFAULT;
+	} while (seen != old);
+	switch (cmp) {
+	case 0: *also = (s32)old == cmparg; break;
+	case 1: *also = (s32)old != cmparg; break;
+	case 2: *also = (s32)old < cmparg; break;
+	case 3: *also = (s32)old <= cmparg; break;
+	case 4: *also = (s32)old > cmparg; break;
+	case 5: *also = (s32)old >= cmparg; break;
+	default: return -ENOSYS;
+	}
+	return 0;
+}
+
+static int futex_wake_op(u64 va, bool shared, u64 va2, unsigned nr, unsigned nr2, u32 code)
+{
+	struct space *s = task_current()->space;
+	bool also;
+	int rc, woken;
+
+	if ((va | va2) & 3)
+		return -EINVAL;
+	rc = wake_op_apply(va2, code, &also);
+	if (rc < 0)
+		return rc;
+	woken = futex_wake(s, va, shared, nr, FUTEX_BITSET_ANY);
+	if (woken >= 0 && also) {
+		rc = futex_wake(s, va2, shared, nr2, FUTEX_BITSET_ANY);
+		woken = rc < 0 ? rc : woken + rc;
+	}
+	return woken;
+}
+
+/* 0: *deadline is monotonic, 0 for none */
+static int futex_deadline(u64 user, int cmd, u32 op, u64 *deadline)
+{
+	struct timespec_abi ts;
+	u64 ns, now;
+
+	*deadline = 0;
+	if (user == 0)
+		return 0;
+	if (copy_from_user(&ts, user, sizeof(ts)) < 0)
+		return -EFAULT;
+	if (ts.sec < 0 || ts.nsec < 0 || ts.nsec >= (s64)NSEC_PER_SEC)
+		return -EINVAL;
+	ns = ts.sec > 4000000000LL ? ~0ULL >> 1 : (u64)ts.sec * NSEC_PER_SEC + ts.nsec;
+	if (cmd == FUTEX_WAIT) {
+		*deadline = time_mono_ns() + ns;
+	} else if (op & FUTEX_CLOCK_REALTIME) {
+		now = time_wall_ns();
+		*deadline = time_mono_ns() + (ns > now ? ns - now : 0);
+	} else {
+		*deadline = ns;
+	}
+	*deadline = MAX(*deadline, 1ULL);
+	return 0;
+}
+
+s64 sys_futex(u64 va, u64 op, u64 val, u64 timeout, u64 va2, u64 val3)
+{
+	int cmd = op & FUTEX_CMD_MASK, rc;
+	bool shared = !(op & FUTEX_PRIVATE_FLAG);
+	struct space *s = task_current()->space;
+	u32 cmp = val3;
+	u64 deadline;
+
+	if ((op & FUTEX_CLOCK_REALTIME) && cmd != FUTEX_WAIT_BITSET && cmd != FUTEX_WAIT)
+		return -ENOSYS;
+	switch (cmd) {
+	case FUTEX_WAIT:
+	case FUTEX_WAIT_BITSET:
+		if (va & 3)
+			return -EINVAL;
+		rc = futex_deadline(timeout, cmd, op, &deadline);
+		if (rc < 0)
+			return rc;
+		rc = futex_wait(va, shared, val, cmd == FUTEX_WAIT ? FUTEX_BITSET_ANY : cmp, deadline);
+		/* a relative time must not begin anew */
+		return rc == -ERESTARTSYS && cmd == FUTEX_WAIT && timeout != 0 ? -EINTR : rc;
+	case FUTEX_WAKE:
+		return futex_wake(s, va, shared, val, FUTEX_BITSET_ANY);
+	case FUTEX_WAKE_BITSET:
+		return futex_wake(s, va, shared, val, cmp);
+	case FUTEX_REQUEUE:
+		return futex_requeue(va, shared, va2, val, timeout, NULL);
+	case FUTEX_CMP_REQUEUE:
+		return futex_requeue(va, shared, va2, val, timeout, &cmp);
+	case FUTEX_WAKE_OP:
+		return futex_wake_op(va, shared, va2, val, timeout, cmp);
+	}
+	return -ENOSYS;
+}
+
+/* --- robust lists: what a dead thread held --- */
+
+static void robust_release(struct task *t, u64 word, bool pending)
+{
+	u32 old, seen, new;
+
+	if (word & 3)
+		return;
+	do {
+		if (get_user32(&old, word) < 0)
+			return;
+		if ((old & FUTEX_TID_MASK) != t->tid) {
+			/* the unlock had begun: its wake may be what is missing */
+			if (pending && old == 0)
+				futex_wake(t->space, word, true, 1, FUTEX_BITSET_ANY);
+			return;
+		}
+		new = (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
+		if (cmpxchg_user32(word, old, new, &seen) < 0)
+			return;
+	} while (seen != old);
+	if (old & FUTEX_WAITERS)
+		futex_wake(t->space, word, true, 1, FUTEX_BITSET_ANY);
+}
+
+void futex_exit_robust(struct task *t)
+{
+	u64 head = t->robust_list, entry, offset, pending;
+
+	t->robust_list = 0;
+	if (head == 0 || get_user64(&entry, head) < 0 || get_user64(&offset, head + 8) < 0 || get_user64(&pending, head + 16) < 0)
+		return;
+	for (unsigned n = 0; entry != head && n < ROBUST_LIST_LIMIT; n++) {
+		u64 next;
+
+		if (get_user64(&next, entry & ~1ULL) < 0)
+			return;
+		if ((entry & ~1ULL) != pending && !(entry & 1))
+			robust_release(t, entry + offset, false);
+		entry = next;
+	}
+	if (pending != 0 && !(pending & 1))
+		robust_release(t, pending + offset, true);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers of tasks: handed out in a circle, so that one is not used again soon. All under tree_lock. */
+#include "lib/base/errno.h"
+#include "managers/processor/process/process.h"
+
+#define PID_FIRST	2
+#define PID_MAX		32768
+#define NR_BUCKETS	256
+
+static struct list bucket[NR_BUCKETS];
+static u32 next = PID_FIRST;
+static bool ready;
+
+static struct list *bucket_of(u32 tid)
+{
+	if (!ready) {
+		for (unsigned i = 0; i < NR_BUCKETS; i++)
+			list_init(&bucket[i]);
+		ready = true;
+	}
+	return &bucket[tid % NR_BUCKETS];
+}
+
+struct task *task_find_locked(u32 tid)
+{
+	struct task *t;
+
+	assert_held(&tree_lock);
+	list_for_each(t, bucket_of(tid), tid_link)
+		if (t->tid == tid)
+			return t;
+	return NULL;
+}
+
+struct pid_use { u32 id; bool used; };
+
+/* A number stays taken while a process (a zombie too), a group or a session has it. */
+static bool same_id(struct process *p, void *arg)
+{
+	struct pid_use *u = arg;
+
+	u->used = p->pid == u->id || p->pgid == u->id || p->sid == u->id;
+	return !u->used;
+}
+
+static bool id_used(u32 id)
+{
+	struct pid_use u = { id, false };
+
+	if (task_find_locked(id) != NULL)
+		return true;
+	process_for_each(same_id, &u);
+	return u.used;
+}
+
+u32 tid_alloc_locked(struct task *t)
+{
+	for (unsigned tries = 0; tries < PID_MAX; tries++) {
+		u32 id = next;
+
+		next = next + 1 == PID_MAX ? PID_FIRST : next + 1;
+		if (!id_used(id)) {
+			t->tid = id;
+			list_add_tail(bucket_of(id), &t->tid_link);
+			return id;
+		}
+	}
+	return 0;
+}
+
+void tid_free_locked(struct task *t)
+{
+	assert_held(&tree_lock);
+	list_del(&t->tid_link);
+}
+
+/* execve by a thread that is not the leader: it becomes the leader, number and all. */
+void tid_take_over_locked(struct task *t, u32 tid)
+{
+	list_del(&t->tid_link);
+	t->tid = tid;
+	list_add_tail(bucket_of(tid), &t->tid_link);
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* Processes and tasks: making them, finding them, letting them go. */
+#include "managers/processor/process/process.h"
+
+#include "arch/x86/fpu.h"
+#include "arch/x86/uaccess.h"
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "managers/processor/fs/fd.h"
+#include "managers/processor/fs/fs.h"
+#include "mm/slab.h"
+
+DEFINE_SPINLOCK(tree_lock, RANK_PROCESS_TREE);
+struct process *process_init;
+static struct list all = LIST_INIT(all);	/* [tree_lock] */
+static unsigned nr_processes;			/* [tree_lock] */
+
+void process_get(struct process *p)
+{
+	ref_get(&p->refs);
+}
+
+void process_put(struct process *p)
+{
+	if (!ref_put(&p->refs))
+		return;
+	signal_flush(&p->pending);
+	kfree(p);
+}
+
+static void itimer_fired(struct timer *t)
+{
+	struct process *p = container_of(t, struct process, itimer_real);
+
+	alarm_fired(p);
+}
+
+static const struct rlimit_abi default_rlimit[NR_RLIMITS] = {
+	[RLIMIT_CPU] = { RLIM_INFINITY, RLIM_INFINITY }, [RLIMIT_FSIZE] = { RLIM_INFINITY, RLIM_INFINITY },
+	[RLIMIT_DATA] = { RLIM_INFINITY, RLIM_INFINITY }, [RLIMIT_STACK] = { MIB(8), RLIM_INFINITY },
+	[RLIMIT_CORE] = { 0, RLIM_INFINITY }, [RLIMIT_RSS] = { RLIM_INFINITY, RLIM_INFINITY },
+	[RLIMIT_NPROC] = { 4096, 4096 }, [RLIMIT_NOFILE] = { 1024, 4096 },
+	[RLIMIT_MEMLOCK] = { MIB(8), MIB(8) }, [RLIMIT_AS] = { RLIM_INFINITY, RLIM_INFINITY },
+	[RLIMIT_LOCKS] = { RLIM_INFINITY, RLIM_INFINITY }, [RLIMIT_SIGPENDING] = { 4096, 4096 },
+	[RLIMIT_MSGQUEUE] = { 819200, 819200 }, [RLIMIT_NICE] = { 0, 0 }, [RLIMIT_RTPRIO] = { 0, 0 },
+	[RLIMIT_RTTIME] = { RLIM_INFINITY, RLIM_INFINITY },
+};
+
+struct process *process_alloc(struct process *parent)
+{
+	struct process *p = kzalloc(sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	ref_init(&p->refs, 1);
+	list_init(&p->children);
+	list_init(&p->sibling);
+	list_init(&p->all_link);
+	list_init(&p->tasks);
+	waitq_init(&p->child_wait);
+	waitq_init(&p->task_wait);
+	spin_init(&p->signal_lock, "signal", RANK_SIGNAL);
+	list_init(&p->pending.queue);
+	timer_init(&p->itimer_real, itimer_fired, NULL);
+	work_init(&p->alarm_work, alarm_work);
+	p->start_ns = time_mono_ns();
+	p->exit_signal = SIGCHLD;
+	memcpy(p->rlimit, parent ? parent->rlimit : default_rlimit, sizeof(p->rlimit));
+	if (parent != NULL) {
+		p->cred = parent->cred;
+		memcpy(p->comm, parent->comm, sizeof(p->comm));
+		p->pgid = parent->pgid;
+		p->sid = parent->sid;
+	}
+	return p;
+}
+
+struct task *task_alloc(struct process *p)
+{
+	struct task *t = kzalloc(sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	list_init(&t->group_link);
+	list_init(&t->tid_link);
+	list_init(&t->pending.queue);
+	t->altstack_flags = SS_DISABLE;
+	t->process = p;
+	process_get(p);
+	t->thread = thread_create(task_run, t, PRIO_NORMAL, "%s", p->comm[0] ? p->comm : "program");
+	if (t->thread == NULL)
+		goto free_task;
+	t->thread->ctx.fpu = fpu_alloc();
+	if (t->thread->ctx.fpu == NULL)
+		goto put_thread;
+	t->thread->task = t;
+	return t;
+
+put_thread:
+	thread_put(t->thread);
+free_task:
+	process_put(p);
+	kfree(t);
+	return NULL;
+}
+
+/* What an unborn task holds, or one that has exited; its thread's own reference is the caller's affair. */
+void task_free(struct task *t)
+{
+	struct process *p = t->process;
+
+	if (t->files != NULL)
+		fd_table_put(t->files);
+	if (t->fs != NULL)
+		fs_context_put(t->fs);
+	if (t->space != NULL)
+		space_put(t->space);
+	spin_lock(&p->signal_lock);
+	signal_flush(&t->pending);
+	spin_unlock(&p->signal_lock);
+	process_put(p);
+	kfree(t);
+}
+
+int task_publish(struct task *t, struct process *parent)
+{
+	struct process *p = t->process;
+	bool new_process = p->leader == NULL;
+	int rc = 0;
+
+	spin_lock(&tree_lock);
+	if (!new_process && (p->group_exit || p->exec_task != NULL)) {
+		rc = -EAGAIN;			/* the group is ending: nobody may join it */
+	} else if (new_process && parent != NULL && nr_processes >= parent->rlimit[RLIMIT_NPROC].cur) {
+		rc = -EAGAIN;
+	} else if (tid_alloc_locked(t) == 0) {
+		rc = -EAGAIN;
+	} else {
+		list_add_tail(&p->tasks, &t->group_link);
+		p->nr_tasks++;
+		if (new_process) {
+			p->pid = t->tid;
+			p->leader = t;
+			p->parent = parent;
+			process_get(p);		/* the tree's reference, until reaped */
+			list_add_tail(&all, &p->all_link);
+			nr_processes++;
+			if (parent != NULL)
+				list_add_tail(&parent->children, &p->sibling);
+		}
+	}
+	spin_unlock(&tree_lock);
+	return rc;
+}
+
+/* tree_lock held: off every list it was linked to (L18). */
+void process_unlink_locked(struct process *p)
+{
+	list_del(&p->all_link);
+	list_del(&p->sibling);
+	nr_processes--;
+	p->state = PROCESS_REAPED;
+}
+
+unsigned process_count(void)
+{
+	return READ_ONCE(nr_processes);
+}
+
+struct process *process_find(u32 pid)
+{
+	struct process *p, *found = NULL;
+
+	spin_lock(&tree_lock);
+	list_for_each(p, &all, all_link) {
+		if (p->pid == pid) {
+			process_get(p);
+			found = p;
+			break;
+		}
+	}
+	spin_unlock(&tree_lock);
+	return found;
+}
+
+void process_for_each(bool (*fn)(struct process *p, void *arg), void *arg)
+{
+	struct process *p;
+
+	assert_held(&tree_lock);
+	list_for_each(p, &all, all_link)
+		if (!fn(p, arg))
+			break;
+}
+
+/* A user thread begins here, on its own kernel stack, in its own address space. */
+void task_run(void *arg)
+{
+	struct task *t = arg;
+
+	if (t->set_child_tid != 0)
+		(void)!put_user32(t->set_child_tid, t->tid);	/* as Linux: a bad pointer is the program's loss */
+	arch_enter_user(&t->start);
+}
+
+u64 rlimit_current(unsigned resource)
+{
+	u64 cur;
+
+	spin_lock(&tree_lock);
+	cur = process_current()->rlimit[resource].cur;
+	spin_unlock(&tree_lock);
+	return cur;
+}
+
+bool capable_current(void)
+{
+	return process_current()->cred.euid == 0;
+}
+
+bool credentials_in_group(u32 gid)
+{
+	const struct credentials *c = &process_current()->cred;
+
+	for (u32 i = 0; i < c->nr_groups; i++)
+		if (c->group[i] == gid)
+			return true;
+	return false;
+}
+
+int process_subsystem_init(void)
+{
+	struct process *p = process_alloc(NULL);
+
+	if (p == NULL)
+		return -ENOMEM;
+	p->pid = p->pgid = p->sid = 1;
+	str_copy(p->comm, "init", sizeof(p->comm));
+	spin_lock(&tree_lock);
+	process_get(p);
+	list_add_tail(&all, &p->all_link);
+	nr_processes++;
+	spin_unlock(&tree_lock);
+	process_init = p;
+	futex_init();
+	return 0;
+}
+
+/* --- programs started by the kernel itself --- */
+
+int process_spawn(const struct spawn *s, struct process **out)
+{
+	struct process *p = process_alloc(process_init);
+	struct task *t;
+	int rc = -ENOMEM;
+
+	if (p == NULL)
+		return -ENOMEM;
+	p->spawned = true;
+	t = task_alloc(p);
+	if (t == NULL)
+		goto put_process;
+	t->files = fd_table_create();
+	if (t->files == NULL)
+		goto free_task;
+	rc = fs_context_create(s->cwd, &t->fs);
+	if (rc < 0)
+		goto free_task;
+	for (int i = 0; i < 3; i++) {
+		if (s->stdio[i] == NULL)
+			continue;
+		file_get(s->stdio[i]);
+		rc = fd_install_at(t->files, i, s->stdio[i], false);
+		if (rc < 0)
+			goto free_task;
+	}
+	rc = exec_kernel(t, s);
+	if (rc < 0)
+		goto free_task;
+	rc = task_publish(t, process_init);
+	if (rc < 0)
+		goto free_task;
+	spin_lock(&tree_lock);
+	p->pgid = p->sid = p->pid;
+	spin_unlock(&tree_lock);
+	*out = p;		/* our reference becomes the caller's */
+	thread_start(t->thread);
+	return 0;
+
+free_task:
+	thread_put(t->thread);
+	task_free(t);
+put_process:
+	process_put(p);
+	return rc;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes and their threads, as Linux shows them to programs.
+ *
+ * A task is a user thread; a process is a thread group. Tasks own references to what clone() can share: address space,
+ * descriptors, file-system context. The process owns what all its threads share by definition: signal actions, the tree,
+ * the exit status. Process 1 is the kernel's own: it has no task, is the parent of what the control port starts and of orphans.
+ *
+ * Locks: tree_lock (RANK_PROCESS_TREE) guards the tree, the lists of tasks, groups and sessions, and exit states;
+ * process->signal_lock (RANK_SIGNAL), taken under it, guards pending signals, masks and actions.
+ */
+#ifndef MANAGERS_PROCESSOR_PROCESS_H
+#define MANAGERS_PROCESSOR_PROCESS_H
+
+#include "arch/x86/regs.h"
+#include "kernel/thread.h"
+#include "kernel/time.h"
+#include "kernel/waitq.h"
+#include "kernel/work.h"
+#include "managers/processor/process/abi.h"
+#include "managers/processor/space/space.h"
+
+struct fd_table;
+struct fs_context;
+struct file;
+
+#define NR_SIGNALS	64
+typedef u64 sigset_t_;				/* bit n-1: signal n */
+#define SIGBIT(n)	(1ULL << ((n) - 1))
+
+struct queued_signal {
+	struct list link;
+	struct siginfo_abi info;
+};
+
+struct pending {				/* [signal_lock] */
+	sigset_t_ set;
+	struct list queue;			/* struct queued_signal, in order of arrival */
+};
+
+struct credentials { u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid; u32 nr_groups; u32 group[32]; };
+
+enum process_state { PROCESS_LIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
+
+struct process {
+	refcount_t refs;
+	u32 pid;				/* [I] */
+	u32 pgid, sid;				/* [tree_lock] */
+	struct process *parent;			/* [tree_lock] */
+	struct list children, sibling;		/* [tree_lock] */
+	struct list all_link;			/* [tree_lock] */
+	struct list tasks;			/* [tree_lock] struct task.group_link */
+	unsigned nr_tasks;			/* [tree_lock] */
+	struct task *leader;			/* [tree_lock] may have exited before the others */
+	u8 state;				/* [tree_lock] enum process_state */
+	bool leader_gone;			/* [tree_lock] */
+	bool group_exit;			/* [tree_lock] all tasks are to end with exit_status */
+	struct task *exec_task;			/* [tree_lock] the one that survives: all others are to end */
+	u32 exit_status;			/* [tree_lock] as wait4 shows it */
+	u32 exit_signal;			/* [I] to the parent: SIGCHLD, or 0 */
+	bool stopped, stop_reported, continued;	/* [tree_lock] job control */
+	u8 stop_signal;
+	struct waitq child_wait;		/* parents wait here for children */
+	struct waitq task_wait;			/* exec waits here for its siblings to go; stopped tasks wait to go on */
+
+	struct spinlock signal_lock;
+	struct sigaction_abi action[NR_SIGNALS + 1];	/* [signal_lock] by signal number */
+	struct pending pending;			/* [signal_lock] for the process as a whole */
+
+	struct credentials cred;		/* [tree_lock] */
+	struct rlimit_abi rlimit[16];		/* [tree_lock] */
+	u64 start_ns;				/* [I] */
+	u64 utime_ns, ctime_ns;			/* [tree_lock] CPU time of ended tasks, of reaped children */
+	u64 nr_faults;				/* [a] */
+	bool spawned;				/* [I] by the kernel: process_wait_reap() waits for it */
+	bool did_exec;				/* [tree_lock] setpgid() of a child is refused after it */
+	u64 footprint;				/* [tree_lock] pages touched, when its last space is gone */
+	struct file *exe;			/* [tree_lock] /proc/self/exe */
+	char comm[16];				/* [tree_lock] */
+	struct timer itimer_real;		/* setitimer(ITIMER_REAL), alarm */
+	u64 itimer_interval_ns;
+	struct work alarm_work;
+};
+
+struct vfork_wait;				/* process/clone.c */
+
+struct task {
+	struct thread *thread;			/* [I] */
+	struct process *process;		/* [I] with a reference */
+	u32 tid;				/* [tree_lock] exec may make it the leader's */
+	struct list group_link;			/* [tree_lock] */
+	struct list tid_link;			/* [tree_lock] */
+	struct space *space;			/* [o] NULL once exited */
+	struct fd_table *files;			/* [o] */
+	struct fs_context *fs;			/* [o] */
+	struct regs start;			/* registers to begin with */
+	u64 clear_child_tid, set_child_tid;	/* [o] user addresses */
+	u64 robust_list;			/* [o] */
+	sigset_t_ blocked;			/* [signal_lock] */
+	sigset_t_ saved_blocked;		/* [o] to be restored after sigsuspend and the like */
+	bool restore_blocked;			/* [o] */
+	struct pending pending;			/* [signal_lock] */
+	u64 altstack_sp, altstack_size;		/* [o] */
+	u32 altstack_flags;
+	struct vfork_wait *vfork;		/* [o] whom to release at exec or exit */
+	u64 restart_deadline;			/* [o] of the call that restart_syscall would go on with */
+	s64 (*restart)(struct task *t);
+	u64 restart_arg[4];
+	struct { u64 va; u32 count; } same_fault;	/* [o] space/'s progress token */
+	bool exiting;				/* [a] */
+	u64 fault_trapno, fault_error, fault_addr;	/* [o] of the last fault that became a signal */
+};
+
+extern struct spinlock tree_lock;
+extern struct process *process_init;		/* pid 1 */
+
+static inline struct task *task_current(void) { return thread_current()->task; }
+static inline struct process *process_current(void) { return task_current()->process; }
+
+void process_get(struct process *p);
+void process_put(struct process *p);
+struct process *process_find(u32 pid);		/* with a reference, or NULL; tree_lock not held */
+struct task *task_find_locked(u32 tid);		/* tree_lock held; valid under it */
+void process_for_each(bool (*fn)(struct process *p, void *arg), void *arg);	/* under tree_lock; false ends it */
+unsigned process_count(void);
+
+int process_subsystem_init(void);
+
+/* pid.c: numbers shared by tasks, processes, groups and sessions; tree_lock held */
+u32 tid_alloc_locked(struct task *t);
+void tid_free_locked(struct task *t);
+void tid_take_over_locked(struct task *t, u32 tid);
+
+/* process.c */
+struct process *process_alloc(struct process *parent);	/* LIVE, on no list yet */
+struct task *task_alloc(struct process *p);		/* with a thread, not started; NULL: no memory */
+void task_free(struct task *t);
+int task_publish(struct task *t, struct process *parent);	/* on all lists; -EAGAIN beyond RLIMIT_NPROC */
+void task_run(void *task);				/* what a user thread's kernel thread runs */
+
+/*
+ * Start a program as a child of process 1: descriptors 0, 1, 2 as given, the rest empty. *out carries a reference. The exec
+ * itself has been done when this returns 0: else its errno.
+ */
+struct spawn {
+	const char *path;
+	char *const *argv, *const *envp;	/* NULL-terminated */
+	const char *cwd;
+	struct file *stdio[3];
+};
+int __must_check process_spawn(const struct spawn *s, struct process **out);
+/* Sleep until it has ended, reap it: its wait status. */
+u32 process_wait_reap(struct process *p);
+
+void process_unlink_locked(struct process *p);
+
+/* exit.c */
+void __noreturn task_exit(u32 status);			/* this thread only */
+void process_exit_group(struct process *p, u32 status);	/* all threads of p are to end; returns */
+void task_exit_if_killed(void);				/* on the way to user mode */
+void exit_release_vfork(struct task *t);
+
+/* exec.c */
+int exec_kernel(struct task *t, const struct spawn *s);
+
+/* signal.c */
+void alarm_fired(struct process *p);			/* ITIMER_REAL: interrupt context */
+void alarm_work(struct work *w);
+int signal_send_process(struct process *p, const struct siginfo_abi *info);	/* kill */
+int signal_send_task(struct task *t, const struct siginfo_abi *info);		/* tgkill; tree_lock not held, t referenced */
+void signal_send_locked(struct process *p, struct task *t, const struct siginfo_abi *info);	/* tree_lock held; t NULL: the process */
+void signal_force(int sig, int code, u64 addr, int trapno, u64 error);		/* a fault of the current task: cannot be ignored */
+void signal_pipe(void);					/* SIGPIPE to the current task */
+bool signal_pending_current(void);
+void signal_deliver(struct regs *r);			/* user_return: at most builds frames, or ends the process */
+void signal_flush(struct pending *q);			/* signal_lock held */
+void signal_exec(struct process *p);			/* execve: handlers to default */
+void signal_drop_ignored(struct process *p, int sig);
+void signal_recalc(struct task *t);			/* signal_lock held: notify flags follow what is pending */
+void signal_set_blocked(struct task *t, sigset_t_ set);
+int signal_next(struct task *t, sigset_t_ mask, struct siginfo_abi *info);	/* take one of mask off the queues: its number, or 0 */
+
+/* futex.c */
+int futex_wake(struct space *s, u64 va, bool shared, unsigned nr, u32 bitset);
+void futex_exit_robust(struct task *t);
+void futex_init(void);
+
+/* rlimits and credentials */
+u64 rlimit_current(unsigned resource);
+bool capable_current(void);				/* root's rights */
+bool credentials_in_group(u32 gid);			/* supplementary groups of the current process */
+#endif

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signals: who gets one, what is pending, and what happens on the way back to user mode.
+ *
+ * tree_lock > signal_lock. A signal is queued under signal_lock; whoever may take it is notified (arch_set_notify and
+ * thread_interrupt), so that it passes signal_deliver() before it next runs in user mode. Stop and continue are states of the
+ * process: its threads wait on task_wait.
+ */
+#include "arch/x86/uaccess.h"
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "managers/processor/process/frame.h"
+#include "managers/processor/process/process.h"
+#include "mm/slab.h"
+
+#define SIG_UNBLOCKABLE	(SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
+#define SIG_STOPS	(SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
+#define SIG_IGNORED	(SIGBIT(SIGCHLD) | SIGBIT(SIGCONT) | SIGBIT(SIGURG) | SIGBIT(SIGWINCH))
+#define SIG_CORE	(SIGBIT(SIGQUIT) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGABRT) | SIGBIT(SIGFPE) | SIGBIT(SIGSEGV) | \
+			 SIGBIT(SIGBUS) | SIGBIT(SIGSYS) | SIGBIT(SIGXCPU) | SIGBIT(SIGXFSZ))
+#define SIG_SYNCHRONOUS	(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGFPE) | SIGBIT(SIGTRAP) | SIGBIT(SIGSYS))
+
+/* --- queues; signal_lock held --- */
+
+void signal_flush(struct pending *q)
+{
+	struct queued_signal *s, *tmp;
+
+	list_for_each_safe(s, tmp, &q->queue, link) {
+		list_del(&s->link);
+		kfree(s);
+	}
+	q->set = 0;
+}
+
+static void pending_remove(struct pending *q, sigset_t_ which)
+{
+	struct queued_signal *s, *tmp;
+
+	list_for_each_safe(s, tmp, &q->queue, link) {
+		if (SIGBIT(s->info.signo) & which) {
+			list_del(&s->link);
+			kfree(s);
+		}
+	}
+	q->set &= ~which;
+}
+
+static void pending_add(struct pending *q, const struct siginfo_abi *info)
+{
+	struct queued_signal *s;
+	int sig = info->signo;
+
+	if (sig < SIGRTMIN && (q->set & SIGBIT(sig)))
+		return;				/* one of a kind is enough */
+	q->set |= SIGBIT(sig);
+	s = kzalloc(sizeof(*s));
+	if (s == NULL)
+		return;				/* delivered without details, as when Linux's queue is full */
+	s->info = *info;
+	list_add_tail(&q->queue, &s->link);
+}
+
+static bool pending_take(struct pending *q, int sig, struct siginfo_abi *info)
+{
+	struct queued_signal *s, *tmp;
+	bool found = false, more = false;
+
+	memset(info, 0, sizeof(*info));
+	info->signo = sig;
+	list_for_each_safe(s, tmp, &q->queue, link) {
+		if (s->info.signo != sig)
+			continue;
+		if (found) {
+			more = true;
+			break;
+		}
+		*info = s->info;
+		list_del(&s->link);
+		kfree(s);
+		found = true;
+	}
+	if (!more)
+		q->set &= ~SIGBIT(sig);
+	return found;
+}
+
+/* faults first, then the lowest number */
+static int pick(sigset_t_ set)
+{
+	sigset_t_ first = set & SIG_SYNCHRONOUS;
+
+	return __builtin_ctzll(first ? first : set) + 1;
+}
+
+int signal_next(struct task *t, sigset_t_ mask, struct siginfo_abi *info)
+{
+	struct process *p = t->process;
+	int sig = 0;
+
+	spin_lock(&p->signal_lock);
+	if (t->pending.set & mask) {
+		sig = pick(t->pending.set & mask);
+		pending_take(&t->pending, sig, info);
+	} else if (p->pending.set & mask) {
+		sig = pick(p->pending.set & mask);
+		pending_take(&p->pending, sig, info);
+	}
+	signal_recalc(t);
+	spin_unlock(&p->signal_lock);
+	return sig;
+}
+
+static sigset_t_ deliverable(const struct task *t)
+{
+	return (t->pending.set | t->process->pending.set) & ~t->blocked;
+}
+
+void signal_recalc(struct task *t)
+{
+	if (deliverable(t)) {
+		WRITE_ONCE(t->thread->signal_pending, true);
+		arch_set_notify(t->thread);
+	} else if (!READ_ONCE(t->thread->fatal_pending)) {
+		WRITE_ONCE(t->thread->signal_pending, false);
+	}
+}
+
+bool signal_pending_current(void)
+{
+	struct thread *t = thread_current();
+
+	return READ_ONCE(t->signal_pending) || READ_ONCE(t->fatal_pending);
+}
+
+void signal_set_blocked(struct task *t, sigset_t_ set)
+{
+	spin_lock(&t->process->signal_lock);
+	t->blocked = set & ~SIG_UNBLOCKABLE;
+	signal_recalc(t);
+	spin_unlock(&t->process->signal_lock);
+}
+
+/* --- sending --- */
+
+static bool ignored(const struct process *p, int sig)
+{
+	u64 h = p->action[sig].handler;
+
+	return h == SIG_IGN || (h == SIG_DFL && (SIGBIT(sig) & SIG_IGNORED));
+}
+
+static void wake_for_signal(struct task *t)
+{
+	arch_set_notify(t->thread);
+	thread_interrupt(t->thread, false);
+}
+
+static void continue_locked(struct process *p)
+{
+	struct task *t;
+
+	spin_lock(&p->signal_lock);
+	pending_remove(&p->pending, SIG_STOPS);
+	list_for_each(t, &p->tasks, group_link)
+		pending_remove(&t->pending, SIG_STOPS);
+	spin_unlock(&p->signal_lock);
+	if (p->stopped) {
+		p->stopped = false;
+		p->continued = true;
+		waitq_wake_all(&p->task_wait);
+		waitq_wake_all(&p->parent->child_wait);
+	}
+}
+
+void signal_send_locked(struct process *p, struct task *t, const struct siginfo_abi *info)
+{
+	int sig = info->signo;
+	struct task *target = t;
+
+	assert_held(&tree_lock);
+	if (sig == 0 || p->state != PROCESS_LIVE || p == process_init)
+		return;
+	if (sig == SIGKILL) {
+		if (!p->group_exit) {
+			p->group_exit = true;
+			p->exit_status = SIGKILL;
+		}
+		p->stopped = false;
+		list_for_each(target, &p->tasks, group_link) {
+			thread_interrupt(target->thread, true);
+			arch_set_notify(target->thread);
+		}
+		waitq_wake_all(&p->task_wait);
+		return;
+	}
+	if (sig == SIGCONT)
+		continue_locked(p);
+	spin_lock(&p->signal_lock);
+	if (SIGBIT(sig) & SIG_STOPS)
+		pending_remove(&p->pending, SIGBIT(SIGCONT));
+	if (t != NULL) {
+		if (!(ignored(p, sig) && !(t->blocked & SIGBIT(sig)))) {
+			pending_add(&t->pending, info);
+			if (!(t->blocked & SIGBIT(sig)))
+				wake_for_signal(t);
+		}
+	} else {
+		struct task *any = NULL;
+
+		list_for_each(target, &p->tasks, group_link) {
+			if (!(target->blocked & SIGBIT(sig)) && !target->exiting) {
+				any = target;
+				break;
+			}
+		}
+		if (any == NULL || !ignored(p, sig)) {
+			pending_add(&p->pending, info);
+			if (any != NULL)
+				wake_for_signal(any);
+		}
+	}
+	spin_unlock(&p->signal_lock);
+}
+
+int signal_send_process(struct process *p, const struct siginfo_abi *info)
+{
+	spin_lock(&tree_lock);
+	signal_send_locked(p, NULL, info);
+	spin_unlock(&tree_lock);
+	return 0;
+}
+
+void signal_pipe(void)
+{
+	struct siginfo_abi info = { .signo = SIGPIPE, .code = SI_USER };
+	struct task *t = task_current();
+
+	info.kill.pid = t->process->pid;
+	spin_lock(&tree_lock);
+	signal_send_locked(t->process, t, &info);
+	spin_unlock(&tree_lock);
+}
+
+/* A fault of the current task. If it is blocked or ignored the program cannot go on: it dies of it. */
+void signal_force(int sig, int code, u64 addr, int trapno, u64 error)
+{
+	struct task *t = task_current();
+	struct process *p = t->process;
+	struct siginfo_abi info = { .signo = sig, .code = code };
+
+	info.fault.addr = addr;
+	t->fault_trapno = trapno;
+	t->fault_error = error;
+	t->fault_addr = addr;
+	spin_lock(&p->signal_lock);
+	if ((t->blocked & SIGBIT(sig)) || p->action[sig].handler == SIG_IGN) {
+		p->action[sig].handler = SIG_DFL;
+		t->blocked &= ~SIGBIT(sig);
+	}
+	pending_remove(&t->pending, SIGBIT(sig));
+	pending_add(&t->pending, &info);
+	signal_recalc(t);
+	spin_unlock(&p->signal_lock);
+}
+
+void signal_exec(struct process *p)
+{
+	spin_lock(&p->signal_lock);
+	for (int sig = 1; sig <= NR_SIGNALS; sig++) {
+		bool keep = p->action[sig].handler == SIG_IGN;
+
+		memset(&p->action[sig], 0, sizeof(p->action[sig]));
+		if (keep)
+			p->action[sig].handler = SIG_IGN;
+	}
+	spin_unlock(&p->signal_lock);
+}
+
+/* --- timers --- */
+
+void alarm_work(struct work *w)
+{
+	struct process *p = container_of(w, struct process, alarm_work);
+	struct siginfo_abi info = { .signo = SIGALRM, .code = SI_KERNEL };
+
+	signal_send_process(p, &info);
+	process_put(p);
+}
+
+/* In interrupt context, where no tree lock may be taken: a worker sends it. */
+void alarm_fired(struct process *p)
+{
+	if (p->itimer_interval_ns != 0)
+		timer_start(&p->itimer_real, p->itimer_real.when_ns + p->itimer_interval_ns);
+	if (!ref_get_not_zero(&p->refs))
+		return;
+	if (!work_queue_add(system_work, &p->alarm_work))
+		atomic_dec(&p->refs.n);		/* still queued: its reference does for both, and the signal is one */
+}
+
+/* --- delivery --- */
+
+static void die(struct process *p, int sig)
+{
+	bool core = SIGBIT(sig) & SIG_CORE;
+
+	process_exit_group(p, sig | (core && p->rlimit[RLIMIT_CORE].cur != 0 ? 0x80 : 0));
+	task_exit_if_killed();
+}
+
+static void stop(struct task *t, int sig)
+{
+	struct process *p = t->process;
+	struct siginfo_abi info = { .signo = SIGCHLD, .code = CLD_STOPPED };
+	struct task *other;
+
+	spin_lock(&tree_lock);
+	if (!p->group_exit && !p->stopped) {
+		p->stopped = true;
+		p->stop_reported = false;
+		p->continued = false;
+		p->stop_signal = sig;
+		list_for_each(other, &p->tasks, group_link)
+			if (other != t)
+				wake_for_signal(other);
+		info.child.pid = p->pid;
+		info.child.status = sig;
+		if (p->parent != process_init && !(p->parent->action[SIGCHLD].flags & SA_NOCLDSTOP))
+			signal_send_locked(p->parent, NULL, &info);
+		waitq_wake_all(&p->parent->child_wait);
+	}
+	spin_unlock(&tree_lock);
+}
+
+static void wait_while_stopped(struct process *p)
+{
+	if (READ_ONCE(p->stopped))
+		(void)waitq_wait_killable(&p->task_wait, !READ_ONCE(p->stopped) || READ_ONCE(p->group_exit));
+}
+
+/* What a system call that a signal interrupted does next; see ERESTART* in lib/base/errno.h. */
+static void restart_syscall(struct regs *r, bool handler, u64 sa_flags)
+{
+	s64 result = (s64)r->rax;
+	bool again;
+
+	if (!regs_is_syscall(r))
+		return;
+	switch (result) {
+	case -ERESTARTNOINTR:
+		again = true;
+		break;
+	case -ERESTARTSYS:
+		again = !handler || (sa_flags & SA_RESTART);
+		break;
+	case -ERESTARTNOHAND:
+		again = !handler;
+		break;
+	case -ERESTART_RESTARTBLOCK:
+		if (!handler) {
+			r->rax = 219;		/* restart_syscall */
+			r->error = 219;
+			r->rip -= 2;
+			return;
+		}
+		again = false;
+		break;
+	default:
+		return;
+	}
+	if (again) {
+		r->rax = r->error;		/* the call's number; SYSCALL is two bytes long */
+		r->rip -= 2;
+	} else {
+		r->rax = -EINTR;
+	}
+}
+
+/* Run the handler of sig: build the frame. */
+static void handle(struct task *t, struct regs *r, const struct siginfo_abi *info, const struct sigaction_abi *act)
+{
+	struct process *p = t->process;
+	sigset_t_ old = t->restore_blocked ? t->saved_blocked : t->blocked, blocked = t->blocked | act->mask;
+
+	restart_syscall(r, true, act->flags);
+	if (frame_build(t, r, info, act, old) < 0) {
+		/* no room for the frame: nothing can be told to the program any more */
+		pr_debug("%s[%u]: no stack for signal %d", p->comm, t->tid, info->signo);
+		die(p, SIGSEGV);
+		return;
+	}
+	t->restore_blocked = false;
+	if (!(act->flags & SA_NODEFER))
+		blocked |= SIGBIT(info->signo);
+	signal_set_blocked(t, blocked);
+}
+
+void signal_deliver(struct regs *r)
+{
+	struct task *t = task_current();
+	struct process *p = t->process;
+	bool handled = false;
+
+	for (;;) {
+		struct sigaction_abi act;
+		struct siginfo_abi info;
+		int sig;
+
+		task_exit_if_killed();
+		wait_while_stopped(p);
+		task_exit_if_killed();
+		sig = signal_next(t, ~t->blocked, &info);
+		if (sig == 0)
+			break;
+		spin_lock(&p->signal_lock);
+		act = p->action[sig];
+		if (act.handler != SIG_DFL && act.handler != SIG_IGN && (act.flags & SA_RESETHAND))
+			p->action[sig].handler = SIG_DFL;
+		spin_unlock(&p->signal_lock);
+		if (act.handler == SIG_IGN || (act.handler == SIG_DFL && (SIGBIT(sig) & SIG_IGNORED)))
+			continue;
+		if (act.handler == SIG_DFL) {
+			if (SIGBIT(sig) & SIG_STOPS)
+				stop(t, sig);
+			else
+				die(p, sig);
+			continue;
+		}
+		handle(t, r, &info, &act);
+		handled = true;
+	}
+	if (!handled) {
+		restart_syscall(r, false, 0);
+		if (t->restore_blocked) {
+			t->restore_blocked = false;
+			signal_set_blocked(t, t->saved_blocked);
+		}
+	}
+}
+
+/* sigaction(2): a signal that becomes ignored is no longer pending either. */
+void signal_drop_ignored(struct process *p, int sig)
+{
+	struct task *t;
+
+	spin_lock(&tree_lock);
+	spin_lock(&p->signal_lock);
+	if (ignored(p, sig)) {
+		pending_remove(&p->pending, SIGBIT(sig));
+		list_for_each(t, &p->tasks, group_link) {
+			pending_remove(&t->pending, SIGBIT(sig));
+			signal_recalc(t);
+		}
+	}
+	spin_unlock(&p->signal_lock);
+	spin_unlock(&tree_lock);
+}

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/* The system calls on open files: read and write in all forms, seek, dup, fcntl, ioctl, pipes, poll. */
+#include "arch/x86/uaccess.h"
+#include "lib/base/errno.h"
+#include "lib/base/string.h"
+#include "managers/processor/fs/fd.h"
+#include "managers/processor/fs/fs.h"
+#include "managers/processor/fs/poll.h"
+#include "managers/processor/process/process.h"
+#include "managers/processor/syscall/syscall.h"
+#include "mm/slab.h"
+
+#define RW_MAX	0x7ffff000UL		/* as read(2) says */
+#define SMALL	512
+
+/* --- read and write: user memory goes through a kernel buffer, a chunk at a time --- */
+
+static void *chunk_get(void *small, size_t len, size_t *size)
+{
+	*size = MIN(len, (size_t)FILE_CHUNK);
+	if (len <= SMALL)
+		return small;
+	return kmalloc(*size);
+}
+
+static void chunk_put(void *small, void *buf)
+{
+	if (buf != small)
+		kfree(buf);
+}
+
+static s64 read_file(struct file *f, u64 user, size_t len, u64 *pos)
+{
+	u8 small[SMALL], *buf;
+	size_t size, done = 0;
+	s64 n = 0;
+
+	if (!(file_access(f) & MAY_READ))
+		return -EBADF;
+	if (f->ops->read == NULL)
+		return -EINVAL;
+	if (!user_range_ok(user, len))
+		return -EFAULT;
+	len = MIN(len, RW_MAX);
+	buf = chunk_get(small, len, &size);
+	if (buf == NULL)
+		return -ENOMEM;
+	do {
+		size_t part = MIN(len - done, size), copied;
+		u64 before = pos ? *pos : 0;
+
+		n = f->ops->read(f, buf, part, pos);
+		if (n <= 0)
+			break;
+		copied = copy_to_user_partial(user + done, buf, n);
+		done += copied;
+		if (copied < (size_t)n) {
+			if (pos != NULL)
+				*pos = before + copied;
+			if (done == 0)
+				n = -EFAULT;
+			break;
+		}
+		/* only a file with a position is read on: elsewhere the rest may be long in coming */
+		if ((size_t)n < part || f->object == NULL)
+			break;
+	} while (done < len);
+	chunk_put(small, buf);
+	return done ? (s64)done : n;
+}
+
+static s64 write_file(struct file *f, u64 user, size_t len, u64 *pos)
+{
+	u8 small[SMALL], *buf;
+	size_t size, done = 0;
+	s64 n = 0;
+
+	if (!(file_access(f) & MAY_WRITE))
+		return -EBADF;
+	if (f->ops->write == NULL)
+		return -EINVAL;
+	if (!user_range_ok(user, len))
+		return -EFAULT;
+	len = MIN(len, RW_MAX);
+	buf = chunk_get(small, len, &size);
+	if (buf == NULL)
+		return -ENOMEM;
+	do {
+		size_t part = MIN(len - done, size), got = copy_from_user_partial(buf, user + done, part);
+
+		if (got == 0 && part != 0) {
+			n = -EFAULT;
+			break;
+		}
+		n = f->ops->write(f, buf, got, pos);
+		if (n < 0)
+			break;
+		done += n;
+		if ((size_t)n < got || got < part)
+			break;
+	} while (done < len);
+	chunk_put(small, buf);
+	return done ? (s64)done : n;
+}
+
+typedef s64 (*rw_fn)(struct file *f, u64 user, size_t len, u64 *pos);
+
+static s64 rw_seq(struct file *f, rw_fn rw, u64 user, size_t len)
+{
+	s64 n;
+
+	if (f->ops->seek == NULL || f->object == NULL)
+		if (f->ops->readdir == NULL && f->inode != NULL && f->inode->type != S_IFREG)
+			return rw(f, user, len, NULL);		/* no position to guard: a reader may wait here for long */
+	mutex_lock(&f->pos_lock);
+	n = rw(f, user, len, &f->pos);
+	mutex_unlock(&f->pos_lock);
+	return n;
+}
+
+static s64 rw_fd(u64 fd, rw_fn rw, u64 user, size_t len)
+{
+	struct file *f = fd_get(fd);
+	s64 n;
+
+	if (f == NULL)
+		return -EBADF;
+	n = f->ops == NULL ? -EBADF : rw_seq(f, rw, user, len);
+	file_put(f);
+	return n;
+}
+
+s64 sys_read(u64 fd, u64 buf, u64 len, u64 a3, u64 a4, u64 a5) { return rw_fd(fd, read_file, buf, len); }
+s64 sys_write(u64 fd, u64 buf, u64 len, u64 a3, u64 a4, u64 a5) { return rw_fd(fd, write_file, buf, len); }
+
+static s64 rw_at(u64 fd, rw_fn rw, u64 user, size_t len, u64 pos)
+{
+	struct file *f = fd_get(fd);
+	s64 n;
+
+	if (f == NULL)
+		return -EBADF;
+	if (f->ops == NULL)
+		n = -EBADF;
+	else if (f->inode != NULL && f->inode->type != S_IFREG && f->inode->type != S_IFDIR && f->inode->type != S_IFCHR)
+		n = -ESPIPE;
+	else
+		n = (s64)pos < 0 ? -EINVAL : rw(f, user, len, &pos);
+	file_put(f);
+	return n;
+}
+
+s64 sys_pread64(u64 fd, u64 buf, u64 len, u64 pos, u64 a4, u64 a5) { return rw_at(fd, read_file, buf, len, pos); }
+s64 sys_pwrite64(u64 fd, u64 buf, u64 len, u64 pos, u64 a4, u64 a5) { return rw_at(fd, write_file, buf, len, pos); }
+
+/* One vector entry after the other; pos NULL: the file's own. */
+static s64 rw_vector(u64 fd, rw_fn rw, u64 vec, u64 count, u64 *pos)
+{
+	s64 done = 0, n = 0;
+
+	if (count > IOV_MAX)
+		return -EINVAL;
+	for (u64 i = 0; i < count; i++) {
+		struct iovec_abi v;
+
+		if (copy_from_user(&v, vec + i * sizeof(v), sizeof(v)) < 0)
+			return done ? done : -EFAULT;
+		if ((s64)v.len < 0)
+			return -EINVAL;
+		if (v.len == 0 && i + 1 < count)
+			continue;
+		n = pos ? rw_at(fd, rw, v.base, v.len, *pos) : rw_fd(fd, rw, v.base, v.len);
+		if (n < 0)
+			break;
+		done += n;
+		if (pos != NULL)
+			*pos += n;
+		if ((u64)n < v.len)
+			break;
+	}
+	return done ? done : n;
+}
+
+s64 sys_readv(u64 fd, u64 vec, u64 n, u64 a3, u64 a4, u64 a5) { return rw_vector(fd, read_file, vec, n, NULL); }
+s64 sys_writev(u64 fd, u64 vec, u64 n, u64 a3, u64 a4, u64 a5) { return rw_vector(fd, write_file, vec, n, NULL); }
+s64 sys_preadv(u64 fd, u64 vec, u64 n, u64 pos, u64 a4, u64 a5) { return rw_vector(fd, read_file, vec, n, &pos); }
+s64 sys_pwritev(u64 fd, u64 vec, u64 n, u64 pos, u64 a4, u64 a5) { return rw_vector(fd, write_file, vec, n, &pos); }
+
+s64 sys_lseek(u64 fd, u64 off, u64 whence, u64 a3, u64 a4, u64 a5)
+{
+	struct file *f = fd_get(fd);
+	s64 rc;
+
+	if (f == NULL)
+		return -EBADF;
+	if (f->ops == NULL || f->ops->seek == NULL) {
+		rc = f->ops == NULL ? -EBADF : -ESPIPE;
+	} else {
+		mutex_lock(&f->pos_lock);
+		rc = f->ops->seek(f, off, whence);
+		mutex_unlock(&f->pos_lock);
+	}
+	file_put(f);
+	return rc;
+}
+
+s64 sys_getdents64(u64 fd, u64 user, u64 len, u64 a3, u64 a4, u64 a5)
+{
+	struct file *f = fd_get(fd);
+	size_t size = MIN((u32)len, (u32)32768);
+	void *buf;
+	s64 n;
+
+	if (f == NULL)
+		return -EBADF;
+	if (f->ops == NULL || f->ops->readdir == NULL) {
+		file_put(f);
+		return -ENOTDIR;
+	}
+	buf = kmalloc(MAX(size, (size_t)64));
+	if (buf == NULL) {
+		file_put(f);
+		return -ENOMEM;
+	}
+	mutex_lock(&f->pos_lock);
+	u64 before = f->pos;
+
+	n = f->ops->readdir(f, buf, size);
+	if (n > 0 && copy_to_user(user, buf, n) < 0) {
+		f->pos = before;
+		n = -EFAULT;
+	}
+	mutex_unlock(&f->pos_lock);
+	kfree(buf);
+	file_put(f);
+	return n;
+}
+
+/* --- descriptors --- */
+
+s64 sys_close(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return fd_close(fd); }
+
+static s64 dup_from(u64 fd, int lowest, bool cloexec)
+{
+	struct file *f = fd_get(fd);
+	int rc;
+
+	if (f == NULL)
+		return -EBADF;
+	rc = fd_install_from(f, lowest, cloexec);
+	if (rc < 0)
+		file_put(f);
+	return rc;
+}
+
+s64 sys_dup(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return dup_from(fd, 0, false); }
+
+s64 sys_dup2(u64 from, u64 to, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	if ((u32)from == (u32)to)
+		return fd_get_flags(from) < 0 ? -EBADF : (s64)(u32)to;
+	return fd_dup_to(from, to, false);
+}
+
+s64 sys_dup3(u64 from, u64 to, u64 flags, u64 a3, u64 a4, u64 a5)
+{
+	if ((flags & ~(u64)O_CLOEXEC) || (u32)from == (u32)to)
+		return -EINVAL;
+	return fd_dup_to(from, to, flags & O_CLOEXEC);
+}
+
+s64 sys_close_range(u64 first, u64 last, u64 flags, u64 a3, u64 a4, u64 a5)
+{
+	if ((flags & ~6ULL) || (u32)first > (u32)last)
+		return -EINVAL;
+	if (flags & 2) {			/* CLOSE_RANGE_UNSHARE */
+		struct fd_table *t = fd_table_unshare(task_current()->files);
+
+		if (t == NULL)
+			return -ENOMEM;
+		task_current()->files = t;
+	}
+	fd_close_range(first, last, flags & 4);
+	return 0;
+}
+
+#define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
+
+static void flags_change(struct file *f, u32 flags)
+{
+	u32 old = READ_ONCE(f->flags);
+
+	WRITE_ONCE(f->flags, (old & ~(u32)SETTABLE) | (flags & SETTABLE));
+}
+
+s64 sys_fcntl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
+{
+	struct file *f;
+	s64 rc = 0;
+
+	switch ((u32)cmd) {
+	case F_DUPFD: return dup_from(fd, arg, false);
+	case F_DUPFD_CLOEXEC: return dup_from(fd, arg, true);
+	case F_GETFD: return fd_get_flags(fd);
+	case F_SETFD: return fd_set_flags(fd, arg);
+	}
+	f = fd_get(fd);
+	if (f == NULL)
+		return -EBADF;
+	switch ((u32)cmd) {
+	case F_GETFL: rc = READ_ONCE(f->flags) | O_LARGEFILE; break;
+	case F_SETFL: flags_change(f, arg); break;
+	case F_GETPIPE_SZ: rc = f->inode != NULL && f->inode->type == S_IFIFO ? 65536 : -EBADF; break;
+	default: rc = -EINVAL;
+	}
+	file_put(f);
+	return rc;
+}
+
+s64 sys_ioctl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
+{
+	struct file *f = fd_get(fd);
+	u32 on;
+	s64 rc;
+
+	if (f == NULL)
+		return -EBADF;
+	switch ((u32)cmd) {
+	case FIOCLEX: rc = fd_set_flags(fd, FD_CLOEXEC); break;
+	case FIONCLEX: rc = fd_set_flags(fd, 0); break;
+	case FIONBIO:
+		rc = get_user32(&on, arg);
+		if (rc == 0)
+			flags_change(f, on ? READ_ONCE(f->flags) | O_NONBLOCK : READ_ONCE(f->flags) & ~(u32)O_NONBLOCK);
+		break;
+	default: rc = f->ops != NULL && f->ops->ioctl != NULL ? f->ops->ioctl(f, cmd, arg) : -ENOTTY;
+	}
+	file_put(f);
+	return rc;
+}
+
+s64 sys_pipe2(u64 fds, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct file *r, *w;
+	int fd[2], rc;
+
+	if (flags & ~(u64)(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
+		return -EINVAL;
+	rc = pipe_create(&r, &w, flags);
+	if (rc < 0)
+		return rc;
+	fd[0] = fd_install(r, flags & O_CLOEXEC);
+	if (fd[0] < 0) {
+		file_put(r);
+		file_put(w);
+		return fd[0];
+	}
+	fd[1] = fd_install(w, flags & O_CLOEXEC);
+	if (fd[1] < 0) {
+		file_put(w);
+		rc = fd_close(fd[0]);
+		return fd[1];
+	}
+	if (copy_to_user(fds, fd, sizeof(fd)) < 0) {
+		rc = fd_close(fd[0]);
+		rc = fd_close(fd[1]);
+		return -EFAULT;
+	}
+	return 0;
+}
+
+s64 sys_pipe(u64 fds, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_pipe2(fds, 0, 0, 0, 0, 0); }
+
+/* --- poll --- */
+
+struct pollfd_abi { s32 fd; s16 events, revents; };
+
+static unsigned poll_scan(struct pollfd_abi *p, unsigned n, struct poll_table *pt)
+{
+	unsigned ready = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct file *f = p[i].fd < 0 ? NULL : fd_get(p[i].fd);
+
+		p[i].revents = 0;
+		if (p[i].fd < 0)
+			continue;
+		if (f == NULL) {
+			p[i].revents = POLLNVAL;
+		} else {
+			u32 e = f->ops != NULL && f->ops->poll != NULL ? f->ops->poll(f, pt) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+
+			p[i].revents = e & (p[i].events | POLLERR | POLLHUP);
+			file_put(f);
+		}
+		ready += p[i].revents != 0;
+	}
+	return ready;
+}
+
+s64 sys_poll(u64 fds, u64 n, u64 timeout, u64 a3, u64 a4, u64 a5)
+{
+	s32 ms = timeout;
+	u64 deadline = ms > 0 ? time_mono_ns() + ms * NSEC_PER_MSEC : 0;
+	struct pollfd_abi *p;
+	s64 ready = 0;
+	int rc;
+
+	if (n > 4096)
+		return -EINVAL;
+	p = kcalloc(n ? n : 1, sizeof(*p));
+	if (p == NULL)
+		return -ENOMEM;
+	rc = n ? copy_from_user(p, fds, n * sizeof(*p)) : 0;
+	/* nothing here changes without time passing: look again every few milliseconds, sleeping in between */
+	while (rc == 0) {
+		u64 now = time_mono_ns(), next = now + 5 * NSEC_PER_MSEC;
+
+		ready = poll_scan(p, n, NULL);
+		if (ready != 0 || ms == 0 || (ms > 0 && now >= deadline))
+			break;
+		if (n == 0)
+			next = ms < 0 ? 0 : deadline;
+		rc = thread_sleep_until_intr(ms > 0 ? MIN(next, deadline) : next);
+		if (rc < 0)
+			rc = -EINTR;
+	}
+	if (rc == 0 && n != 0)
+		rc = copy_to_user(fds, p, n * sizeof(*p));
+	kfree(p);
+	return rc < 0 ? rc : ready;
+}

@@ -1,0 +1,669 @@
+/* SPDX-License-Identifier: MIT */
+/* The system calls on names: open, stat, directories, links, attributes. */
+#include "arch/x86/uaccess.h"
+#include "lib/base/errno.h"
+#include "lib/base/string.h"
+#include "managers/processor/fs/dentry.h"
+#include "managers/processor/fs/fd.h"
+#include "managers/processor/process/process.h"
+#include "managers/processor/syscall/syscall.h"
+#include "mm/slab.h"
+
+/* --- a path argument: the string, and where it begins --- */
+
+struct where {
+	char *path;
+	struct dentry *start;		/* with a reference; NULL: the current directory */
+	struct file *file;		/* what dirfd names */
+};
+
+static void where_put(struct where *w)
+{
+	kfree(w->path);
+	if (w->file != NULL)
+		file_put(w->file);
+	memset(w, 0, sizeof(*w));
+}
+
+/* empty_ok: an empty path means dirfd itself */
+static int where_get(struct where *w, s32 dirfd, u64 user, bool empty_ok)
+{
+	s64 len;
+	int rc = 0;
+
+	memset(w, 0, sizeof(*w));
+	w->path = kmalloc(PATH_MAX);
+	if (w->path == NULL)
+		return -ENOMEM;
+	len = strncpy_from_user(w->path, user, PATH_MAX);
+	if (len < 0)
+		rc = len;
+	else if (len == 0 && !empty_ok)
+		rc = -ENOENT;
+	else if (w->path[0] != '/' && dirfd != AT_FDCWD) {
+		w->file = fd_get(dirfd);
+		if (w->file == NULL)
+			rc = -EBADF;
+		else if (len != 0 && (w->file->dentry == NULL || w->file->inode->type != S_IFDIR))
+			rc = -ENOTDIR;
+		else
+			w->start = w->file->dentry;
+	}
+	if (rc < 0)
+		where_put(w);
+	return rc;
+}
+
+static struct fs_context *fs_current(void)
+{
+	return task_current()->fs;
+}
+
+/* What the path means, as an inode with a reference. */
+static int where_inode(struct where *w, unsigned walk_flags, struct inode **out)
+{
+	struct dentry *d;
+	int rc;
+
+	if (w->path[0] == '\0') {
+		if (w->file != NULL) {
+			if (w->file->inode == NULL)
+				return -EBADF;
+			*out = w->file->inode;
+		} else {
+			*out = dentry_inode(fs_current()->cwd);
+		}
+		inode_get(*out);
+		return 0;
+	}
+	rc = fs_lookup(fs_current(), w->start, w->path, walk_flags, &d);
+	if (rc < 0)
+		return rc;
+	*out = d->inode;
+	inode_get(*out);
+	dentry_put(d);
+	return 0;
+}
+
+static int lookup_user(s32 dirfd, u64 user, bool empty_ok, unsigned walk_flags, struct inode **out)
+{
+	struct where w;
+	int rc = where_get(&w, dirfd, user, empty_ok);
+
+	if (rc < 0)
+		return rc;
+	rc = where_inode(&w, walk_flags, out);
+	where_put(&w);
+	return rc;
+}
+
+static unsigned follow(u64 flags)
+{
+	return flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW;
+}
+
+/* --- open --- */
+
+s64 sys_openat(u64 dirfd, u64 path, u64 flags, u64 mode, u64 a4, u64 a5)
+{
+	struct where w;
+	struct file *f;
+	int rc = where_get(&w, dirfd, path, false);
+
+	if (rc < 0)
+		return rc;
+	rc = fs_open(fs_current(), w.start, w.path, flags, mode, &f);
+	where_put(&w);
+	if (rc < 0)
+		return rc;
+	rc = fd_install(f, flags & O_CLOEXEC);
+	if (rc < 0)
+		file_put(f);
+	return rc;
+}
+
+s64 sys_open(u64 path, u64 flags, u64 mode, u64 a3, u64 a4, u64 a5)
+{
+	return sys_openat(AT_FDCWD, path, flags, mode, 0, 0);
+}
+
+s64 sys_openat2(u64 dirfd, u64 path, u64 how, u64 size, u64 a4, u64 a5)
+{
+	struct { u64 flags, mode, resolve; } h;
+
+	if (size < sizeof(h))
+		return -EINVAL;
+	if (copy_from_user(&h, how, sizeof(h)) < 0)
+		return -EFAULT;
+	if (h.resolve != 0 || size != sizeof(h))
+		return -EINVAL;
+	return sys_openat(dirfd, path, h.flags, h.mode, 0, 0);
+}
+
+/* --- stat --- */
+
+static int put_stat(u64 user, const struct attr *a)
+{
+	struct stat_abi s = { 0 };
+
+	s.dev = a->dev;
+	s.ino = a->ino;
+	s.nlink = a->nlink;
+	s.mode = a->mode;
+	s.uid = a->uid;
+	s.gid = a->gid;
+	s.rdev = a->rdev;
+	s.size = a->size;
+	s.blksize = a->blksize;
+	s.blocks = a->blocks;
+	s.atime = a->atime.sec;
+	s.atime_ns = a->atime.nsec;
+	s.mtime = a->mtime.sec;
+	s.mtime_ns = a->mtime.nsec;
+	s.ctime = a->ctime.sec;
+	s.ctime_ns = a->ctime.nsec;
+	return copy_to_user(user, &s, sizeof(s));
+}
+
+static s64 stat_inode(struct inode *i, u64 user)
+{
+	struct attr a;
+	int rc = fs_stat(i, &a);
+
+	inode_put(i);
+	return rc < 0 ? rc : put_stat(user, &a);
+}
+
+s64 sys_newfstatat(u64 dirfd, u64 path, u64 user, u64 flags, u64 a4, u64 a5)
+{
+	struct inode *i;
+	int rc;
+
+	if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT))
+		return -EINVAL;
+	rc = lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
+	return rc < 0 ? rc : stat_inode(i, user);
+}
+
+s64 sys_stat(u64 path, u64 user, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_newfstatat(AT_FDCWD, path, user, 0, 0, 0); }
+s64 sys_lstat(u64 path, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	return sys_newfstatat(AT_FDCWD, path, user, AT_SYMLINK_NOFOLLOW, 0, 0);
+}
+
+/* The inode behind a descriptor, with a reference. */
+static int fd_inode(u64 fd, struct inode **out)
+{
+	struct file *f = fd_get(fd);
+	int rc = 0;
+
+	if (f == NULL)
+		return -EBADF;
+	if (f->inode == NULL)
+		rc = -EINVAL;
+	else
+		inode_get(*out = f->inode);
+	file_put(f);
+	return rc;
+}
+
+s64 sys_fstat(u64 fd, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct inode *i;
+	int rc = fd_inode(fd, &i);
+
+	return rc < 0 ? rc : stat_inode(i, user);
+}
+
+s64 sys_statx(u64 dirfd, u64 path, u64 flags, u64 mask, u64 user, u64 a5)
+{
+	struct statx_abi s = { 0 };
+	struct inode *i;
+	struct attr a;
+	int rc;
+
+	if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE))
+		return -EINVAL;
+	if (mask & 0x80000000)
+		return -EINVAL;
+	rc = lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
+	if (rc < 0)
+		return rc;
+	rc = fs_stat(i, &a);
+	inode_put(i);
+	if (rc < 0)
+		return rc;
+	s.mask = STATX_BASIC | (a.btime.sec ? STATX_BTIME : 0);
+	s.blksize = a.blksize;
+	s.nlink = a.nlink;
+	s.uid = a.uid;
+	s.gid = a.gid;
+	s.mode = a.mode;
+	s.ino = a.ino;
+	s.size = a.size;
+	s.blocks = a.blocks;
+	s.atime = (struct statx_time_abi){ a.atime.sec, a.atime.nsec, 0 };
+	s.btime = (struct statx_time_abi){ a.btime.sec, a.btime.nsec, 0 };
+	s.ctime = (struct statx_time_abi){ a.ctime.sec, a.ctime.nsec, 0 };
+	s.mtime = (struct statx_time_abi){ a.mtime.sec, a.mtime.nsec, 0 };
+	s.rdev_major = a.rdev >> 8;
+	s.rdev_minor = a.rdev & 255;
+	s.dev_major = a.dev >> 8;
+	s.dev_minor = a.dev & 255;
+	return copy_to_user(user, &s, sizeof(s));
+}
+
+static s64 access_at(s32 dirfd, u64 path, u32 mode, u64 flags)
+{
+	const struct credentials *c = &process_current()->cred;
+	struct inode *i;
+	int rc;
+
+	if ((mode & ~7U) || (flags & ~(u64)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
+		return -EINVAL;
+	rc = lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
+	if (rc < 0)
+		return rc;
+	if (mode != 0)
+		rc = flags & AT_EACCESS ? fs_permission(i, mode) : fs_permission_ids(i, mode, c->uid, c->gid);
+	inode_put(i);
+	return rc;
+}
+
+s64 sys_access(u64 path, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5) { return access_at(AT_FDCWD, path, mode, 0); }
+s64 sys_faccessat(u64 dirfd, u64 path, u64 mode, u64 a3, u64 a4, u64 a5) { return access_at(dirfd, path, mode, 0); }
+s64 sys_faccessat2(u64 dirfd, u64 path, u64 mode, u64 flags, u64 a4, u64 a5) { return access_at(dirfd, path, mode, flags); }
+
+s64 sys_readlinkat(u64 dirfd, u64 path, u64 user, u64 size, u64 a4, u64 a5)
+{
+	struct where w;
+	struct dentry *d;
+	char *buf;
+	s64 n;
+	int rc;
+
+	if ((s32)size <= 0)
+		return -EINVAL;
+	rc = where_get(&w, dirfd, path, false);
+	if (rc < 0)
+		return rc;
+	rc = fs_lookup(fs_current(), w.start, w.path, 0, &d);
+	where_put(&w);
+	if (rc < 0)
+		return rc;
+	buf = kmalloc(PATH_MAX);
+	n = buf ? fs_readlink(d, buf, PATH_MAX) : -ENOMEM;
+	dentry_put(d);
+	if (n >= 0) {
+		n = MIN(n, (s64)(s32)size);
+		if (copy_to_user(user, buf, n) < 0)
+			n = -EFAULT;
+	}
+	kfree(buf);
+	return n;
+}
+
+s64 sys_readlink(u64 path, u64 user, u64 size, u64 a3, u64 a4, u64 a5)
+{
+	return sys_readlinkat(AT_FDCWD, path, user, size, 0, 0);
+}
+
+/* --- file systems --- */
+
+s64 sys_statfs(u64 path, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct statfs_abi st;
+	struct inode *i;
+	int rc = lookup_user(AT_FDCWD, path, false, WALK_FOLLOW, &i);
+
+	if (rc < 0)
+		return rc;
+	rc = i->ops->statfs != NULL ? i->ops->statfs(i, &st) : -ENOSYS;
+	inode_put(i);
+	return rc < 0 ? rc : copy_to_user(user, &st, sizeof(st));
+}
+
+s64 sys_fstatfs(u64 fd, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct statfs_abi st;
+	struct inode *i;
+	int rc = fd_inode(fd, &i);
+
+	if (rc < 0)
+		return rc;
+	rc = i->ops->statfs != NULL ? i->ops->statfs(i, &st) : -ENOSYS;
+	inode_put(i);
+	return rc < 0 ? rc : copy_to_user(user, &st, sizeof(st));
+}
+
+/* object 0 on M: everything of everyone */
+s64 sys_sync(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	space_sync_all();
+	return 0;
+}
+
+static s64 sync_fd(u64 fd)
+{
+	struct file *f = fd_get(fd);
+	int rc;
+
+	if (f == NULL)
+		return -EBADF;
+	rc = f->object != NULL ? object_sync(f->object, true) : f->inode != NULL && f->inode->type == S_IFDIR ? 0 : -EINVAL;
+	file_put(f);
+	return rc;
+}
+
+s64 sys_fsync(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return sync_fd(fd); }
+s64 sys_fdatasync(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return sync_fd(fd); }
+
+/* Advice: what is asked for may be left undone. */
+s64 sys_fadvise64(u64 fd, u64 off, u64 len, u64 advice, u64 a4, u64 a5)
+{
+	struct file *f = fd_get(fd);
+	s64 rc = 0;
+
+	if (f == NULL)
+		return -EBADF;
+	if (f->inode != NULL && f->inode->type == S_IFIFO)
+		rc = -ESPIPE;
+	else if ((u32)advice > 5)
+		rc = -EINVAL;
+	file_put(f);
+	return rc;
+}
+
+/* --- current directory, umask --- */
+
+static int set_cwd(struct dentry *d)		/* takes over the reference */
+{
+	struct fs_context *c = fs_current();
+	struct dentry *old;
+	int rc = fs_permission(d->inode, MAY_EXEC);
+
+	if (rc < 0) {
+		dentry_put(d);
+		return rc;
+	}
+	mutex_lock(&c->lock);
+	old = c->cwd;
+	c->cwd = d;
+	mutex_unlock(&c->lock);
+	dentry_put(old);
+	return 0;
+}
+
+s64 sys_chdir(u64 path, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct where w;
+	struct dentry *d;
+	int rc = where_get(&w, AT_FDCWD, path, false);
+
+	if (rc < 0)
+		return rc;
+	rc = fs_lookup(fs_current(), NULL, w.path, WALK_FOLLOW | WALK_DIRECTORY, &d);
+	where_put(&w);
+	return rc < 0 ? rc : set_cwd(d);
+}
+
+s64 sys_fchdir(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct file *f = fd_get(fd);
+	struct dentry *d = NULL;
+
+	if (f == NULL)
+		return -EBADF;
+	if (f->dentry != NULL && f->inode->type == S_IFDIR)
+		dentry_get(d = f->dentry);
+	file_put(f);
+	return d == NULL ? -ENOTDIR : set_cwd(d);
+}
+
+s64 sys_getcwd(u64 user, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct fs_context *c = fs_current();
+	struct dentry *d;
+	char *buf;
+	s64 n;
+
+	mutex_lock(&c->lock);
+	dentry_get(d = c->cwd);
+	mutex_unlock(&c->lock);
+	buf = kmalloc(PATH_MAX);
+	n = buf ? dentry_path(d, c->root, buf, PATH_MAX - 1) : -ENOMEM;
+	dentry_put(d);
+	if (n >= 0) {
+		buf[n++] = '\0';
+		if ((u64)n > size)
+			n = -ERANGE;
+		else if (copy_to_user(user, buf, n) < 0)
+			n = -EFAULT;
+	}
+	kfree(buf);
+	return n;
+}
+
+s64 sys_umask(u64 mask, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct fs_context *c = fs_current();
+	u32 old;
+
+	mutex_lock(&c->lock);
+	old = c->umask;
+	c->umask = mask & 0777;
+	mutex_unlock(&c->lock);
+	return old;
+}
+
+/* --- making and removing names --- */
+
+s64 sys_mkdirat(u64 dirfd, u64 path, u64 mode, u64 a3, u64 a4, u64 a5)
+{
+	struct new_file n = { .mode = S_IFDIR | (mode & 01777) };
+	struct where w;
+	int rc = where_get(&w, dirfd, path, false);
+
+	if (rc < 0)
+		return rc;
+	rc = fs_mknod(fs_current(), w.start, w.path, &n);
+	where_put(&w);
+	return rc;
+}
+
+s64 sys_mkdir(u64 path, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_mkdirat(AT_FDCWD, path, mode, 0, 0, 0); }
+
+s64 sys_unlinkat(u64 dirfd, u64 path, u64 flags, u64 a3, u64 a4, u64 a5)
+{
+	struct where w;
+	int rc;
+
+	if (flags & ~(u64)AT_REMOVEDIR)
+		return -EINVAL;
+	rc = where_get(&w, dirfd, path, false);
+	if (rc < 0)
+		return rc;
+	rc = fs_unlink(fs_current(), w.start, w.path, flags & AT_REMOVEDIR);
+	where_put(&w);
+	return rc;
+}
+
+s64 sys_unlink(u64 path, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_unlinkat(AT_FDCWD, path, 0, 0, 0, 0); }
+s64 sys_rmdir(u64 path, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_unlinkat(AT_FDCWD, path, AT_REMOVEDIR, 0, 0, 0); }
+
+s64 sys_renameat2(u64 from_fd, u64 from, u64 to_fd, u64 to, u64 flags, u64 a5)
+{
+	struct where a, b;
+	int rc;
+
+	if (flags & ~7ULL || (flags & 3) == 3)
+		return -EINVAL;
+	rc = where_get(&a, from_fd, from, false);
+	if (rc < 0)
+		return rc;
+	rc = where_get(&b, to_fd, to, false);
+	if (rc == 0) {
+		rc = fs_rename(fs_current(), a.start, a.path, b.start, b.path, flags);
+		where_put(&b);
+	}
+	where_put(&a);
+	return rc;
+}
+
+s64 sys_renameat(u64 from_fd, u64 from, u64 to_fd, u64 to, u64 a4, u64 a5) { return sys_renameat2(from_fd, from, to_fd, to, 0, 0); }
+s64 sys_rename(u64 from, u64 to, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_renameat2(AT_FDCWD, from, AT_FDCWD, to, 0, 0); }
+
+s64 sys_symlinkat(u64 target, u64 dirfd, u64 path, u64 a3, u64 a4, u64 a5)
+{
+	struct where t, w;
+	int rc = where_get(&t, AT_FDCWD, target, false);
+
+	if (rc < 0)
+		return rc;
+	rc = where_get(&w, dirfd, path, false);
+	if (rc == 0) {
+		rc = fs_symlink(fs_current(), w.start, w.path, t.path);
+		where_put(&w);
+	}
+	where_put(&t);
+	return rc;
+}
+
+s64 sys_symlink(u64 target, u64 path, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_symlinkat(target, AT_FDCWD, path, 0, 0, 0); }
+
+s64 sys_linkat(u64 from_fd, u64 from, u64 to_fd, u64 to, u64 flags, u64 a5)
+{
+	struct where a, b;
+	struct dentry *d;
+	int rc;
+
+	if (flags & ~(u64)AT_SYMLINK_FOLLOW)
+		return -EINVAL;
+	rc = where_get(&a, from_fd, from, false);
+	if (rc < 0)
+		return rc;
+	rc = fs_lookup(fs_current(), a.start, a.path, flags & AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0, &d);
+	where_put(&a);
+	if (rc < 0)
+		return rc;
+	rc = where_get(&b, to_fd, to, false);
+	if (rc == 0) {
+		rc = fs_link(fs_current(), d, b.start, b.path);
+		where_put(&b);
+	}
+	dentry_put(d);
+	return rc;
+}
+
+s64 sys_link(u64 from, u64 to, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_linkat(AT_FDCWD, from, AT_FDCWD, to, 0, 0); }
+
+/* --- attributes --- */
+
+/* chmod, chown, utimensat: only the owner or root */
+static int change_attr(struct inode *i, const struct attr *a, u32 mask)
+{
+	const struct credentials *c = &process_current()->cred;
+
+	if (c->fsuid != 0 && c->fsuid != i->uid)
+		return -EPERM;
+	return i->ops->setattr != NULL ? i->ops->setattr(i, a, mask) : -EROFS;
+}
+
+static s64 change_put(struct inode *i, const struct attr *a, u32 mask)
+{
+	int rc = change_attr(i, a, mask);
+
+	inode_put(i);
+	return rc;
+}
+
+s64 sys_fchmodat(u64 dirfd, u64 path, u64 mode, u64 a3, u64 a4, u64 a5)
+{
+	struct attr a = { .mode = mode & 07777 };
+	struct inode *i;
+	int rc = lookup_user(dirfd, path, false, WALK_FOLLOW, &i);
+
+	return rc < 0 ? rc : change_put(i, &a, SET_MODE);
+}
+
+s64 sys_chmod(u64 path, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_fchmodat(AT_FDCWD, path, mode, 0, 0, 0); }
+
+s64 sys_fchmod(u64 fd, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct attr a = { .mode = mode & 07777 };
+	struct inode *i;
+	int rc = fd_inode(fd, &i);
+
+	return rc < 0 ? rc : change_put(i, &a, SET_MODE);
+}
+
+#define UTIME_NOW	0x3fffffff
+#define UTIME_OMIT	0x3ffffffe
+
+s64 sys_utimensat(u64 dirfd, u64 path, u64 times, u64 flags, u64 a4, u64 a5)
+{
+	struct timespec_abi ts[2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } };
+	struct attr a = { 0 };
+	u64 now = time_wall_ns();
+	struct inode *i;
+	u32 mask = 0;
+	int rc;
+
+	if (times != 0 && copy_from_user(ts, times, sizeof(ts)) < 0)
+		return -EFAULT;
+	for (int n = 0; n < 2; n++) {
+		if (ts[n].nsec == UTIME_OMIT)
+			continue;
+		if (ts[n].nsec == UTIME_NOW)
+			ts[n] = (struct timespec_abi){ now / NSEC_PER_SEC, now % NSEC_PER_SEC };
+		else if (ts[n].nsec < 0 || ts[n].nsec >= (s64)NSEC_PER_SEC)
+			return -EINVAL;
+		mask |= n == 0 ? SET_ATIME : SET_MTIME;
+	}
+	a.atime.sec = ts[0].sec;
+	a.atime.nsec = ts[0].nsec;
+	a.mtime.sec = ts[1].sec;
+	a.mtime.nsec = ts[1].nsec;
+	rc = path == 0 ? fd_inode(dirfd, &i) : lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
+	if (rc < 0)
+		return rc;
+	return mask ? change_put(i, &a, mask) : (inode_put(i), 0);
+}
+
+static s64 truncate_file(struct file *f, s64 size)
+{
+	if (size < 0)
+		return -EINVAL;
+	if (!(file_access(f) & MAY_WRITE) || f->object == NULL)
+		return -EINVAL;
+	return object_truncate(f->object, size);
+}
+
+s64 sys_ftruncate(u64 fd, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct file *f = fd_get(fd);
+	s64 rc;
+
+	if (f == NULL)
+		return -EBADF;
+	rc = truncate_file(f, size);
+	file_put(f);
+	return rc;
+}
+
+s64 sys_truncate(u64 path, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct where w;
+	struct file *f;
+	s64 rc = where_get(&w, AT_FDCWD, path, false);
+
+	if (rc < 0)
+		return rc;
+	rc = fs_open(fs_current(), NULL, w.path, O_WRONLY, 0, &f);
+	where_put(&w);
+	if (rc < 0)
+		return rc;
+	rc = truncate_file(f, size);
+	file_put(f);
+	return rc;
+}

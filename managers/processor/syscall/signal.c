@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* The system calls around signals. */
+#include "arch/x86/uaccess.h"
+#include "lib/base/errno.h"
+#include "managers/processor/process/frame.h"
+#include "managers/processor/process/process.h"
+#include "managers/processor/syscall/syscall.h"
+
+#define UNBLOCKABLE (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
+
+s64 sys_rt_sigaction(u64 sig, u64 act, u64 old, u64 size, u64 a4, u64 a5)
+{
+	struct process *p = process_current();
+	struct sigaction_abi new, was;
+
+	if (size != 8 || sig < 1 || sig > NR_SIGNALS || (act != 0 && (SIGBIT(sig) & UNBLOCKABLE)))
+		return -EINVAL;
+	if (act != 0 && copy_from_user(&new, act, sizeof(new)) < 0)
+		return -EFAULT;
+	spin_lock(&p->signal_lock);
+	was = p->action[sig];
+	if (act != 0) {
+		new.mask &= ~UNBLOCKABLE;
+		p->action[sig] = new;
+	}
+	spin_unlock(&p->signal_lock);
+	if (act != 0)
+		signal_drop_ignored(p, sig);
+	if (old != 0 && copy_to_user(old, &was, sizeof(was)) < 0)
+		return -EFAULT;
+	return 0;
+}
+
+s64 sys_rt_sigprocmask(u64 how, u64 set, u64 old, u64 size, u64 a4, u64 a5)
+{
+	struct task *t = task_current();
+	sigset_t_ mask, was = t->blocked;
+
+	if (size != 8)
+		return -EINVAL;
+	if (set != 0) {
+		if (get_user64(&mask, set) < 0)
+			return -EFAULT;
+		switch ((int)how) {
+		case SIG_BLOCK: mask = was | mask; break;
+		case SIG_UNBLOCK: mask = was & ~mask; break;
+		case SIG_SETMASK: break;
+		default: return -EINVAL;
+		}
+		signal_set_blocked(t, mask);
+	}
+	if (old != 0 && put_user64(old, was) < 0)
+		return -EFAULT;
+	return 0;
+}
+
+s64 sys_rt_sigreturn(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct regs *r = arch_user_regs();
+
+	if (frame_restore(task_current(), r) < 0) {
+		signal_force(SIGSEGV, SI_KERNEL, 0, 0, 0);
+		return 0;
+	}
+	return r->rax;		/* the frame's: on_syscall() stores it where it is already */
+}
+
+s64 sys_rt_sigpending(u64 set, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct task *t = task_current();
+	sigset_t_ pending;
+
+	if (size > 8)
+		return -EINVAL;
+	spin_lock(&t->process->signal_lock);
+	pending = (t->pending.set | t->process->pending.set) & t->blocked;
+	spin_unlock(&t->process->signal_lock);
+	return copy_to_user(set, &pending, size);
+}
+
+s64 sys_rt_sigsuspend(u64 set, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct task *t = task_current();
+	sigset_t_ mask;
+
+	if (size != 8)
+		return -EINVAL;
+	if (get_user64(&mask, set) < 0)
+		return -EFAULT;
+	t->saved_blocked = t->blocked;
+	signal_set_blocked(t, mask);
+	(void)thread_sleep_until_intr(0);
+	t->restore_blocked = true;
+	arch_set_notify(t->thread);
+	return -ERESTARTNOHAND;
+}
+
+s64 sys_pause(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	(void)thread_sleep_until_intr(0);
+	return -ERESTARTNOHAND;
+}
+
+s64 sys_sigaltstack(u64 new, u64 old, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct task *t = task_current();
+	u64 sp = arch_user_regs()->rsp;
+	bool on = t->altstack_size != 0 && sp > t->altstack_sp && sp - t->altstack_sp <= t->altstack_size;
+	struct sigaltstack_abi s, was = { t->altstack_sp, 0, 0, t->altstack_size };
+
+	was.flags = (t->altstack_size == 0 ? SS_DISABLE : on ? SS_ONSTACK : 0) | (t->altstack_flags & SS_AUTODISARM);
+	if (new != 0) {
+		if (copy_from_user(&s, new, sizeof(s)) < 0)
+			return -EFAULT;
+		if (on)
+			return -EPERM;
+		if (s.flags & ~(s32)(SS_DISABLE | SS_ONSTACK | SS_AUTODISARM))
+			return -EINVAL;
+		if (s.flags & SS_DISABLE) {
+			t->altstack_sp = t->altstack_size = 0;
+		} else {
+			if (s.size < MINSIGSTKSZ)
+				return -ENOMEM;
+			t->altstack_sp = s.sp;
+			t->altstack_size = s.size;
+		}
+		t->altstack_flags = s.flags;
+	}
+	if (old != 0 && copy_to_user(old, &was, sizeof(was)) < 0)
+		return -EFAULT;
+	return 0;
+}
+
+/* --- sending --- */
+
+/* tree_lock held */
+static bool may_signal(const struct process *p, int sig)
+{
+	const struct process *self = process_current();
+	const struct credentials *me = &self->cred, *it = &p->cred;
+
+	return me->euid == 0 || me->euid == it->uid || me->euid == it->suid || me->uid == it->uid || me->uid == it->suid ||
+	       (sig == SIGCONT && self->sid == p->sid);
+}
+
+struct kill_many {
+	struct siginfo_abi info;
+	bool all;
+	u32 pgid;
+	unsigned found, allowed;
+};
+
+static bool kill_one(struct process *p, void *arg)
+{
+	struct kill_many *k = arg;
+
+	if (p == process_init || p->state == PROCESS_REAPED)
+		return true;
+	if (k->all ? p == process_current() : p->pgid != k->pgid)
+		return true;
+	k->found++;
+	if (!may_signal(p, k->info.signo))
+		return true;
+	k->allowed++;
+	signal_send_locked(p, NULL, &k->info);
+	return true;
+}
+
+static void info_from_self(struct siginfo_abi *info, int sig, int code)
+{
+	*info = (struct siginfo_abi){ .signo = sig, .code = code };
+	info->kill.pid = process_current()->pid;
+	info->kill.uid = process_current()->cred.uid;
+}
+
+s64 sys_kill(u64 pid, u64 sig, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct kill_many k = { .all = (s32)pid == -1 };
+	struct process *p;
+	s32 id = pid;
+	int rc = 0;
+
+	if ((u32)sig > NR_SIGNALS)
+		return -EINVAL;
+	if (id == (s32)0x80000000)
+		return -ESRCH;
+	info_from_self(&k.info, sig, SI_USER);
+	if (id > 0) {
+		p = process_find(id);
+		if (p == NULL) {
+			/* a thread's number does for its process */
+			struct task *t;
+
+			spin_lock(&tree_lock);
+			t = task_find_locked(id);
+			p = t ? t->process : NULL;
+			if (p != NULL)
+				process_get(p);
+			spin_unlock(&tree_lock);
+			if (p == NULL)
+				return -ESRCH;
+		}
+		spin_lock(&tree_lock);
+		if (!may_signal(p, sig))
+			rc = -EPERM;
+		else
+			signal_send_locked(p, NULL, &k.info);
+		spin_unlock(&tree_lock);
+		process_put(p);
+		return rc;
+	}
+	spin_lock(&tree_lock);
+	k.pgid = id == 0 ? process_current()->pgid : (u32)-id;
+	process_for_each(kill_one, &k);
+	spin_unlock(&tree_lock);
+	return k.allowed ? 0 : k.found ? -EPERM : -ESRCH;
+}
+
+static s64 send_to_task(u32 tgid, u32 tid, int sig)
+{
+	struct siginfo_abi info;
+	struct task *t;
+	s64 rc = 0;
+
+	if ((s32)tid <= 0 || (u32)sig > NR_SIGNALS)
+		return -EINVAL;
+	info_from_self(&info, sig, SI_TKILL);
+	spin_lock(&tree_lock);
+	t = task_find_locked(tid);
+	if (t == NULL || (tgid != 0 && t->process->pid != tgid))
+		rc = -ESRCH;
+	else if (!may_signal(t->process, sig))
+		rc = -EPERM;
+	else
+		signal_send_locked(t->process, t, &info);
+	spin_unlock(&tree_lock);
+	return rc;
+}
+
+s64 sys_tkill(u64 tid, u64 sig, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	return send_to_task(0, tid, sig);
+}
+
+s64 sys_tgkill(u64 tgid, u64 tid, u64 sig, u64 a3, u64 a4, u64 a5)
+{
+	if ((s32)tgid <= 0)
+		return -EINVAL;
+	return send_to_task(tgid, tid, sig);
+}

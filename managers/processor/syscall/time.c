@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* The system calls around time. */
+#include "arch/x86/cpu.h"
+#include "arch/x86/uaccess.h"
+#include "lib/base/errno.h"
+#include "managers/processor/process/process.h"
+#include "managers/processor/syscall/syscall.h"
+
+enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW,
+       CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME, CLOCK_TAI = 11 };
+#define TIMER_ABSTIME 1
+
+static u64 process_cpu_ns(struct process *p)
+{
+	struct task *t;
+	u64 ns;
+
+	spin_lock(&tree_lock);
+	ns = p->utime_ns;
+	list_for_each(t, &p->tasks, group_link)
+		ns += t->thread->runtime_ns;
+	spin_unlock(&tree_lock);
+	return ns;
+}
+
+static int clock_read(u64 id, u64 *ns)
+{
+	switch ((s32)id) {
+	case CLOCK_REALTIME:
+	case CLOCK_REALTIME_COARSE:
+	case CLOCK_TAI:
+		*ns = time_wall_ns();
+		return 0;
+	case CLOCK_MONOTONIC:
+	case CLOCK_MONOTONIC_RAW:
+	case CLOCK_MONOTONIC_COARSE:
+	case CLOCK_BOOTTIME:
+		*ns = time_mono_ns();
+		return 0;
+	case CLOCK_PROCESS_CPUTIME_ID:
+		*ns = process_cpu_ns(process_current());
+		return 0;
+	case CLOCK_THREAD_CPUTIME_ID:
+		*ns = thread_current()->runtime_ns;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int put_timespec(u64 user, u64 ns)
+{
+	struct timespec_abi ts = { ns / NSEC_PER_SEC, ns % NSEC_PER_SEC };
+
+	return copy_to_user(user, &ts, sizeof(ts));
+}
+
+static int get_timespec(u64 user, u64 *ns)
+{
+	struct timespec_abi ts;
+
+	if (copy_from_user(&ts, user, sizeof(ts)) < 0)
+		return -EFAULT;
+	if (ts.sec < 0 || ts.nsec < 0 || ts.nsec >= (s64)NSEC_PER_SEC)
+		return -EINVAL;
+	*ns = ts.sec > 4000000000LL ? 4000000000ULL * NSEC_PER_SEC : (u64)ts.sec * NSEC_PER_SEC + ts.nsec;
+	return 0;
+}
+
+s64 sys_clock_gettime(u64 id, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	u64 ns;
+	int rc = clock_read(id, &ns);
+
+	return rc < 0 ? rc : put_timespec(user, ns);
+}
+
+s64 sys_clock_getres(u64 id, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	u64 ns;
+	int rc = clock_read(id, &ns);
+
+	if (rc < 0 || user == 0)
+		return rc;
+	return put_timespec(user, 1);
+}
+
+s64 sys_gettimeofday(u64 tv, u64 tz, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	u64 ns = time_wall_ns(), zero = 0;
+	struct timeval_abi t = { ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / 1000 };
+
+	if (tv != 0 && copy_to_user(tv, &t, sizeof(t)) < 0)
+		return -EFAULT;
+	return tz != 0 ? copy_to_user(tz, &zero, sizeof(zero)) : 0;
+}
+
+s64 sys_time(u64 user, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	u64 sec = time_wall_ns() / NSEC_PER_SEC;
+
+	if (user != 0 && put_user64(user, sec) < 0)
+		return -EFAULT;
+	return sec;
+}
+
+/* Sleep to a monotonic deadline; the rest is told to rem (0: nobody asks). */
+static s64 sleep_until(u64 deadline, u64 rem)
+{
+	u64 now;
+
+	if (thread_sleep_until_intr(MAX(deadline, 1ULL)) == 0)
+		return 0;
+	now = time_mono_ns();
+	if (now >= deadline)
+		return 0;
+	if (rem != 0 && put_timespec(rem, deadline - now) < 0)
+		return -EFAULT;
+	return -EINTR;
+}
+
+static s64 sleep_again(struct task *t)
+{
+	s64 rc = sleep_until(t->restart_deadline, t->restart_arg[0]);
+
+	return rc == -EINTR ? -ERESTART_RESTARTBLOCK : rc;
+}
+
+static s64 sleep_for(u64 ns, u64 rem)
+{
+	struct task *t = task_current();
+
+	t->restart_deadline = time_mono_ns() + ns;
+	t->restart_arg[0] = rem;
+	t->restart = sleep_again;
+	return sleep_again(t);
+}
+
+s64 sys_nanosleep(u64 req, u64 rem, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	u64 ns;
+	int rc = get_timespec(req, &ns);
+
+	return rc < 0 ? rc : sleep_for(ns, rem);
+}
+
+s64 sys_clock_nanosleep(u64 id, u64 flags, u64 req, u64 rem, u64 a4, u64 a5)
+{
+	u64 ns, now;
+	s64 rc;
+
+	if ((s32)id != CLOCK_REALTIME && (s32)id != CLOCK_MONOTONIC && (s32)id != CLOCK_BOOTTIME && (s32)id != CLOCK_TAI)
+		return (s32)id == CLOCK_PROCESS_CPUTIME_ID ? -EOPNOTSUPP : -EINVAL;
+	rc = get_timespec(req, &ns);
+	if (rc < 0)
+		return rc;
+	if (!(flags & TIMER_ABSTIME))
+		return sleep_for(ns, rem);
+	if (clock_read(id, &now) < 0)
+		return -EINVAL;
+	if (ns <= now)
+		return 0;
+	rc = sleep_until(time_mono_ns() + (ns - now), 0);
+	return rc == -EINTR ? -ERESTARTNOHAND : rc;
+}
+
+s64 sys_restart_syscall(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct task *t = task_current();
+
+	return t->restart != NULL ? t->restart(t) : -EINTR;
+}
+
+s64 sys_times(u64 buf, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct process *p = process_current();
+	u64 t[4] = { process_cpu_ns(p) / 10000000, 0, READ_ONCE(p->ctime_ns) / 10000000, 0 };
+
+	if (buf != 0 && copy_to_user(buf, t, sizeof(t)) < 0)
+		return -EFAULT;
+	return time_mono_ns() / 10000000;
+}
+
+s64 sys_getrusage(u64 who, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct process *p = process_current();
+	struct rusage_abi ru = { 0 };
+	u64 ns;
+
+	switch ((s32)who) {
+	case 0: ns = process_cpu_ns(p); break;
+	case 1: ns = thread_current()->runtime_ns; break;
+	case -1: ns = READ_ONCE(p->ctime_ns); break;
+	default: return -EINVAL;
+	}
+	ru.utime.sec = ns / NSEC_PER_SEC;
+	ru.utime.usec = ns % NSEC_PER_SEC / 1000;
+	ru.maxrss = (task_current()->space->footprint * PAGE_SIZE) >> 10;
+	return copy_to_user(user, &ru, sizeof(ru));
+}
+
+s64 sys_alarm(u64 seconds, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct process *p = process_current();
+	u64 now = time_mono_ns(), left = 0;
+
+	if (timer_cancel(&p->itimer_real) && p->itimer_real.when_ns > now)
+		left = (p->itimer_real.when_ns - now + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
+	p->itimer_interval_ns = 0;
+	if ((u32)seconds != 0)
+		timer_start(&p->itimer_real, now + (u32)seconds * NSEC_PER_SEC);
+	return left;
+}
