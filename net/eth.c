@@ -27,7 +27,7 @@ void eth_input(struct netdev *dev, unsigned queue, const u8 *frame, u32 len)
 	struct netif *nif = dev->net;
 	const struct eth_hdr *h = (const struct eth_hdr *)frame;
 
-	count(nr_net_rx);
+	count(nr_eth_rx);
 	if (len < ETH_HLEN) {
 		count(nr_net_drop_short);
 		return;
@@ -68,7 +68,7 @@ static unsigned driver_send(struct netif *nif, unsigned queue, struct net_frame 
 		for (unsigned i = 0; i < k; i++)
 			tx[i] = &frames[sent + i]->tx;
 		took = nif->dev->ops->send(nif->dev, queue, tx, k);
-		count_n(nr_net_tx, took);
+		count_n(nr_eth_tx, took);
 		sent += took;
 		if (took < k)
 			break;
@@ -86,7 +86,7 @@ void net_send(struct netif *nif, unsigned queue, struct net_frame **frames, unsi
 		sent = driver_send(nif, queue, frames, n);
 	if (likely(sent == n))
 		return;
-	count_n(nr_net_tx_backlog, n - sent);
+	count_n(nr_eth_tx_backlog, n - sent);
 	spin_lock(&nif->backlog_lock);
 	for (unsigned i = sent; i < n; i++)
 		list_add_tail(&nif->backlog, &frames[i]->link);

@@ -47,9 +47,9 @@ struct udp_hdr { be16 sport, dport, len, sum; } __packed;
 /* --- counters ------------------------------------------------------------------------------------------ */
 
 #define NET_COUNTERS(X)									\
-	X(nr_net_rx, "frames received")							\
-	X(nr_net_tx, "frames given to the driver")					\
-	X(nr_net_tx_backlog, "frames that waited because the driver's queue was full")	\
+	X(nr_eth_rx, "frames received")							\
+	X(nr_eth_tx, "frames given to the driver")					\
+	X(nr_eth_tx_backlog, "frames that waited because the driver's queue was full")	\
 	X(nr_net_drop_short, "frames dropped: shorter than their headers say")		\
 	X(nr_net_drop_type, "frames dropped: neither IPv4 nor ARP")			\
 	X(nr_net_drop_not_ours, "packets dropped: another host's MAC or IP address")	\
