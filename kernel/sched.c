@@ -235,11 +235,15 @@ static bool may_run_here(const struct thread *t)
 /* preempted: the caller did not ask for it; it stays runnable whatever its state says. */
 static void schedule_how(bool preempted)
 {
-	u64 flags = irq_save(), now;
-	struct runq *rq = &runqs[cpu_id()];
-	struct thread *prev = thread_current(), *next;
+	struct thread *prev, *next;
+	struct runq *rq;
+	u64 flags, now;
 	u32 state;
 
+again:
+	flags = irq_save();
+	rq = &runqs[cpu_id()];
+	prev = thread_current();
 	printk_wake_log_thread();
 	this_cpu(need_resched) = 0;
 	spin_lock(&rq->lock);
@@ -277,6 +281,9 @@ static void schedule_how(bool preempted)
 		spin_unlock(&rq->lock);
 	}
 	irq_restore(flags);
+	/* what was queued here while interrupts were off (by switch_finish()) may be better than this thread */
+	if (unlikely(this_cpu_read8(need_resched)) && (flags & (1 << 9)) && this_cpu_read8(preempt_count) == 0)
+		goto again;
 }
 
 void schedule(void)

@@ -285,6 +285,16 @@ void kmem_cache_for_each(void (*fn)(const char *name, size_t size, u64 live, u64
 		fn(c->name, c->size, kmem_cache_live(c), READ_ONCE(c->nr_slabs) << c->order, arg);
 }
 
+u64 kmem_cache_total_live(void)
+{
+	struct kmem_cache *c;
+	u64 n = 0;
+
+	list_for_each(c, &caches, link)
+		n += kmem_cache_live(c);
+	return n;
+}
+
 /* --- kmalloc: size classes up to half a page, blocks of frames above --- */
 
 #define LARGEST	(PAGE_SIZE / 2)

@@ -61,7 +61,7 @@ enum lock_rank {		/* take locks downwards */
 };
 
 struct spinlock {
-	u32 ticket;		/* [a] low half: now serving; high half: next ticket */
+	u32 word;		/* [a] 1 while held */
 	u16 rank;		/* [I] enum lock_rank */
 	s16 cpu;		/* holder, -1 when free (debug) */
 	const char *name;	/* [I] */

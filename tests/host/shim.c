@@ -72,7 +72,7 @@ WEAK void panic_on_notify(void (*fn)(const char *text)) { (void)fn; }
 WEAK u64 arch_random(void) { return ((u64)random() << 42) ^ ((u64)random() << 21) ^ (u64)random(); }
 WEAK void arch_trace_here(void) { }
 
-/* --- locks: the ticket word is 1 while held, host names the holder --- */
+/* --- locks: host names the holder --- */
 static __thread int preempt_count;
 static __thread struct { u16 rank; const struct spinlock *lock; } held[32];
 static __thread unsigned nr_held;
@@ -99,7 +99,7 @@ WEAK void might_sleep(void)
 
 static void check_order(const struct spinlock *l, bool nested)
 {
-	if (l->host == &self && __atomic_load_n(&l->ticket, __ATOMIC_ACQUIRE) != 0)
+	if (l->host == &self && __atomic_load_n(&l->word, __ATOMIC_ACQUIRE) != 0)
 		panic("spinlock %s taken twice by one thread", l->name);
 	for (unsigned i = 0; i < nr_held; i++) {
 		if (l->rank == RANK_NONE || held[i].rank == RANK_NONE)
@@ -122,7 +122,7 @@ static void take(struct spinlock *l, bool nested)
 {
 	check_order(l, nested);
 	preempt_disable();
-	while (__atomic_exchange_n(&l->ticket, 1, __ATOMIC_ACQUIRE) != 0)
+	while (__atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) != 0)
 		sched_yield();
 	got(l);
 }
@@ -132,7 +132,7 @@ WEAK void spin_lock_nested(struct spinlock *l) { take(l, true); }
 WEAK bool spin_trylock(struct spinlock *l)
 {
 	preempt_disable();
-	if (__atomic_exchange_n(&l->ticket, 1, __ATOMIC_ACQUIRE) != 0) {
+	if (__atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) != 0) {
 		preempt_enable();
 		return false;
 	}
@@ -152,7 +152,7 @@ WEAK void spin_unlock(struct spinlock *l)
 		held[i - 1] = held[i];
 	nr_held--;
 	l->host = NULL;
-	__atomic_store_n(&l->ticket, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->word, 0, __ATOMIC_RELEASE);
 	preempt_enable();
 }
 
@@ -168,5 +168,5 @@ WEAK void spin_unlock_irqrestore(struct spinlock *l, u64 flags)
 }
 WEAK bool spin_held(const struct spinlock *l)
 {
-	return __atomic_load_n(&l->ticket, __ATOMIC_ACQUIRE) != 0 && l->host == &self;
+	return __atomic_load_n(&l->word, __ATOMIC_ACQUIRE) != 0 && l->host == &self;
 }
