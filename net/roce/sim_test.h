@@ -265,7 +265,7 @@ static void end_destroy(struct end *e)
 	roce_cq_destroy(e->cq);
 }
 
-static void pair_connect(struct end *a, struct end *b, u32 mtu, u32 psn_a, u32 psn_b, u16 ack_every)
+static __unused void pair_connect(struct end *a, struct end *b, u32 mtu, u32 psn_a, u32 psn_b, u16 ack_every)
 {
 	struct roce_qp_attr attr = {
 		.remote_ip = b->node->ip, .remote_qpn = b->qp->qpn, .mtu = mtu, .sq_psn = psn_a, .rq_psn = psn_b, .retry_count = 7,

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/* SOURCES: net/roce/packet.c net/roce/tx.c net/roce/rx.c net/roce/req.c net/roce/resp.c net/roce/ud.c net/roce/qp.c net/roce/cq.c net/roce/mr.c net/roce/cm_mad.c net/roce/cm.c net/roce/dev.c net/eth.c net/arp.c net/ipv4.c net/icmp.c net/udp.c */
+/*
+ * The connection manager: Linux's messages decoded and encoded again byte for byte; connections made, refused and ended over
+ * wires good and bad, whichever side starts first.
+ */
+#include "net/roce/sim_test.h"
+
+#define SERVICE ROCE_PS_TCP(18515)
+
+/* --- messages ---------------------------------------------------------------------------------------------------- */
+
+static unsigned golden_file(const char *path)
+{
+	static u8 pcap[1 << 16];
+	FILE *f = fopen(path, "rb");
+	size_t n, at = 24;
+	unsigned mads = 0;
+
+	assert_non_null(f);
+	n = fread(pcap, 1, sizeof(pcap), f);
+	fclose(f);
+	while (at + 16 <= n) {
+		u32 len = le32_get(*(const le32 *)(pcap + at + 8));
+		const u8 *data = pcap + at + 16 + NET_DATA_OFF;
+		struct roce_pkt p;
+		struct cm_msg m;
+		u8 out[MAD_LEN];
+
+		at += 16 + len;
+		if (!roce_parse(data, len - NET_DATA_OFF, &p) || p.qpn != 1)
+			continue;
+		assert_true(cm_mad_parse(p.payload, &m));
+		if (m.attr == CM_REQ) {
+			assert_true(m.ip_service);
+			assert_int_equal(m.ip_src, 0x0a000002);
+			assert_int_equal(m.local_ip, 0x0a000002);
+			assert_int_equal(m.remote_ip, 0x0a000001);
+			assert_int_equal(m.service_id >> 16, 0x106);
+			assert_int_equal(m.private_len, CM_REQ_PRIVATE);
+		}
+		cm_mad_build(out, &m);
+		assert_memory_equal(out, p.payload, MAD_LEN);
+		mads++;
+	}
+	return mads;
+}
+
+static void golden_mads(void **state)
+{
+	assert_int_equal(golden_file("net/roce/testdata/rping_cm.pcap"), 5);
+	assert_in_range(golden_file("net/roce/testdata/ib_send_lat_cm_64.pcap"), 6, 20);
+}
+
+/* --- connections --------------------------------------------------------------------------------------------------- */
+
+struct peer {
+	struct end e;
+	struct cm_id *id;
+	unsigned nr_events;
+	u8 events[64];
+	u16 reason;
+	u8 private_data[256];
+	u32 private_len;
+	bool listening, accept, answer_later;
+};
+static struct peer act, pas;
+
+static struct cm_conn_param params(struct peer *p)
+{
+	return (struct cm_conn_param){
+		.qp = p->e.qp, .private_data = p == &act ? "hello from active" : "hello from passive", .private_len = 18,
+		.path_mtu = 4096, .retry_count = 7, .rnr_retry = 7, .responder_resources = 4, .initiator_depth = 4, .ack_every = 16,
+	};
+}
+
+static void on_event(const struct cm_event *ev, void *arg)
+{
+	struct peer *p = arg;
+	struct cm_conn_param c = params(p);
+
+	assert_true(p->nr_events < ARRAY_SIZE(p->events));
+	p->events[p->nr_events++] = ev->type;
+	p->reason = ev->reason;
+	p->private_len = ev->private_len;
+	if (ev->private_data != NULL)
+		memcpy(p->private_data, ev->private_data, ev->private_len);
+	assert_int_equal(ev->peer_ip, sim.node[p == &act].ip);
+	if (ev->type != CM_REQ_RECEIVED)
+		return;
+	assert_ptr_equal(ev->listener_arg, p);
+	p->id = ev->id;
+	if (p->answer_later)
+		return;
+	if (p->accept)
+		assert_int_equal(roce_cm_accept(ev->id, &c, on_event, p), 0);
+	else
+		roce_cm_reject(ev->id, CM_REJ_CONSUMER, "go away", 8);
+}
+
+static void begin(u64 seed, bool listen)
+{
+	struct cm_conn_param c;
+
+	sim_start(seed, 9000);
+	memset(&act, 0, sizeof(act));
+	memset(&pas, 0, sizeof(pas));
+	end_create(&act.e, 0);
+	end_create(&pas.e, 1);
+	pas.accept = true;
+	if (listen)
+		assert_int_equal(roce_dev_cm_listen(sim.node[1].dev, SERVICE, on_event, &pas), 0);
+	c = params(&act);
+	act.id = roce_cm_connect(sim.node[1].ip, SERVICE, &c, on_event, &act);
+	assert_non_null(act.id);
+}
+
+static void end_all(void)
+{
+	if (act.id != NULL)
+		roce_cm_destroy(act.id);
+	if (pas.id != NULL)
+		roce_cm_destroy(pas.id);
+	sim_run(10 * NSEC_PER_SEC);
+	assert_int_equal(sim.node[0].dev->cm == NULL, 0);
+	end_destroy(&act.e);
+	end_destroy(&pas.e);
+	sim_stop();
+}
+
+static void exchange(void)
+{
+	static u8 out[2][3000], in[2][3000];
+	struct peer *p[2] = { &act, &pas };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct roce_recv_wr r = { .nr_sge = 1, .sge = { { in[i], 3000 } } };
+		struct roce_send_wr w = { .opcode = WR_SEND, .flags = WR_SIGNALED, .nr_sge = 1, .sge = { { out[i], 3000 } } };
+
+		memset(out[i], 0x40 + i, 3000);
+		assert_int_equal(roce_post_recv(p[i]->e.qp, &r), 0);
+		assert_int_equal(roce_post_send(p[i]->e.qp, &w), 0);
+	}
+	sim_run(2 * NSEC_PER_SEC);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(p[i]->e.nr_wc, 2);
+		assert_int_equal(p[i]->e.wc[0].status + p[i]->e.wc[1].status, WC_SUCCESS);
+		assert_memory_equal(in[i], out[!i], 3000);
+	}
+}
+
+static void connect_and_part(void **state)
+{
+	for (unsigned who = 0; who < 2; who++) {
+		struct peer *first = who ? &pas : &act, *other = who ? &act : &pas;
+
+		begin(1, true);
+		sim_run(20 * NSEC_PER_MSEC);
+		assert_int_equal(act.nr_events, 1);
+		assert_int_equal(act.events[0], CM_ESTABLISHED);
+		assert_string_equal((char *)act.private_data, "hello from passive");
+		assert_int_equal(act.private_len, CM_REP_PRIVATE);
+		assert_int_equal(pas.nr_events, 2);
+		assert_int_equal(pas.events[0], CM_REQ_RECEIVED);
+		assert_int_equal(pas.events[1], CM_ESTABLISHED);
+		assert_int_equal(roce_qp_state(act.e.qp), QPS_RTS);
+		assert_int_equal(roce_qp_state(pas.e.qp), QPS_RTS);
+		assert_int_equal(act.e.qp->attr.remote_qpn, pas.e.qp->qpn);
+		assert_int_equal(pas.e.qp->attr.remote_qpn, act.e.qp->qpn);
+		assert_int_equal(act.e.qp->sport, pas.e.qp->sport);
+		exchange();
+		roce_cm_disconnect(first->id);
+		sim_run(NSEC_PER_SEC);
+		assert_int_equal(other->events[other->nr_events - 1], CM_DISCONNECTED);
+		assert_int_equal(roce_qp_state(act.e.qp), QPS_ERR);
+		assert_int_equal(roce_qp_state(pas.e.qp), QPS_ERR);
+		end_all();
+	}
+}
+
+static void private_data_of_req(void **state)
+{
+	begin(1, true);
+	pas.answer_later = true;
+	sim_run(5 * NSEC_PER_SEC);		/* longer than all repetitions would take: MRA made the peer wait */
+	assert_int_equal(pas.nr_events, 1);
+	assert_string_equal((char *)pas.private_data, "hello from active");
+	assert_int_equal(pas.private_len, CM_REQ_PRIVATE);
+	assert_int_equal(act.nr_events, 0);
+	struct cm_conn_param c = params(&pas);
+
+	assert_int_equal(roce_cm_accept(pas.id, &c, on_event, &pas), 0);
+	sim_run(20 * NSEC_PER_MSEC);
+	exchange();
+	end_all();
+}
+
+static void refused(void **state)
+{
+	begin(1, true);
+	pas.accept = false;
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(act.events[0], CM_REJECTED);
+	assert_int_equal(act.reason, CM_REJ_CONSUMER);
+	assert_string_equal((char *)act.private_data, "go away");
+	pas.id = NULL;
+	end_all();
+	begin(1, false);			/* nobody listens */
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(act.events[0], CM_REJECTED);
+	assert_int_equal(act.reason, CM_REJ_INVALID_SERVICE);
+	end_all();
+}
+
+static void unreachable(void **state)
+{
+	u64 t;
+
+	begin(1, true);
+	sim.cut = true;
+	t = time_mono_ns();
+	while (sim_step() && act.nr_events == 0)
+		;
+	assert_int_equal(act.nr_events, 1);
+	assert_in_range(time_mono_ns() - t, NSEC_PER_SEC, 5 * NSEC_PER_SEC);
+	assert_int_equal(act.events[0], CM_UNREACHABLE);
+	sim_run(10 * NSEC_PER_SEC);
+	sim.cut = false;
+	end_all();
+}
+
+/* Whichever message is lost, doubled or late, both sides come to agree. */
+static void bad_wire(void **state)
+{
+	unsigned up = 0;
+
+	for (unsigned seed = 1; seed <= 300; seed++) {
+		begin(seed, true);
+		sim.drop = sim.dup = sim.reorder = 1500;
+		sim.corrupt = 300;
+		sim_run(8 * NSEC_PER_SEC);
+		sim.drop = sim.dup = sim.reorder = sim.corrupt = 0;
+		sim_run(3 * NSEC_PER_SEC);
+		/* one outcome; an end may follow, when the passive side never heard of it */
+		assert_in_range(act.nr_events, 1, 2);
+		assert_true(act.nr_events == 1 || (act.events[0] == CM_ESTABLISHED && act.events[1] == CM_DISCONNECTED));
+		if (act.nr_events == 1 && act.events[0] == CM_ESTABLISHED && pas.events[pas.nr_events - 1] == CM_ESTABLISHED) {
+			up++;
+			exchange();
+		}
+		end_all();
+	}
+	print_message("%u of 300 connected\n", up);
+	assert_true(up > 280);
+}
+
+/* The RTU is lost, and the first request says the same: it is taken once the user knows, and no sooner. */
+static unsigned tap_rtu;
+static void drop_rtu(unsigned from, const u8 *f, u32 len)
+{
+	struct roce_pkt p;
+	struct cm_msg m;
+
+	sim.drop = 0;
+	if (len > NET_DATA_OFF && roce_parse(f + NET_DATA_OFF, len - NET_DATA_OFF, &p) && p.qpn == 1 &&
+	    cm_mad_parse(p.payload, &m) && m.attr == CM_RTU) {
+		tap_rtu++;
+		sim.drop = 10000;
+	}
+}
+
+static void lost_rtu(void **state)
+{
+	static u8 out[100], in[100];
+	struct roce_recv_wr r = { .nr_sge = 1, .sge = { { in, 100 } } };
+	struct roce_send_wr w = { .opcode = WR_SEND, .flags = WR_SIGNALED | WR_ACK_NOW, .nr_sge = 1, .sge = { { out, 100 } } };
+
+	begin(5, true);
+	assert_int_equal(roce_post_recv(pas.e.qp, &r), 0);
+	sim.tap = drop_rtu;
+	while (act.nr_events == 0)
+		sim_step();
+	assert_int_equal(act.events[0], CM_ESTABLISHED);
+	assert_int_equal(pas.nr_events, 1);
+	memset(out, 7, 100);
+	assert_int_equal(roce_post_send(act.e.qp, &w), 0);
+	while (pas.nr_events == 1) {
+		assert_int_equal(pas.e.nr_wc, 0);
+		sim_step();
+	}
+	assert_int_equal(pas.events[1], CM_ESTABLISHED);
+	sim_run(50 * NSEC_PER_MSEC);
+	assert_true(tap_rtu != 0);
+	assert_int_equal(pas.e.nr_wc, 1);
+	assert_memory_equal(in, out, 100);
+	sim.tap = NULL;
+	end_all();
+}
+
+/* The peer is gone without a word: the QP breaks, and both the QP's user and the connection's are told. */
+static void broken(void **state)
+{
+	static u8 out[100];
+	struct roce_send_wr w = { .opcode = WR_SEND, .nr_sge = 1, .sge = { { out, 100 } } };
+
+	begin(1, true);
+	sim_run(20 * NSEC_PER_MSEC);
+	sim.cut = true;
+	assert_int_equal(roce_post_send(act.e.qp, &w), 0);
+	sim_run(20 * NSEC_PER_SEC);
+	assert_int_equal(act.e.events, 1);
+	assert_int_equal(act.events[act.nr_events - 1], CM_DISCONNECTED);
+	sim.cut = false;
+	end_all();
+}
+
+/* Destroyed at every stage: nothing is told afterwards, nothing is left. */
+static void destroy_anytime(void **state)
+{
+	for (unsigned steps = 0; steps < 14; steps++) {
+		unsigned n;
+
+		begin(1, true);
+		for (unsigned i = 0; i < steps; i++)
+			sim_step();
+		n = act.nr_events;
+		roce_cm_destroy(act.id);
+		act.id = NULL;
+		sim_run(10 * NSEC_PER_SEC);
+		assert_int_equal(act.nr_events, n);
+		end_all();
+	}
+}
+
+int main(int argc, char **argv)		/* an argument: only tests that match it */
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(golden_mads), cmocka_unit_test(connect_and_part), cmocka_unit_test(private_data_of_req),
+		cmocka_unit_test(refused), cmocka_unit_test(unreachable), cmocka_unit_test(lost_rtu), cmocka_unit_test(broken),
+		cmocka_unit_test(destroy_anytime), cmocka_unit_test(bad_wire),
+	};
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
