@@ -30,7 +30,8 @@ void cache_init(void)
 
 u64 cache_dirty_pages(void) { return atomic_read(&nr_dirty); }
 
-static u64 pages_of(const struct object *o) { return DIV_ROUND_UP(o->size, PAGE_SIZE); }
+/* Nothing is cached of an object that is no longer in the table: a late reader of it finds it empty. */
+static u64 pages_of(const struct object *o) { return o->gone ? 0 : DIV_ROUND_UP(o->size, PAGE_SIZE); }
 
 /* Where a page belongs by its state; called whenever that changes. */
 static void page_list(struct cpage *p)
@@ -65,7 +66,7 @@ static void page_forget(struct cpage *p)
 /* A page of o with the frame, whose reference it takes over on success. */
 static struct cpage *page_insert(struct object *o, u64 index, struct frame *f, bool reading)
 {
-	struct cpage *p = kmem_cache_zalloc(cpages);
+	struct cpage *p = o->gone ? NULL : kmem_cache_zalloc(cpages);
 	void *old;
 
 	assert_held(&cache_lock);
@@ -213,6 +214,9 @@ static int fetch_begin(struct object *o, u64 index, bool ahead, void **data)
 	nr = MIN(nr, 1U << order);
 
 	spin_lock(&cache_lock);
+	nr = index >= pages_of(o) ? 0 : MIN((u64)nr, pages_of(o) - index);	/* truncated meanwhile? */
+	if (nr == 0)
+		rc = -EFAULT;
 	for (i = 0; i < nr && page_tree_get(&o->pages, index + i) == NULL; i++) {
 		if (page_insert(o, index + i, frame_of_virt(*data + i * PAGE_SIZE), true) == NULL) {
 			rc = -ENOMEM;		/* matters if it is the first */

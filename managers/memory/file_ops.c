@@ -42,7 +42,7 @@ int serve_memory_close(const struct rpc_memory_close_req *q, struct rpc_memory_c
 int serve_memory_shm_create(const struct rpc_memory_shm_create_req *q, struct rpc_memory_shm_create_rep *r, struct rpc_call *c)
 {
 	struct object *o;
-	int rc = object_create_shm(c->node, le64_get(q->size), &o);
+	int rc = le64_get(q->size) > MAX_SIZE ? -EINVAL : object_create_shm(c->node, le64_get(q->size), &o);
 
 	if (rc < 0)
 		return rc;

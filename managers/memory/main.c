@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The memory node's start. */
 #include "kernel/main.h"
+#include "kernel/power.h"
 #include "kernel/printk.h"
+#include "lib/base/errno.h"
 #include "managers/control/control.h"
 #include "managers/memory/memory.h"
 #include "managers/memory/node.h"
@@ -29,6 +31,14 @@ static void ready_thread(void *arg)
 	if (fit_wait_all(0) == 0)
 		control_ready();
 	thread_exit();
+}
+
+static void write_all_back(void)
+{
+	int rc = objects_sync_all(true);
+
+	if (rc < 0)
+		pr_err("memory: data is lost: it could not be written to storage: %s", errno_name(rc));
 }
 
 static u64 total_frames(void) { return frames_total(); }
@@ -62,6 +72,7 @@ void manager_init(void)
 	if (fit_init(ROLE_MEMORY, memory_ops, nr_memory_ops) < 0)
 		panic("memory: the network cannot be started");
 	fit_on_change(node_changed);
+	power_on_shutdown(write_all_back);
 	control_register("drop-caches", do_drop_caches);
 	control_register("sync", do_sync);
 	control_init("memory");

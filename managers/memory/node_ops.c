@@ -35,12 +35,15 @@ int serve_memory_drop_caches(const struct rpc_memory_drop_caches_req *q, struct 
 
 static void off(struct work *w) { power_off(); }
 
+/* The caller has the reply. */
+static void off_soon(void *arg) { work_queue_add(system_work, &off_work); }
+
 int serve_memory_shutdown(const struct rpc_memory_shutdown_req *q, struct rpc_memory_shutdown_rep *r, struct rpc_call *c)
 {
 	int rc = objects_sync_all(true);
 
 	work_init(&off_work, off);
-	work_queue_add(system_work, &off_work);		/* power_off() lets the reply out first: see its hooks */
+	rpc_reply_bulk_ref(c, &off_work, 0, off_soon, NULL);
 	return rc;
 }
 

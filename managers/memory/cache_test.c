@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/* SOURCES: managers/memory/ops.c managers/memory/node_ops.c managers/memory/space.c managers/memory/change.c managers/memory/map_ops.c managers/memory/fork.c managers/memory/fill.c managers/memory/flush.c managers/memory/page.c managers/memory/page_tree.c managers/memory/commit.c managers/memory/elf.c managers/memory/exec.c managers/memory/object.c managers/memory/cache.c managers/memory/writeback.c managers/memory/file_ops.c */
+/*
+ * File data through the page cache against a plain array: reads, writes, appends, truncation, pages flushed from shared
+ * mappings, write-back, closing, memory pressure, a storage node that is slow or fails.
+ * lesson: L31 L40
+ */
+#include "managers/memory/test_fit.h"
+
+#define LE(x) le64_of(x)
+#define MAX_SIZE (300 * 1024)
+
+static u8 oracle[MAX_SIZE + 2 * PAGE_SIZE];
+static u64 size;
+static u64 object;
+
+static u64 file_open(int i)
+{
+	struct rpc_memory_open_rep r;
+
+	assert_int_equal(CALL(memory_open, &r, .storage_node = le32_of(S_NODE), .fs = le32_of(1), .gen = le32_of(7), .ino = LE(i + 1)), 0);
+	return le64_get(r.object);
+}
+static int file_close(u64 o) { return CALL(memory_close, NULL, .object = LE(o), .count = le32_of(1)); }
+
+static void check_read(u64 off, u32 len)
+{
+	static u8 buf[RPC_MAX_BULK_IN];
+	struct rpc_memory_read_req q = { LE(object), LE(off), le32_of(len) };
+	u32 got = 0;
+	int rc = fake_now(P_NODE, RPC_memory_read, &q, sizeof(q), NULL, 0, NULL, 0, buf, &got);
+
+	if (rc < 0) {
+		assert_int_equal(rc, -EIO);
+		assert_int_not_equal(s_fail, 0);
+		return;
+	}
+	if (s_fail == 0)
+		assert_int_equal(got, off >= size ? 0 : MIN((u64)len, size - off));
+	assert_memory_equal(buf, oracle + off, got);
+}
+
+static void do_write(u64 off, u32 len, bool append)
+{
+	static u8 buf[RPC_MAX_BULK_OUT];
+	struct rpc_memory_write_req q = { LE(object), LE(off), le32_of(append ? WIRE_WRITE_APPEND : 0) };
+	struct rpc_memory_write_rep r;
+	int rc;
+
+	if (append)
+		off = size;
+	len = MIN(len, MAX_SIZE - off);
+	for (u32 i = 0; i < len; i++)
+		buf[i] = random();
+	rc = fake_now(P_NODE, RPC_memory_write, &q, sizeof(q), buf, len, &r, sizeof(r), NULL, NULL);
+	if (rc < 0) {
+		assert_int_equal(rc, -EIO);
+		assert_int_not_equal(s_fail, 0);
+		return;
+	}
+	memcpy(oracle + off, buf, len);
+	if (len > 0)
+		size = MAX(size, off + len);
+	assert_int_equal(le64_get(r.off), off);
+	assert_int_equal(le64_get(r.size), size);
+}
+
+static void do_truncate(u64 to)
+{
+	assert_int_equal(CALL(memory_truncate, NULL, .object = LE(object), .size = LE(to)), 0);
+	if (to < size)
+		memset(oracle + to, 0, size - to);
+	size = to;
+}
+
+static void check_fill(u64 index)
+{
+	u8 page[PAGE_SIZE];
+	struct rpc_memory_fill_req q = { LE(object), LE(index) };
+	u32 len;
+	int rc = fake_now(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0, NULL, 0, page, &len);
+
+	if (rc == -EIO) {
+		assert_int_not_equal(s_fail, 0);
+	} else if (index >= DIV_ROUND_UP(size, PAGE_SIZE)) {
+		assert_int_equal(rc, -EFAULT);
+	} else if (rc == FILL_ZERO) {
+		memset(page, 0, PAGE_SIZE);
+		assert_memory_equal(page, oracle + index * PAGE_SIZE, PAGE_SIZE);
+	} else {
+		assert_int_equal(rc, FILL_DATA);
+		assert_memory_equal(page, oracle + index * PAGE_SIZE, PAGE_SIZE);	/* behind the end: zeros */
+	}
+}
+
+static void do_flush(u64 index)
+{
+	u8 bulk[sizeof(struct wire_flush_page) + sizeof(struct wire_owner) + PAGE_SIZE];
+	struct wire_flush_page h = { le16_of(1) };
+	struct wire_owner o = { LE(object), LE(index) };
+	struct rpc_memory_flush_req q = { le16_of(1), le16_of(0), le32_of(sizeof(h) + sizeof(o)) };
+	struct rpc_memory_flush_rep r;
+	u8 *page = bulk + sizeof(h) + sizeof(o);
+
+	memcpy(bulk, &h, sizeof(h));
+	memcpy(bulk + sizeof(h), &o, sizeof(o));
+	for (unsigned i = 0; i < PAGE_SIZE; i++)
+		page[i] = random();
+	assert_int_equal(fake_now(P_NODE, RPC_memory_flush, &q, sizeof(q), bulk, sizeof(bulk), &r, sizeof(r), NULL, NULL), 0);
+	assert_int_equal(le64_get(r.failed), 0);
+	if (index * PAGE_SIZE < size)
+		memcpy(oracle + index * PAGE_SIZE, page, MIN(PAGE_SIZE, size - index * PAGE_SIZE));
+}
+
+/* A fill that is not acknowledged for a while: its bytes must stay as they were sent. */
+static struct fake *slow[8];
+static void slow_fill(u64 index)
+{
+	struct rpc_memory_fill_req q = { LE(object), LE(index) };
+	struct fake **f = &slow[random() % 8];
+
+	if (*f != NULL)
+		fake_done(*f);
+	*f = fake_call(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0);
+	fake_deliver(*f);
+}
+
+static void one_step(bool shm)
+{
+	u64 off = random() % (size + 5000), len = random() % 9000;
+
+	switch (random() % 16) {
+	case 0: case 1: case 2: check_read(off, len); break;
+	case 3: check_read(off & PAGE_MASK, RPC_MAX_BULK_IN); break;
+	case 4: case 5: do_write(MIN(off, (u64)MAX_SIZE), len, false); break;
+	case 6: do_write(0, len, true); break;
+	case 7: if (random() % 4 == 0) do_truncate(random() % 2 ? random() % (size + 1) : random() % MAX_SIZE); break;
+	case 8: case 9: check_fill(off / PAGE_SIZE); break;
+	case 10: case 11: do_flush(off / PAGE_SIZE); break;
+	case 12: slow_fill(off / PAGE_SIZE); break;
+	case 13:
+		if (random() % 8 == 0 && s_fail == 0)
+			assert_int_equal(CALL(memory_sync, NULL, .object = LE(random() % 2 ? object : 0), .disk = le32_of(1)), 0);
+		break;
+	case 14:
+		if (random() % 4 == 0)
+			cache_reclaim(1 + random() % 50);
+		break;
+	case 15:
+		if (!shm && random() % 8 == 0 && s_fail == 0) {
+			u64 old = object;
+
+			assert_int_equal(file_close(object), 0);
+			assert_int_equal(s_file[0].size, size);
+			assert_memory_equal(s_file[0].data, oracle, size);	/* all of it is at S */
+			if (random() % 2)
+				CALL(memory_drop_caches, NULL);
+			object = file_open(0);
+			(void)old;
+		}
+	}
+}
+
+static void end(void)
+{
+	for (int i = 0; i < 8; i++) {
+		if (slow[i] != NULL)
+			fake_done(slow[i]);
+		slow[i] = NULL;
+	}
+	assert_int_equal(file_close(object), 0);
+	memory_check_empty();
+	memset(oracle, 0, sizeof(oracle));
+	size = 0;
+}
+
+static void file_against_array(void **state)
+{
+	for (int round = 0; round < 10; round++) {
+		srandom(round);
+		s_resize(&s_file[0], 0);
+		object = file_open(0);
+		for (int n = 0; n < 4000; n++) {
+			s_fail = round % 2 && n % 16 == 7 ? EIO : 0;
+			one_step(false);
+		}
+		s_fail = 0;
+		CALL(memory_sync, NULL, .object = LE(object), .disk = le32_of(0));
+		assert_int_equal(s_file[0].size, size);
+		if (size > 0)
+			assert_memory_equal(s_file[0].data, oracle, size);
+		end();
+	}
+}
+
+static void shm_against_array(void **state)
+{
+	for (int round = 0; round < 4; round++) {
+		struct rpc_memory_shm_create_rep r;
+
+		srandom(100 + round);
+		size = random() % 100000;
+		assert_int_equal(CALL(memory_shm_create, &r, .size = LE(size)), 0);
+		object = le64_get(r.object);
+		for (int n = 0; n < 4000; n++)
+			one_step(true);
+		end();
+	}
+}
+
+/* lesson: L40: write-back that fails loses nothing: the pages are dirty still */
+static void failed_write_back(void **state)
+{
+	s_resize(&s_file[0], 5 * PAGE_SIZE);
+	memset(s_file[0].data, 0, 5 * PAGE_SIZE);
+	size = 5 * PAGE_SIZE;
+	object = file_open(0);
+	do_flush(1);
+	do_flush(3);
+	s_fail = ENOSPC;
+	assert_int_equal(CALL(memory_sync, NULL, .object = LE(object)), -ENOSPC);
+	assert_int_equal(cache_dirty_pages(), 2);
+	cache_reclaim(100);
+	s_fail = 0;
+	for (u64 i = 0; i < 5; i++)
+		check_fill(i);
+	assert_int_equal(CALL(memory_sync, NULL, .object = LE(object)), 0);
+	assert_memory_equal(s_file[0].data, oracle, size);
+	end();
+}
+
+/* --- reading ahead, and one fetch a page --- */
+
+#define BIG_PAGES 1000
+static u64 big;
+
+static void *reader(void *arg)
+{
+	u64 first = (u64)(uintptr_t)arg;
+
+	for (u64 i = 0; i < BIG_PAGES; i++) {
+		u64 index = first < 4 ? i : (i * 397 + first) % BIG_PAGES, want = index * 7 + 1, got;
+		struct rpc_memory_fill_req q = { LE(big), LE(index) };
+		u8 page[PAGE_SIZE];
+
+		assert_int_equal(fake_now(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0, NULL, 0, page, NULL), FILL_DATA);
+		memcpy(&got, page + 8 * (index % 512), 8);
+		assert_int_equal(got, want);
+	}
+	return NULL;
+}
+
+static void one_fetch_a_page(void **state)
+{
+	pthread_t t[8];
+	u64 before;
+
+	s_resize(&s_file[1], 0);
+	s_resize(&s_file[1], BIG_PAGES * PAGE_SIZE);
+	for (u64 i = 0; i < BIG_PAGES; i++)
+		*(u64 *)(s_file[1].data + i * PAGE_SIZE + 8 * (i % 512)) = i * 7 + 1;
+	big = file_open(1);
+	s_delay_us = 300;
+	before = counter_read(&nr_memory_cache_read);
+	for (unsigned i = 0; i < 8; i++)
+		pthread_create(&t[i], NULL, reader, (void *)(uintptr_t)i);
+	for (unsigned i = 0; i < 8; i++)
+		pthread_join(t[i], NULL);
+	for (int i = 0; i < 100 && counter_read(&nr_memory_cache_read) - before < BIG_PAGES; i++)
+		usleep(1000);
+	s_delay_us = 0;
+	assert_int_equal(counter_read(&nr_memory_cache_read) - before, BIG_PAGES);
+	assert_int_equal(file_close(big), 0);
+	memory_check_empty();
+}
+
+static void sequential_reads_come_in_windows(void **state)
+{
+	unsigned before = s_reads;
+
+	big = file_open(1);
+	reader(NULL);
+	assert_true(s_reads - before <= BIG_PAGES / READ_WINDOW + 4);
+	assert_int_equal(file_close(big), 0);
+	memory_check_empty();
+}
+
+/* Who else has the file open gets a new version when it is written; the writer keeps its own. */
+static void versions(void **state)
+{
+	struct rpc_memory_open_req q = { le32_of(S_NODE), le32_of(1), le32_of(7), le32_of(0), LE(1) };
+	struct rpc_memory_open_rep mine, other;
+
+	s_resize(&s_file[0], 100);
+	size = 100;
+	fake_now(P_NODE, RPC_memory_open, &q, sizeof(q), NULL, 0, &mine, sizeof(mine), NULL, NULL);
+	fake_now(9, RPC_memory_open, &q, sizeof(q), NULL, 0, &other, sizeof(other), NULL, NULL);
+	assert_int_equal(le64_get(mine.object), le64_get(other.object));
+	object = le64_get(mine.object);
+	do_write(0, 10, false);
+	fake_now(9, RPC_memory_open, &q, sizeof(q), NULL, 0, &other, sizeof(other), NULL, NULL);
+	assert_true(le64_get(other.version) > le64_get(mine.version));
+	do_write(0, 10, false);		/* the other has seen the last one: this is news to it again */
+	memory_node_changed(9, ROLE_PROCESSOR, false);
+	fake_now(9, RPC_memory_open, &q, sizeof(q), NULL, 0, &mine, sizeof(mine), NULL, NULL);
+	assert_true(le64_get(mine.version) > le64_get(other.version));
+	memory_node_changed(9, ROLE_PROCESSOR, false);
+	end();
+}
+
+static void bad_requests(void **state)
+{
+	struct rpc_memory_read_req rq = { 0 };
+
+	s_resize(&s_file[0], 10);
+	assert_int_equal(CALL(memory_open, NULL, .storage_node = le32_of(S_NODE), .fs = le32_of(1), .gen = le32_of(8), .ino = LE(1)),
+			 -ESTALE);
+	assert_int_equal(CALL(memory_open, NULL, .storage_node = le32_of(99), .fs = le32_of(1), .gen = le32_of(7), .ino = LE(1)), -EINVAL);
+	object = file_open(0);
+	assert_int_equal(CALL(memory_close, NULL, .object = LE(object), .count = le32_of(2)), -EINVAL);
+	assert_int_equal(CALL(memory_close, NULL, .object = LE(object + 1), .count = le32_of(1)), -ESRCH);
+	rq = (struct rpc_memory_read_req){ LE(object), LE(0), le32_of(RPC_MAX_BULK_IN + 1) };
+	assert_int_equal(fake_now(P_NODE, RPC_memory_read, &rq, sizeof(rq), NULL, 0, NULL, 0, NULL, NULL), -EINVAL);
+	assert_int_equal(CALL(memory_truncate, NULL, .object = LE(object), .size = LE(~0ULL)), -EINVAL);
+	assert_int_equal(CALL(memory_write, NULL, .object = LE(object), .off = LE(~0ULL)), -EINVAL);
+	assert_int_equal(CALL(memory_shm_create, NULL, .size = LE(commit_limit() * PAGE_SIZE + 1)), -ENOMEM);
+	assert_int_equal(CALL(memory_shm_create, NULL, .size = LE(~0ULL)), -EINVAL);
+	end();
+}
+
+static int setup(void **state)
+{
+	memory_start();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bad_requests), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
+		cmocka_unit_test(file_against_array), cmocka_unit_test(shm_against_array),
+		cmocka_unit_test(one_fetch_a_page), cmocka_unit_test(sequential_reads_come_in_windows),
+	};
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
