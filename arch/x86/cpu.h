@@ -5,6 +5,7 @@
 
 #include "lib/base/types.h"
 #include "lib/base/percpu.h"
+#include "arch/x86/cpu_features.h"
 
 static inline u64 irq_save(void)
 {
@@ -54,7 +55,6 @@ static inline void outb(u16 port, u8 v) { __asm__ volatile("outb %0, %1" :: "a"(
 static inline void outw(u16 port, u16 v) { __asm__ volatile("outw %0, %1" :: "a"(v), "Nd"(port)); }
 static inline void outl(u16 port, u32 v) { __asm__ volatile("outl %0, %1" :: "a"(v), "Nd"(port)); }
 
-struct cpuid { u32 eax, ebx, ecx, edx; };
 static inline struct cpuid cpuid(u32 leaf, u32 sub)
 {
 	struct cpuid c;
@@ -62,16 +62,6 @@ static inline struct cpuid cpuid(u32 leaf, u32 sub)
 	__asm__ volatile("cpuid" : "=a"(c.eax), "=b"(c.ebx), "=c"(c.ecx), "=d"(c.edx) : "a"(leaf), "c"(sub));
 	return c;
 }
-
-/* features found at boot; each test stands in one place (arch/x86/features.c) */
-struct cpu_features {
-	bool smep, smap, umip, nx, pcid, invpcid, x2apic, tsc_deadline, tsc_invariant, xsave, xsaveopt, xsavec, avx, avx512;
-	bool fsgsbase, rdrand, rdseed, pclmul, sse42, erms, gbpages, rdtscp;
-	u32 xsave_size;		/* bytes for the features enabled in XCR0 */
-	u64 xcr0;
-	char brand[49];
-};
-extern struct cpu_features cpu_features;
 
 DECLARE_PER_CPU(u32, cpu_number);
 static inline u32 cpu_id(void)			/* stays true only while preemption is off */

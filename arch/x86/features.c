@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What this CPU has, and switching it on. */
 #include "arch/x86/features.h"
+#include "arch/x86/cpu.h"
 #include "arch/x86/init.h"
 #include "arch/x86/layout.h"
 #include "lib/base/printk.h"
+
+#define MSR_TSC_AUX	0xc0000103
 
 struct cpu_features cpu_features;
 
@@ -45,4 +48,6 @@ void features_init_cpu(void)
 	if (cpu_features.xsave)
 		cr4 |= CR4_OSXSAVE;
 	cr4_write(cr4);
+	if (cpu_features.rdtscp)
+		wrmsr(MSR_TSC_AUX, cpu_id());	/* what RDTSCP and RDPID tell a program */
 }

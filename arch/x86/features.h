@@ -3,7 +3,7 @@
 #ifndef ARCH_X86_FEATURES_H
 #define ARCH_X86_FEATURES_H
 
-#include "arch/x86/cpu.h"
+#include "arch/x86/cpu_features.h"
 
 typedef struct cpuid (*cpuid_fn)(u32 leaf, u32 sub);
 void features_decode(struct cpu_features *f, cpuid_fn leaf);
