@@ -132,19 +132,6 @@ static int block_bitmap_get(struct ext4 *fs, u32 group, struct bbuf **out)
 	return 0;
 }
 
-int block_bitmap_init(struct ext4 *fs, u32 group)
-{
-	struct bbuf *b;
-	int rc;
-
-	if (!(le16_get(group_desc(fs, group)->flags) & EXT4_BG_BLOCK_UNINIT))
-		return 0;
-	rc = block_bitmap_get(fs, group, &b);
-	if (rc == 0)
-		bcache_put(fs, b);
-	return rc;
-}
-
 /* The first free run of want bits, or the longest; searched from `from` round to it again. Its length, 0 if none. */
 static u32 find_run(const u8 *map, u32 nr, u32 from, u32 want, u32 *at)
 {

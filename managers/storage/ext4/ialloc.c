@@ -66,9 +66,6 @@ static int alloc_in_group(struct ext4 *fs, u32 group, bool dir, u32 *ino)
 
 	if (group_free_inodes(fs, d) == 0)
 		return -ENOSPC;
-	rc = block_bitmap_init(fs, group);	/* e2fsck trusts neither bitmap of a group that is half in use */
-	if (rc < 0)
-		return rc;
 	rc = inode_bitmap_get(fs, group, &b);
 	if (rc < 0)
 		return rc;

@@ -139,7 +139,6 @@ u32 bitmap_next(const u8 *map, u32 from, u32 end, bool on);
 int __must_check balloc(struct ext4 *fs, u64 goal, u32 want, u64 *blk, u32 *got);
 int bfree(struct ext4 *fs, u64 blk, u64 count);
 bool block_valid(struct ext4 *fs, u64 blk, u64 count);	/* could be a file's: inside the volume, in no zone */
-int __must_check block_bitmap_init(struct ext4 *fs, u32 group);	/* if it is marked as never written */
 
 /* ialloc.c */
 int __must_check ialloc(struct ext4 *fs, u32 parent, bool dir, u32 *ino);
