@@ -54,6 +54,13 @@ static control_fn find_verb(const char *verb)
 	return fn;
 }
 
+/* What the role has registered already stays the role's. */
+static void register_default(const char *verb, control_fn fn)
+{
+	if (find_verb(verb) == NULL)
+		control_register(verb, fn);
+}
+
 /* --- sending --- */
 
 static void __printf(1, 0) send_va(const char *fmt, va_list ap)
@@ -244,10 +251,10 @@ void control_init(const char *role)
 	port = console_port_find("tangram.control");
 	if (port == NULL)
 		return;
-	control_register("ping", do_ping);
-	control_register("counters", do_counters);
-	control_register("acct", do_acct);
-	control_register("poweroff", do_poweroff);
+	register_default("ping", do_ping);
+	register_default("counters", do_counters);
+	register_default("acct", do_acct);
+	register_default("poweroff", do_poweroff);
 	if (thread_spawn(control_thread, NULL, PRIO_NORMAL, "control") < 0)
 		panic("control: no memory");
 }

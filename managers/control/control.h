@@ -9,7 +9,10 @@
 
 #include "lib/base/types.h"
 
-/* role: "processor", "memory", "storage". Starts the thread that reads commands; fit_self() must be known. */
+/*
+ * role: "processor", "memory", "storage". Starts the thread that reads commands; fit_self() must be known. Verbs registered
+ * before stay, so that a role may have its own poweroff.
+ */
 void control_init(const char *role);
 
 /*
