@@ -1,47 +1,46 @@
 /* SPDX-License-Identifier: MIT */
-/* See siphash.h. */
+/* After the paper of Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012), sections 2.1 to 2.4. */
 #include "lib/siphash.h"
 
-#include "lib/base/string.h"
+static inline u64 rotl(u64 x, unsigned n) { return x << n | x >> (64 - n); }
 
-struct sip { u64 a, b, c, d; };
-
-static u64 rotl(u64 v, unsigned n)
+static void rounds(u64 v[4], int n)
 {
-	return v << n | v >> (64 - n);
-}
-
-static void sip_rounds(struct sip *s, unsigned n)
-{
-	while (n-- != 0) {
-		s->a += s->b; s->b = rotl(s->b, 13) ^ s->a; s->a = rotl(s->a, 32);
-		s->c += s->d; s->d = rotl(s->d, 16) ^ s->c;
-		s->a += s->d; s->d = rotl(s->d, 21) ^ s->a;
-		s->c += s->b; s->b = rotl(s->b, 17) ^ s->c; s->c = rotl(s->c, 32);
+	while (n-- > 0) {
+		v[0] += v[1];
+		v[2] += v[3];
+		v[1] = rotl(v[1], 13) ^ v[0];
+		v[3] = rotl(v[3], 16) ^ v[2];
+		v[0] = rotl(v[0], 32);
+		v[2] += v[1];
+		v[0] += v[3];
+		v[1] = rotl(v[1], 17) ^ v[2];
+		v[3] = rotl(v[3], 21) ^ v[0];
+		v[2] = rotl(v[2], 32);
 	}
 }
 
-u64 siphash(const u8 key[16], const void *data, size_t n)
+u64 siphash(const struct siphash_key *key, const void *p, size_t n)
 {
-	const u8 *p = data;
-	u64 k0, k1, word = (u64)n << 56, full;
-	struct sip s;
+	u64 v[4] = {
+		key->k0 ^ 0x736f6d6570736575ULL, key->k1 ^ 0x646f72616e646f6dULL,
+		key->k0 ^ 0x6c7967656e657261ULL, key->k1 ^ 0x7465646279746573ULL,
+	};
+	const u8 *s = p;
+	u64 m, last = (u64)n << 56;
 
-	memcpy(&k0, key, 8);
-	memcpy(&k1, key + 8, 8);
-	s = (struct sip){ k0 ^ 0x736f6d6570736575ULL, k1 ^ 0x646f72616e646f6dULL, k0 ^ 0x6c7967656e657261ULL, k1 ^ 0x7465646279746573ULL };
-	for (; n >= 8; n -= 8, p += 8) {
-		memcpy(&full, p, 8);
-		s.d ^= full;
-		sip_rounds(&s, 2);
-		s.a ^= full;
+	for (size_t left = n / 8; left > 0; left--, s += 8) {
+		__builtin_memcpy(&m, s, 8);
+		v[3] ^= m;
+		rounds(v, 2);
+		v[0] ^= m;
 	}
-	while (n-- != 0)
-		word |= (u64)p[n] << (8 * n);
-	s.d ^= word;
-	sip_rounds(&s, 2);
-	s.a ^= word;
-	s.c ^= 0xff;
-	sip_rounds(&s, 4);
-	return s.a ^ s.b ^ s.c ^ s.d;
+	for (size_t i = 0; i < n % 8; i++)
+		last |= (u64)s[i] << (8 * i);
+	v[3] ^= last;
+	rounds(v, 2);
+	v[0] ^= last;
+	v[2] ^= 0xff;
+	rounds(v, 4);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
