@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT */
+/* SOURCES: */
+/*
+ * FIT over fake verbs: the test is the peer and the transport. White-box: the sources are included.
+ * lesson: L24 (credits), L25 (error completions end their call), L43 (no reply is impossible), L44 (late replies).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#undef RPC_DEFAULT_TIMEOUT_NS
+#include "net/fit/rpc.h"
+#undef RPC_DEFAULT_TIMEOUT_NS
+#define RPC_DEFAULT_TIMEOUT_NS (20 * NSEC_PER_MSEC)	/* so that deadlines pass while one watches */
+#include "net/fit/call.c"
+#include "net/fit/conn.c"
+#include "net/fit/serve.c"
+
+/* --- what member.c has, as far as it is needed --- */
+
+DEFINE_COUNTERS(fit, FIT_COUNTERS);
+struct fit_node fit_nodes[FIT_MAX_NODES];
+const struct rpc_op *fit_ops;
+unsigned fit_nr_ops;
+
+static unsigned nr_unused, nr_kicks;
+static struct fit_conn *up;
+
+void member_kick(void) { nr_kicks++; }
+void member_conn_unused(struct fit_conn *c) { nr_unused++; conn_release(c); }
+const char *fit_node_name(unsigned node) { return "fake"; }
+
+struct fit_conn *fit_node_conn(unsigned node)
+{
+	if (up != NULL)
+		conn_get(up);
+	return up;
+}
+
+/* --- fake verbs --- */
+
+struct roce_mr { void *ptr; u64 len; u32 key; };
+static u32 next_key = 1;
+static struct { struct roce_send_wr wr; u8 bytes[65536]; u32 len; } sent[1024];
+static unsigned nr_sent, nr_posted_recv;
+static bool post_fails;
+
+struct roce_cq *roce_cq_create(u32 depth, void (*h)(struct roce_cq *, void *), void *arg) { return (struct roce_cq *)1; }
+unsigned roce_cq_poll(struct roce_cq *cq, struct roce_wc *wc, unsigned n) { return 0; }
+void roce_cq_destroy(struct roce_cq *cq) { }
+const char *roce_wc_status_name(unsigned s) { return "status"; }
+struct roce_mr *roce_mr_create(u32 pd) { return calloc(1, sizeof(struct roce_mr)); }
+void roce_mr_destroy(struct roce_mr *mr) { free(mr); }
+u32 roce_mr_bind(struct roce_mr *mr, void *ptr, u64 len, unsigned access)
+{
+	assert_null(mr->ptr);
+	*mr = (struct roce_mr){ ptr, len, next_key++ };
+	return mr->key;
+}
+void roce_mr_unbind(struct roce_mr *mr) { mr->ptr = NULL; }
+struct roce_qp *roce_qp_create(const struct roce_qp_init *i) { return (struct roce_qp *)1; }
+void roce_qp_destroy(struct roce_qp *qp) { }
+void roce_cm_disconnect(struct cm_id *id) { }
+void roce_cm_destroy(struct cm_id *id) { }
+int roce_post_recv(struct roce_qp *qp, const struct roce_recv_wr *wr) { nr_posted_recv++; return 0; }
+int roce_post_send(struct roce_qp *qp, const struct roce_send_wr *wr)
+{
+	u32 len = 0;
+
+	if (post_fails)
+		return -EINVAL;
+	assert_true(nr_sent < ARRAY_SIZE(sent));
+	sent[nr_sent].wr = *wr;
+	for (unsigned i = 0; i < wr->nr_sge; i++) {
+		memcpy(sent[nr_sent].bytes + len, wr->sge[i].ptr, wr->sge[i].len);
+		len += wr->sge[i].len;
+	}
+	sent[nr_sent++].len = len;
+	return 0;
+}
+
+/* --- ops of the test --- */
+
+struct add_req { u32 a, b; };
+struct add_rep { u32 sum; };
+static struct rpc_call *kept[8];
+static unsigned nr_kept, nr_released;
+
+static int run_add(struct rpc_call *c, const void *q, void *r)
+{
+	const struct add_req *req = q;
+
+	((struct add_rep *)r)->sum = req->a + req->b;
+	return 7;
+}
+static int run_keep(struct rpc_call *c, const void *q, void *r)
+{
+	kept[nr_kept++] = c;
+	return RPC_PENDING;
+}
+static void released(void *arg) { nr_released++; }
+static u8 page[PAGE_SIZE];
+static int run_page(struct rpc_call *c, const void *q, void *r)
+{
+	rpc_reply_bulk_ref(c, page, PAGE_SIZE, released, NULL);
+	return 0;
+}
+enum { OP_ADD = 1, OP_KEEP, OP_PAGE, OP_ABSENT };
+static const struct rpc_op ops[] = {
+	{ OP_ADD, sizeof(struct add_req), sizeof(struct add_rep), RPC_INLINE, RPC_REDO, "add", run_add },
+	{ OP_KEEP, 0, 0, RPC_INLINE, RPC_REPLAY, "keep", run_keep },
+	{ OP_PAGE, 0, 0, RPC_INLINE, RPC_REDO, "page", run_page },
+	{ OP_ABSENT, 0, 0, RPC_INLINE, RPC_REDO, "absent", NULL },
+};
+
+const struct rpc_op *fit_op(unsigned op)
+{
+	return op >= 1 && op <= ARRAY_SIZE(ops) ? &ops[op - 1] : NULL;
+}
+
+static int setup(void **state)
+{
+	static bool once;
+
+	fit_ops = ops;
+	fit_nr_ops = ARRAY_SIZE(ops);
+	if (!once) {
+		call_init();
+		spin_init(&fit_nodes[2].lock, "node", RANK_FIT_NODE);
+		waitq_init(&fit_nodes[2].slot_wait);
+		fit_nodes[2].id = 2;
+		once = true;
+	}
+	nr_sent = nr_posted_recv = nr_kept = nr_released = nr_unused = 0;
+	post_fails = false;
+	up = conn_create(&fit_nodes[2]);
+	assert_non_null(up);
+	assert_int_equal(conn_post_all(up), 0);
+	up->up = true;
+	up->peer_max_request = 65536;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fit_conn *c = up;
+
+	up = NULL;
+	if (c != NULL)
+		conn_bury(c);
+	assert_int_equal(nr_unused, 1);		/* nothing in flight holds the connection any more */
+	return 0;
+}
+
+static void reply(unsigned slot, int status, const void *data, u32 len)
+{
+	if (len != 0)
+		memcpy(up->slot[slot].mr->ptr, data, len);
+	call_reply_arrived(up, fit_imm(slot, status), len);
+}
+
+static unsigned done_calls;
+static void on_done(struct rpc *c) { done_calls++; }
+
+static void call_and_reply(void **state)
+{
+	struct add_req q = { 3, 4 };
+	struct add_rep r = { 0 }, answer = { 7 };
+	struct rpc c = { .node = 2, .op = OP_ADD, .req = &q, .rep = &r, .rep_size = sizeof(r) };
+	const struct fit_request *h = (const void *)sent[0].bytes;
+
+	assert_int_equal(rpc_start(&c), 0);
+	assert_int_equal(nr_sent, 1);
+	assert_int_equal(sent[0].len, sizeof(*h) + sizeof(q));
+	assert_int_equal(le16_get(h->op), OP_ADD);
+	assert_int_equal(le32_get(h->rep_room), sizeof(r));
+	assert_memory_equal(h + 1, &q, sizeof(q));
+	reply(le16_get(h->slot), 7, &answer, sizeof(answer));
+	assert_int_equal(rpc_wait(&c), 7);
+	assert_true(c.arrived);
+	assert_int_equal(r.sum, 7);
+	/* the slot is free only when the transport has let go of the request, too */
+	assert_int_equal(up->nr_free_slots, FIT_SLOTS - 1);
+	call_send_done(up, le16_get(h->slot));
+	assert_int_equal(up->nr_free_slots, FIT_SLOTS);
+	assert_null(up->slot[0].mr->ptr);
+}
+
+static void short_reply_is_an_error(void **state)
+{
+	struct add_req q = { 0 };
+	struct add_rep r;
+	struct rpc c = { .node = 2, .op = OP_ADD, .req = &q, .rep = &r, .rep_size = sizeof(r) };
+
+	assert_int_equal(rpc_start(&c), 0);
+	reply(0, 0, NULL, 0);
+	assert_int_equal(rpc_wait(&c), -EPROTO);
+	call_send_done(up, 0);
+}
+
+static void bulk_stays_until_acknowledged(void **state)
+{
+	struct rpc c = { .node = 2, .op = OP_KEEP, .nr_segs = 1, .seg = { { page, PAGE_SIZE } }, .done = on_done };
+
+	done_calls = 0;
+	assert_int_equal(rpc_start(&c), 0);
+	reply(0, 0, NULL, 0);
+	assert_int_equal(done_calls, 0);
+	call_send_done(up, 0);
+	assert_int_equal(done_calls, 1);
+	call_send_done(up, 0);			/* once more: ignored */
+	assert_int_equal(done_calls, 1);
+}
+
+static void credits_keep_a_lane_for_changes(void **state)
+{
+	static struct rpc c[FIT_SLOTS + 1];
+	unsigned n = 0;
+
+	memset(c, 0, sizeof(c));
+	done_calls = 0;
+	for (;; n++) {
+		c[n] = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done };
+		if (rpc_try_start(&c[n]) == -EAGAIN)
+			break;
+	}
+	assert_int_equal(n, FIT_SLOTS - FIT_SLOTS_CHANGE);
+	for (; n < FIT_SLOTS; n++) {
+		c[n] = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done, .lane = RPC_LANE_CHANGE };
+		assert_int_equal(rpc_try_start(&c[n]), 0);
+	}
+	c[n] = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done, .lane = RPC_LANE_CHANGE };
+	assert_int_equal(rpc_try_start(&c[n]), -EAGAIN);
+	/* death ends them all, each once */
+	conn_bury(up);
+	up = NULL;
+	assert_int_equal(done_calls, FIT_SLOTS);
+	for (n = 0; n < FIT_SLOTS; n++) {
+		assert_int_equal(c[n].status, -EHOSTDOWN);
+		assert_false(c[n].arrived);
+	}
+}
+
+static void a_post_that_fails_ends_by_burial(void **state)
+{
+	struct rpc c = { .node = 2, .op = OP_KEEP };
+
+	post_fails = true;
+	assert_int_equal(rpc_start(&c), 0);
+	assert_true(up->failed);
+	conn_bury(up);
+	up = NULL;
+	assert_int_equal(rpc_wait(&c), -EHOSTDOWN);
+}
+
+static void late_reply_after_the_deadline(void **state)		/* lesson: L44 */
+{
+	struct add_req q = { 1, 2 };
+	struct add_rep r = { 99 }, answer = { 3 };
+
+	assert_int_equal(rpc_call(2, OP_ADD, &q, &r, sizeof(r)), -ETIMEDOUT);
+	reply(0, 0, &answer, sizeof(answer));		/* into memory that is still the call's: ASan watches */
+	call_send_done(up, 0);
+	assert_int_equal(r.sum, 99);
+	assert_int_equal(up->nr_free_slots, FIT_SLOTS);
+	/* and a death after the deadline */
+	assert_int_equal(rpc_call(2, OP_ADD, &q, &r, sizeof(r)), -ETIMEDOUT);
+}
+
+static void strange_replies_are_dropped(void **state)
+{
+	u64 before = counter_read(&nr_fit_bad_replies);
+
+	call_reply_arrived(up, fit_imm(FIT_SLOTS, 0), 0);
+	call_reply_arrived(up, fit_imm(0xffff, 0), 0);
+	call_reply_arrived(up, fit_imm(5, 0), 0);
+	assert_int_equal(counter_read(&nr_fit_bad_replies), before + 3);
+}
+
+/* --- serving --- */
+
+static struct recv_buf *request(unsigned nr, u16 op, const void *body, u16 body_len, u32 bulk_len, u32 room)
+{
+	struct recv_buf *r = &up->recv[nr];
+	struct fit_request h = { le16_of(op), le16_of(nr), le16_of(body_len), le16_of(0), le32_of(bulk_len), le32_of(room),
+				 le64_of(0x1000), le32_of(77), le32_of(0) };
+
+	memcpy(r->data, &h, sizeof(h));
+	if (body_len != 0)
+		memcpy(r->data + sizeof(h), body, body_len);
+	r->len = sizeof(h) + body_len + bulk_len;
+	return r;
+}
+
+static int last_status(void)
+{
+	return fit_imm_status(sent[nr_sent - 1].wr.imm);
+}
+
+static void reply_acknowledged(unsigned i)
+{
+	serve_reply_done(up, &up->served[sent[i].wr.wr_id - WRID_SERVED(0)]);
+}
+
+static void serve_inline(void **state)
+{
+	struct add_req q = { 20, 22 };
+	struct add_rep r;
+
+	serve_request_arrived(up, request(3, OP_ADD, &q, sizeof(q), 0, sizeof(r)));
+	assert_int_equal(nr_sent, 1);
+	assert_int_equal(sent[0].wr.opcode, WR_RDMA_WRITE_WITH_IMM);
+	assert_int_equal(sent[0].wr.rkey, 77);
+	assert_int_equal(fit_imm_slot(sent[0].wr.imm), 3);
+	assert_int_equal(last_status(), 7);
+	memcpy(&r, sent[0].bytes, sizeof(r));
+	assert_int_equal(r.sum, 42);
+	reply_acknowledged(0);
+}
+
+static void serve_bulk_is_released_once(void **state)
+{
+	serve_request_arrived(up, request(0, OP_PAGE, NULL, 0, 0, PAGE_SIZE));
+	assert_int_equal(sent[0].len, PAGE_SIZE);
+	assert_int_equal(nr_released, 0);
+	reply_acknowledged(0);
+	assert_int_equal(nr_released, 1);
+	reply_acknowledged(0);
+	assert_int_equal(nr_released, 1);
+	serve_request_arrived(up, request(0, OP_PAGE, NULL, 0, 0, PAGE_SIZE));
+	conn_bury(up);				/* never acknowledged: the death releases it */
+	up = NULL;
+	assert_int_equal(nr_released, 2);
+}
+
+static void serve_refuses_what_is_malformed(void **state)
+{
+	struct add_req q = { 0 };
+	struct recv_buf *r;
+
+	serve_request_arrived(up, request(0, 999, NULL, 0, 0, 0));
+	assert_int_equal(last_status(), -ENOSYS);
+	serve_request_arrived(up, request(0, OP_ABSENT, NULL, 0, 0, 0));
+	assert_int_equal(last_status(), -ENOSYS);
+	serve_request_arrived(up, request(0, OP_ADD, &q, 4, 0, sizeof(struct add_rep)));
+	assert_int_equal(last_status(), -EBADMSG);
+	r = request(0, OP_ADD, &q, sizeof(q), 0, sizeof(struct add_rep));
+	r->len--;
+	serve_request_arrived(up, r);
+	assert_int_equal(last_status(), -EBADMSG);
+	r = request(0, OP_ADD, &q, sizeof(q), 0xffffffff, sizeof(struct add_rep));
+	r->len = sizeof(struct fit_request) + sizeof(q);
+	serve_request_arrived(up, r);
+	assert_int_equal(last_status(), -EBADMSG);
+	serve_request_arrived(up, request(0, OP_ADD, &q, sizeof(q), 0, 1));
+	assert_int_equal(last_status(), -EMSGSIZE);
+	for (unsigned i = 0; i < nr_sent; i++) {
+		assert_int_equal(sent[i].len, 0);
+		reply_acknowledged(i);
+	}
+	nr_posted_recv = 0;
+	r->len = sizeof(struct fit_request) - 1;	/* not even a header: dropped, its buffer posted again */
+	serve_request_arrived(up, r);
+	assert_int_equal(nr_posted_recv, 1);
+}
+
+static void pending_calls_outlive_their_connection(void **state)
+{
+	serve_request_arrived(up, request(0, OP_KEEP, NULL, 0, 0, 0));
+	serve_request_arrived(up, request(1, OP_KEEP, NULL, 0, 0, 0));
+	assert_int_equal(nr_sent, 0);
+	rpc_reply(kept[0], 5);
+	assert_int_equal(last_status(), 5);
+	conn_bury(up);
+	up = NULL;
+	assert_int_equal(nr_unused, 0);		/* the second handler still has it */
+	rpc_reply(kept[1], 0);
+	assert_int_equal(nr_sent, 1);
+	assert_int_equal(nr_unused, 1);
+}
+
+static void backlog_is_served_in_order(void **state)
+{
+	struct add_req q = { 1, 1 };
+
+	/* unacknowledged replies take all places: the next request waits for one */
+	for (unsigned i = 0; i < FIT_SERVED; i++)
+		serve_request_arrived(up, request(i % 60, OP_ADD, &q, sizeof(q), 0, 4));
+	assert_int_equal(nr_sent, FIT_SERVED);
+	serve_request_arrived(up, request(61, OP_ADD, &q, sizeof(q), 0, 4));
+	serve_request_arrived(up, request(62, OP_ADD, &q, sizeof(q), 0, 4));
+	assert_int_equal(nr_sent, FIT_SERVED);
+	reply_acknowledged(0);
+	assert_int_equal(nr_sent, FIT_SERVED + 1);
+	assert_int_equal(fit_imm_slot(sent[nr_sent - 1].wr.imm), 61);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(call_and_reply), T(short_reply_is_an_error), T(bulk_stays_until_acknowledged), T(credits_keep_a_lane_for_changes),
+		T(a_post_that_fails_ends_by_burial), T(late_reply_after_the_deadline), T(strange_replies_are_dropped),
+		T(serve_inline), T(serve_bulk_is_released_once), T(serve_refuses_what_is_malformed),
+		T(pending_calls_outlive_their_connection), T(backlog_is_served_in_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
