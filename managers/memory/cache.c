@@ -90,6 +90,7 @@ unsigned cache_reclaim(unsigned nr)
 {
 	unsigned got = 0, looked = 0;
 	struct cpage *p, *tmp;
+	struct object *o;
 
 	spin_lock(&cache_lock);
 	list_for_each_safe(p, tmp, &lru, link) {
@@ -97,7 +98,9 @@ unsigned cache_reclaim(unsigned nr)
 			break;
 		if (ref_read(&p->frame->refs) > 1)
 			continue;		/* being sent: dropping it would give nothing back now */
+		o = p->object;
 		page_forget(p);
+		object_forget(o);
 		got++;
 	}
 	spin_unlock(&cache_lock);

@@ -76,11 +76,11 @@ int serve_memory_read(const struct rpc_memory_read_req *q, struct rpc_memory_rea
 }
 
 /* To storage first: what fails there has not happened here either. o->lock held. */
-static int write_file(struct object *o, u64 off, const void *data, u32 len)
+static int write_file(struct object *o, u64 off, const void *data, u32 len, u64 now)
 {
 	struct rpc_seg seg = { data, len };
 	u64 size = off + len;
-	int rc = storage_write_data(o, off, &seg, 1, &size);
+	int rc = storage_write_data(o, off, &seg, 1, now, &size);
 
 	if (rc < 0)
 		return rc;
@@ -119,7 +119,7 @@ static int write_shm(struct object *o, u64 off, const void *data, u32 len)
 
 int serve_memory_write(const struct rpc_memory_write_req *q, struct rpc_memory_write_rep *r, struct rpc_call *c)
 {
-	u64 off = le64_get(q->off);
+	u64 off = le64_get(q->off), now = le64_get(q->now) * NSEC_PER_SEC + le32_get(q->now_ns);
 	struct object *o;
 	int rc = 0;
 
@@ -134,7 +134,8 @@ int serve_memory_write(const struct rpc_memory_write_req *q, struct rpc_memory_w
 	if (off > MAX_SIZE - c->bulk_len)
 		rc = -EFBIG;
 	else if (c->bulk_len > 0)
-		rc = object_is_shm(o) ? write_shm(o, off, c->bulk, c->bulk_len) : write_file(o, off, c->bulk, c->bulk_len);
+		rc = object_is_shm(o) ? write_shm(o, off, c->bulk, c->bulk_len)
+				      : write_file(o, off, c->bulk, c->bulk_len, now);
 	spin_lock(&cache_lock);
 	if (rc == 0 && c->bulk_len > 0)
 		object_touched(o, c->node);

@@ -49,6 +49,8 @@ int serve_memory_shutdown(const struct rpc_memory_shutdown_req *q, struct rpc_me
 
 void memory_node_changed(unsigned node, enum node_role role, bool up)
 {
+	if (!up && role == ROLE_STORAGE)
+		objects_storage_died(node);
 	if (up || role != ROLE_PROCESSOR)
 		return;
 	spaces_node_died(node);

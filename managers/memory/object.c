@@ -164,20 +164,15 @@ static void all_pages_away(struct object *o)
 	cache_cut(o, 0);
 }
 
-/* Out of the table when nothing is left that would be worth finding again. */
-static void forget(struct object *o)
+void object_forget(struct object *o)
 {
-	bool out = false;
-
-	spin_lock(&cache_lock);
-	if (!o->gone && unused(o) && !o->active && o->pages.nr == 0) {
-		o->gone = out = true;
-		list_del(&o->id_link);
-		list_del(&o->key_link);
-	}
-	spin_unlock(&cache_lock);
-	if (out)
-		object_put(o);
+	assert_held(&cache_lock);
+	if (o->gone || !unused(o) || o->active || o->pages.nr != 0)
+		return;
+	o->gone = true;
+	list_del(&o->id_link);
+	list_del(&o->key_link);
+	object_put(o);
 }
 
 /* Nobody uses it: dirty data goes to S, S may forget the file. Harmless when it is used again. */
@@ -219,7 +214,9 @@ static int close_out(struct object *o)
 		spin_unlock(&cache_lock);
 	}
 	mutex_unlock(&o->lock);
-	forget(o);
+	spin_lock(&cache_lock);
+	object_forget(o);		/* the caller has a reference */
+	spin_unlock(&cache_lock);
 	return rc;
 }
 
@@ -404,28 +401,40 @@ void objects_node_died(unsigned node)
 	spin_unlock(&cache_lock);
 }
 
-/* fn for each object, referenced and without locks; the table may change meanwhile. */
-void objects_for_each(void (*fn)(struct object *o, void *arg), void *arg)
+/* Up to max objects of the table, referenced; how many there are. */
+static u64 snapshot(struct object **all, u64 max)
 {
-	u64 after = 0;
+	struct object *o;
+	u64 nr = 0;
 
-	for (;;) {
-		struct object *o, *next = NULL;
-
-		spin_lock(&cache_lock);
-		for (unsigned i = 0; i < ARRAY_SIZE(by_id); i++)
-			list_for_each(o, &by_id[i], id_link)
-				if (o->id > after && (next == NULL || o->id < next->id))
-					next = o;
-		if (next != NULL)
-			object_get(next);
-		spin_unlock(&cache_lock);
-		if (next == NULL)
-			return;
-		after = next->id;
-		fn(next, arg);
-		object_put(next);
+	spin_lock(&cache_lock);
+	for (unsigned i = 0; i < ARRAY_SIZE(by_id); i++) {
+		list_for_each(o, &by_id[i], id_link) {
+			if (nr < max) {
+				object_get(o);
+				all[nr] = o;
+			}
+			nr++;
+		}
 	}
+	spin_unlock(&cache_lock);
+	return nr;
+}
+
+int objects_for_each(void (*fn)(struct object *o, void *arg), void *arg)
+{
+	u64 max = snapshot(NULL, 0) + 16, nr;		/* those that come later are not missed by anyone */
+	struct object **all = kcalloc(max, sizeof(*all));
+
+	if (all == NULL)
+		return -ENOMEM;
+	nr = MIN(snapshot(all, max), max);
+	for (u64 i = 0; i < nr; i++) {
+		fn(all[i], arg);
+		object_put(all[i]);
+	}
+	kfree(all);
+	return 0;
 }
 
 static void drop_one(struct object *o, void *arg)
@@ -439,7 +448,9 @@ static void drop_one(struct object *o, void *arg)
 	if (!idle)
 		return;
 	*dropped += cache_drop(o);
-	forget(o);
+	spin_lock(&cache_lock);
+	object_forget(o);
+	spin_unlock(&cache_lock);
 }
 
 u64 objects_drop_idle(void)
@@ -447,6 +458,23 @@ u64 objects_drop_idle(void)
 	u64 dropped = 0;
 
 	objects_close_wait();
-	objects_for_each(drop_one, &dropped);
+	(void)objects_for_each(drop_one, &dropped);
 	return dropped;
+}
+
+static void storage_died(struct object *o, void *arg)
+{
+	u64 dropped = 0;
+
+	if (o->storage_node != *(unsigned *)arg)
+		return;
+	mutex_lock(&o->lock);
+	o->held = false;		/* its successor, if any, must be asked again */
+	mutex_unlock(&o->lock);
+	drop_one(o, &dropped);		/* who is there when it comes back may have another disk */
+}
+
+void objects_storage_died(unsigned node)
+{
+	(void)objects_for_each(storage_died, &node);
 }

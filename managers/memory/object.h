@@ -79,8 +79,12 @@ int __must_check object_open(unsigned node, unsigned storage_node, u32 fs, u32 g
 int object_close(unsigned node, struct object *o, u32 count);
 int __must_check object_create_shm(unsigned node, u64 size, struct object **out);
 void objects_node_died(unsigned node);			/* a processor node: its opens are closed */
+void objects_storage_died(unsigned node);
 void objects_close_wait(void);				/* until nothing waits to be closed */
-void objects_for_each(void (*fn)(struct object *o, void *arg), void *arg);
+int objects_for_each(void (*fn)(struct object *o, void *arg), void *arg);	/* referenced, without locks; -ENOMEM */
+/* Out of the table, when nobody uses it and nothing is cached of it; cache_lock held, the caller may look at it no more
+ * unless it has a reference of its own. */
+void object_forget(struct object *o);
 u64 objects_drop_idle(void);				/* clean pages of objects nobody uses; their number */
 u64 objects_active(void);
 u64 objects_cached(void);
@@ -112,6 +116,7 @@ void cache_mark(struct cpage *p, bool dirty);	/* cache_lock held */
 int object_write_back(struct object *o);	/* o->lock held */
 int object_sync(struct object *o, bool disk);
 int objects_sync_all(bool disk);
-int __must_check storage_write_data(struct object *o, u64 off, const struct rpc_seg *seg, unsigned nr_segs, u64 *size);
+/* now: when the program wrote it, in nanoseconds; *size (may be NULL): the file's size then */
+int __must_check storage_write_data(struct object *o, u64 off, const struct rpc_seg *seg, unsigned nr_segs, u64 now, u64 *size);
 
 #endif

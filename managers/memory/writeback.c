@@ -8,9 +8,8 @@
 
 #define RUN	8		/* pages in one write: RPC_MAX_BULK_OUT */
 
-int storage_write_data(struct object *o, u64 off, const struct rpc_seg *seg, unsigned nr_segs, u64 *size)
+int storage_write_data(struct object *o, u64 off, const struct rpc_seg *seg, unsigned nr_segs, u64 now, u64 *size)
 {
-	u64 now = time_wall_ns();
 	struct rpc_storage_write_req q = {
 		.fs = le32_of(o->fs), .gen = le32_of(o->gen), .ino = le64_of(o->ino), .off = le64_of(off),
 		.now = le64_of(now / NSEC_PER_SEC), .now_ns = le32_of(now % NSEC_PER_SEC),
@@ -87,7 +86,7 @@ int object_write_back(struct object *o)
 
 	BUG_ON(!mutex_held(&o->lock));
 	while (rc == 0 && (nr = take_run(o, &index, seg, frame)) > 0) {
-		rc = storage_write_data(o, index * PAGE_SIZE, seg, nr, NULL);
+		rc = storage_write_data(o, index * PAGE_SIZE, seg, nr, time_wall_ns(), NULL);
 		if (rc < 0)
 			run_failed(o, index, nr);
 		else
@@ -119,21 +118,42 @@ int object_sync(struct object *o, bool disk)
 	return rc < 0 ? rc : 0;
 }
 
-struct sync_all { bool disk; int rc; };
+/* Volumes that were written to, so that each is told once. */
+#define MAX_VOLUMES 16
+struct sync_all {
+	struct { u16 node; u32 fs; } volume[MAX_VOLUMES];
+	unsigned nr;
+	int rc;
+};
 
 static void sync_one(struct object *o, void *arg)
 {
 	struct sync_all *a = arg;
-	int rc = object_sync(o, a->disk && o->held);
+	int rc = object_sync(o, false);
+	unsigned i = 0;
 
 	if (a->rc == 0)
 		a->rc = rc;
+	while (i < a->nr && (a->volume[i].node != o->storage_node || a->volume[i].fs != o->fs))
+		i++;
+	if (i == a->nr && i < MAX_VOLUMES && !object_is_shm(o)) {
+		a->volume[i].node = o->storage_node;
+		a->volume[i].fs = o->fs;
+		a->nr++;
+	}
 }
 
 int objects_sync_all(bool disk)
 {
-	struct sync_all a = { disk, 0 };
+	struct sync_all a = { .nr = 0 };
+	int rc = objects_for_each(sync_one, &a);
 
-	objects_for_each(sync_one, &a);
-	return a.rc;
+	for (unsigned i = 0; disk && i < a.nr; i++) {
+		struct rpc_storage_sync_req q = { .fs = le32_of(a.volume[i].fs) };
+		int rc2 = rpc_call(a.volume[i].node, RPC_storage_sync, &q, NULL, 0);
+
+		if (rc == 0)
+			rc = rc2 < 0 ? rc2 : 0;
+	}
+	return a.rc < 0 ? a.rc : rc;
 }
