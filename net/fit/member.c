@@ -41,7 +41,7 @@ static const char *const role_name[] = { "node", "processor", "memory", "storage
 static unsigned self_id;
 static enum node_role self_role;
 static u64 self_incarnation, protocol_hash;
-static u8 key[16];
+static struct siphash_key key;
 
 struct note {				/* what a callback leaves for the thread */
 	struct list link;
@@ -151,7 +151,7 @@ static u64 hello_mac(const struct fit_hello *h, unsigned to)
 	m.h = *h;
 	m.h.key = le64_of(0);
 	m.to = to;
-	return siphash(key, &m, sizeof(m));
+	return siphash(&key, &m, sizeof(m));
 }
 
 static void hello_make(struct fit_hello *h, unsigned to)
@@ -682,8 +682,6 @@ static void leave(void)
 int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops)
 {
 	const char *addr = param_str("fit.ip", NULL), *secret = param_str("fit.key", "tangram");
-	const u8 plain[16] = { 0 };
-	u64 half;
 	u32 ip, prefix = 24;
 	int rc;
 
@@ -695,10 +693,9 @@ int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops)
 	protocol_hash = ops_hash();
 	fit_suspect_ns = param_ns("fit.suspect", 500 * NSEC_PER_MSEC, 10 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
 	fit_dead_ns = param_ns("fit.dead", 2 * NSEC_PER_SEC, 50 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
-	half = siphash(plain, secret, strlen(secret));
-	memcpy(key, &half, 8);
-	half = hash64_2(half, siphash(key, secret, strlen(secret)));
-	memcpy(key + 8, &half, 8);
+	/* the secret, whatever its length, spread over the key */
+	key.k0 = siphash(&key, secret, strlen(secret));
+	key.k1 = siphash(&key, secret, strlen(secret));
 	counters_register(&fit_counters);
 	call_init();
 	for (unsigned i = 0; i < FIT_MAX_NODES; i++) {
