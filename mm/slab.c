@@ -34,7 +34,7 @@ struct kmem_cache {
 	struct list with_room;		/* [lock] slabs that have a free object */
 	u64 nr_slabs, nr_empty;		/* [lock] */
 	struct list link;		/* [caches_lock] */
-	struct magazine mag[MAX_CPUS] __aligned(CACHE_ALIGN);
+	struct magazine mag[MAX_CPUS];
 };
 
 static DEFINE_SPINLOCK(caches_lock, RANK_SLAB);

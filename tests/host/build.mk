@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Unit tests on the host: every x_test.c of the tree, one binary each, with the address and undefined-behaviour sanitizers.
-# In one of a test's first five lines, `/* SOURCES: a.c b.c */` names the sources it is linked with besides the shim and lib/.
+# In one of a test's first twelve lines, `/* SOURCES: a.c b.c */` names the sources it is linked with besides the shim and lib/.
 # `make check-unit`; `make check-unit T=lib/` runs those whose path begins so; CC=clang works.
 
 .PHONY: check-unit check-unit-build
@@ -24,7 +24,7 @@ $(UNIT_O)/lib/%.o: %.c tests/host/build.mk
 $(UNIT_O)/shim.a: $(UNIT_LIB_OBJ)
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
-unit_sources = $(shell sed -n '1,5s|.*SOURCES:\([^*]*\)\*/.*|\1|p' $(1))
+unit_sources = $(shell sed -n '1,12s|.*SOURCES:\([^*]*\)\*/.*|\1|p' $(1))
 define unit_rule
 $(UNIT_O)/$(1:.c=): $(1) $(call unit_sources,$(1)) $(UNIT_O)/shim.a
 	@mkdir -p $$(@D)
