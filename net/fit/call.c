@@ -118,7 +118,8 @@ static void slot_prepare(struct rpc_slot *s, struct rpc *call, const struct rpc_
 	wr->sge[0].len = sizeof(*h) + op->req_size;
 	wr->wr_id = WRID_SLOT(s->index);
 	wr->opcode = WR_SEND;
-	wr->flags = WR_SIGNALED;
+	/* bulk is the caller's memory, given back when it is acknowledged: do not wait for a coalesced one */
+	wr->flags = WR_SIGNALED | (call->nr_segs != 0 ? WR_ACK_NOW : 0);
 }
 
 static int call_check(struct rpc *call, const struct rpc_op *op, const struct fit_conn *c)

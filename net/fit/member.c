@@ -278,7 +278,8 @@ static void param_fill(struct cm_conn_param *p, struct fit_conn *c, const struct
 	p->retry_count = 7;
 	p->rnr_retry = 7;
 	p->responder_resources = p->initiator_depth = 4;
-	p->ack_timeout_ns = 67 * NSEC_PER_MSEC;
+	p->ack_timeout_ns = 0;		/* the transport's own, which adapts */
+	p->ack_every = 16;		/* replies say sooner than acknowledgements that a call arrived */
 }
 
 static struct fit_conn *node_conn_create(struct fit_node *n)
