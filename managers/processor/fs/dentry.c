@@ -48,7 +48,8 @@ void inode_put(struct inode *i)
 	kfree(i);
 }
 
-static void dentry_free(struct dentry *d)
+/* Its parent, whose reference it had, is the caller's to put. */
+static struct dentry *dentry_free(struct dentry *d)
 {
 	struct dentry *parent = d->parent;
 
@@ -57,27 +58,24 @@ static void dentry_free(struct dentry *d)
 		inode_put(d->inode);
 	kfree(d->name);
 	kfree(d);
-	if (parent != NULL)
-		dentry_put_locked(parent);
+	return parent;
 }
 
-/* tree_mutex held. An unused dentry stays for the next walk, unless it has been unhooked. */
+/* tree_mutex held. An unused dentry stays for the next walk, unless it has been unhooked. A loop: names may be very deep. */
 void dentry_put_locked(struct dentry *d)
 {
-	if (!ref_put(&d->refs))
-		return;
-	if (d->dead || (d->parent != NULL && d->parent->inode->no_cache)) {
-		dentry_free(d);
-		return;
-	}
-	list_add_tail(&unused, &d->unused_link);
-	nr_unused++;
-	while (nr_unused > UNUSED_MAX) {
-		struct dentry *old = list_first(&unused, struct dentry, unused_link);
+	while (d != NULL && ref_put(&d->refs)) {
+		struct dentry *old = d;
 
-		list_del(&old->unused_link);
-		nr_unused--;
-		dentry_free(old);
+		if (!d->dead && (d->parent == NULL || !d->parent->inode->no_cache)) {
+			list_add_tail(&unused, &d->unused_link);
+			if (++nr_unused <= UNUSED_MAX)
+				return;
+			old = list_first(&unused, struct dentry, unused_link);
+			list_del(&old->unused_link);
+			nr_unused--;
+		}
+		d = dentry_free(old);
 	}
 }
 

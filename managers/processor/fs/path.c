@@ -203,10 +203,12 @@ int fs_walk(struct fs_context *c, struct dentry *start, const char *path, unsign
 		return -ENAMETOOLONG;
 	w->last[0] = '\0';
 	mutex_lock(&tree_mutex);
+	mutex_lock(&c->lock);		/* another thread may change directory meanwhile */
 	k.root = c->root;
 	k.at = start != NULL ? start : c->cwd;
 	dentry_get_locked(k.root);
 	dentry_get_locked(k.at);
+	mutex_unlock(&c->lock);
 	rc = walk(&k, path, flags, w);
 	if (rc == 0 && (flags & WALK_DIRECTORY) && !(flags & WALK_PARENT) && k.at->inode->type != S_IFDIR)
 		rc = -ENOTDIR;

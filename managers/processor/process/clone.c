@@ -135,13 +135,6 @@ static struct process *process_copy(struct task *self, const struct clone_args_a
 	return p;
 }
 
-static void process_discard(struct process *p)
-{
-	if (p->exe != NULL)
-		file_put(p->exe);
-	process_put(p);
-}
-
 static s64 clone_common(const struct clone_args_abi *a)
 {
 	struct task *self = task_current(), *t;
@@ -213,10 +206,7 @@ drop_vfork:
 		vfork_put(vfork);
 	}
 drop_task:
-	fpu_free(t->thread->ctx.fpu);
-	t->thread->ctx.fpu = NULL;
-	thread_put(t->thread);
-	task_free(t);
+	task_discard(t);
 drop_process:
 	if (!thread)
 		process_discard(p);

@@ -402,7 +402,7 @@ static int exec_reset(struct task *t)
 	signal_exec(p);
 	t->altstack_sp = t->altstack_size = 0;
 	t->altstack_flags = SS_DISABLE;
-	t->robust_list = 0;
+	futex_exit_robust(t);
 	t->set_child_tid = 0;
 	t->restart = NULL;
 	t->restore_blocked = false;

@@ -115,6 +115,8 @@ void __noreturn task_exit(u32 status)
 	bool last;
 
 	t->exiting = true;
+	WRITE_ONCE(self->fatal_pending, false);	/* what is left to do is done in full, robust futexes included */
+	WRITE_ONCE(self->signal_pending, false);
 	release_memory(t);
 	fd_table_put(t->files);
 	t->files = NULL;
@@ -148,6 +150,9 @@ void __noreturn task_exit(u32 status)
 		put_dead(&dead);
 	} else {
 		waitq_wake_all(&p->task_wait);
+		spin_lock(&tree_lock);
+		signal_retarget_locked(p);
+		spin_unlock(&tree_lock);
 	}
 
 	preempt_disable();

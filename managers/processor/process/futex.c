@@ -273,6 +273,26 @@ static int futex_deadline(u64 user, int cmd, u32 op, u64 *deadline)
 	return 0;
 }
 
+/* A relative time must not begin anew: restart_syscall goes on with what is left of it. */
+static s64 futex_wait_again(struct task *t)
+{
+	s64 rc = futex_wait(t->restart_arg[0], t->restart_arg[1], t->restart_arg[2], FUTEX_BITSET_ANY, t->restart_deadline);
+
+	return rc == -ERESTARTSYS ? -ERESTART_RESTARTBLOCK : rc;
+}
+
+static s64 futex_restart_later(u64 va, bool shared, u32 val, u64 deadline)
+{
+	struct task *t = task_current();
+
+	t->restart = futex_wait_again;
+	t->restart_deadline = deadline;
+	t->restart_arg[0] = va;
+	t->restart_arg[1] = shared;
+	t->restart_arg[2] = val;
+	return -ERESTART_RESTARTBLOCK;
+}
+
 s64 sys_futex(u64 va, u64 op, u64 val, u64 timeout, u64 va2, u64 val3)
 {
 	int cmd = op & FUTEX_CMD_MASK, rc;
@@ -292,8 +312,9 @@ s64 sys_futex(u64 va, u64 op, u64 val, u64 timeout, u64 va2, u64 val3)
 		if (rc < 0)
 			return rc;
 		rc = futex_wait(va, shared, val, cmd == FUTEX_WAIT ? FUTEX_BITSET_ANY : cmp, deadline);
-		/* a relative time must not begin anew */
-		return rc == -ERESTARTSYS && cmd == FUTEX_WAIT && timeout != 0 ? -EINTR : rc;
+		if (rc == -ERESTARTSYS && cmd == FUTEX_WAIT && timeout != 0)
+			return futex_restart_later(va, shared, val, deadline);
+		return rc;
 	case FUTEX_WAKE:
 		return futex_wake(s, va, shared, val, FUTEX_BITSET_ANY);
 	case FUTEX_WAKE_BITSET:

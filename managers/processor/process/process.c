@@ -4,6 +4,7 @@
 
 #include "arch/x86/fpu.h"
 #include "arch/x86/uaccess.h"
+#include "kernel/counter.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
@@ -70,8 +71,6 @@ struct process *process_alloc(struct process *parent)
 	if (parent != NULL) {
 		p->cred = parent->cred;
 		memcpy(p->comm, parent->comm, sizeof(p->comm));
-		p->pgid = parent->pgid;
-		p->sid = parent->sid;
 	}
 	return p;
 }
@@ -123,6 +122,23 @@ void task_free(struct task *t)
 	kfree(t);
 }
 
+/* A task that never ran, with its thread. */
+void task_discard(struct task *t)
+{
+	fpu_free(t->thread->ctx.fpu);
+	t->thread->ctx.fpu = NULL;
+	thread_put(t->thread);
+	task_free(t);
+}
+
+/* A process that never was published. */
+void process_discard(struct process *p)
+{
+	if (p->exe != NULL)
+		file_put(p->exe);
+	process_put(p);
+}
+
 int task_publish(struct task *t, struct process *parent)
 {
 	struct process *p = t->process;
@@ -132,7 +148,9 @@ int task_publish(struct task *t, struct process *parent)
 	spin_lock(&tree_lock);
 	if (!new_process && (p->group_exit || p->exec_task != NULL)) {
 		rc = -EAGAIN;			/* the group is ending: nobody may join it */
-	} else if (new_process && parent != NULL && nr_processes >= parent->rlimit[RLIMIT_NPROC].cur) {
+	} else if (new_process && parent != process_init && signal_pending_current()) {
+		rc = -ERESTARTNOINTR;		/* a signal to the group must not miss the child: it is taken first */
+	} else if (new_process && nr_processes >= parent->rlimit[RLIMIT_NPROC].cur) {
 		rc = -EAGAIN;
 	} else if (tid_alloc_locked(t) == 0) {
 		rc = -EAGAIN;
@@ -143,11 +161,12 @@ int task_publish(struct task *t, struct process *parent)
 			p->pid = t->tid;
 			p->leader = t;
 			p->parent = parent;
+			p->pgid = p->spawned ? p->pid : parent->pgid;
+			p->sid = p->spawned ? p->pid : parent->sid;
 			process_get(p);		/* the tree's reference, until reaped */
 			list_add_tail(&all, &p->all_link);
 			nr_processes++;
-			if (parent != NULL)
-				list_add_tail(&parent->children, &p->sibling);
+			list_add_tail(&parent->children, &p->sibling);
 		}
 	}
 	spin_unlock(&tree_lock);
@@ -229,6 +248,12 @@ bool credentials_in_group(u32 gid)
 	return false;
 }
 
+/* for the accounting: without process 1 */
+static u64 programs_live(void)
+{
+	return process_count() - 1;
+}
+
 int process_subsystem_init(void)
 {
 	struct process *p = process_alloc(NULL);
@@ -243,6 +268,7 @@ int process_subsystem_init(void)
 	nr_processes++;
 	spin_unlock(&tree_lock);
 	process_init = p;
+	acct_register("processes", programs_live);
 	futex_init();
 	return 0;
 }
@@ -281,17 +307,13 @@ int process_spawn(const struct spawn *s, struct process **out)
 	rc = task_publish(t, process_init);
 	if (rc < 0)
 		goto free_task;
-	spin_lock(&tree_lock);
-	p->pgid = p->sid = p->pid;
-	spin_unlock(&tree_lock);
 	*out = p;		/* our reference becomes the caller's */
 	thread_start(t->thread);
 	return 0;
 
 free_task:
-	thread_put(t->thread);
-	task_free(t);
+	task_discard(t);
 put_process:
-	process_put(p);
+	process_discard(p);
 	return rc;
 }

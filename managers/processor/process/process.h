@@ -135,7 +135,10 @@ void tid_take_over_locked(struct task *t, u32 tid);
 struct process *process_alloc(struct process *parent);	/* LIVE, on no list yet */
 struct task *task_alloc(struct process *p);		/* with a thread, not started; NULL: no memory */
 void task_free(struct task *t);
-int task_publish(struct task *t, struct process *parent);	/* on all lists; -EAGAIN beyond RLIMIT_NPROC */
+void task_discard(struct task *t);
+void process_discard(struct process *p);
+/* On all lists; -EAGAIN beyond RLIMIT_NPROC or when the group is ending. */
+int task_publish(struct task *t, struct process *parent);
 void task_run(void *task);				/* what a user thread's kernel thread runs */
 
 /*
@@ -176,6 +179,7 @@ void signal_deliver(struct regs *r);			/* user_return: at most builds frames, or
 void signal_flush(struct pending *q);			/* signal_lock held */
 void signal_exec(struct process *p);			/* execve: handlers to default */
 void signal_drop_ignored(struct process *p, int sig);
+void signal_retarget_locked(struct process *p);		/* tree_lock held: whoever can take what is pending hears of it */
 void signal_recalc(struct task *t);			/* signal_lock held: notify flags follow what is pending */
 void signal_set_blocked(struct task *t, sigset_t_ set);
 int signal_next(struct task *t, sigset_t_ mask, struct siginfo_abi *info);	/* take one of mask off the queues: its number, or 0 */

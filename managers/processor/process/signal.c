@@ -134,12 +134,40 @@ bool signal_pending_current(void)
 	return READ_ONCE(t->signal_pending) || READ_ONCE(t->fatal_pending);
 }
 
+static void wake_for_signal(struct task *t)
+{
+	arch_set_notify(t->thread);
+	thread_interrupt(t->thread, false);
+}
+
+void signal_retarget_locked(struct process *p)
+{
+	struct task *t;
+
+	assert_held(&tree_lock);
+	spin_lock(&p->signal_lock);
+	list_for_each(t, &p->tasks, group_link)
+		if (p->pending.set & ~t->blocked)
+			wake_for_signal(t);
+	spin_unlock(&p->signal_lock);
+}
+
 void signal_set_blocked(struct task *t, sigset_t_ set)
 {
-	spin_lock(&t->process->signal_lock);
+	struct process *p = t->process;
+	bool left;
+
+	spin_lock(&p->signal_lock);
+	/* what was to be taken by this thread and now will not be is the others' */
+	left = (p->pending.set & set & ~t->blocked) != 0;
 	t->blocked = set & ~SIG_UNBLOCKABLE;
 	signal_recalc(t);
-	spin_unlock(&t->process->signal_lock);
+	spin_unlock(&p->signal_lock);
+	if (left && READ_ONCE(p->nr_tasks) > 1) {
+		spin_lock(&tree_lock);
+		signal_retarget_locked(p);
+		spin_unlock(&tree_lock);
+	}
 }
 
 /* --- sending --- */
@@ -149,12 +177,6 @@ static bool ignored(const struct process *p, int sig)
 	u64 h = p->action[sig].handler;
 
 	return h == SIG_IGN || (h == SIG_DFL && (SIGBIT(sig) & SIG_IGNORED));
-}
-
-static void wake_for_signal(struct task *t)
-{
-	arch_set_notify(t->thread);
-	thread_interrupt(t->thread, false);
 }
 
 static void continue_locked(struct process *p)

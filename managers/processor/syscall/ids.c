@@ -24,15 +24,30 @@ s64 sys_getppid(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 	return pid;
 }
 
+struct pid_search { u32 pid; struct process *found; };
+
+static bool has_pid(struct process *p, void *arg)
+{
+	struct pid_search *s = arg;
+
+	if (p->pid == s->pid)
+		s->found = p;
+	return s->found == NULL;
+}
+
 /* tree_lock held */
 static struct process *find_locked(u32 pid)
 {
+	struct pid_search s = { pid, NULL };
 	struct task *t;
 
 	if (pid == 0)
 		return process_current();
 	t = task_find_locked(pid);
-	return t != NULL && t->process->pid == pid ? t->process : NULL;
+	if (t != NULL)
+		return t->process->pid == pid ? t->process : NULL;
+	process_for_each(has_pid, &s);		/* a zombie, or one whose first thread is gone */
+	return s.found;
 }
 
 s64 sys_getpgid(u64 pid, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
