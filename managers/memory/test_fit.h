@@ -124,7 +124,7 @@ static void fake_done(struct fake *f)
 }
 
 /* Deliver and wait; parked calls are not for this one. The status; the fixed reply in rep, data in buf. */
-static int fake_now(unsigned node, unsigned op, const void *req, u32 req_size, const void *bulk, u32 bulk_len, void *rep,
+static __unused int fake_now(unsigned node, unsigned op, const void *req, u32 req_size, const void *bulk, u32 bulk_len, void *rep,
 		    u32 rep_size, void *buf, u32 *buf_len)
 {
 	struct fake *f = fake_call(node, op, req, req_size, bulk, bulk_len);
