@@ -15,24 +15,63 @@ void waitq_init(struct waitq *q)
 	list_init(&q->waiters);
 }
 
-static bool wake(struct waitq *q, bool all)
+/* The queue's lock is held. */
+static bool wake_locked(struct waitq *q, bool all)
 {
-	struct waiter *w;
+	struct waiter *w, *tmp;
 	bool any = false, last = false;
-	u64 flags;
 
-	smp_mb();		/* A: the condition before the list; pairs with B in waitq_prepare() */
-	if (list_empty(&q->waiters))
-		return false;
-	flags = spin_lock_irqsave(&q->lock);
-	while (!last && (w = list_first(&q->waiters, struct waiter, link)) != NULL) {
+	list_for_each_safe(w, tmp, &q->waiters, link) {
+		if (last)
+			break;
+		if (w->called != NULL) {
+			w->called(w);
+			continue;
+		}
 		last = w->exclusive && !all;
 		list_del(&w->link);
 		thread_wake(w->thread);
 		any = true;
 	}
+	return any;
+}
+
+static bool wake(struct waitq *q, bool all)
+{
+	bool any;
+	u64 flags;
+
+	smp_mb();		/* A: the condition before the list; pairs with B in waitq_prepare() and waitq_add() */
+	if (list_empty(&q->waiters))
+		return false;
+	flags = spin_lock_irqsave(&q->lock);
+	any = wake_locked(q, all);
 	spin_unlock_irqrestore(&q->lock, flags);
 	return any;
+}
+
+void waitq_wake_nested(struct waitq *q)
+{
+	spin_lock_nested(&q->lock);
+	wake_locked(q, true);
+	spin_unlock(&q->lock);
+}
+
+void waitq_add(struct waitq *q, struct waiter *w)
+{
+	u64 flags = spin_lock_irqsave(&q->lock);
+
+	list_add_head(&q->waiters, &w->link);
+	spin_unlock_irqrestore(&q->lock, flags);
+	smp_mb();		/* B, as in waitq_prepare() */
+}
+
+void waitq_remove(struct waitq *q, struct waiter *w)
+{
+	u64 flags = spin_lock_irqsave(&q->lock);
+
+	list_del(&w->link);
+	spin_unlock_irqrestore(&q->lock, flags);
 }
 
 bool waitq_wake_one(struct waitq *q) { return wake(q, false); }

@@ -25,6 +25,12 @@ struct waiter {			/* lives on the waiting thread's stack */
 	struct list link;	/* [queue's lock] */
 	struct thread *thread;	/* [I] */
 	bool exclusive;		/* waitq_wake_one() stops after one of these */
+	/*
+	 * [I] not NULL: nobody sleeps here; each wake-up calls it, under the queue's lock with interrupts off, and leaves it on
+	 * the queue. For those who wait for several queues at once (poll). It may take locks below RANK_WAITQ, and
+	 * wake another queue by waitq_wake_nested().
+	 */
+	void (*called)(struct waiter *w);
 };
 
 #define WAITQ_INIT(name)	{ SPINLOCK_INIT(#name, RANK_WAITQ), LIST_INIT((name).waiters) }
@@ -35,6 +41,12 @@ void waitq_init(struct waitq *q);
 /* false: nobody was waiting */
 bool waitq_wake_one(struct waitq *q);
 bool waitq_wake_all(struct waitq *q);
+
+/* A waiter with a callback: on the queue until removed. After the removal the callback neither runs nor will run. */
+void waitq_add(struct waitq *q, struct waiter *w);
+void waitq_remove(struct waitq *q, struct waiter *w);
+/* waitq_wake_all() of a queue that is woken from callbacks of others; only such queues may be. Interrupts off. */
+void waitq_wake_nested(struct waitq *q);
 
 /* The pieces of the macros below; use them only where a lock must be dropped between prepare and sleep. */
 void waitq_prepare(struct waitq *q, struct waiter *w);		/* on the queue, thread marked as about to sleep */

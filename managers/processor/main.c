@@ -2,6 +2,7 @@
 /* The processor node's manager. */
 #include "kernel/counter.h"
 #include "kernel/main.h"
+#include "kernel/param.h"
 #include "kernel/power.h"
 #include "kernel/thread.h"
 #include "kernel/time.h"
@@ -57,9 +58,15 @@ static void join_thread(void *arg)
 	rc = space_init();
 	if (rc == 0)
 		rc = fs_init();
+	if (rc == 0 && param_errors() != 0)
+		rc = -EINVAL;		/* a run with other than the parameters asked for would say nothing */
 	if (rc < 0) {
-		pr_err("cannot start: %s", errno_name(rc));
-		control_note("the processor node cannot start: %s; see its log", errno_name(rc));
+		char word[96];
+
+		if (param_errors() == 0)
+			pr_err("cannot start: %s", errno_name(rc));
+		control_send("error ready %s %s", errno_name(rc),
+			     control_word(word, sizeof(word), param_errors() ? "a parameter is wrong" : "the processor node cannot start"));
 	} else {
 		pr_info("ready");
 		control_ready();

@@ -35,6 +35,7 @@ class Node:
         self.process = self.pidfd = self.control = None
         self.answers = {}               # what is being answered: "counters" -> {name: value}
         self.panicked = None
+        self.refused = None             # why it will never be ready
         self._log_read = 0
 
     def new_panic(self):
@@ -144,6 +145,8 @@ class Cluster:
             node.answers.setdefault("counters" if verb == "counter" else "acct", {})[words[1]] = _number(words[2])
         elif verb == "end" and len(words) == 2:
             node.answers["end " + words[1]] = True
+        elif verb == "error" and words[1:2] == ["ready"]:
+            node.refused = " ".join(words[2:])
         elif verb in ("ok", "error") and len(words) > 1:
             node.answers["done " + words[1]] = words
 
@@ -167,6 +170,9 @@ class Cluster:
         if self.stopping:
             return
         for node in self.nodes.values():
+            if node.refused:
+                raise ClusterFailed("%s node cannot start: %s: %s (log: %s)"
+                                    % (node.role, node.refused, node.last_words(), node.log))
             if node.state == "gone":
                 raise ClusterFailed("%s node ended unexpectedly%s (log: %s)"
                                     % (node.role, self._why_gone(node), node.log))

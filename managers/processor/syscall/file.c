@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The system calls on open files: read and write in all forms, seek, dup, fcntl, ioctl, pipes, poll. */
+/* The system calls on open files: read and write in all forms, seek, dup, fcntl, ioctl, pipes. */
 #include "arch/x86/uaccess.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/fs.h"
-#include "managers/processor/fs/poll.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
@@ -370,63 +369,3 @@ s64 sys_pipe2(u64 fds, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)
 }
 
 s64 sys_pipe(u64 fds, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_pipe2(fds, 0, 0, 0, 0, 0); }
-
-/* --- poll --- */
-
-struct pollfd_abi { s32 fd; s16 events, revents; };
-
-static unsigned poll_scan(struct pollfd_abi *p, unsigned n, struct poll_table *pt)
-{
-	unsigned ready = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		struct file *f = p[i].fd < 0 ? NULL : fd_get(p[i].fd);
-
-		p[i].revents = 0;
-		if (p[i].fd < 0)
-			continue;
-		if (f == NULL) {
-			p[i].revents = POLLNVAL;
-		} else {
-			u32 e = f->ops != NULL && f->ops->poll != NULL ? f->ops->poll(f, pt) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
-
-			p[i].revents = e & (p[i].events | POLLERR | POLLHUP);
-			file_put(f);
-		}
-		ready += p[i].revents != 0;
-	}
-	return ready;
-}
-
-s64 sys_poll(u64 fds, u64 n, u64 timeout, u64 a3, u64 a4, u64 a5)
-{
-	s32 ms = timeout;
-	u64 deadline = ms > 0 ? time_mono_ns() + ms * NSEC_PER_MSEC : 0;
-	struct pollfd_abi *p;
-	s64 ready = 0;
-	int rc;
-
-	if (n > 4096)
-		return -EINVAL;
-	p = kcalloc(n ? n : 1, sizeof(*p));
-	if (p == NULL)
-		return -ENOMEM;
-	rc = n ? copy_from_user(p, fds, n * sizeof(*p)) : 0;
-	/* nothing here changes without time passing: look again every few milliseconds, sleeping in between */
-	while (rc == 0) {
-		u64 now = time_mono_ns(), next = now + 5 * NSEC_PER_MSEC;
-
-		ready = poll_scan(p, n, NULL);
-		if (ready != 0 || ms == 0 || (ms > 0 && now >= deadline))
-			break;
-		if (n == 0)
-			next = ms < 0 ? 0 : deadline;
-		rc = thread_sleep_until_intr(ms > 0 ? MIN(next, deadline) : next);
-		if (rc < 0)
-			rc = -EINTR;
-	}
-	if (rc == 0 && n != 0)
-		rc = copy_to_user(fds, p, n * sizeof(*p));
-	kfree(p);
-	return rc < 0 ? rc : ready;
-}

@@ -15,4 +15,13 @@ SYSCALLS(SYSCALL_PROTO)
 #undef SYSCALL_PROTO
 
 void syscall_init(void);
+
+/* Shared by several files of calls. */
+int __must_check timespec_from_user(u64 user, u64 *ns);	/* -EFAULT, -EINVAL */
+int __must_check timespec_to_user(u64 user, u64 ns);
+/* Another signal mask for the time of one call: 1 when there is one, 0 when set is 0, or why not. Then leave with the call's
+ * result. */
+int __must_check sigmask_enter(u64 set, u64 size);
+s64 __must_check sigmask_leave(int entered, s64 rc);
+
 #endif

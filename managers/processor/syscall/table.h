@@ -10,7 +10,7 @@
 	X(0, read) X(1, write) X(2, open) X(3, close) X(4, stat) X(5, fstat) X(6, lstat) X(7, poll) X(8, lseek)        \
 	X(9, mmap) X(10, mprotect) X(11, munmap) X(12, brk) X(13, rt_sigaction) X(14, rt_sigprocmask)                  \
 	X(15, rt_sigreturn) X(16, ioctl) X(17, pread64) X(18, pwrite64) X(19, readv) X(20, writev) X(21, access)       \
-	X(22, pipe) X(24, sched_yield) X(25, mremap) X(26, msync) X(27, mincore) X(28, madvise) X(32, dup) X(33, dup2) \
+	X(22, pipe) X(23, select) X(24, sched_yield) X(25, mremap) X(26, msync) X(27, mincore) X(28, madvise) X(32, dup) X(33, dup2) \
 	X(34, pause) X(35, nanosleep) X(37, alarm) X(39, getpid) X(56, clone) X(57, fork) X(58, vfork) X(59, execve)   \
 	X(60, exit) X(61, wait4) X(62, kill) X(63, uname) X(72, fcntl) X(74, fsync) X(75, fdatasync) X(76, truncate)   \
 	X(77, ftruncate) X(79, getcwd) X(80, chdir) X(81, fchdir) X(82, rename) X(83, mkdir) X(84, rmdir) X(86, link)  \
@@ -25,14 +25,14 @@
 	X(218, set_tid_address) X(219, restart_syscall) X(221, fadvise64) X(228, clock_gettime) X(229, clock_getres)   \
 	X(230, clock_nanosleep) X(231, exit_group) X(234, tgkill) X(247, waitid) X(257, openat) X(258, mkdirat)        \
 	X(262, newfstatat) X(263, unlinkat) X(264, renameat) X(265, linkat) X(266, symlinkat) X(267, readlinkat)       \
-	X(268, fchmodat) X(269, faccessat) X(273, set_robust_list) X(274, get_robust_list) X(280, utimensat)           \
+	X(268, fchmodat) X(269, faccessat) X(270, pselect6) X(271, ppoll) X(273, set_robust_list) X(274, get_robust_list) X(280, utimensat)           \
 	X(292, dup3) X(293, pipe2) X(295, preadv) X(296, pwritev) X(302, prlimit64) X(309, getcpu) X(316, renameat2)   \
 	X(318, getrandom) X(332, statx) X(435, clone3) X(436, close_range) X(437, openat2)          \
 	X(439, faccessat2)
 
 #define SYSCALLS_MISSING(X) \
 	X(324, membarrier)                                                               \
-	X(23, select) X(29, shmget) X(30, shmat) X(31, shmctl) X(36, getitimer) X(38, setitimer) X(40, sendfile)       \
+	X(29, shmget) X(30, shmat) X(31, shmctl) X(36, getitimer) X(38, setitimer) X(40, sendfile)       \
 	X(41, socket) X(42, connect) X(43, accept) X(44, sendto) X(45, recvfrom) X(46, sendmsg) X(47, recvmsg)         \
 	X(48, shutdown) X(49, bind) X(50, listen) X(51, getsockname) X(52, getpeername) X(53, socketpair)              \
 	X(54, setsockopt) X(55, getsockopt) X(64, semget) X(65, semop) X(66, semctl) X(67, shmdt) X(68, msgget)        \
@@ -58,7 +58,7 @@
 	X(243, mq_timedreceive) X(244, mq_notify) X(245, mq_getsetattr) X(246, kexec_load) X(248, add_key)             \
 	X(249, request_key) X(250, keyctl) X(251, ioprio_set) X(252, ioprio_get) X(253, inotify_init)                  \
 	X(254, inotify_add_watch) X(255, inotify_rm_watch) X(256, migrate_pages) X(259, mknodat) X(260, fchownat)      \
-	X(261, futimesat) X(270, pselect6) X(271, ppoll) X(272, unshare) X(275, splice) X(276, tee)                    \
+	X(261, futimesat) X(272, unshare) X(275, splice) X(276, tee)                    \
 	X(277, sync_file_range) X(278, vmsplice) X(279, move_pages) X(281, epoll_pwait) X(282, signalfd)               \
 	X(283, timerfd_create) X(284, eventfd) X(285, fallocate) X(286, timerfd_settime) X(287, timerfd_gettime)       \
 	X(288, accept4) X(289, signalfd4) X(290, eventfd2) X(291, epoll_create1) X(294, inotify_init1)                 \

@@ -47,14 +47,14 @@ static int clock_read(u64 id, u64 *ns)
 	return -EINVAL;
 }
 
-static int put_timespec(u64 user, u64 ns)
+int timespec_to_user(u64 user, u64 ns)
 {
 	struct timespec_abi ts = { ns / NSEC_PER_SEC, ns % NSEC_PER_SEC };
 
 	return copy_to_user(user, &ts, sizeof(ts));
 }
 
-static int get_timespec(u64 user, u64 *ns)
+int timespec_from_user(u64 user, u64 *ns)
 {
 	struct timespec_abi ts;
 
@@ -71,7 +71,7 @@ s64 sys_clock_gettime(u64 id, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 	u64 ns;
 	int rc = clock_read(id, &ns);
 
-	return rc < 0 ? rc : put_timespec(user, ns);
+	return rc < 0 ? rc : timespec_to_user(user, ns);
 }
 
 s64 sys_clock_getres(u64 id, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
@@ -81,7 +81,7 @@ s64 sys_clock_getres(u64 id, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 
 	if (rc < 0 || user == 0)
 		return rc;
-	return put_timespec(user, 1);
+	return timespec_to_user(user, 1);
 }
 
 s64 sys_gettimeofday(u64 tv, u64 tz, u64 a2, u64 a3, u64 a4, u64 a5)
@@ -113,7 +113,7 @@ static s64 sleep_until(u64 deadline, u64 rem)
 	now = time_mono_ns();
 	if (now >= deadline)
 		return 0;
-	if (rem != 0 && put_timespec(rem, deadline - now) < 0)
+	if (rem != 0 && timespec_to_user(rem, deadline - now) < 0)
 		return -EFAULT;
 	return -EINTR;
 }
@@ -138,7 +138,7 @@ static s64 sleep_for(u64 ns, u64 rem)
 s64 sys_nanosleep(u64 req, u64 rem, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	u64 ns;
-	int rc = get_timespec(req, &ns);
+	int rc = timespec_from_user(req, &ns);
 
 	return rc < 0 ? rc : sleep_for(ns, rem);
 }
@@ -150,7 +150,7 @@ s64 sys_clock_nanosleep(u64 id, u64 flags, u64 req, u64 rem, u64 a4, u64 a5)
 
 	if ((s32)id != CLOCK_REALTIME && (s32)id != CLOCK_MONOTONIC && (s32)id != CLOCK_BOOTTIME && (s32)id != CLOCK_TAI)
 		return (s32)id == CLOCK_PROCESS_CPUTIME_ID ? -EOPNOTSUPP : -EINVAL;
-	rc = get_timespec(req, &ns);
+	rc = timespec_from_user(req, &ns);
 	if (rc < 0)
 		return rc;
 	if (!(flags & TIMER_ABSTIME))
