@@ -45,6 +45,7 @@ void counters_log(void);				/* to the kernel log, one `name: value` a line */
 
 /* Accounting values (free frames, live objects...): functions asked when wanted; shown by the control port's acct. */
 void acct_register(const char *name, u64 (*read)(void));
+void acct_init(void);		/* the kernel core's own values */
 void acct_for_each(void (*fn)(const char *name, u64 value, void *arg), void *arg);
 
 #endif

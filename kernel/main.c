@@ -7,6 +7,7 @@
 #include "arch/x86/platform.h"
 #include "arch/x86/smp.h"
 #include "drivers/drivers.h"
+#include "kernel/counter.h"
 #include "kernel/main.h"
 #include "kernel/param.h"
 #include "kernel/power.h"
@@ -37,6 +38,7 @@ static void secondary_main(void)
 static void boot_thread(void *arg)
 {
 	work_init_queues();
+	acct_init();
 	printk_start();			/* the log thread: from here on the serial line is asynchronous */
 	pci_init();
 	if (param_bool("selftest", false))

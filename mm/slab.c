@@ -295,6 +295,16 @@ u64 kmem_cache_total_live(void)
 	return n;
 }
 
+u64 kmem_cache_total_frames(void)
+{
+	struct kmem_cache *c;
+	u64 n = 0;
+
+	list_for_each(c, &caches, link)
+		n += READ_ONCE(c->nr_slabs) << c->order;
+	return n;
+}
+
 /* --- kmalloc: size classes up to half a page, blocks of frames above --- */
 
 #define LARGEST	(PAGE_SIZE / 2)

@@ -25,6 +25,7 @@ u64 kmem_cache_live(const struct kmem_cache *c);	/* objects allocated now */
 /* for accounting: every cache, with its live objects and the frames its slabs take */
 void kmem_cache_for_each(void (*fn)(const char *name, size_t size, u64 live, u64 frames, void *arg), void *arg);
 u64 kmem_cache_total_live(void);		/* objects of all caches */
+u64 kmem_cache_total_frames(void);		/* frames in slabs of all caches */
 u64 kmalloc_large_frames(void);			/* frames in blocks that kmalloc handed out whole */
 void slab_init(void);
 

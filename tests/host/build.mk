@@ -10,7 +10,7 @@ UNIT_OPT ?= -O1
 UNIT_CFLAGS := -std=gnu11 -g $(UNIT_OPT) -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	   -fno-omit-frame-pointer -fno-strict-aliasing -DTANGRAM_HOST -DCONFIG_DEBUG=1 -Itests/host/include -I. \
 	   -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
-	   -Wno-address-of-packed-member -Wno-format-truncation
+	   -Wno-address-of-packed-member -Wno-unknown-warning-option -Wno-format-truncation
 UNIT_TESTS := $(patsubst ./%,%,$(shell find . -name '*_test.c' -not -path './build*' -not -path './.git/*' -not -path './user/*' | sort))
 UNIT_BINS := $(patsubst %.c,$(UNIT_O)/%,$(filter $(T)%,$(UNIT_TESTS)))
 # What any test may use without naming it: an archive, so that only what is missing is taken.
