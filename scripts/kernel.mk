@@ -40,7 +40,7 @@ KFLAGS	:= -std=gnu11 -ffreestanding -fno-strict-aliasing -fno-common -fno-pic -f
 	   -m64 -march=x86-64 -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fno-omit-frame-pointer \
 	   -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks -fcf-protection=none -O2 -g
 KCPP	:= -I. -include $(B)/autoconf.h -DROLE_NAME=\"$(ROLE)\" $(DEBUG_FLAG)
-KLDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack
+KLDFLAGS := -nostdlib -static $(if $(findstring clang,$(CC)),,-no-pie) -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack
 
 # --- objects ---
 obj-y :=
