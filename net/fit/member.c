@@ -461,7 +461,7 @@ static u64 node_look(struct fit_node *n, u64 now, u64 late)
 		return now + JOIN_NS;
 	case NODE_CONNECTING:
 	case NODE_JOINING:
-		c->began_ns += late;
+		c->began_ns = MIN(c->began_ns + late, now);
 		if (now - c->began_ns < JOIN_NS)
 			return c->began_ns + JOIN_NS;
 		node_down(n, "did not finish joining");
@@ -530,7 +530,7 @@ static void member_thread(void *arg)
 
 	for (;;) {
 		u64 now = time_mono_ns();
-		u64 late = now > next + LATE_NS ? now - next : 0;
+		u64 late = next < now && now - next > LATE_NS ? now - next : 0;
 
 		__atomic_store_n(&kicked, false, __ATOMIC_SEQ_CST);
 		handle_notes();
