@@ -8,6 +8,7 @@
 void sched_add_new(struct thread *t);		/* NEW -> READY on some CPU */
 void thread_reap_later(struct thread *t);	/* DEAD and off its stack for good; any context */
 void thread_init_struct(struct thread *t, int prio);
+void thread_trim_stacks(void);			/* free the spare stacks */
 void thread_init_reaper(void);			/* once threads can run */
 
 #endif

@@ -62,6 +62,24 @@ static void stack_free(void *stack)
 		vfree(stack);
 }
 
+void thread_trim_stacks(void)
+{
+	for (;;) {
+		struct spare_stack *s;
+
+		spin_lock(&stacks_lock);
+		s = spare_stacks;
+		if (s != NULL) {
+			spare_stacks = s->next;
+			nr_spare_stacks--;
+		}
+		spin_unlock(&stacks_lock);
+		if (s == NULL)
+			return;
+		vfree(s);
+	}
+}
+
 void thread_init_struct(struct thread *t, int prio)
 {
 	memset(t, 0, sizeof(*t));

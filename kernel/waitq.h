@@ -6,6 +6,9 @@
  *	rc = waitq_wait_killable(&q, cond);			0, or -EINTR on a fatal signal
  *	rc = waitq_wait_intr(&q, cond, deadline_ns);		0, -EINTR (any signal), -ETIMEDOUT; deadline 0: none
  *	make the condition true; waitq_wake_all(&q);		any context, interrupts included
+ *
+ * A waiter that finds the condition true without having slept does not see whether the waker is still in waitq_wake_all(). So where
+ * the waiter may free the queue (one on its stack), let the waker do both steps under a lock, and the condition take that lock.
  */
 #ifndef KERNEL_WAITQ_H
 #define KERNEL_WAITQ_H

@@ -154,6 +154,15 @@ static void *slab_take(struct kmem_cache *c)
 	return p;
 }
 
+static void slab_release(struct kmem_cache *c, struct frame *f)
+{
+	c->nr_empty--;
+	c->nr_slabs--;
+	list_del(&f->link);
+	f->owner = NULL;
+	frames_free(f, c->order);
+}
+
 static void slab_give(struct kmem_cache *c, void *p)
 {
 	struct frame *f = slab_of(p);
@@ -164,13 +173,8 @@ static void slab_give(struct kmem_cache *c, void *p)
 	f->private = (u64)p;
 	if (--f->flags != 0)
 		return;
-	if (++c->nr_empty > 1) {	/* one empty slab is kept */
-		c->nr_empty--;
-		c->nr_slabs--;
-		list_del(&f->link);
-		f->owner = NULL;
-		frames_free(f, c->order);
-	}
+	if (++c->nr_empty > 1)		/* one empty slab is kept */
+		slab_release(c, f);
 }
 
 /* --- caches --- */
@@ -303,6 +307,32 @@ u64 kmem_cache_total_frames(void)
 	list_for_each(c, &caches, link)
 		n += READ_ONCE(c->nr_slabs) << c->order;
 	return n;
+}
+
+static void cache_trim(struct kmem_cache *c)
+{
+	struct magazine *m;
+	struct frame *f, *tmp;
+
+	preempt_disable();
+	m = &c->mag[cpu_id()];
+	spin_lock(&c->lock);
+	while (m->nr > 0)
+		slab_give(c, m->object[--m->nr]);
+	list_for_each_safe(f, tmp, &c->with_room, link) {
+		if (f->flags == 0)
+			slab_release(c, f);
+	}
+	spin_unlock(&c->lock);
+	preempt_enable();
+}
+
+void slab_trim_cpu(void)
+{
+	struct kmem_cache *c;
+
+	list_for_each(c, &caches, link)
+		cache_trim(c);
 }
 
 /* --- kmalloc: size classes up to half a page, blocks of frames above --- */

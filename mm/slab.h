@@ -27,6 +27,8 @@ void kmem_cache_for_each(void (*fn)(const char *name, size_t size, u64 live, u64
 u64 kmem_cache_total_live(void);		/* objects of all caches */
 u64 kmem_cache_total_frames(void);		/* frames in slabs of all caches */
 u64 kmalloc_large_frames(void);			/* frames in blocks that kmalloc handed out whole */
+/* Give back what this CPU and the caches hold in reserve; see kernel/trim.h for all of it. */
+void slab_trim_cpu(void);
 void slab_init(void);
 
 #endif

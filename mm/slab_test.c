@@ -53,6 +53,9 @@ static void random_ops(void **state)
 	/* what stays: magazines, and one empty slab a cache; every object in a magazine may hold a slab of its own */
 	for (unsigned i = 0; i < ARRAY_SIZE(classes); i++)
 		assert_true(classes[i].nr_slabs <= MAGAZINE + 1);
+	slab_trim_cpu();
+	assert_int_equal(kmem_cache_total_frames(), 0);
+	assert_int_equal(shim_frames_live(), 0);
 }
 
 static void size_sweep(void **state)

@@ -10,6 +10,7 @@
 #include "arch/x86/platform.h"
 #include "kernel/power.h"
 #include "kernel/printk.h"
+#include "kernel/trim.h"
 #include "lib/base/lock.h"
 #include "shim.h"
 
@@ -71,6 +72,7 @@ WEAK void power_off(void) { exit(0); }
 WEAK void panic_on_notify(void (*fn)(const char *text)) { (void)fn; }
 WEAK u64 arch_random(void) { return ((u64)random() << 42) ^ ((u64)random() << 21) ^ (u64)random(); }
 WEAK void arch_trace_here(void) { }
+WEAK void memory_trim(void) { }
 
 /* --- locks: host names the holder --- */
 static __thread int preempt_count;
