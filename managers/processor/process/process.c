@@ -63,6 +63,7 @@ struct process *process_alloc(struct process *parent)
 	waitq_init(&p->task_wait);
 	spin_init(&p->signal_lock, "signal", RANK_SIGNAL);
 	list_init(&p->pending.queue);
+	mutex_init(&p->timer_lock, "itimer", RANK_MUTEX_LEAF);
 	timer_init(&p->itimer_real, itimer_fired, NULL);
 	work_init(&p->alarm_work, alarm_work);
 	p->start_ns = time_mono_ns();

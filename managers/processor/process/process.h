@@ -13,6 +13,7 @@
 #define MANAGERS_PROCESSOR_PROCESS_H
 
 #include "arch/x86/regs.h"
+#include "kernel/mutex.h"
 #include "kernel/thread.h"
 #include "kernel/time.h"
 #include "kernel/waitq.h"
@@ -77,8 +78,9 @@ struct process {
 	u64 footprint;				/* [tree_lock] pages touched, when its last space is gone */
 	struct file *exe;			/* [tree_lock] /proc/self/exe */
 	char comm[16];				/* [tree_lock] */
-	struct timer itimer_real;		/* setitimer(ITIMER_REAL), alarm */
-	u64 itimer_interval_ns;
+	struct mutex timer_lock;
+	struct timer itimer_real;		/* [timer_lock] setitimer(ITIMER_REAL), alarm */
+	u64 itimer_interval_ns;			/* [timer_lock; read by the timer while it is pending] */
 	struct work alarm_work;
 };
 
@@ -97,6 +99,7 @@ struct task {
 	u64 clear_child_tid, set_child_tid;	/* [o] user addresses */
 	u64 robust_list;			/* [o] */
 	sigset_t_ blocked;			/* [signal_lock] */
+	sigset_t_ waited_for;			/* [signal_lock] by sigtimedwait: not blocked now, but not to be ignored either */
 	sigset_t_ saved_blocked;		/* [o] to be restored after sigsuspend and the like */
 	bool restore_blocked;			/* [o] */
 	struct pending pending;			/* [signal_lock] */
@@ -182,6 +185,7 @@ void signal_drop_ignored(struct process *p, int sig);
 void signal_retarget_locked(struct process *p);		/* tree_lock held: whoever can take what is pending hears of it */
 void signal_recalc(struct task *t);			/* signal_lock held: notify flags follow what is pending */
 void signal_set_blocked(struct task *t, sigset_t_ set);
+void signal_set_waited(struct task *t, sigset_t_ set);
 int signal_next(struct task *t, sigset_t_ mask, struct siginfo_abi *info);	/* take one of mask off the queues: its number, or 0 */
 
 /* futex.c */

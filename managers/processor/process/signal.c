@@ -152,6 +152,13 @@ void signal_retarget_locked(struct process *p)
 	spin_unlock(&p->signal_lock);
 }
 
+void signal_set_waited(struct task *t, sigset_t_ set)
+{
+	spin_lock(&t->process->signal_lock);
+	t->waited_for = set;
+	spin_unlock(&t->process->signal_lock);
+}
+
 void signal_set_blocked(struct task *t, sigset_t_ set)
 {
 	struct process *p = t->process;
@@ -223,21 +230,23 @@ void signal_send_locked(struct process *p, struct task *t, const struct siginfo_
 	if (SIGBIT(sig) & SIG_STOPS)
 		pending_remove(&p->pending, SIGBIT(SIGCONT));
 	if (t != NULL) {
-		if (!(ignored(p, sig) && !(t->blocked & SIGBIT(sig)))) {
+		if (!ignored(p, sig) || ((t->blocked | t->waited_for) & SIGBIT(sig))) {
 			pending_add(&t->pending, info);
 			if (!(t->blocked & SIGBIT(sig)))
 				wake_for_signal(t);
 		}
 	} else {
 		struct task *any = NULL;
+		bool wanted = false;
 
 		list_for_each(target, &p->tasks, group_link) {
-			if (!(target->blocked & SIGBIT(sig)) && !target->exiting) {
+			if ((target->blocked & SIGBIT(sig)) || target->exiting)
+				continue;
+			if (any == NULL || (target->waited_for & SIGBIT(sig)))
 				any = target;
-				break;
-			}
+			wanted |= (target->waited_for & SIGBIT(sig)) != 0;
 		}
-		if (any == NULL || !ignored(p, sig)) {
+		if (any == NULL || wanted || !ignored(p, sig)) {
 			pending_add(&p->pending, info);
 			if (any != NULL)
 				wake_for_signal(any);

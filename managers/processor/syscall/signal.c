@@ -248,3 +248,97 @@ s64 sys_tgkill(u64 tgid, u64 tid, u64 sig, u64 a3, u64 a4, u64 a5)
 		return -EINVAL;
 	return send_to_task(tgid, tid, sig);
 }
+
+/* rt_sigqueueinfo(2): only the kernel may claim a code of 0 or more, unless one writes to oneself */
+static int info_from_user(struct siginfo_abi *info, u64 user, int sig, bool to_self)
+{
+	if (copy_from_user(info, user, sizeof(*info)) < 0)
+		return -EFAULT;
+	info->signo = sig;
+	if ((info->code >= 0 || info->code == SI_TKILL) && !to_self)
+		return -EPERM;
+	return 0;
+}
+
+s64 sys_rt_tgsigqueueinfo(u64 tgid, u64 tid, u64 sig, u64 user, u64 a4, u64 a5)
+{
+	struct siginfo_abi info;
+	struct task *t;
+	s64 rc;
+
+	if ((s32)tgid <= 0 || (s32)tid <= 0 || (u32)sig > NR_SIGNALS)
+		return -EINVAL;
+	rc = info_from_user(&info, user, sig, tgid == process_current()->pid);
+	if (rc < 0)
+		return rc;
+	spin_lock(&tree_lock);
+	t = task_find_locked(tid);
+	if (t == NULL || t->process->pid != (u32)tgid)
+		rc = -ESRCH;
+	else if (!may_signal(t->process, sig))
+		rc = -EPERM;
+	else
+		signal_send_locked(t->process, t, &info);
+	spin_unlock(&tree_lock);
+	return rc;
+}
+
+s64 sys_rt_sigqueueinfo(u64 pid, u64 sig, u64 user, u64 a3, u64 a4, u64 a5)
+{
+	struct siginfo_abi info;
+	struct process *p;
+	s64 rc;
+
+	if ((u32)sig > NR_SIGNALS)
+		return -EINVAL;
+	rc = info_from_user(&info, user, sig, pid == process_current()->pid);
+	if (rc < 0)
+		return rc;
+	p = process_find(pid);
+	if (p == NULL)
+		return -ESRCH;
+	spin_lock(&tree_lock);
+	if (!may_signal(p, sig))
+		rc = -EPERM;
+	else
+		signal_send_locked(p, NULL, &info);
+	spin_unlock(&tree_lock);
+	process_put(p);
+	return rc;
+}
+
+/* Takes a signal of the set off the queues, sleeping for one: they are unblocked meanwhile, so that they wake us. */
+s64 sys_rt_sigtimedwait(u64 set, u64 info_user, u64 timeout, u64 size, u64 a4, u64 a5)
+{
+	struct task *t = task_current();
+	struct siginfo_abi info;
+	u64 deadline = 0, ns;
+	sigset_t_ want, was = t->blocked;
+	int sig, rc = 0;
+
+	if (size != 8)
+		return -EINVAL;
+	if (get_user64(&want, set) < 0)
+		return -EFAULT;
+	if (timeout != 0) {
+		rc = timespec_from_user(timeout, &ns);
+		if (rc < 0)
+			return rc;
+		deadline = time_mono_ns() + ns;
+	}
+	want &= ~UNBLOCKABLE;
+	sig = signal_next(t, want, &info);
+	if (sig == 0 && (timeout == 0 || ns != 0)) {
+		signal_set_waited(t, want);
+		signal_set_blocked(t, was & ~want);
+		rc = thread_sleep_until_intr(deadline);
+		sig = signal_next(t, want, &info);
+		signal_set_blocked(t, was);
+		signal_set_waited(t, 0);
+	}
+	if (sig == 0)
+		return rc == -EINTR ? -EINTR : -EAGAIN;
+	if (info_user != 0 && copy_to_user(info_user, &info, sizeof(info)) < 0)
+		return -EFAULT;
+	return sig;
+}

@@ -11,14 +11,14 @@
 	X(9, mmap) X(10, mprotect) X(11, munmap) X(12, brk) X(13, rt_sigaction) X(14, rt_sigprocmask)                  \
 	X(15, rt_sigreturn) X(16, ioctl) X(17, pread64) X(18, pwrite64) X(19, readv) X(20, writev) X(21, access)       \
 	X(22, pipe) X(23, select) X(24, sched_yield) X(25, mremap) X(26, msync) X(27, mincore) X(28, madvise) X(32, dup) X(33, dup2) \
-	X(34, pause) X(35, nanosleep) X(37, alarm) X(39, getpid) X(56, clone) X(57, fork) X(58, vfork) X(59, execve)   \
+	X(34, pause) X(35, nanosleep) X(36, getitimer) X(37, alarm) X(38, setitimer) X(39, getpid) X(56, clone) X(57, fork) X(58, vfork) X(59, execve)   \
 	X(60, exit) X(61, wait4) X(62, kill) X(63, uname) X(72, fcntl) X(74, fsync) X(75, fdatasync) X(76, truncate)   \
 	X(77, ftruncate) X(79, getcwd) X(80, chdir) X(81, fchdir) X(82, rename) X(83, mkdir) X(84, rmdir) X(86, link)  \
 	X(87, unlink) X(88, symlink) X(89, readlink) X(90, chmod) X(91, fchmod) X(95, umask) X(96, gettimeofday)       \
 	X(97, getrlimit) X(98, getrusage) X(99, sysinfo) X(100, times) X(102, getuid) X(104, getgid) X(105, setuid)    \
 	X(106, setgid) X(107, geteuid) X(108, getegid) X(109, setpgid) X(110, getppid) X(111, getpgrp) X(112, setsid)  \
 	X(113, setreuid) X(114, setregid) X(115, getgroups) X(116, setgroups) X(117, setresuid) X(118, getresuid)      \
-	X(119, setresgid) X(120, getresgid) X(121, getpgid) X(124, getsid) X(127, rt_sigpending) X(130, rt_sigsuspend) \
+	X(119, setresgid) X(120, getresgid) X(121, getpgid) X(124, getsid) X(127, rt_sigpending) X(128, rt_sigtimedwait) X(129, rt_sigqueueinfo) X(130, rt_sigsuspend) \
 	X(131, sigaltstack) X(137, statfs) X(138, fstatfs) X(140, getpriority) X(141, setpriority) X(149, mlock)       \
 	X(150, munlock) X(157, prctl) X(158, arch_prctl) X(160, setrlimit) X(162, sync) X(186, gettid) X(200, tkill)   \
 	X(201, time) X(202, futex) X(203, sched_setaffinity) X(204, sched_getaffinity) X(217, getdents64)              \
@@ -26,19 +26,19 @@
 	X(230, clock_nanosleep) X(231, exit_group) X(234, tgkill) X(247, waitid) X(257, openat) X(258, mkdirat)        \
 	X(262, newfstatat) X(263, unlinkat) X(264, renameat) X(265, linkat) X(266, symlinkat) X(267, readlinkat)       \
 	X(268, fchmodat) X(269, faccessat) X(270, pselect6) X(271, ppoll) X(273, set_robust_list) X(274, get_robust_list) X(280, utimensat)           \
-	X(292, dup3) X(293, pipe2) X(295, preadv) X(296, pwritev) X(302, prlimit64) X(309, getcpu) X(316, renameat2)   \
+	X(292, dup3) X(293, pipe2) X(295, preadv) X(296, pwritev) X(297, rt_tgsigqueueinfo) X(302, prlimit64) X(309, getcpu) X(316, renameat2)   \
 	X(318, getrandom) X(332, statx) X(435, clone3) X(436, close_range) X(437, openat2)          \
 	X(439, faccessat2)
 
 #define SYSCALLS_MISSING(X) \
 	X(324, membarrier)                                                               \
-	X(29, shmget) X(30, shmat) X(31, shmctl) X(36, getitimer) X(38, setitimer) X(40, sendfile)       \
+	X(29, shmget) X(30, shmat) X(31, shmctl) X(40, sendfile)       \
 	X(41, socket) X(42, connect) X(43, accept) X(44, sendto) X(45, recvfrom) X(46, sendmsg) X(47, recvmsg)         \
 	X(48, shutdown) X(49, bind) X(50, listen) X(51, getsockname) X(52, getpeername) X(53, socketpair)              \
 	X(54, setsockopt) X(55, getsockopt) X(64, semget) X(65, semop) X(66, semctl) X(67, shmdt) X(68, msgget)        \
 	X(69, msgsnd) X(70, msgrcv) X(71, msgctl) X(73, flock) X(78, getdents) X(85, creat) X(92, chown) X(93, fchown) \
 	X(94, lchown) X(101, ptrace) X(103, syslog) X(122, setfsuid) X(123, setfsgid) X(125, capget) X(126, capset)    \
-	X(128, rt_sigtimedwait) X(129, rt_sigqueueinfo) X(132, utime) X(133, mknod) X(134, uselib) X(135, personality) \
+	X(132, utime) X(133, mknod) X(134, uselib) X(135, personality) \
 	X(136, ustat) X(139, sysfs) X(142, sched_setparam) X(143, sched_getparam) X(144, sched_setscheduler)           \
 	X(145, sched_getscheduler) X(146, sched_get_priority_max) X(147, sched_get_priority_min)                       \
 	X(148, sched_rr_get_interval) X(151, mlockall) X(152, munlockall) X(153, vhangup) X(154, modify_ldt)           \
@@ -62,7 +62,7 @@
 	X(277, sync_file_range) X(278, vmsplice) X(279, move_pages) X(281, epoll_pwait) X(282, signalfd)               \
 	X(283, timerfd_create) X(284, eventfd) X(285, fallocate) X(286, timerfd_settime) X(287, timerfd_gettime)       \
 	X(288, accept4) X(289, signalfd4) X(290, eventfd2) X(291, epoll_create1) X(294, inotify_init1)                 \
-	X(297, rt_tgsigqueueinfo) X(298, perf_event_open) X(299, recvmmsg) X(300, fanotify_init) X(301, fanotify_mark) \
+	X(298, perf_event_open) X(299, recvmmsg) X(300, fanotify_init) X(301, fanotify_mark) \
 	X(303, name_to_handle_at) X(304, open_by_handle_at) X(305, clock_adjtime) X(306, syncfs) X(307, sendmmsg)      \
 	X(308, setns) X(310, process_vm_readv) X(311, process_vm_writev) X(312, kcmp) X(313, finit_module)             \
 	X(314, sched_setattr) X(315, sched_getattr) X(317, seccomp) X(319, memfd_create) X(320, kexec_file_load)       \

@@ -198,15 +198,79 @@ s64 sys_getrusage(u64 who, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 	return copy_to_user(user, &ru, sizeof(ru));
 }
 
-s64 sys_alarm(u64 seconds, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+/* --- interval timers; only the real-time one is there --- */
+
+/* What is left of the old one; 0: it was not running. */
+static void itimer_set(struct process *p, u64 value_ns, u64 interval_ns, u64 *left, u64 *interval)
+{
+	u64 now;
+
+	mutex_lock(&p->timer_lock);
+	*interval = p->itimer_interval_ns;
+	now = time_mono_ns();
+	*left = timer_pending(&p->itimer_real) ? (p->itimer_real.when_ns > now ? p->itimer_real.when_ns - now : 1) : 0;
+	p->itimer_interval_ns = 0;		/* should it fire now, it does not begin again */
+	timer_cancel_sync(&p->itimer_real);
+	p->itimer_interval_ns = value_ns ? interval_ns : 0;
+	if (value_ns != 0)
+		timer_start(&p->itimer_real, now + value_ns);
+	mutex_unlock(&p->timer_lock);
+}
+
+static struct timeval_abi timeval_of(u64 ns)
+{
+	return (struct timeval_abi){ ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / 1000 };
+}
+
+static int timeval_ns(const struct timeval_abi *tv, u64 *ns)
+{
+	if (tv->sec < 0 || tv->usec < 0 || tv->usec >= 1000000)
+		return -EINVAL;
+	*ns = MIN((u64)tv->sec, 4000000000ULL) * NSEC_PER_SEC + (u64)tv->usec * 1000;
+	return 0;
+}
+
+static int put_itimer(u64 user, u64 left, u64 interval)
+{
+	struct itimerval_abi it = { timeval_of(interval), timeval_of(left ? MAX(left, 1000ULL) : 0) };
+
+	return copy_to_user(user, &it, sizeof(it));
+}
+
+s64 sys_setitimer(u64 which, u64 new, u64 old, u64 a3, u64 a4, u64 a5)
+{
+	struct itimerval_abi it = { 0 };
+	u64 value, interval, left, was;
+
+	if ((u32)which != 0)
+		return -EINVAL;
+	if (new != 0 && copy_from_user(&it, new, sizeof(it)) < 0)
+		return -EFAULT;
+	if (timeval_ns(&it.value, &value) < 0 || timeval_ns(&it.interval, &interval) < 0)
+		return -EINVAL;
+	itimer_set(process_current(), value, interval, &left, &was);
+	return old != 0 ? put_itimer(old, left, was) : 0;
+}
+
+s64 sys_getitimer(u64 which, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct process *p = process_current();
-	u64 now = time_mono_ns(), left = 0;
+	u64 now, left, interval;
 
-	if (timer_cancel(&p->itimer_real) && p->itimer_real.when_ns > now)
-		left = (p->itimer_real.when_ns - now + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
-	p->itimer_interval_ns = 0;
-	if ((u32)seconds != 0)
-		timer_start(&p->itimer_real, now + (u32)seconds * NSEC_PER_SEC);
-	return left;
+	if ((u32)which != 0)
+		return -EINVAL;
+	mutex_lock(&p->timer_lock);
+	now = time_mono_ns();
+	interval = p->itimer_interval_ns;
+	left = timer_pending(&p->itimer_real) ? (p->itimer_real.when_ns > now ? p->itimer_real.when_ns - now : 1) : 0;
+	mutex_unlock(&p->timer_lock);
+	return put_itimer(user, left, interval);
+}
+
+s64 sys_alarm(u64 seconds, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	u64 left, interval;
+
+	itimer_set(process_current(), (u64)(u32)seconds * NSEC_PER_SEC, 0, &left, &interval);
+	return left / NSEC_PER_SEC + (left % NSEC_PER_SEC >= NSEC_PER_SEC / 2 || (left != 0 && left < NSEC_PER_SEC));
 }
