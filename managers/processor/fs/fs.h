@@ -130,6 +130,7 @@ struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode);
 int synthfs_init(void);			/* builds /proc, /sys, /dev */
 int device_open(u32 rdev, struct file *f);	/* a character device: sets f->ops, or -ENXIO */
 int pipe_create(struct file **r, struct file **w, u32 flags);
+int fifo_open(struct inode *i, struct file *f);	/* a fifo of any file system; waits for the other end */
 struct file *console_file(const char *port, u32 flags);	/* a console port as a descriptor; NULL: no such port */
 
 #endif

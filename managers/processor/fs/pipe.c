@@ -19,10 +19,16 @@ struct pipe {
 	struct mutex lock;
 	u32 head, used;			/* [lock] */
 	unsigned readers, writers;	/* [lock] open ends */
+	unsigned reader_opens, writer_opens; /* [lock] how many there ever were */
+	struct list fifo_link;		/* [fifos_lock] */
+	u64 dev, ino;			/* [I] of a fifo */
 	bool had_writer;		/* [lock] a fifo's reader waits for the first writer */
 	struct waitq read_wait, write_wait;
 	u8 *data;			/* [lock] */
 };
+
+static DEFINE_MUTEX(fifos_lock, RANK_MUTEX_LEAF);
+static struct list fifos = LIST_INIT(fifos);	/* [fifos_lock] */
 
 static struct pipe *pipe_alloc(void)
 {
@@ -39,6 +45,7 @@ static struct pipe *pipe_alloc(void)
 	mutex_init(&p->lock, "pipe", RANK_PIPE);
 	waitq_init(&p->read_wait);
 	waitq_init(&p->write_wait);
+	list_init(&p->fifo_link);
 	return p;
 }
 
@@ -46,6 +53,9 @@ static void pipe_put(struct pipe *p)
 {
 	if (!ref_put(&p->refs))
 		return;
+	mutex_lock(&fifos_lock);
+	list_del(&p->fifo_link);
+	mutex_unlock(&fifos_lock);
 	kfree(p->data);
 	kfree(p);
 }
@@ -133,7 +143,7 @@ static u32 pipe_poll(struct file *f, struct poll_table *pt)
 	struct pipe *p = f->private;
 	u32 access = file_access(f), events = 0;
 
-	if (access & MAY_READ)
+	if (access & MAY_READ)			/* named before it is looked at */
 		poll_wait(pt, &p->read_wait);
 	if (access & MAY_WRITE)
 		poll_wait(pt, &p->write_wait);
@@ -185,18 +195,9 @@ static void pipe_release(struct file *f)
 static const struct file_ops pipe_ops = { .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .ioctl = pipe_ioctl,
 					  .seek = pipe_seek, .release = pipe_release };
 
-static int pipe_getattr(struct inode *i, struct attr *a)
-{
-	a->mode = S_IFIFO | 0600;
-	a->nlink = 1;
-	a->blksize = 4096;
-	a->ino = (u64)(uintptr_t)i >> 6 & 0xffffffff;
-	a->dev = 0xc;
-	return 0;
-}
-static const struct inode_ops pipe_inode_ops = { .getattr = pipe_getattr };
+/* --- ends --- */
 
-/* The end of p that flags say; takes no reference of the caller's. */
+/* f becomes an end of p as its flags say; takes no reference of the caller's. */
 static void pipe_attach(struct pipe *p, struct file *f)
 {
 	u32 access = file_access(f);
@@ -205,44 +206,121 @@ static void pipe_attach(struct pipe *p, struct file *f)
 	f->ops = &pipe_ops;
 	f->private = p;
 	mutex_lock(&p->lock);
-	if (access & MAY_READ)
+	if (access & MAY_READ) {
 		p->readers++;
+		p->reader_opens++;
+	}
 	if (access & MAY_WRITE) {
 		p->writers++;
+		p->writer_opens++;
 		p->had_writer = true;
 	}
 	mutex_unlock(&p->lock);
+	waitq_wake_all(&p->read_wait);
+	waitq_wake_all(&p->write_wait);
 }
 
-static struct file *pipe_end(struct pipe *p, u32 flags)
+/* --- pipes without a name; their inode has a reference, so that /proc/PID/fd can open them anew --- */
+
+static int pipe_getattr(struct inode *i, struct attr *a)
 {
-	struct file *f = file_alloc(NULL, flags);
-
-	if (f == NULL)
-		return NULL;
-	f->inode = inode_alloc(&pipe_inode_ops, S_IFIFO | 0600);
-	if (f->inode == NULL) {
-		file_put(f);
-		return NULL;
-	}
-	pipe_attach(p, f);
-	return f;
+	a->mode = S_IFIFO | 0600;
+	a->nlink = 1;
+	a->blksize = 4096;
+	a->ino = i->ino;
+	a->dev = i->dev;
+	a->uid = i->uid;
+	a->gid = i->gid;
+	return 0;
 }
+
+static int pipe_reopen(struct inode *i, struct file *f)
+{
+	pipe_attach(i->private, f);
+	return 0;
+}
+
+static void pipe_inode_release(struct inode *i)
+{
+	pipe_put(i->private);
+}
+
+static const struct inode_ops pipe_inode_ops = { .getattr = pipe_getattr, .open = pipe_reopen, .release = pipe_inode_release };
 
 int pipe_create(struct file **r, struct file **w, u32 flags)
 {
+	static atomic64_t next_ino = ATOMIC_INIT(1000);
+	struct inode *i = inode_alloc(&pipe_inode_ops, S_IFIFO | 0600);
 	struct pipe *p = pipe_alloc();
+	int rc;
+
+	if (i == NULL || p == NULL) {
+		kfree(i);
+		if (p != NULL)
+			pipe_put(p);
+		return -ENOMEM;
+	}
+	i->private = p;			/* our reference is the inode's now */
+	i->dev = 0xc;
+	i->ino = atomic_inc_return(&next_ino);
+	i->uid = process_current()->cred.fsuid;
+	i->gid = process_current()->cred.fsgid;
+	rc = fs_open_inode(i, NULL, O_RDONLY | (flags & O_NONBLOCK), r);
+	if (rc == 0) {
+		rc = fs_open_inode(i, NULL, O_WRONLY | (flags & O_NONBLOCK), w);
+		if (rc < 0)
+			file_put(*r);
+	}
+	inode_put(i);
+	return rc;
+}
+
+/* --- fifos: one pipe for all who have the same file open --- */
+
+/* The pipe of a fifo, with a reference; made for its first opener. */
+static struct pipe *fifo_get(const struct inode *i)
+{
+	struct pipe *p;
+
+	mutex_lock(&fifos_lock);
+	list_for_each(p, &fifos, fifo_link) {
+		if (p->dev == i->dev && p->ino == i->ino && ref_get_not_zero(&p->refs)) {
+			mutex_unlock(&fifos_lock);
+			return p;
+		}
+	}
+	p = pipe_alloc();
+	if (p != NULL) {
+		p->dev = i->dev;
+		p->ino = i->ino;
+		list_add_tail(&fifos, &p->fifo_link);
+	}
+	mutex_unlock(&fifos_lock);
+	return p;
+}
+
+/* fifo(7): opening waits for the other end to be opened, too. */
+int fifo_open(struct inode *i, struct file *f)
+{
+	u32 access = file_access(f);
+	struct pipe *p = fifo_get(i);
+	unsigned opens;
+	int rc = 0;
 
 	if (p == NULL)
 		return -ENOMEM;
-	*r = pipe_end(p, O_RDONLY | (flags & O_NONBLOCK));
-	*w = pipe_end(p, O_WRONLY | (flags & O_NONBLOCK));
+	if (access == MAY_WRITE && (f->flags & O_NONBLOCK) && READ_ONCE(p->readers) == 0) {
+		pipe_put(p);
+		return -ENXIO;
+	}
+	opens = access == MAY_READ ? READ_ONCE(p->writer_opens) : READ_ONCE(p->reader_opens);
+	pipe_attach(p, f);
+	if (access == MAY_READ && !(f->flags & O_NONBLOCK))
+		rc = waitq_wait_intr(&p->read_wait, READ_ONCE(p->writers) != 0 || READ_ONCE(p->writer_opens) != opens, 0);
+	else if (access == MAY_WRITE)
+		rc = waitq_wait_intr(&p->write_wait, READ_ONCE(p->readers) != 0 || READ_ONCE(p->reader_opens) != opens, 0);
+	if (rc < 0)
+		pipe_release(f);
 	pipe_put(p);
-	if (*r != NULL && *w != NULL)
-		return 0;
-	if (*r != NULL)
-		file_put(*r);
-	if (*w != NULL)
-		file_put(*w);
-	return -ENOMEM;
+	return rc < 0 ? -ERESTARTSYS : 0;
 }

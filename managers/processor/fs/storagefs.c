@@ -256,6 +256,8 @@ static int storage_open(struct inode *i, struct file *f)
 		return 0;
 	case S_IFCHR:
 		return device_open(i->rdev, f);
+	case S_IFIFO:
+		return fifo_open(i, f);
 	}
 	return -ENXIO;
 }
