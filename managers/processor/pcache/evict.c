@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Eviction: the policy picks a line, the mechanism takes it from ALL its owners, flushes the TLBs once a batch, and only
+ * then reads the frame: a CPU that holds a translation as dirty may write until its TLB is flushed. Between the two the line
+ * is LEAVING and its owners' PTEs are BUSY. What may turn out dirty has its victim entry before it begins.
+ */
+#include "managers/processor/pcache/pcache.h"
+
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "managers/processor/space/space.h"
+
+void evict_batch_init(struct evict_batch *b)
+{
+	tlb_batch_init(&b->tlb);
+	b->nr = 0;
+}
+
+bool pcache_evictable(const struct pcache_line *line)
+{
+	return (line->state == LINE_MAPPED || line->state == LINE_IDLE) && line->pins == 0 && atomic_read(&line->kept) == 0;
+}
+
+bool page_may_be_dirty(struct pcache_page *p)
+{
+	struct pcache_owner *o;
+
+	if (p->dirty)
+		return true;
+	list_for_each(o, &p->owners, link) {
+		pte_t v = pte_read(o->slot);
+
+		if (pte_present(v) && (v & (PTE_WRITE | PTE_DIRTY)))
+			return true;
+	}
+	return false;
+}
+
+/* Why nothing can go, for the counters. */
+static void count_failure(struct pcache_set *set)
+{
+	struct pcache_line *line;
+
+	list_for_each(line, &set->lines, link) {
+		if (atomic_read(&line->kept) == 0) {
+			count(nr_pcache_eviction_eagain_concurrent);
+			return;
+		}
+	}
+	count(nr_pcache_eviction_failure_find);
+}
+
+int evict_begin(struct pcache_set *set, struct evict_batch *b)
+{
+	struct pcache_line *line;
+	struct pcache_owner *o;
+
+	assert_held(&set->lock);
+	if (b->nr == ARRAY_SIZE(b->line))
+		return -EAGAIN;
+	line = pcache.p.policy->pick(set, &b->tlb);
+	if (line == NULL) {
+		count_failure(set);
+		return -EAGAIN;
+	}
+	if (page_may_be_dirty(&line->page)) {
+		line->victim = victim_prepare();
+		if (line->victim == NULL) {
+			count(nr_pcache_eviction_failure_evict);
+			return -ENOSPC;
+		}
+	}
+	line_step(line, LINE_EV_LEAVE);
+	list_for_each(o, &line->page.owners, link)
+		(void)owner_unmap(&line->page, o, MARK_BUSY | (line->page.object == NULL ? MARK_PRIVATE : MARK_EMPTY), &b->tlb);
+	b->line[b->nr++] = line;
+	return 0;
+}
+
+static void leave(struct pcache_line *line)
+{
+	struct pcache_page *p = &line->page;
+	struct pcache_owner *o, *next;
+	struct pcache_victim *v = line->victim;
+	pte_t mark = p->object != NULL || (p->zero && !p->dirty) ? MARK_EMPTY : MARK_PRIVATE;
+	bool keep = p->dirty && p->object == NULL;	/* a dirty private page keeps its owners */
+
+	BUG_ON(p->dirty && v == NULL);
+	line->victim = NULL;
+	list_for_each_safe(o, next, &p->owners, link) {
+		owner_set_mark(o, mark);
+		if (!keep)
+			owner_remove(p, o);
+	}
+	count(nr_pcache_eviction_succeed);
+	if (p->dirty) {
+		victim_insert(v, line);
+		v = NULL;
+	} else {
+		count(nr_pcache_eviction_clean);
+	}
+	line_release(line, LINE_EV_LEFT);
+	if (v != NULL)
+		victim_unprepare(v);
+}
+
+void evict_finish(struct evict_batch *b)
+{
+	tlb_batch_flush(&b->tlb);
+	for (unsigned i = 0; i < b->nr; i++) {
+		struct pcache_set *set = b->line[i]->page.set;	/* a LEAVING line stays in its set */
+
+		spin_lock(&set->lock);
+		leave(b->line[i]);
+		spin_unlock(&set->lock);
+	}
+	b->nr = 0;
+}
+
+bool evict_try(struct pcache_set *set)
+{
+	struct evict_batch b;
+	int rc = -EAGAIN;
+
+	evict_batch_init(&b);
+	spin_lock(&set->lock);
+	if (set->nr > pcache.p.ways) {
+		count(nr_pcache_eviction_triggered);
+		rc = evict_begin(set, &b);
+	}
+	spin_unlock(&set->lock);
+	evict_finish(&b);
+	return rc == 0;
+}
+
+void evict_trim(struct pcache_set *set)
+{
+	for (;;) {
+		struct evict_batch b;
+		int rc = -EAGAIN;
+
+		evict_batch_init(&b);
+		spin_lock(&set->lock);
+		if (set->nr > pcache.p.ways) {
+			count(nr_pcache_eviction_triggered);
+			rc = evict_begin(set, &b);
+		}
+		spin_unlock(&set->lock);
+		evict_finish(&b);
+		if (rc == -EAGAIN || (rc == -ENOSPC && victim_wait_free(true) == -EINTR))
+			return;
+	}
+}
+
+void line_settle(struct pcache_line *line)
+{
+	if (line->state == LINE_LEAVING && line->page.nr_owners == 0 && line->pins == 0 && line->victim == NULL)
+		line_release(line, LINE_EV_LEFT);
+}
+
+void line_unpin(struct pcache_line *line)
+{
+	struct pcache_set *set = line->page.set;	/* a pinned line stays in its set */
+
+	spin_lock(&set->lock);
+	DEBUG_BUG_ON(line->pins == 0);
+	line->pins--;
+	if (line->pins == 0) {
+		set_changed(set);
+		if (line->state == LINE_LEAVING)
+			line_settle(line);
+	}
+	spin_unlock(&set->lock);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* One page fault on its way through pcache/: what it is about, and the steps it may take. Filled in by space/fault.c. */
+#ifndef MANAGERS_PROCESSOR_PCACHE_FAULT_H
+#define MANAGERS_PROCESSOR_PCACHE_FAULT_H
+
+#include "managers/processor/pcache/pcache.h"
+#include "managers/processor/space/space_impl.h"
+
+struct fault {
+	struct space *s;
+	u64 va, vpn;
+	bool write, exec;
+	u64 seq;		/* the space's sequence number before the vma was looked up */
+	struct vma vma;		/* a copy */
+	struct object *object;	/* referenced; NULL for anonymous memory */
+	u64 object_index;
+	pte_t *slot;
+	pte_t pte;		/* as seen; what the fault decided on */
+};
+
+/* How a fault was answered; each is counted. Every step returns one of these, -EAGAIN (look again), or an error. */
+#define FAULT_OUTCOMES(X)								\
+	X(HIT, nr_pgfault_set_hit)	X(ZERO, nr_pcache_fill_zerofill)		\
+	X(MEMORY, nr_pcache_fill_from_memory) X(VICTIM, nr_pcache_fill_from_victim)	\
+	X(COW, nr_pgfault_wp_cow)	X(REUSE, nr_pgfault_wp_reuse)			\
+	X(SHARED, nr_pgfault_wp_shared)	X(SPURIOUS, nr_pgfault_spurious)
+#define FAULT_OUTCOME_ENUM(o, c) FAULT_##o,
+enum fault_outcome { FAULT_OUTCOMES(FAULT_OUTCOME_ENUM) };
+
+/* set and page-table lock; false, unlocked: what the fault decided on is no longer so */
+bool fault_lock(struct fault *f, struct pcache_set *set);
+void fault_unlock(struct fault *f, struct pcache_set *set);
+bool fault_valid(struct fault *f);		/* under the locks */
+/* after a wait, our PTE still BUSY, under the locks: may the page be mapped? Looks the vma up again if the map changed. */
+bool fault_recheck(struct fault *f);
+/* under the locks: map the page of the line, the fault's space being its owner */
+void fault_map(struct fault *f, struct pcache_line *line);
+int fault_wait_set(struct fault *f, struct pcache_set *set);	/* unlocks, sleeps: -EAGAIN, -EINTR */
+static inline struct page_id fault_private_id(const struct fault *f) { return (struct page_id){ f->s->salt, f->vpn }; }
+static inline struct page_id fault_object_id(const struct fault *f)
+{
+	return (struct page_id){ f->object->id, f->object_index };
+}
+
+/* fill.c */
+int fault_private(struct fault *f);		/* the PTE says PRIVATE */
+int fault_zero(struct fault *f);		/* EMPTY, anonymous */
+int fault_object(struct fault *f);		/* EMPTY: map the object's page */
+int fault_fetch_private(struct fault *f);	/* EMPTY, a write: the object's page straight into a private line */
+/* cow.c */
+int fault_write_protected(struct fault *f);	/* present, read-only, may be written */
+int fault_copy_object(struct fault *f);		/* EMPTY, a write to a private mapping of an object */
+int cow_private(struct fault *f, struct pcache_set *set, struct pcache_line *line);	/* locked; unlocks */
+
+#endif

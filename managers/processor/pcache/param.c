@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* The cache's geometry from the boot parameters, checked before anything is allocated; and the start of it all. */
+#include "managers/processor/pcache/pcache.h"
+
+#include "kernel/param.h"
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "mm/frame.h"
+
+DEFINE_COUNTERS(pcache, PCACHE_COUNTERS);
+
+#define MIN_LINES	2
+#define MAX_WAYS	1024
+#define MAX_VICTIMS	65536
+#define KERNEL_NEEDS	MIB(24)		/* of memory, beside the cache: connections, threads, page tables, buffers */
+
+static const struct pcache_policy *const policies[] = { &policy_lru, &policy_fifo, &policy_clock, &policy_random };
+
+static const struct pcache_policy *policy_find(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(policies); i++)
+		if (strcmp(policies[i]->name, name) == 0)
+			return policies[i];
+	return NULL;
+}
+
+int pcache_params_check(struct pcache_params *p, u64 size, u64 ways, u64 victim, const char *policy, u64 memory_free)
+{
+	u64 lines = size >> PAGE_SHIFT, frames;
+
+	p->policy = policy_find(policy);
+	if (p->policy == NULL) {
+		pr_err("pcache: pcache.policy=%s is none of lru, fifo, clock, random", policy);
+		return -EINVAL;
+	}
+	if (ways < 1 || ways > MAX_WAYS || victim > MAX_VICTIMS) {
+		pr_err("pcache: pcache.ways is 1 to %u, pcache.victim 0 to %u", MAX_WAYS, MAX_VICTIMS);
+		return -EINVAL;
+	}
+	if (size % PAGE_SIZE != 0 || lines < MIN_LINES || lines % ways != 0) {
+		pr_err("pcache: pcache.size=%llu is not a whole number of sets of %llu pages of 4 KiB (at least %u pages)",
+		       (unsigned long long)size, (unsigned long long)ways, MIN_LINES);
+		return -EINVAL;
+	}
+	p->nr_lines = lines;
+	p->ways = ways;
+	p->nr_sets = lines / ways;
+	p->victim_hits = victim != 0;
+	p->nr_victims = MAX(victim, 1ULL);
+	frames = lines + RESERVE_LINES + p->nr_victims;
+	if (lines > memory_free >> PAGE_SHIFT || (frames << PAGE_SHIFT) + frames * 256 + KERNEL_NEEDS > memory_free) {
+		pr_err("pcache: pcache.size=%llu does not fit: %llu bytes are free and the kernel needs %llu of them",
+		       (unsigned long long)size, (unsigned long long)memory_free, (unsigned long long)KERNEL_NEEDS);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int pcache_params_get(struct pcache_params *p, u64 memory_free)
+{
+	unsigned before = param_errors();
+	u64 size = param_size("pcache.size", MIB(16), PAGE_SIZE, 1ULL << 46);
+	u64 ways = param_u64("pcache.ways", 8, 1, MAX_WAYS);
+	u64 victim = param_u64("pcache.victim", 8, 0, MAX_VICTIMS);
+
+	if (param_errors() != before)
+		return -EINVAL;
+	return pcache_params_check(p, size, ways, victim, param_str("pcache.policy", "lru"), memory_free);
+}
+
+int pcache_init(void)
+{
+	int rc = pcache_params_get(&pcache.p, frames_free_count() << PAGE_SHIFT);
+
+	if (rc == 0)
+		rc = pcache_alloc();
+	if (rc == 0)
+		rc = owner_init();
+	if (rc < 0)
+		return rc;
+	token_init();
+	counters_register(&pcache_counters);
+	acct_register("lines_live", pcache_lines_live);
+	acct_register("owners_live", owners_live);
+	acct_register("victim_live", pcache_victims_live);
+	acct_register("reserve_out", pcache_reserve_out);
+	rc = flush_start();
+	if (rc == 0)
+		rc = sweep_start();
+	pr_info("pcache: %llu KiB, %u sets of %u, victim cache of %u, %s", (unsigned long long)pcache.p.nr_lines * 4, pcache.p.nr_sets,
+		pcache.p.ways, pcache.p.victim_hits ? pcache.p.nr_victims : 0, pcache.p.policy->name);
+	return rc;
+}

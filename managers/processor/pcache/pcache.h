@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pcache: the processor's DRAM as a set-associative, write-back cache of remote memory. This header is for pcache/ and
+ * space/ alone; the rest of the role sees space/space.h.
+ *
+ * Locks, in order: space->map_lock (sleeps) > set lock (two: by set number) > space->pt_lock (one at a time) >
+ * pool lock, object lock, space->vma_lock. Nothing sleeps, calls another node or sends a shootdown under these spinlocks.
+ *
+ * Every PTE of a page that a line or victim entry owns changes only under that set's lock and the space's pt_lock.
+ */
+#ifndef MANAGERS_PROCESSOR_PCACHE_H
+#define MANAGERS_PROCESSOR_PCACHE_H
+
+#include "arch/x86/paging.h"
+#include "kernel/waitq.h"
+#include "lib/base/atomic.h"
+#include "lib/base/list.h"
+#include "lib/base/lock.h"
+#include "managers/processor/pcache/counters.h"
+
+struct space;
+struct object;
+struct pcache_set;
+struct pcache_victim;
+
+/* --- identity --- */
+struct page_id {
+	u64 space;		/* private pages: the space's salt (below 2^32); else the object */
+	u64 index;		/* virtual page number; page offset in the object */
+};
+
+/*
+ * What a non-present PTE says. EMPTY: this space never held the page privately; PRIVATE: its own copy exists, on M, in a
+ * line or in the victim cache; BUSY: filling, leaving or being flushed, and the other bits stay. TOUCHED only serves to
+ * count the footprint. A PTE of 0 is EMPTY too, never touched.
+ */
+#define PTE_MARK_PRIVATE (1ULL << 1)
+#define MARK_BUSY	(1ULL << 2)
+#define MARK_TOUCHED	(1ULL << 3)
+#define MARK_EMPTY	MARK_TOUCHED
+#define MARK_PRIVATE	(PTE_MARK_PRIVATE | MARK_TOUCHED)
+
+static inline bool pte_busy(pte_t v) { return (v & (PTE_PRESENT | MARK_BUSY)) == MARK_BUSY; }
+static inline bool pte_private(pte_t v) { return (v & (PTE_PRESENT | PTE_MARK_PRIVATE)) == PTE_MARK_PRIVATE; } /* also if busy */
+
+/* --- state tables (state.c: the legal steps, and the one writer of each state) --- */
+#define LINE_STATES(X)									\
+	X(ILLEGAL)	/* an empty cell of the table */				\
+	X(FREE)		/* on its set's free list or in the reserve: no owner, no pin */ \
+	X(FILLING)	/* its page is on the way; data undefined; PTE of the filler is BUSY */ \
+	X(MAPPED)	/* valid, has owners */						\
+	X(IDLE)		/* valid, an object's, mapped by nobody */			\
+	X(CLEANING)	/* valid, write-protected, being written to M; readers go on */	\
+	X(LEAVING)	/* owners' PTEs are BUSY, the shootdown is under way */
+#define LINE_EVENTS(X)									\
+	X(FILL) X(INSTALL) X(VOID) X(LAST_UNMAP) X(FIRST_MAP) X(CLEAN) X(CLEANED) X(LEAVE) X(LEFT)
+#define VICTIM_STATES(X)								\
+	X(ILLEGAL)									\
+	X(FREE)		/* in the pool, or set aside for a line that is LEAVING */	\
+	X(HELD)		/* a dirty page; hangs on its set */				\
+	X(FLUSHING)	/* sent to M; owners' PTEs are BUSY; data valid, unchanged */
+#define VICTIM_EVENTS(X) X(HOLD) X(TAKE) X(DROP) X(FLUSH) X(ACKED) X(REFUSED)
+
+#define LINE_ENUM(s)	LINE_##s,
+#define LINE_EV_ENUM(s)	LINE_EV_##s,
+#define VICTIM_ENUM(s)	VICTIM_##s,
+#define VICTIM_EV_ENUM(s) VICTIM_EV_##s,
+enum line_state { LINE_STATES(LINE_ENUM) NR_LINE_STATES };
+enum line_event { LINE_EVENTS(LINE_EV_ENUM) NR_LINE_EVENTS };
+enum victim_state { VICTIM_STATES(VICTIM_ENUM) NR_VICTIM_STATES };
+enum victim_event { VICTIM_EVENTS(VICTIM_EV_ENUM) NR_VICTIM_EVENTS };
+
+/* --- the things --- */
+struct pcache_owner {		/* one (space, PTE) that shares a page */
+	struct list link;	/* [set] page->owners */
+	struct space *space;	/* [I] */
+	u64 vpn;		/* [set] */
+	pte_t *slot;		/* [set] of vpn in space's tables; they stay until the space is gone */
+};
+
+/* What a line and a victim entry have in common: a page, its frame and its owners. */
+struct pcache_page {		/* all [set] */
+	struct pcache_set *set;	/* read without the lock only to find the lock; then looked at again */
+	struct page_id id;
+	u32 frame;		/* number in the pcache's area */
+	u32 nr_owners;
+	struct list owners;
+	struct object *object;	/* NULL: a private page */
+	struct list object_link; /* [object's lock] on object->lines */
+	bool dirty;		/* newer than M's copy (D bits of PTEs not yet folded in) */
+	bool zero;		/* M never had the page: made here of zeros */
+};
+
+struct pcache_line {
+	struct pcache_page page;
+	struct list link;	/* [set] set->lines, or set->free, or [pool] reserve */
+	u8 state;		/* [set] enum line_state: line_step() */
+	u8 referenced;		/* [set] the policy's */
+	u32 pins;		/* [set] shootdowns under way for a PTE that was taken from it */
+	atomic_t kept;		/* the progress token's: not to be evicted */
+	struct pcache_victim *victim;	/* [set] LEAVING: where it goes if dirty */
+};
+
+struct pcache_victim {
+	struct pcache_page page;
+	struct list link;	/* [set] set->victims */
+	struct list pool_link;	/* [pool] free list, or the queue of held ones */
+	u8 state;		/* [set] enum victim_state: victim_step() */
+	u8 refusals;		/* [set] */
+};
+
+struct pcache_set {
+	struct spinlock lock;
+	u32 number;		/* [I] */
+	u32 nr;			/* [lock] lines here, FREE ones included: ways, and those lent by the reserve */
+	u32 nr_free;		/* [lock] */
+	u32 events;		/* [lock] counts changes, for waiters */
+	bool sweep_queued;	/* [pool] */
+	struct list lines;	/* [lock] not FREE, in the policy's order */
+	struct list free;	/* [lock] */
+	struct list victims;	/* [lock] */
+	struct list sweep_link;	/* [pool] */
+	struct waitq wait;
+};
+
+#define PCACHE_MAX_OWNERS	63	/* of a private page: what a flush can name */
+#define TOKEN_LINES		6	/* pages one instruction may need at once */
+#define RESERVE_TOKEN		8	/* of the reserve, only for the token's holder */
+#define RESERVE_COMMON		24	/* of the reserve, for fills that are sent before room is made */
+#define RESERVE_LINES		(RESERVE_TOKEN + RESERVE_COMMON)
+
+struct pcache_policy {
+	const char *name;
+	void (*inserted)(struct pcache_set *set, struct pcache_line *line);	/* line just left FREE */
+	/* the line to go, of those pcache_evictable(); NULL. May look at and clear A bits: those cleared go into tlb */
+	struct pcache_line *(*pick)(struct pcache_set *set, struct tlb_batch *tlb);
+};
+extern const struct pcache_policy policy_lru, policy_fifo, policy_clock, policy_random;
+
+struct pcache_params {
+	u64 nr_lines;
+	u32 ways, nr_sets, nr_victims;	/* entries: at least 1 */
+	bool victim_hits;		/* false: pcache.victim=0 */
+	const struct pcache_policy *policy;
+};
+
+struct pcache {
+	struct pcache_params p;			/* [I] */
+	struct pcache_set *sets;		/* [I] */
+	struct pcache_line *lines;		/* [I] nr_lines + RESERVE_LINES */
+	struct pcache_victim *victims;		/* [I] */
+	struct pcache_line **line_of_frame;	/* [set] of the line; NULL: a victim entry's. Read without, then checked */
+	u32 nr_frames;				/* [I] */
+	paddr_t area;				/* [I] */
+
+	struct spinlock pool_lock;		/* RANK_PCACHE_VICTIM */
+	struct list reserve;			/* [pool] */
+	u32 nr_reserve;				/* [pool] */
+	u32 reserve_events;			/* [pool] */
+	struct waitq reserve_wait;
+	struct list victim_free;		/* [pool] */
+	u32 nr_victim_free;			/* [pool] */
+	struct list victim_held;		/* [pool] oldest first */
+	u32 nr_victim_held;			/* [pool] */
+	u32 victim_events;			/* [pool] an entry became free */
+	struct waitq victim_wait;
+	u32 flush_events;			/* [pool] there may be something to flush */
+	u32 flush_wanted;			/* [pool] a page's flush is waited for: do not keep entries back */
+	struct waitq flush_wait;
+	struct list sweep;			/* [pool] sets short of free lines */
+	struct waitq sweep_wait;
+	bool no_sweep;				/* tests */
+};
+extern struct pcache pcache;
+
+/* --- state.c --- */
+extern const char *const line_state_name[], *const victim_state_name[];
+void line_step(struct pcache_line *line, enum line_event ev);		/* set lock held */
+void victim_step(struct pcache_victim *v, enum victim_event ev);	/* set lock held */
+
+/* --- set.c: where a page may be --- */
+struct pcache_set *pcache_set_of(struct page_id id);
+void pcache_lock_two(struct pcache_set *a, struct pcache_set *b);	/* may be the same */
+void pcache_unlock_two(struct pcache_set *a, struct pcache_set *b);
+/* set lock held; NULL when there is none (L12) */
+struct pcache_line *set_line_private(struct pcache_set *set, struct page_id id, const struct space *s);
+struct pcache_line *set_line_object(struct pcache_set *set, struct page_id id);
+struct pcache_victim *set_victim_private(struct pcache_set *set, struct page_id id, const struct space *s);
+struct pcache_victim *set_victim_object(struct pcache_set *set, struct page_id id);
+void set_changed(struct pcache_set *set);		/* set lock held: waiters look again */
+/* Sleep until the set changed since `seen` (events, read under its lock). -EAGAIN, or -EINTR on a fatal signal. */
+int set_wait(struct pcache_set *set, u32 seen);
+void set_wait_plain(struct pcache_set *set, u32 seen);
+
+/* --- frame.c: frames, the set's free lines and the reserve --- */
+int pcache_alloc(void);
+void pcache_free_all(void);				/* tests */
+static inline paddr_t page_phys(const struct pcache_page *p) { return pcache.area + (u64)p->frame * PAGE_SIZE; }
+void *page_data(const struct pcache_page *p);
+/* The line that a present PTE maps, as it looks without a lock; NULL: none now. */
+struct pcache_line *line_of_pte(pte_t v);
+void page_swap_frames(struct pcache_line *line, struct pcache_victim *v);
+void line_swap_frames(struct pcache_line *a, struct pcache_line *b);
+/* set lock held. A FREE line of the set, or one lent by the reserve; NULL: room must be made. It is FILLING then. */
+struct pcache_line *line_take(struct pcache_set *set, struct page_id id, struct object *o);
+/* set lock held; the line has no owners, and steps to FREE by the event given. */
+void line_release(struct pcache_line *line, enum line_event ev);
+/* Sleep until room can be made or taken: evicts from the set. -EAGAIN (look again), -EINTR */
+int line_make_room(struct pcache_set *set);
+
+/* --- owner.c --- */
+int owner_init(void);
+/* set lock held. NULL for memory. The PTE is the caller's. */
+struct pcache_owner *owner_add(struct pcache_page *p, struct space *s, u64 vpn, pte_t *slot) __must_check;
+struct pcache_owner *owner_find(struct pcache_page *p, const struct space *s, u64 vpn);
+void owner_remove(struct pcache_page *p, struct pcache_owner *o);	/* frees it */
+void owner_move_all(struct pcache_page *to, struct pcache_page *from);
+u64 owners_live(void);
+/*
+ * Replace the PTE of an owner of p by a non-present mark: folds D into the page, adds to the batch if it was present.
+ * set lock held, not pt_lock.
+ */
+bool owner_unmap(struct pcache_page *p, struct pcache_owner *o, pte_t mark, struct tlb_batch *tlb);
+bool owner_write_protect(struct pcache_page *p, struct pcache_owner *o, struct tlb_batch *tlb);
+bool owner_accessed(struct pcache_page *p, bool clear, struct tlb_batch *tlb);	/* any owner's A bit */
+void owner_set_mark(struct pcache_owner *o, pte_t mark);		/* non-present to non-present; wakes who waits */
+void pte_waiters_wake(struct space *s, u64 vpn);
+int pte_wait(struct space *s, u64 vpn, pte_t *slot);	/* until it is not BUSY: -EAGAIN, -EINTR */
+void pte_wait_plain(struct space *s, u64 vpn, pte_t *slot);
+
+/* --- evict.c --- */
+struct evict_batch {
+	struct tlb_batch tlb;
+	struct pcache_line *line[16];
+	unsigned nr;
+};
+void evict_batch_init(struct evict_batch *b);
+bool pcache_evictable(const struct pcache_line *line);		/* set lock held */
+/* Begin to evict a line that the policy picks: 0, -EAGAIN: nothing can go now, -ENOSPC: no victim entry. set lock held. */
+int evict_begin(struct pcache_set *set, struct evict_batch *b);
+void evict_finish(struct evict_batch *b);			/* no lock held: shootdown, then the lines leave */
+bool page_may_be_dirty(struct pcache_page *p);			/* set lock held: it, or a PTE that may make it so */
+bool evict_try(struct pcache_set *set);				/* one line, without waiting for anything but the shootdown */
+void evict_trim(struct pcache_set *set);			/* back to its ways; may wait for victim entries */
+/* For a private line whose last owner just went (LEAVING now): after the shootdown. No lock held. */
+void line_unpin(struct pcache_line *line);
+void line_settle(struct pcache_line *line);			/* set lock held: an unpinned LEAVING line with no owner goes */
+
+/* --- victim.c --- */
+struct pcache_victim *victim_prepare(void);			/* set lock may be held; NULL: none free */
+void victim_unprepare(struct pcache_victim *v);
+int victim_wait_free(bool killable);				/* until one was freed: -EAGAIN, -EINTR */
+void victim_insert(struct pcache_victim *v, struct pcache_line *line);	/* set lock held; line keeps a free frame */
+void victim_take(struct pcache_victim *v, struct pcache_line *line);	/* set lock held; line is FILLING, gets the page */
+void victim_drop(struct pcache_victim *v);			/* set lock held; HELD, its last owner went */
+void victim_release(struct pcache_victim *v, enum victim_event ev);
+void flush_kick(bool wanted);
+
+/* --- flush.c --- */
+#define FLUSH_META_MAX	4096
+struct flush_msg;
+struct flush_msg *flush_msg_alloc(void);
+void flush_msg_free(struct flush_msg *m);
+void flush_msg_reset(struct flush_msg *m);
+/* set lock held: name the page with its owners and their change numbers. -ENOSPC: full; -EBUSY: held back, or another node's */
+int flush_msg_add(struct flush_msg *m, struct pcache_page *p);
+int flush_msg_send(struct flush_msg *m);			/* sleeps until answered: 0, or negative errno of the call */
+int flush_msg_status(const struct flush_msg *m, unsigned i);	/* of page i: 0 or negative errno */
+unsigned flush_some(struct flush_msg *m, bool all);		/* one message of the daemon; pages sent */
+int flush_victim_now(struct flush_msg *m, struct pcache_victim *v);	/* set lock held, dropped; -EBUSY: held back */
+int flush_start(void);						/* the daemons */
+
+/* --- clean.c --- */
+/*
+ * Write a page home and leave it where it is; waits out what is in progress with it. 0: M has it, or it is in no line and
+ * no victim entry; negative errno. No lock held.
+ */
+int pcache_clean_object_page(struct page_id id);
+int pcache_clean_private_page(struct page_id id, struct space *s);
+
+/*
+ * Forget an object's page: its line or entry, and the PTEs of its owners if mapped is set. Otherwise only one that is clean
+ * and mapped by nobody. Waits for what is in progress, unless mapped is not set.
+ */
+void pcache_drop_object_page(struct page_id id, bool mapped);
+
+/* --- sweep.c --- */
+void sweep_want(struct pcache_set *set);			/* set lock held */
+unsigned sweep_some(void);					/* one batch; sets looked at */
+int sweep_start(void);
+
+/* --- token.c --- */
+void token_init(void);
+void token_fault(void);			/* a fault begins in the calling thread */
+bool token_mine(void);
+void token_keep(struct pcache_line *line);	/* the fault's line; set lock held */
+void token_fault_done(void);
+void pcache_token_release(void);	/* the calling thread gives it up: signal, stop, wait, exit */
+
+/* --- check.c --- */
+unsigned pcache_check(void);		/* number of things that are wrong, each logged. Quiet system: exact */
+u64 pcache_lines_live(void);
+u64 pcache_victims_live(void);
+u64 pcache_reserve_out(void);
+
+/* --- param.c --- */
+int pcache_params_get(struct pcache_params *p, u64 memory_free);
+int pcache_params_check(struct pcache_params *p, u64 size, u64 ways, u64 victim, const char *policy, u64 memory_free);
+int pcache_init(void);			/* parameters, memory, daemons */
+
+#endif

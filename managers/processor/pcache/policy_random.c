@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Random: any line that can go, with equal chance. */
+#include "managers/processor/pcache/pcache.h"
+
+#include "lib/hash.h"
+
+static void random_inserted(struct pcache_set *set, struct pcache_line *line)
+{
+	list_add_tail(&set->lines, &line->link);
+}
+
+static struct pcache_line *random_pick(struct pcache_set *set, struct tlb_batch *tlb)
+{
+	static u64 state;	/* a lost update only repeats a number */
+	struct pcache_line *line, *chosen = NULL;
+	unsigned seen = 0;
+	u64 r = hash64(__atomic_add_fetch(&state, 1, __ATOMIC_RELAXED));
+
+	list_for_each(line, &set->lines, link) {
+		if (!pcache_evictable(line))
+			continue;
+		seen++;
+		if (r % seen == 0)	/* reservoir of one */
+			chosen = line;
+		r = hash64(r + seen);
+	}
+	return chosen;
+}
+
+const struct pcache_policy policy_random = { "random", random_inserted, random_pick };

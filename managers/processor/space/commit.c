@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commit: every private writable page is charged to a reservation that this node holds on M, so that ENOMEM comes from
+ * mmap, brk or fork and never from a flush. The reservation grows in large steps, so that most mappings ask nobody.
+ */
+#include "managers/processor/space/space_impl.h"
+
+#include "lib/base/printk.h"
+#include "managers/protocol/memory_ops.h"
+
+#define STEP	4096ULL		/* pages: 16 MiB */
+
+static DEFINE_MUTEX(commit_lock, RANK_MUTEX_LEAF);
+static struct { u64 reserved, charged; } node[FIT_MAX_NODES];	/* [commit_lock] */
+
+static int ask(unsigned n, s64 pages)
+{
+	struct rpc_memory_commit_req req = { .pages = le64_of((u64)pages) };
+	struct rpc_memory_commit_rep rep;
+	int rc = rpc_call(n, RPC_memory_commit, &req, &rep, sizeof(rep));
+
+	if (rc >= 0)
+		node[n].reserved += pages;
+	return rc < 0 ? rc : 0;
+}
+
+int commit_charge(struct space *s, u64 pages)
+{
+	unsigned n = s->memory_node;
+	u64 short_of;
+	int rc = 0;
+
+	if (pages == 0)
+		return 0;
+	if (pages >= USER_END >> PAGE_SHIFT)
+		return -ENOMEM;
+	mutex_lock(&commit_lock);
+	if (node[n].charged + pages > node[n].reserved) {
+		short_of = node[n].charged + pages - node[n].reserved;
+		rc = ask(n, MAX(short_of, STEP));
+		if (rc == -ENOMEM && short_of < STEP)
+			rc = ask(n, short_of);
+	}
+	if (rc == 0) {
+		node[n].charged += pages;
+		s->committed += pages;
+	}
+	mutex_unlock(&commit_lock);
+	return rc;
+}
+
+void commit_return(struct space *s, u64 pages)
+{
+	unsigned n = s->memory_node;
+	u64 unused;
+
+	if (pages == 0)
+		return;
+	mutex_lock(&commit_lock);
+	DEBUG_BUG_ON(pages > s->committed || pages > node[n].charged);
+	node[n].charged -= pages;
+	s->committed -= pages;
+	unused = node[n].reserved - node[n].charged;
+	if (unused > 8 * STEP)
+		(void)ask(n, -(s64)(unused - 2 * STEP));	/* refused: M is dead, or will hear of it at the next change */
+	mutex_unlock(&commit_lock);
+}
+
+void commit_adopt(struct space *s, u64 pages)
+{
+	mutex_lock(&commit_lock);
+	node[s->memory_node].reserved += pages;
+	node[s->memory_node].charged += pages;
+	s->committed += pages;
+	mutex_unlock(&commit_lock);
+}
+
+void commit_drain(void)
+{
+	mutex_lock(&commit_lock);
+	for (unsigned n = 0; n < FIT_MAX_NODES; n++)
+		if (node[n].reserved > node[n].charged)
+			(void)ask(n, -(s64)(node[n].reserved - node[n].charged));
+	mutex_unlock(&commit_lock);
+}
+
+u64 commit_held(void)
+{
+	u64 sum = 0;
+
+	for (unsigned n = 0; n < FIT_MAX_NODES; n++)
+		sum += READ_ONCE(node[n].reserved);
+	return sum;
+}

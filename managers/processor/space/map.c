@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mmap, munmap, mprotect, brk. P changes its replica of the map and tells M without waiting; only a mapping of an object
+ * needs M's consent. Whatever may fail here is had before anything is changed.
+ */
+#include "managers/processor/space/space_impl.h"
+
+#include "arch/x86/regs.h"
+#include "lib/base/printk.h"
+#include "managers/processor/fs/file.h"
+#include "managers/processor/space/abi.h"
+#include "managers/protocol/memory_ops.h"
+
+#define MMAP_FLOOR	(64 * 1024ULL)	/* lowest address that is chosen here */
+
+static bool range_ok(u64 start, u64 len)
+{
+	return page_aligned(start) && len != 0 && start < USER_END && len <= USER_END - start;
+}
+
+static void fill_range(struct change *c, u64 start, u64 len)
+{
+	struct rpc_memory_unmap_req *q = (void *)&c->req;	/* all map changes begin alike */
+
+	q->start = le64_of(start);
+	q->len = le64_of(len);
+}
+
+static void fill_map(struct change *c, const struct vma *v)
+{
+	struct rpc_memory_map_req *q = (void *)&c->req;
+
+	fill_range(c, v->start, v->end - v->start);
+	q->object = le64_of(v->object);
+	q->index = le64_of(v->index);
+	q->prot = le32_of(v->prot);
+	q->flags = le32_of(v->flags);
+}
+
+static int replica_add(struct space *s, const struct vma *tmpl)
+{
+	int rc;
+
+	spin_lock(&s->vma_lock);
+	rc = vma_map_add(&s->map, tmpl);
+	spin_unlock(&s->vma_lock);
+	return rc;
+}
+
+int space_add_anonymous(struct space *s, const struct vma *tmpl)
+{
+	struct change *c = change_alloc();
+	int rc;
+
+	if (c == NULL)
+		return -ENOMEM;
+	space_close(s, 0, tmpl->start, tmpl->end);	/* a fill must not carry an older number than the mapping's */
+	rc = replica_add(s, tmpl);
+	if (rc == 0) {
+		fill_map(c, tmpl);
+		change_send(s, c, RPC_memory_map);
+	} else {
+		change_free(c);
+	}
+	space_open(s, 0);
+	return rc;
+}
+
+/* An object's mapping: the replica shows it only once M has agreed. */
+static int add_object(struct space *s, const struct vma *tmpl)
+{
+	struct change *c = change_alloc();
+	int rc;
+
+	if (c == NULL)
+		return -ENOMEM;
+	space_close(s, 0, tmpl->start, tmpl->end);
+	rc = replica_add(s, tmpl);
+	if (rc == 0) {
+		fill_map(c, tmpl);
+		rc = change_call(s, c, RPC_memory_map);
+		if (rc < 0) {
+			spin_lock(&s->vma_lock);
+			if (vma_map_remove(&s->map, tmpl->start, tmpl->end) < 0)
+				space_lost(s, -ENOMEM);
+			spin_unlock(&s->vma_lock);
+			space_bump(s);
+		}
+	} else {
+		vma_file_put(tmpl->file);	/* the map took no reference */
+	}
+	change_free(c);
+	space_open(s, 0);
+	return rc < 0 ? rc : 0;
+}
+
+/* --- munmap --- */
+
+int space_unmap_locked(struct space *s, u64 start, u64 end)
+{
+	struct change *c;
+	u64 accounted;
+	int rc;
+
+	if (vma_range_free(&s->map, start, end))
+		return 0;
+	c = change_alloc();
+	if (c == NULL)
+		return -ENOMEM;
+	space_close(s, 0, start, end);
+	accounted = vma_accounted_in(&s->map, start, end);
+	spin_lock(&s->vma_lock);
+	rc = vma_map_remove(&s->map, start, end);
+	spin_unlock(&s->vma_lock);
+	if (rc < 0) {
+		space_open(s, 0);
+		change_free(c);
+		return rc;
+	}
+	space_bump(s);
+	space_zap(s, start, end);
+	commit_return(s, accounted);
+	fill_range(c, start, end - start);
+	change_send(s, c, RPC_memory_unmap);
+	space_open(s, 0);
+	return 0;
+}
+
+s64 space_munmap(struct space *s, u64 addr, u64 len)
+{
+	int rc;
+
+	len = page_up(len);
+	if (!range_ok(addr, len))
+		return -EINVAL;
+	rc = mutex_lock_killable(&s->map_lock);
+	if (rc < 0)
+		return rc;
+	rc = space_unmap_locked(s, addr, addr + len);
+	mutex_unlock(&s->map_lock);
+	vma_files_reap();
+	return rc;
+}
+
+/* --- mmap --- */
+
+static u64 choose_address(struct space *s, u64 hint, u64 len)
+{
+	hint = page_down(hint);
+	if (hint >= MMAP_FLOOR && range_ok(hint, len) && vma_range_free(&s->map, hint, hint + len))
+		return hint;
+	return vma_find_gap(&s->map, MMAP_FLOOR, s->mmap_top, len);
+}
+
+static s64 mmap_locked(struct space *s, struct vma *v, u64 addr, u64 len, u32 flags)
+{
+	u64 pages;
+	int rc;
+
+	if (flags & (ABI_MAP_FIXED | ABI_MAP_FIXED_NOREPLACE)) {
+		if (!vma_range_free(&s->map, addr, addr + len)) {
+			if (flags & ABI_MAP_FIXED_NOREPLACE)
+				return -EEXIST;
+			rc = space_unmap_locked(s, addr, addr + len);
+			if (rc < 0)
+				return rc;
+		}
+	} else {
+		addr = choose_address(s, addr, len);
+		if (addr == 0)
+			return -ENOMEM;
+	}
+	v->start = addr;
+	v->end = addr + len;
+	if (v->object == 0)
+		v->index = addr >> PAGE_SHIFT;
+	pages = v->flags & VMA_ACCOUNTED ? len >> PAGE_SHIFT : 0;
+	rc = commit_charge(s, pages);
+	if (rc < 0)
+		return rc;
+	vma_file_get(v->file);			/* the map's, from here */
+	rc = v->object == 0 ? space_add_anonymous(s, v) : add_object(s, v);
+	if (rc < 0) {
+		commit_return(s, pages);
+		return rc;
+	}
+	return addr;
+}
+
+static int check_file(const struct file *file, u32 prot, u32 flags)
+{
+	u32 mode = file->flags & ABI_O_ACCMODE;
+
+	if (file->object == NULL)
+		return -ENODEV;
+	if (mode == ABI_O_WRONLY)
+		return -EACCES;
+	if ((flags & ABI_MAP_TYPE) != ABI_MAP_PRIVATE && (prot & PROT_WRITE) && mode != ABI_O_RDWR)
+		return -EACCES;
+	return 0;
+}
+
+static int fill_vma(struct vma *v, u64 len, u32 prot, u32 flags, struct file *file, u64 off, struct object **shm)
+{
+	bool shared = (flags & ABI_MAP_TYPE) != ABI_MAP_PRIVATE;
+	struct object *o = file == NULL ? NULL : file->object;
+	int rc;
+
+	*shm = NULL;
+	*v = (struct vma){ .prot = prot & PROT_MASK, .flags = shared ? VMA_SHARED : 0 };
+	if (flags & ABI_MAP_NORESERVE)
+		v->flags |= VMA_NORESERVE;
+	if (flags & ABI_MAP_LOCKED)
+		v->flags |= VMA_LOCKED;
+	if (flags & ABI_MAP_GROWSDOWN)
+		v->flags |= VMA_GROWSDOWN;
+	if (shared && (file == NULL || (file->flags & ABI_O_ACCMODE) == ABI_O_RDWR))
+		v->flags |= VMA_MAYWRITE;
+	if (vma_accountable(v->prot, v->flags))
+		v->flags |= VMA_ACCOUNTED;
+	if (shared && file == NULL) {
+		rc = object_create_shm(len, shm);
+		if (rc < 0)
+			return rc;
+		o = *shm;
+	}
+	if (o == NULL)
+		return 0;
+	v->object = o->id;
+	v->index = off >> PAGE_SHIFT;
+	v->file = vma_file_create(file, o);
+	return v->file == NULL ? -ENOMEM : 0;
+}
+
+static void populate(struct space *s, u64 start, u64 len, bool write)
+{
+	for (u64 va = start; va < start + len; va += PAGE_SIZE)
+		if (space_fault(s, va, write ? FAULT_WRITE : 0) < 0)
+			return;
+}
+
+s64 space_mmap(struct space *s, u64 addr, u64 len, u32 prot, u32 flags, struct file *file, u64 off)
+{
+	u32 type = flags & ABI_MAP_TYPE;
+	struct object *shm;
+	struct vma v;
+	s64 rc;
+
+	len = page_up(len);
+	if (len == 0 || !page_aligned(off) || (type != ABI_MAP_SHARED && type != ABI_MAP_PRIVATE && type != ABI_MAP_SHARED_VALIDATE))
+		return -EINVAL;
+	if (len > USER_END)
+		return -ENOMEM;
+	if (flags & ABI_MAP_ANONYMOUS)
+		file = NULL;
+	else if (file == NULL)
+		return -EBADF;
+	if (flags & (ABI_MAP_FIXED | ABI_MAP_FIXED_NOREPLACE)) {
+		if (!page_aligned(addr))
+			return -EINVAL;
+		if (!range_ok(addr, len))
+			return -ENOMEM;
+		if (addr < MMAP_FLOOR)
+			return -EPERM;
+	}
+	if (flags & ABI_MAP_HUGETLB)
+		return -ENOMEM;
+	rc = file == NULL ? 0 : check_file(file, prot, flags);
+	if (rc == 0)
+		rc = fill_vma(&v, len, prot, flags, file, off, &shm);
+	else
+		return rc;
+	if (rc == 0)
+		rc = mutex_lock_killable(&s->map_lock);
+	if (rc == 0) {
+		rc = mmap_locked(s, &v, addr, len, flags);
+		mutex_unlock(&s->map_lock);
+	}
+	vma_file_put(v.file);
+	vma_files_reap();
+	if (shm != NULL)
+		object_put(shm);
+	if (rc > 0 && (flags & (ABI_MAP_POPULATE | ABI_MAP_LOCKED)) && (prot & PROT_MASK))
+		populate(s, rc, len, (prot & PROT_WRITE) && type == ABI_MAP_PRIVATE);
+	return rc;
+}
+
+/* --- mprotect --- */
+
+/* Does any mapping of the range lose a right? It must be mapped as a whole. allowed: may have prot at all */
+static int protect_check(struct space *s, u64 start, u64 end, u32 prot, bool *loses, bool *changes)
+{
+	u64 at = start;
+
+	*loses = *changes = false;
+	for (struct vma *v = vma_find_from(&s->map, start); at < end; v = vma_next(v)) {
+		if (v == NULL || v->start > at)
+			return -ENOMEM;
+		if ((prot & PROT_WRITE) && (v->flags & VMA_SHARED) && !(v->flags & VMA_MAYWRITE))
+			return -EACCES;
+		if (v->flags & VMA_VDSO)
+			return -EACCES;
+		*loses |= (v->prot & ~prot) != 0;
+		*changes |= v->prot != prot;
+		at = v->end;
+	}
+	return 0;
+}
+
+static int protect_locked(struct space *s, u64 start, u64 end, u32 prot)
+{
+	struct rpc_memory_protect_req *q;
+	struct change *c;
+	bool loses, changes;
+	u64 pages;
+	int rc;
+
+	rc = protect_check(s, start, end, prot, &loses, &changes);
+	if (rc < 0 || !changes)
+		return rc;
+	pages = vma_protect_charge(&s->map, start, end, prot);
+	c = change_alloc();
+	if (c == NULL)
+		return -ENOMEM;
+	rc = commit_charge(s, pages);
+	if (rc < 0) {
+		change_free(c);
+		return rc;
+	}
+	space_close(s, 0, start, end);
+	spin_lock(&s->vma_lock);
+	rc = vma_map_protect(&s->map, start, end, prot);
+	spin_unlock(&s->vma_lock);
+	if (rc < 0) {
+		commit_return(s, pages);
+		change_free(c);
+	} else {
+		space_bump(s);
+		if (loses)		/* new rights are found by the faults that want them */
+			space_protect_ptes(s, start, end, prot);
+		q = (void *)&c->req;
+		fill_range(c, start, end - start);
+		q->prot = le32_of(prot);
+		change_send(s, c, RPC_memory_protect);
+	}
+	space_open(s, 0);
+	return rc;
+}
+
+s64 space_mprotect(struct space *s, u64 addr, u64 len, u32 prot)
+{
+	int rc;
+
+	if (!page_aligned(addr) || (prot & ~(PROT_MASK | ABI_PROT_GROWSDOWN | ABI_PROT_GROWSUP)) != 0)
+		return -EINVAL;
+	len = page_up(len);
+	if (len == 0)
+		return 0;
+	if (!range_ok(addr, len))
+		return -ENOMEM;
+	rc = mutex_lock_killable(&s->map_lock);
+	if (rc < 0)
+		return rc;
+	rc = protect_locked(s, addr, addr + len, prot & PROT_MASK);
+	mutex_unlock(&s->map_lock);
+	vma_files_reap();
+	return rc;
+}
+
+/* --- brk --- */
+
+static int grow_heap(struct space *s, u64 from, u64 to)
+{
+	struct vma v = {
+		.start = from, .end = to, .index = from >> PAGE_SHIFT, .prot = PROT_READ | PROT_WRITE,
+		.flags = VMA_HEAP | VMA_ACCOUNTED,
+	};
+	int rc;
+
+	if (to > USER_END || !vma_range_free(&s->map, from, to + PAGE_SIZE))
+		return -ENOMEM;
+	rc = commit_charge(s, (to - from) >> PAGE_SHIFT);
+	if (rc < 0)
+		return rc;
+	rc = space_add_anonymous(s, &v);
+	if (rc < 0)
+		commit_return(s, (to - from) >> PAGE_SHIFT);
+	return rc;
+}
+
+s64 space_brk(struct space *s, u64 addr)
+{
+	u64 from, to;
+	s64 result;
+	int rc = 0;
+
+	mutex_lock(&s->map_lock);
+	if (addr >= s->brk_start && addr < USER_END) {
+		from = page_up(s->brk);
+		to = page_up(addr);
+		if (to > from)
+			rc = grow_heap(s, from, to);
+		else if (to < from)
+			rc = space_unmap_locked(s, to, from);
+		if (rc == 0)
+			s->brk = addr;
+	}
+	result = s->brk;
+	mutex_unlock(&s->map_lock);
+	return result;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Objects: the files and shared memories whose pages this node caches or maps. One struct a file, whoever opens or maps it;
+ * opening asks M each time, for the version and the size. The last put writes its dirty pages home, drops the rest and
+ * closes it on M.
+ */
+#include "managers/processor/space/space_impl.h"
+
+#include "kernel/time.h"
+#include "lib/base/printk.h"
+#include "lib/hash.h"
+#include "managers/protocol/memory_ops.h"
+#include "mm/slab.h"
+
+#define NR_BUCKETS 64
+
+static struct {
+	struct mutex open_lock;		/* opening and closing of its objects */
+	struct list objects;		/* [objects_lock] */
+} bucket[NR_BUCKETS];
+static DEFINE_SPINLOCK(objects_lock, RANK_LEAF);
+static u64 live;			/* [a] */
+
+void objects_init(void)
+{
+	for (unsigned i = 0; i < NR_BUCKETS; i++) {
+		mutex_init(&bucket[i].open_lock, "object open", RANK_OBJECT);
+		list_init(&bucket[i].objects);
+	}
+}
+
+u64 objects_live(void) { return __atomic_load_n(&live, __ATOMIC_RELAXED); }
+
+static unsigned bucket_of(u64 id) { return hash64(id) % NR_BUCKETS; }
+
+struct object *object_find(u64 id)
+{
+	struct object *o, *found = NULL;
+
+	spin_lock(&objects_lock);
+	list_for_each(o, &bucket[bucket_of(id)].objects, hash_link) {
+		if (o->id == id && ref_get_not_zero(&o->refs)) {
+			found = o;
+			break;
+		}
+	}
+	spin_unlock(&objects_lock);
+	return found;
+}
+
+static struct object *object_make(u64 id, u16 memory_node)
+{
+	struct object *o = kzalloc(sizeof(*o));
+
+	if (o == NULL)
+		return NULL;
+	o->id = id;
+	o->memory_node = memory_node;
+	ref_init(&o->refs, 1);
+	list_init(&o->hash_link);
+	list_init(&o->lines);
+	list_init(&o->holds);
+	spin_init(&o->lock, "object", RANK_PCACHE_OBJECT);
+	waitq_init(&o->hold_wait);
+	__atomic_fetch_add(&live, 1, __ATOMIC_RELAXED);
+	return o;
+}
+
+static void object_publish(struct object *o)
+{
+	spin_lock(&objects_lock);
+	list_add_tail(&bucket[bucket_of(o->id)].objects, &o->hash_link);
+	spin_unlock(&objects_lock);
+}
+
+static void object_close(struct object *o)
+{
+	struct rpc_memory_close_req req = { .object = le64_of(o->id), .count = le32_of(o->opens) };
+	struct rpc_memory_close_rep rep;
+	int rc = rpc_call(o->memory_node, RPC_memory_close, &req, &rep, 0);
+
+	if (rc < 0 && rc != -EHOSTDOWN)
+		pr_warn("object %llx: close: %s", (unsigned long long)o->id, errno_name(rc));
+}
+
+void object_get(struct object *o) { ref_get(&o->refs); }
+
+void object_put(struct object *o)
+{
+	struct mutex *lock = &bucket[bucket_of(o->id)].open_lock;
+	int n = ref_read(&o->refs);
+
+	while (n > 1) {
+		if (__atomic_compare_exchange_n(&o->refs.n.v, &n, n - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return;
+	}
+	mutex_lock(lock);		/* nobody opens it while we find out that we are the last */
+	if (!ref_put(&o->refs)) {
+		mutex_unlock(lock);
+		return;
+	}
+	spin_lock(&objects_lock);
+	list_del(&o->hash_link);
+	spin_unlock(&objects_lock);
+	if (o->fs != WIRE_FS_NONE)
+		(void)object_clean(o);	/* what cannot be written is lost: it was logged, and fsync would have said so */
+	object_zap(o, 0, ~0ULL);
+	object_close(o);
+	mutex_unlock(lock);
+	DEBUG_BUG_ON(!list_empty(&o->lines));
+	kfree(o);
+	__atomic_fetch_sub(&live, 1, __ATOMIC_RELAXED);
+}
+
+/* M changed the version: others have written. What is clean and mapped by nobody is dropped. */
+static void new_version(struct object *o, u64 version, u64 size)
+{
+	bool stale;
+
+	spin_lock(&o->lock);
+	stale = o->version != version;
+	o->version = version;
+	o->size = size;
+	spin_unlock(&o->lock);
+	if (stale && object_clean(o) == 0)
+		object_drop_idle(o);
+}
+
+int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
+{
+	struct rpc_memory_open_req req = {
+		.storage_node = le32_of(storage_node), .fs = le32_of(fs), .gen = le32_of(gen), .ino = le64_of(ino),
+	};
+	struct rpc_memory_open_rep rep;
+	int node = fit_wait_role(ROLE_MEMORY, RPC_DEFAULT_TIMEOUT_NS), rc;
+	struct object *o;
+	struct mutex *lock;
+	u64 id;
+
+	if (node < 0)
+		return node;
+	rc = rpc_call(node, RPC_memory_open, &req, &rep, sizeof(rep));
+	if (rc < 0)
+		return rc;
+	id = le64_get(rep.object);
+	lock = &bucket[bucket_of(id)].open_lock;
+	mutex_lock(lock);
+	o = object_find(id);
+	if (o == NULL) {
+		o = object_make(id, node);
+		if (o == NULL) {
+			mutex_unlock(lock);
+			req = (struct rpc_memory_open_req){};
+			(void)!rpc_call(node, RPC_memory_close, &(struct rpc_memory_close_req){ rep.object, le32_of(1) }, NULL, 0);
+			return -ENOMEM;
+		}
+		o->storage_node = storage_node;
+		o->fs = fs;
+		o->gen = gen;
+		o->ino = ino;
+		o->version = le64_get(rep.version);
+		o->size = le64_get(rep.size);
+		object_publish(o);
+	} else {
+		new_version(o, le64_get(rep.version), le64_get(rep.size));
+	}
+	o->opens++;
+	mutex_unlock(lock);
+	*out = o;
+	return 0;
+}
+
+int object_create_shm(u64 size, struct object **out)
+{
+	struct rpc_memory_shm_create_req req = { .size = le64_of(size) };
+	struct rpc_memory_shm_create_rep rep;
+	int node = fit_wait_role(ROLE_MEMORY, RPC_DEFAULT_TIMEOUT_NS), rc;
+	struct object *o;
+
+	if (node < 0)
+		return node;
+	rc = rpc_call(node, RPC_memory_shm_create, &req, &rep, sizeof(rep));
+	if (rc < 0)
+		return rc;
+	o = object_make(le64_get(rep.object), node);
+	if (o == NULL) {
+		(void)!rpc_call(node, RPC_memory_close, &(struct rpc_memory_close_req){ rep.object, le32_of(1) }, NULL, 0);
+		return -ENOMEM;
+	}
+	o->fs = WIRE_FS_NONE;
+	o->ino = o->id;
+	o->size = size;
+	o->opens = 1;
+	object_publish(o);
+	*out = o;
+	return 0;
+}
+
+u64 object_size(struct object *o)
+{
+	u64 size;
+
+	spin_lock(&o->lock);
+	size = o->size;
+	spin_unlock(&o->lock);
+	return size;
+}
+
+/* --- holds: pages that are being written or truncated on M are neither fetched nor flushed meanwhile --- */
+
+static bool held(struct object *o, u64 first, u64 last)
+{
+	struct object_hold *h;
+
+	list_for_each(h, &o->holds, link) {
+		if (first <= h->last && last >= h->first)
+			return true;
+	}
+	return false;
+}
+
+bool object_held(struct object *o, u64 index)
+{
+	bool is;
+
+	spin_lock(&o->lock);
+	is = held(o, index, index);
+	spin_unlock(&o->lock);
+	return is;
+}
+
+bool object_flush_held(struct object *o, u64 index) { return object_held(o, index); }
+
+int object_wait_held(struct object *o, u64 index)
+{
+	return waitq_wait_killable(&o->hold_wait, !object_held(o, index)) == 0 ? -EAGAIN : -EINTR;
+}
+
+static bool try_hold(struct object *o, struct object_hold *h)
+{
+	bool got;
+
+	spin_lock(&o->lock);
+	got = !held(o, h->first, h->last);
+	if (got)
+		list_add_tail(&o->holds, &h->link);
+	spin_unlock(&o->lock);
+	return got;
+}
+
+void object_hold(struct object *o, struct object_hold *h, u64 first, u64 last)
+{
+	h->first = first;
+	h->last = last;
+	waitq_wait(&o->hold_wait, try_hold(o, h));
+}
+
+void object_unhold(struct object *o, struct object_hold *h)
+{
+	spin_lock(&o->lock);
+	list_del(&h->link);
+	spin_unlock(&o->lock);
+	waitq_wake_all(&o->hold_wait);
+	flush_kick(true);
+}
+
+/* --- all pages of an object --- */
+
+/* The indices of its lines and victim entries in [first, last], as they are now; NULL with *nr 0, or with -ENOMEM in *rc */
+static u64 *snapshot(struct object *o, u64 first, u64 last, u64 *nr, int *rc)
+{
+	struct pcache_page *p;
+	u64 room = 0, n = 0, *index;
+
+	*rc = 0;
+	*nr = 0;
+	spin_lock(&o->lock);
+	list_for_each(p, &o->lines, object_link)
+		room++;
+	spin_unlock(&o->lock);
+	if (room == 0)
+		return NULL;
+	room += 16;
+	index = kcalloc(room, sizeof(*index));
+	if (index == NULL) {
+		*rc = -ENOMEM;
+		return NULL;
+	}
+	spin_lock(&o->lock);
+	list_for_each(p, &o->lines, object_link) {
+		if (p->id.index >= first && p->id.index <= last && n < room)
+			index[n++] = p->id.index;
+	}
+	spin_unlock(&o->lock);
+	*nr = n;
+	return index;
+}
+
+int object_clean(struct object *o)
+{
+	u64 nr, *index;
+	int rc, one;
+
+	index = snapshot(o, 0, ~0ULL, &nr, &rc);
+	for (u64 i = 0; i < nr; i++) {
+		one = pcache_clean_object_page((struct page_id){ o->id, index[i] });
+		if (rc == 0)
+			rc = one;
+	}
+	kfree(index);
+	if (rc == 0 && o->error != 0) {
+		rc = o->error;
+		o->error = 0;
+	}
+	return rc;
+}
+
+static void drop_pages(struct object *o, u64 first, u64 last, bool mapped)
+{
+	u64 nr, *index;
+	int rc;
+
+	do {
+		index = snapshot(o, first, last, &nr, &rc);
+		for (u64 i = 0; i < nr; i++)
+			pcache_drop_object_page((struct page_id){ o->id, index[i] }, mapped);
+		kfree(index);
+		if (rc == -ENOMEM)
+			thread_sleep_ns(NSEC_PER_MSEC);
+	} while (mapped && (nr > 0 || rc < 0));		/* again for what came meanwhile */
+}
+
+void object_zap(struct object *o, u64 first, u64 last) { drop_pages(o, first, last, true); }
+void object_drop_idle(struct object *o) { drop_pages(o, 0, ~0ULL, false); }
+
+int object_sync(struct object *o, bool disk)
+{
+	struct rpc_memory_sync_req req = { .object = le64_of(o->id), .disk = le32_of(disk) };
+	int rc = object_clean(o);
+
+	if (rc < 0 || o->fs == WIRE_FS_NONE)
+		return rc;
+	rc = rpc_call(o->memory_node, RPC_memory_sync, &req, NULL, 0);
+	return rc < 0 ? rc : 0;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * read() and write() of file data, coherent with mappings. A page in a line or victim entry is copied from there; other
+ * bytes come from M. A write goes to M in any case, and into the cached pages it covers once M has it; meanwhile its pages are
+ * held: nobody fetches the old bytes, nothing older is flushed over the new ones.
+ */
+#include "managers/processor/space/space_impl.h"
+
+#include "kernel/time.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "managers/protocol/memory_ops.h"
+#include "mm/slab.h"
+
+#define WRITE_CHUNK	(32 * 1024UL)
+#define READ_CHUNK	RPC_MAX_BULK_IN
+
+/*
+ * Copy to or from a cached page. true: done; false: it is not cached. Waits for what is in flight.
+ */
+static bool copy_cached(struct object *o, u64 off, void *buf, size_t len, bool write)
+{
+	struct page_id id = { o->id, off >> PAGE_SHIFT };
+	struct pcache_set *set = pcache_set_of(id);
+
+	for (;;) {
+		struct pcache_line *line;
+		struct pcache_victim *v;
+		u8 *data = NULL;
+		bool wait;
+		u32 seen;
+
+		spin_lock(&set->lock);
+		seen = set->events;
+		line = set_line_object(set, id);
+		v = line != NULL ? NULL : set_victim_object(set, id);
+		wait = (line != NULL && (line->state == LINE_FILLING || line->state == LINE_LEAVING)) ||
+		       (write && line != NULL && line->state == LINE_CLEANING) ||
+		       (write && v != NULL && v->state == VICTIM_FLUSHING);
+		if (!wait && (line != NULL || v != NULL))
+			data = page_data(line != NULL ? &line->page : &v->page);
+		if (data != NULL && buf != NULL) {
+			data += off & (PAGE_SIZE - 1);
+			if (write)
+				memcpy(data, buf, len);
+			else
+				memcpy(buf, data, len);
+		}
+		spin_unlock(&set->lock);
+		if (!wait)
+			return data != NULL;
+		set_wait_plain(set, seen);
+	}
+}
+
+static bool nothing_cached(struct object *o)
+{
+	bool none;
+
+	spin_lock(&o->lock);
+	none = list_empty(&o->lines);
+	spin_unlock(&o->lock);
+	return none;
+}
+
+/* How many bytes from off are not cached, up to len: whole pages to the next cached one. */
+static size_t uncached_run(struct object *o, u64 off, size_t len)
+{
+	size_t run = MIN(len, PAGE_SIZE - (off & (PAGE_SIZE - 1)));
+
+	if (nothing_cached(o))
+		return len;
+	while (run < len && !copy_cached(o, off + run, NULL, 0, false))
+		run += MIN(len - run, PAGE_SIZE);
+	return run;
+}
+
+static s64 read_remote(struct object *o, u64 off, void *buf, size_t len)
+{
+	struct rpc_memory_read_req req = { .object = le64_of(o->id), .off = le64_of(off), .len = le32_of(len) };
+	u32 got = 0;
+	int rc = rpc_call_bulk(o->memory_node, RPC_memory_read, &req, NULL, 0, buf, len, &got);
+
+	return rc < 0 ? rc : (s64)got;
+}
+
+s64 object_read(struct object *o, u64 off, void *buf, size_t len)
+{
+	u8 *p = buf;
+	s64 got;
+
+	while (len > 0) {
+		size_t n = MIN(len, PAGE_SIZE - (off & (PAGE_SIZE - 1)));
+		u64 size = object_size(o);
+
+		if (off < size && !nothing_cached(o) && copy_cached(o, off, p, MIN(n, size - off), false)) {
+			n = MIN(n, size - off);
+		} else {
+			size_t want = uncached_run(o, off, MIN(len, (size_t)READ_CHUNK));
+
+			got = read_remote(o, off, p, want);
+			if (got < 0)
+				return p == buf ? got : p - (u8 *)buf;
+			n = got;
+			if (n < want)
+				len = n;		/* the end of the file */
+		}
+		if (n == 0)
+			break;
+		p += n;
+		off += n;
+		len -= n;
+	}
+	return p - (u8 *)buf;
+}
+
+/* Wait until no page of the range is on its way anywhere. The range is held. */
+static void settle(struct object *o, u64 off, size_t len)
+{
+	if (nothing_cached(o))
+		return;
+	for (u64 at = page_down(off); at < off + len; at += PAGE_SIZE)
+		(void)copy_cached(o, at, NULL, 0, true);
+}
+
+static void patch(struct object *o, u64 off, const void *buf, size_t len)
+{
+	const u8 *p = buf;
+
+	if (nothing_cached(o))
+		return;
+	while (len > 0) {
+		size_t n = MIN(len, PAGE_SIZE - (off & (PAGE_SIZE - 1)));
+
+		(void)copy_cached(o, off, (void *)(uintptr_t)p, n, true);
+		p += n;
+		off += n;
+		len -= n;
+	}
+}
+
+static s64 write_chunk(struct object *o, u64 *off, const void *buf, size_t len, bool append)
+{
+	u64 now = time_wall_ns(), size = object_size(o);
+	struct rpc_memory_write_req req = {
+		.object = le64_of(o->id), .off = le64_of(*off), .flags = le32_of(append ? WIRE_WRITE_APPEND : 0),
+		.now = le64_of(now / NSEC_PER_SEC), .now_ns = le32_of(now % NSEC_PER_SEC),
+	};
+	struct rpc_memory_write_rep rep;
+	struct object_hold hold;
+	u64 first = (append ? size : MIN(*off, size)) >> PAGE_SHIFT;	/* beyond the end: the gap becomes zeros */
+	int rc;
+
+	object_hold(o, &hold, first, append ? ~0ULL : (*off + len - 1) >> PAGE_SHIFT);
+	settle(o, append ? size : *off, len);
+	rc = rpc_call_bulk(o->memory_node, RPC_memory_write, &req, buf, len, &rep, sizeof(rep), NULL);
+	if (rc >= 0) {
+		*off = le64_get(rep.off);
+		patch(o, *off, buf, len);
+		spin_lock(&o->lock);
+		o->size = le64_get(rep.size);
+		spin_unlock(&o->lock);
+	}
+	object_unhold(o, &hold);
+	return rc < 0 ? rc : (s64)len;
+}
+
+s64 object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		size_t n = MIN(len - done, WRITE_CHUNK);
+		s64 rc = write_chunk(o, off, (const u8 *)buf + done, n, append);
+
+		if (rc < 0)
+			return done > 0 ? (s64)done : rc;
+		done += n;
+		*off += n;
+	}
+	return done;
+}
+
+int object_truncate(struct object *o, u64 size)
+{
+	u64 now = time_wall_ns(), old = object_size(o);
+	struct rpc_memory_truncate_req req = {
+		.object = le64_of(o->id), .size = le64_of(size),
+		.now = le64_of(now / NSEC_PER_SEC), .now_ns = le32_of(now % NSEC_PER_SEC),
+	};
+	struct object_hold hold;
+	u8 *zeros;
+	int rc;
+
+	zeros = kzalloc(PAGE_SIZE);
+	if (zeros == NULL)
+		return -ENOMEM;
+	object_hold(o, &hold, MIN(size, old) >> PAGE_SHIFT, ~0ULL);
+	(void)copy_cached(o, size, NULL, 0, true);
+	rc = rpc_call(o->memory_node, RPC_memory_truncate, &req, NULL, 0);
+	if (rc >= 0) {
+		rc = 0;
+		spin_lock(&o->lock);
+		o->size = size;
+		spin_unlock(&o->lock);
+		if (size < old) {
+			object_zap(o, page_up(size) >> PAGE_SHIFT, ~0ULL);
+			if (!page_aligned(size))
+				(void)copy_cached(o, size, zeros, PAGE_SIZE - (size & (PAGE_SIZE - 1)), true);
+		}
+	}
+	object_unhold(o, &hold);
+	kfree(zeros);
+	return rc;
+}

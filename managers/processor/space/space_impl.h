@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside space/ and pcache/. A change of the map goes through these steps, in this order (design: section 5):
+ *
+ *	mutex_lock(map_lock)
+ *	space_close(s, slot, start, end)	faults there wait until it is open
+ *	change the replica under vma_lock, space_bump(s)
+ *	zap or protect pass over the PTEs: waits out what is BUSY or CLEANING there, shootdown before it returns
+ *	change_next(); change_send()		number taken, message queued
+ *	space_open(s, slot)
+ *	mutex_unlock(map_lock)
+ */
+#ifndef MANAGERS_PROCESSOR_SPACE_IMPL_H
+#define MANAGERS_PROCESSOR_SPACE_IMPL_H
+
+#include "kernel/thread.h"
+#include "lib/base/errno.h"
+#include "managers/processor/pcache/pcache.h"
+#include "managers/processor/space/space.h"
+#include "net/fit/rpc.h"
+
+struct space_family {
+	refcount_t refs;
+	u64 salt;
+	struct mutex fork_lock;		/* RANK_SPACE_FORK */
+};
+
+/* What a vma's `file` points to here: the file that /proc shows and the object whose pages it maps. */
+struct vma_file {
+	refcount_t refs;
+	struct file *file;		/* may be NULL */
+	struct object *object;
+	struct list dead_link;
+};
+struct vma_file *vma_file_create(struct file *file, struct object *object);
+void vma_file_get(struct vma_file *vf);
+void vma_file_put(struct vma_file *vf);		/* any context: the last put is finished by vma_files_reap() */
+void vma_files_reap(void);			/* may sleep */
+extern const struct vma_ops space_vma_ops;
+
+/* --- close.c: closed ranges, held ranges, sequence and change numbers --- */
+static inline bool space_closed(const struct space *s, u64 vpn)	/* pt_lock held */
+{
+	u64 va = vpn << PAGE_SHIFT;
+
+	return (va >= s->closed[0].start && va < s->closed[0].end) || (va >= s->closed[1].start && va < s->closed[1].end);
+}
+bool space_flush_held(struct space *s, u64 vpn);	/* set lock held */
+void space_close(struct space *s, unsigned slot, u64 start, u64 end);
+void space_open(struct space *s, unsigned slot);
+void space_hold(struct space *s, unsigned slot, u64 start, u64 end);	/* flushes */
+void space_unhold(struct space *s, unsigned slot);
+int space_wait_open(struct space *s, u64 vpn);		/* -EAGAIN, -EINTR */
+void space_bump(struct space *s);
+void space_lost(struct space *s, int error);		/* any context */
+
+/* One map change on its way to M: allocated before anything is changed, so that it cannot fail half-way. */
+struct change {
+	struct rpc rpc;
+	struct space *s;
+	union {
+		u8 bytes[RPC_MAX_REQ];
+		le64 head[2];			/* every change begins with space and change number */
+	} req __aligned(8);
+	u8 rep[64] __aligned(8);
+	void *big_rep;				/* instead of rep, for replies with bulk */
+	u32 big_size;
+};
+struct change *change_alloc(void);
+void change_free(struct change *c);
+/* map_lock held: the number is taken and the message queued in one step. Async: c is freed when M has answered. */
+void change_send(struct space *s, struct change *c, u16 op);
+/* the same, and wait for M's consent: status; c is the caller's */
+int change_call(struct space *s, struct change *c, u16 op);
+u64 change_next(struct space *s);
+void changes_wait_done(struct space *s);		/* until M has answered all that were sent */
+
+/* --- zap.c: passes over the PTEs of a closed range --- */
+/* Forget the contents of [start, end): PTEs, ownerships, lines and entries that nobody owns then. keep: only of object pages. */
+void space_zap(struct space *s, u64 start, u64 end);
+void space_protect_ptes(struct space *s, u64 start, u64 end, u32 prot);
+/* Wait until nothing of [start, end) is BUSY or CLEANING. */
+void space_settle(struct space *s, u64 start, u64 end);
+void object_zap(struct object *o, u64 first, u64 last);	/* object.c: lines, entries and PTEs of these pages, dirty or not */
+
+/* --- map.c, map_lock held --- */
+int space_add_anonymous(struct space *s, const struct vma *tmpl);	/* to the replica and to M, without waiting */
+int space_unmap_locked(struct space *s, u64 start, u64 end);
+
+/* --- commit.c --- */
+int commit_charge(struct space *s, u64 pages);		/* map_lock held; may ask M: -ENOMEM */
+void commit_return(struct space *s, u64 pages);
+void commit_adopt(struct space *s, u64 pages);		/* M has charged them already (fork, exec) */
+void commit_drain(void);				/* give everything unused back */
+u64 commit_held(void);
+
+/* --- object.c --- */
+void objects_init(void);
+struct object *object_find(u64 id);			/* referenced, or NULL */
+u64 objects_live(void);
+void objects_drop_cached(void);
+bool object_held(struct object *o, u64 index);		/* set lock may be held */
+bool object_flush_held(struct object *o, u64 index);
+int object_wait_held(struct object *o, u64 index);	/* -EAGAIN, -EINTR */
+int object_clean(struct object *o);			/* all its dirty pages to M */
+void object_drop_idle(struct object *o);		/* clean pages that nobody maps */
+#define WIRE_FS_NONE	0xffffffffU			/* an object without a file */
+
+struct object_hold {
+	struct list link;
+	u64 first, last;
+};
+void object_hold(struct object *o, struct object_hold *h, u64 first, u64 last);	/* waits for conflicting ones */
+void object_unhold(struct object *o, struct object_hold *h);
+
+/* --- space.c --- */
+int space_vma_get(struct space *s, u64 va, struct vma *out, struct vma_file **vf);	/* a copy; vf referenced; -EFAULT */
+struct space *space_alloc(struct space_family *family, int *err);
+void space_free(struct space *s);			/* no pages, not on M */
+u64 spaces_live(void);
+struct space *space_create_err(int *err);
+
+#endif
