@@ -43,7 +43,7 @@ clean:
 
 -include scripts/iso.mk
 -include scripts/build.mk user/build.mk tools/build.mk tests/host/build.mk tests/system/build.mk tests/models/build.mk
--include scripts/check.mk
+-include scripts/check.mk scripts/lint.mk
 
 help:
 	@echo "make                build the three kernels and the boot image into $(O)/"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include "lib/base/alloc.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
 #include "lib/idtable.h"
-#include "mm/slab.h"
 
 #define MIN_SIZE 64U		/* a multiple of 64, as all sizes are */
 
@@ -30,8 +30,8 @@ static int grow(struct idtable *t, u32 want)
 		size *= 2;
 	if (size == t->size)
 		return 0;
-	slot = kcalloc(size, sizeof(*slot));
-	used = kcalloc(size / 64, sizeof(*used));
+	slot = kzalloc((size_t)size * sizeof(*slot));
+	used = kzalloc((size_t)size / 64 * sizeof(*used));
 	if (slot == NULL || used == NULL) {
 		kfree(slot);
 		kfree(used);

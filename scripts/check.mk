@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The two commands a person types: `make run` and `make check`. Both first install what is missing.
 
-.PHONY: run check check-long lint
+.PHONY: run check check-long
 # A cache of 2 MiB is about a quarter of what word_count touches on the default text.
 RUN ?= --pcache 2M -- /bin/word_count /data/text
 
@@ -19,6 +19,3 @@ check:
 check-long:
 	$(Q)scripts/setup
 	$(Q)TANGRAM_LONG=1 /usr/bin/python3 tests/run-checks.py --build $(O) --only $(or $(T),long)
-
-lint:
-	$(Q)/usr/bin/python3 scripts/check_layers.py

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# `make lint`: what can be said about the sources without running them. `make format`: clang-format on the files named in
+# FILES=..., or else on those that differ from the last commit.
+
+.PHONY: lint lint-own lint-cppcheck format
+
+lint: lint-own lint-cppcheck
+
+lint-own:
+	$(Q)$(PYTHON) scripts/lint_files.py
+	$(Q)$(PYTHON) scripts/check_layers.py
+
+CPPCHECK_FILES = $(filter-out %_test.c,$(shell git ls-files -co --exclude-standard '*.c'))
+lint-cppcheck:
+	$(Q)cppcheck -q -j2 --enable=warning --inline-suppr --std=c11 --platform=unix64 -I. -D__x86_64__ -DROLE_NAME='"lint"' \
+		--suppress=missingIncludeSystem --suppressions-list=scripts/cppcheck.txt --error-exitcode=1 $(CPPCHECK_FILES)
+
+FILES ?= $(shell git diff --name-only --diff-filter=d HEAD -- '*.c' '*.h')
+format:
+	$(Q)test -z "$(FILES)" || clang-format -i $(FILES)
