@@ -10,6 +10,7 @@
 #ifndef LIB_BASE_LOCK_H
 #define LIB_BASE_LOCK_H
 
+#include "lib/base/printk.h"	/* BUG_ON() */
 #include "lib/base/types.h"
 
 enum lock_rank {		/* take locks downwards */
