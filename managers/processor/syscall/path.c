@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The system calls on names: open, stat, directories, links, attributes. */
+/* The system calls on names: open, stat, directories, links. */
 #include "arch/x86/uaccess.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
@@ -7,17 +7,12 @@
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
+#include "managers/processor/syscall/where.h"
 #include "mm/slab.h"
 
 /* --- a path argument: the string, and where it begins --- */
 
-struct where {
-	char *path;
-	struct dentry *start;		/* with a reference; NULL: the current directory */
-	struct file *file;		/* what dirfd names */
-};
-
-static void where_put(struct where *w)
+void where_put(struct where *w)
 {
 	kfree(w->path);
 	if (w->file != NULL)
@@ -25,8 +20,7 @@ static void where_put(struct where *w)
 	memset(w, 0, sizeof(*w));
 }
 
-/* empty_ok: an empty path means dirfd itself */
-static int where_get(struct where *w, s32 dirfd, u64 user, bool empty_ok)
+int where_get(struct where *w, s32 dirfd, u64 user, bool empty_ok)
 {
 	s64 len;
 	int rc = 0;
@@ -54,7 +48,7 @@ static int where_get(struct where *w, s32 dirfd, u64 user, bool empty_ok)
 	return rc;
 }
 
-static struct fs_context *fs_current(void)
+struct fs_context *fs_current(void)
 {
 	return task_current()->fs;
 }
@@ -71,7 +65,10 @@ static int where_inode(struct where *w, unsigned walk_flags, struct inode **out)
 				return -EBADF;
 			*out = w->file->inode;
 		} else {
-			*out = dentry_inode(fs_current()->cwd);
+			mutex_lock(&fs_current()->lock);
+			inode_get(*out = dentry_inode(fs_current()->cwd));
+			mutex_unlock(&fs_current()->lock);
+			return 0;
 		}
 		inode_get(*out);
 		return 0;
@@ -85,7 +82,7 @@ static int where_inode(struct where *w, unsigned walk_flags, struct inode **out)
 	return 0;
 }
 
-static int lookup_user(s32 dirfd, u64 user, bool empty_ok, unsigned walk_flags, struct inode **out)
+int lookup_user(s32 dirfd, u64 user, bool empty_ok, unsigned walk_flags, struct inode **out)
 {
 	struct where w;
 	int rc = where_get(&w, dirfd, user, empty_ok);
@@ -95,11 +92,6 @@ static int lookup_user(s32 dirfd, u64 user, bool empty_ok, unsigned walk_flags, 
 	rc = where_inode(&w, walk_flags, out);
 	where_put(&w);
 	return rc;
-}
-
-static unsigned follow(u64 flags)
-{
-	return flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW;
 }
 
 /* --- open --- */
@@ -125,6 +117,11 @@ s64 sys_openat(u64 dirfd, u64 path, u64 flags, u64 mode, u64 a4, u64 a5)
 s64 sys_open(u64 path, u64 flags, u64 mode, u64 a3, u64 a4, u64 a5)
 {
 	return sys_openat(AT_FDCWD, path, flags, mode, 0, 0);
+}
+
+s64 sys_creat(u64 path, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	return sys_openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode, 0, 0);
 }
 
 s64 sys_openat2(u64 dirfd, u64 path, u64 how, u64 size, u64 a4, u64 a5)
@@ -191,8 +188,7 @@ s64 sys_lstat(u64 path, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 	return sys_newfstatat(AT_FDCWD, path, user, AT_SYMLINK_NOFOLLOW, 0, 0);
 }
 
-/* The inode behind a descriptor, with a reference. */
-static int fd_inode(u64 fd, struct inode **out)
+int fd_inode(u64 fd, struct inode **out)
 {
 	struct file *f = fd_get(fd);
 	int rc = 0;
@@ -471,6 +467,35 @@ s64 sys_mkdirat(u64 dirfd, u64 path, u64 mode, u64 a3, u64 a4, u64 a5)
 	return rc;
 }
 
+s64 sys_mknodat(u64 dirfd, u64 path, u64 mode, u64 dev, u64 a4, u64 a5)
+{
+	struct new_file n = { .mode = mode & (S_IFMT | 07777), .rdev = dev };
+	struct where w;
+	int rc;
+
+	switch (n.mode & S_IFMT) {
+	case 0: n.mode |= S_IFREG; break;
+	case S_IFREG:
+	case S_IFIFO:
+	case S_IFSOCK: break;
+	case S_IFCHR:
+	case S_IFBLK:
+		if (!capable_current())
+			return -EPERM;
+		break;
+	case S_IFDIR: return -EPERM;
+	default: return -EINVAL;
+	}
+	rc = where_get(&w, dirfd, path, false);
+	if (rc < 0)
+		return rc;
+	rc = fs_mknod(fs_current(), w.start, w.path, &n);
+	where_put(&w);
+	return rc;
+}
+
+s64 sys_mknod(u64 path, u64 mode, u64 dev, u64 a3, u64 a4, u64 a5) { return sys_mknodat(AT_FDCWD, path, mode, dev, 0, 0); }
+
 s64 sys_mkdir(u64 path, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_mkdirat(AT_FDCWD, path, mode, 0, 0, 0); }
 
 s64 sys_unlinkat(u64 dirfd, u64 path, u64 flags, u64 a3, u64 a4, u64 a5)
@@ -556,114 +581,3 @@ s64 sys_linkat(u64 from_fd, u64 from, u64 to_fd, u64 to, u64 flags, u64 a5)
 }
 
 s64 sys_link(u64 from, u64 to, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_linkat(AT_FDCWD, from, AT_FDCWD, to, 0, 0); }
-
-/* --- attributes --- */
-
-/* chmod, chown, utimensat: only the owner or root */
-static int change_attr(struct inode *i, const struct attr *a, u32 mask)
-{
-	const struct credentials *c = &process_current()->cred;
-
-	if (c->fsuid != 0 && c->fsuid != i->uid)
-		return -EPERM;
-	return i->ops->setattr != NULL ? i->ops->setattr(i, a, mask) : -EROFS;
-}
-
-static s64 change_put(struct inode *i, const struct attr *a, u32 mask)
-{
-	int rc = change_attr(i, a, mask);
-
-	inode_put(i);
-	return rc;
-}
-
-s64 sys_fchmodat(u64 dirfd, u64 path, u64 mode, u64 a3, u64 a4, u64 a5)
-{
-	struct attr a = { .mode = mode & 07777 };
-	struct inode *i;
-	int rc = lookup_user(dirfd, path, false, WALK_FOLLOW, &i);
-
-	return rc < 0 ? rc : change_put(i, &a, SET_MODE);
-}
-
-s64 sys_chmod(u64 path, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_fchmodat(AT_FDCWD, path, mode, 0, 0, 0); }
-
-s64 sys_fchmod(u64 fd, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5)
-{
-	struct attr a = { .mode = mode & 07777 };
-	struct inode *i;
-	int rc = fd_inode(fd, &i);
-
-	return rc < 0 ? rc : change_put(i, &a, SET_MODE);
-}
-
-#define UTIME_NOW	0x3fffffff
-#define UTIME_OMIT	0x3ffffffe
-
-s64 sys_utimensat(u64 dirfd, u64 path, u64 times, u64 flags, u64 a4, u64 a5)
-{
-	struct timespec_abi ts[2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } };
-	struct attr a = { 0 };
-	u64 now = time_wall_ns();
-	struct inode *i;
-	u32 mask = 0;
-	int rc;
-
-	if (times != 0 && copy_from_user(ts, times, sizeof(ts)) < 0)
-		return -EFAULT;
-	for (int n = 0; n < 2; n++) {
-		if (ts[n].nsec == UTIME_OMIT)
-			continue;
-		if (ts[n].nsec == UTIME_NOW)
-			ts[n] = (struct timespec_abi){ now / NSEC_PER_SEC, now % NSEC_PER_SEC };
-		else if (ts[n].nsec < 0 || ts[n].nsec >= (s64)NSEC_PER_SEC)
-			return -EINVAL;
-		mask |= n == 0 ? SET_ATIME : SET_MTIME;
-	}
-	a.atime.sec = ts[0].sec;
-	a.atime.nsec = ts[0].nsec;
-	a.mtime.sec = ts[1].sec;
-	a.mtime.nsec = ts[1].nsec;
-	rc = path == 0 ? fd_inode(dirfd, &i) : lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
-	if (rc < 0)
-		return rc;
-	return mask ? change_put(i, &a, mask) : (inode_put(i), 0);
-}
-
-static s64 truncate_file(struct file *f, s64 size)
-{
-	if (size < 0)
-		return -EINVAL;
-	if (!(file_access(f) & MAY_WRITE) || f->object == NULL)
-		return -EINVAL;
-	return object_truncate(f->object, size);
-}
-
-s64 sys_ftruncate(u64 fd, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
-{
-	struct file *f = fd_get(fd);
-	s64 rc;
-
-	if (f == NULL)
-		return -EBADF;
-	rc = truncate_file(f, size);
-	file_put(f);
-	return rc;
-}
-
-s64 sys_truncate(u64 path, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
-{
-	struct where w;
-	struct file *f;
-	s64 rc = where_get(&w, AT_FDCWD, path, false);
-
-	if (rc < 0)
-		return rc;
-	rc = fs_open(fs_current(), NULL, w.path, O_WRONLY, 0, &f);
-	where_put(&w);
-	if (rc < 0)
-		return rc;
-	rc = truncate_file(f, size);
-	file_put(f);
-	return rc;
-}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* The system calls on attributes of files: mode, owner, times, size; extended ones. */
+#include "arch/x86/uaccess.h"
+#include "lib/base/errno.h"
+#include "managers/processor/fs/fd.h"
+#include "managers/processor/process/process.h"
+#include "managers/processor/syscall/syscall.h"
+#include "managers/processor/syscall/where.h"
+
+/* chmod, chown, utimensat: only the owner or root; an owner may give a file only to a group that is his */
+static int change_attr(struct inode *i, const struct attr *a, u32 mask)
+{
+	const struct credentials *c = &process_current()->cred;
+
+	if (c->fsuid != 0 && c->fsuid != i->uid)
+		return -EPERM;
+	if (c->fsuid != 0 && (((mask & SET_UID) && a->uid != i->uid) ||
+			      ((mask & SET_GID) && a->gid != c->fsgid && !credentials_in_group(a->gid))))
+		return -EPERM;
+	return i->ops->setattr != NULL ? i->ops->setattr(i, a, mask) : -EROFS;
+}
+
+static s64 change_put(struct inode *i, const struct attr *a, u32 mask)
+{
+	int rc = change_attr(i, a, mask);
+
+	inode_put(i);
+	return rc;
+}
+
+s64 sys_fchmodat(u64 dirfd, u64 path, u64 mode, u64 a3, u64 a4, u64 a5)
+{
+	struct attr a = { .mode = mode & 07777 };
+	struct inode *i;
+	int rc = lookup_user(dirfd, path, false, WALK_FOLLOW, &i);
+
+	return rc < 0 ? rc : change_put(i, &a, SET_MODE);
+}
+
+s64 sys_chmod(u64 path, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_fchmodat(AT_FDCWD, path, mode, 0, 0, 0); }
+
+s64 sys_fchmod(u64 fd, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct attr a = { .mode = mode & 07777 };
+	struct inode *i;
+	int rc = fd_inode(fd, &i);
+
+	return rc < 0 ? rc : change_put(i, &a, SET_MODE);
+}
+
+/* --- owners --- */
+
+/* A change of owner takes the set-id bits of a program away. */
+static s64 chown_put(struct inode *i, u32 uid, u32 gid)
+{
+	struct attr a = { .uid = uid, .gid = gid };
+	u32 mask = (uid != (u32)-1 ? SET_UID : 0) | (gid != (u32)-1 ? SET_GID : 0);
+
+	if (i->type == S_IFREG && (i->mode & 06000)) {
+		a.mode = i->mode & ~(04000U | (i->mode & 010 ? 02000 : 0)) & 07777;
+		mask |= SET_MODE;
+	}
+	if (mask == 0) {
+		inode_put(i);
+		return 0;
+	}
+	return change_put(i, &a, mask);
+}
+
+s64 sys_fchownat(u64 dirfd, u64 path, u64 uid, u64 gid, u64 flags, u64 a5)
+{
+	struct inode *i;
+	int rc;
+
+	if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	rc = lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
+	return rc < 0 ? rc : chown_put(i, uid, gid);
+}
+
+s64 sys_chown(u64 path, u64 uid, u64 gid, u64 a3, u64 a4, u64 a5) { return sys_fchownat(AT_FDCWD, path, uid, gid, 0, 0); }
+s64 sys_lchown(u64 path, u64 uid, u64 gid, u64 a3, u64 a4, u64 a5)
+{
+	return sys_fchownat(AT_FDCWD, path, uid, gid, AT_SYMLINK_NOFOLLOW, 0);
+}
+
+s64 sys_fchown(u64 fd, u64 uid, u64 gid, u64 a3, u64 a4, u64 a5)
+{
+	struct inode *i;
+	int rc = fd_inode(fd, &i);
+
+	return rc < 0 ? rc : chown_put(i, uid, gid);
+}
+
+/* --- times --- */
+
+#define UTIME_NOW	0x3fffffff
+#define UTIME_OMIT	0x3ffffffe
+
+/* Whoever may write to a file may set its times to now; other times are the owner's affair. */
+static s64 times_put(struct inode *i, struct timespec_abi ts[2])
+{
+	struct attr a = { 0 };
+	u64 now = time_wall_ns();
+	bool all_now = ts[0].nsec == UTIME_NOW && ts[1].nsec == UTIME_NOW;
+	u32 mask = 0;
+	int rc;
+
+	for (int n = 0; n < 2; n++) {
+		if (ts[n].nsec == UTIME_OMIT)
+			continue;
+		if (ts[n].nsec == UTIME_NOW)
+			ts[n] = (struct timespec_abi){ now / NSEC_PER_SEC, now % NSEC_PER_SEC };
+		mask |= n == 0 ? SET_ATIME : SET_MTIME;
+	}
+	a.atime.sec = ts[0].sec;
+	a.atime.nsec = ts[0].nsec;
+	a.mtime.sec = ts[1].sec;
+	a.mtime.nsec = ts[1].nsec;
+	if (mask == 0) {
+		inode_put(i);
+		return 0;
+	}
+	if (all_now && fs_permission(i, MAY_WRITE) == 0 && i->ops->setattr != NULL) {
+		rc = i->ops->setattr(i, &a, mask);
+		inode_put(i);
+		return rc;
+	}
+	return change_put(i, &a, mask);
+}
+
+s64 sys_utimensat(u64 dirfd, u64 path, u64 times, u64 flags, u64 a4, u64 a5)
+{
+	struct timespec_abi ts[2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } };
+	struct inode *i;
+	int rc;
+
+	if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if (times != 0 && copy_from_user(ts, times, sizeof(ts)) < 0)
+		return -EFAULT;
+	for (int n = 0; n < 2; n++)
+		if (ts[n].nsec != UTIME_OMIT && ts[n].nsec != UTIME_NOW && (ts[n].nsec < 0 || ts[n].nsec >= (s64)NSEC_PER_SEC))
+			return -EINVAL;
+	rc = path == 0 ? fd_inode(dirfd, &i) : lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
+	return rc < 0 ? rc : times_put(i, ts);
+}
+
+s64 sys_futimesat(u64 dirfd, u64 path, u64 times, u64 a3, u64 a4, u64 a5)
+{
+	struct timespec_abi ts[2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } };
+	struct timeval_abi tv[2];
+	struct inode *i;
+	int rc;
+
+	if (times != 0) {
+		if (copy_from_user(tv, times, sizeof(tv)) < 0)
+			return -EFAULT;
+		for (int n = 0; n < 2; n++) {
+			if (tv[n].usec < 0 || tv[n].usec >= 1000000)
+				return -EINVAL;
+			ts[n] = (struct timespec_abi){ tv[n].sec, tv[n].usec * 1000 };
+		}
+	}
+	rc = path == 0 ? fd_inode(dirfd, &i) : lookup_user(dirfd, path, false, WALK_FOLLOW, &i);
+	return rc < 0 ? rc : times_put(i, ts);
+}
+
+s64 sys_utimes(u64 path, u64 times, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_futimesat(AT_FDCWD, path, times, 0, 0, 0); }
+
+s64 sys_utime(u64 path, u64 times, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct timespec_abi ts[2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } };
+	struct inode *i;
+	s64 sec[2];
+	int rc;
+
+	if (times != 0) {
+		if (copy_from_user(sec, times, sizeof(sec)) < 0)
+			return -EFAULT;
+		ts[0] = (struct timespec_abi){ sec[0], 0 };
+		ts[1] = (struct timespec_abi){ sec[1], 0 };
+	}
+	rc = lookup_user(AT_FDCWD, path, false, WALK_FOLLOW, &i);
+	return rc < 0 ? rc : times_put(i, ts);
+}
+
+/* --- size --- */
+
+static s64 truncate_file(struct file *f, s64 size)
+{
+	if (size < 0)
+		return -EINVAL;
+	if (!(file_access(f) & MAY_WRITE) || f->object == NULL)
+		return -EINVAL;
+	return object_truncate(f->object, size);
+}
+
+s64 sys_ftruncate(u64 fd, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct file *f = fd_get(fd);
+	s64 rc;
+
+	if (f == NULL)
+		return -EBADF;
+	rc = truncate_file(f, size);
+	file_put(f);
+	return rc;
+}
+
+s64 sys_truncate(u64 path, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct where w;
+	struct file *f;
+	s64 rc = where_get(&w, AT_FDCWD, path, false);
+
+	if (rc < 0)
+		return rc;
+	rc = fs_open(fs_current(), NULL, w.path, O_WRONLY, 0, &f);
+	where_put(&w);
+	if (rc < 0)
+		return rc;
+	rc = truncate_file(f, size);
+	file_put(f);
+	return rc;
+}
+
+/* --- extended attributes: no file system here has them. The arguments are looked at first, as far as programs can tell --- */
+
+static s64 no_xattr_path(u64 path, unsigned walk)
+{
+	struct inode *i;
+	int rc = lookup_user(AT_FDCWD, path, false, walk, &i);
+
+	if (rc < 0)
+		return rc;
+	inode_put(i);
+	return -EOPNOTSUPP;
+}
+
+static s64 no_xattr_fd(u64 fd)
+{
+	struct inode *i;
+	int rc = fd_inode(fd, &i);
+
+	if (rc < 0)
+		return rc == -EINVAL ? -EOPNOTSUPP : rc;
+	inode_put(i);
+	return -EOPNOTSUPP;
+}
+
+#define XATTR(verb)										\
+	s64 sys_##verb(u64 p, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return no_xattr_path(p, WALK_FOLLOW); }	\
+	s64 sys_l##verb(u64 p, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return no_xattr_path(p, 0); }			\
+	s64 sys_f##verb(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return no_xattr_fd(fd); }
+XATTR(setxattr)
+XATTR(getxattr)
+XATTR(listxattr)
+XATTR(removexattr)
