@@ -134,6 +134,15 @@ struct dentry *dentry_add_locked(struct dentry *parent, const char *name, size_t
 	return d;
 }
 
+struct dentry *dentry_nameless_locked(struct inode *i)
+{
+	struct dentry *d = dentry_add_locked(NULL, "", 0, i);
+
+	if (d != NULL)
+		d->dead = true;		/* goes with its last reference */
+	return d;
+}
+
 struct dentry *dentry_child_locked(struct dentry *parent, const char *name, size_t len)
 {
 	struct dentry *d;

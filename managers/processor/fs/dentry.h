@@ -24,6 +24,8 @@ void dentry_get_locked(struct dentry *d);
 void dentry_put_locked(struct dentry *d);
 struct dentry *dentry_add_locked(struct dentry *parent, const char *name, size_t len, struct inode *i);
 struct dentry *dentry_child_locked(struct dentry *parent, const char *name, size_t len);	/* with a reference, or NULL */
+/* A name for what has none, so that a walk can lead to it; takes over the inode's reference. */
+struct dentry *dentry_nameless_locked(struct inode *i);
 s64 dentry_path_locked(struct dentry *d, struct dentry *root, char *buf, size_t size);
 void dentry_unhook_locked(struct dentry *d);
 void dentry_forget_locked(struct dentry *parent, const char *name);

@@ -86,11 +86,18 @@ static int console_getattr(struct inode *i, struct attr *a)
 	a->mode = S_IFIFO | 0600;
 	a->nlink = 1;
 	a->blksize = 4096;
-	a->ino = (u64)(uintptr_t)i->private >> 6 & 0xffffff;
+	a->ino = i->ino;
 	a->dev = 0xd;
 	return 0;
 }
-static const struct inode_ops console_inode_ops = { .getattr = console_getattr };
+static int console_reopen(struct inode *i, struct file *f)
+{
+	f->ops = &console_ops;
+	f->private = i->private;
+	return 0;
+}
+
+static const struct inode_ops console_inode_ops = { .getattr = console_getattr, .open = console_reopen };
 
 struct file *console_file(const char *port, u32 flags)
 {
@@ -108,6 +115,8 @@ struct file *console_file(const char *port, u32 flags)
 		return NULL;
 	}
 	f->inode->private = p;
+	f->inode->dev = 0xd;
+	f->inode->ino = (u64)(uintptr_t)p >> 6 & 0xffffff;
 	f->private = p;
 	return f;
 }

@@ -4,6 +4,7 @@
 
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
+#include "managers/processor/fs/fs.h"
 #include "managers/processor/fs/fs_abi.h"
 #include "managers/processor/process/process.h"
 #include "mm/slab.h"
@@ -118,14 +119,9 @@ void fd_table_put(struct fd_table *t)
 
 struct fd_table *fd_table_unshare(struct fd_table *t)
 {
-	struct fd_table *copy;
-
 	if (ref_read(&t->refs) == 1)
 		return t;
-	copy = fd_table_copy(t);
-	if (copy != NULL)
-		fd_table_put(t);
-	return copy;
+	return fd_table_copy(t);
 }
 
 struct file *fd_table_file(struct fd_table *t, int fd)
@@ -139,6 +135,25 @@ struct file *fd_table_file(struct fd_table *t, int fd)
 		file_get(f);
 	spin_unlock(&t->lock);
 	return f;
+}
+
+bool fd_table_peek(struct fd_table *t, int fd, struct inode **i, struct dentry **d)
+{
+	struct file *f = NULL;
+
+	spin_lock(&t->lock);
+	if (fd >= 0 && (unsigned)fd < t->size)
+		f = t->file[fd];
+	if (f != NULL) {
+		*i = f->inode;
+		*d = f->dentry;
+		if (*d != NULL)
+			dentry_get(*d);
+		if (*i != NULL)
+			inode_get(*i);
+	}
+	spin_unlock(&t->lock);
+	return f != NULL;
 }
 
 int fd_table_next(struct fd_table *t, int fd)

@@ -9,7 +9,7 @@ struct fd_table;
 
 struct fd_table *fd_table_create(void);
 struct fd_table *fd_table_copy(struct fd_table *t);
-struct fd_table *fd_table_unshare(struct fd_table *t);	/* execve: t itself when it is ours alone, else a copy, t put; NULL: no memory, t kept */
+struct fd_table *fd_table_unshare(struct fd_table *t);	/* execve: t itself when it is ours alone, else a copy; NULL: no memory */
 void fd_table_get(struct fd_table *t);
 void fd_table_put(struct fd_table *t);		/* the last put closes all */
 
@@ -28,5 +28,7 @@ int __must_check fd_install_at(struct fd_table *t, int fd, struct file *f, bool 
 void fd_close_on_exec(struct fd_table *t);
 struct file *fd_table_file(struct fd_table *t, int fd);	/* with a reference, or NULL */
 int fd_table_next(struct fd_table *t, int fd);		/* the lowest open number >= fd, or -1 */
+/* What stands behind fd, each with a reference or NULL; takes none of the file, so nothing may have to be closed after it. */
+bool fd_table_peek(struct fd_table *t, int fd, struct inode **i, struct dentry **d);
 
 #endif

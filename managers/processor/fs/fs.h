@@ -45,6 +45,8 @@ struct inode_ops {
 	int (*unlink)(struct inode *dir, const char *name, bool rmdir);
 	int (*rename)(struct inode *from, const char *old, struct inode *to, const char *new, u32 flags);
 	s64 (*readlink)(struct inode *i, char *buf, size_t size);	/* length; tree_mutex is held */
+	/* of a link that is more than its text (/proc/PID/fd): what it leads to, with a reference; tree_mutex is held */
+	int (*follow)(struct inode *i, struct dentry **out);
 	int (*getattr)(struct inode *i, struct attr *a);
 	int (*setattr)(struct inode *i, const struct attr *a, u32 mask);
 	int (*statfs)(struct inode *i, struct statfs_abi *st);

@@ -96,6 +96,18 @@ static int step(struct walker *k, const char *name, size_t len, struct dentry **
 
 static int walk(struct walker *k, const char *path, unsigned flags, struct walk *w);
 
+/* Where a link leads that is more than its text; d's reference is consumed. */
+static int jump(struct walker *k, struct dentry *d)
+{
+	struct dentry *to;
+	int rc = ++k->links > SYMLINKS_MAX ? -ELOOP : d->inode->ops->follow(d->inode, &to);
+
+	dentry_put_locked(d);
+	if (rc == 0)
+		walker_move(k, to);
+	return rc;
+}
+
 /* The target of the symlink d, walked from where k stands; d's reference is consumed. */
 static int follow(struct walker *k, struct dentry *d, const char *rest, unsigned flags, struct walk *w)
 {
@@ -182,10 +194,16 @@ static int walk(struct walker *k, const char *path, unsigned flags, struct walk 
 			dentry_put_locked(d);
 			return -ENOENT;
 		}
-		if (d->inode->type == S_IFLNK && (!last || slash || (flags & WALK_FOLLOW)))
-			return follow(k, d, rest, flags | (slash ? WALK_DIRECTORY : 0), w);
-		walker_move(k, d);
-		walker_cross(k);
+		if (d->inode->type == S_IFLNK && (!last || slash || (flags & WALK_FOLLOW))) {
+			if (d->inode->ops->follow == NULL)
+				return follow(k, d, rest, flags | (slash ? WALK_DIRECTORY : 0), w);
+			rc = jump(k, d);
+			if (rc < 0)
+				return rc;
+		} else {
+			walker_move(k, d);
+			walker_cross(k);
+		}
 		if (slash && k->at->inode->type != S_IFDIR)
 			return -ENOTDIR;
 		path = rest;

@@ -154,15 +154,6 @@ static void show_stat(struct text *t, u32 pid)
 	process_put(p);
 }
 
-/* Only one's own address space can be looked at without another reference to it. */
-static struct space *own_space(u32 pid)
-{
-	struct thread *self = thread_current();
-	struct task *t = self->task;
-
-	return t != NULL && t->process->pid == pid ? t->space : NULL;
-}
-
 static void one_vma(const struct vma *v, void *arg)
 {
 	const char *what = v->flags & VMA_HEAP ? "[heap]" : v->flags & VMA_STACK ? "[stack]" : "";
@@ -183,10 +174,12 @@ static void one_vma(const struct vma *v, void *arg)
 
 static void show_maps(struct text *t, u32 pid)
 {
-	struct space *s = own_space(pid);
+	struct space *s = process_space(pid);
 
-	if (s != NULL)
-		space_for_each_vma(s, one_vma, t);
+	if (s == NULL)
+		return;
+	space_for_each_vma(s, one_vma, t);
+	space_put(s);
 }
 
 static void show_strings(struct text *t, struct space *s, u64 from, u64 to)
@@ -208,18 +201,22 @@ static void show_strings(struct text *t, struct space *s, u64 from, u64 to)
 
 static void show_cmdline(struct text *t, u32 pid)
 {
-	struct space *s = own_space(pid);
+	struct space *s = process_space(pid);
 
-	if (s != NULL)
-		show_strings(t, s, s->arg_start, s->arg_end);
+	if (s == NULL)
+		return;
+	show_strings(t, s, s->arg_start, s->arg_end);
+	space_put(s);
 }
 
 static void show_environ(struct text *t, u32 pid)
 {
-	struct space *s = own_space(pid);
+	struct space *s = process_space(pid);
 
-	if (s != NULL)
-		show_strings(t, s, s->env_start, s->env_end);
+	if (s == NULL)
+		return;
+	show_strings(t, s, s->env_start, s->env_end);
+	space_put(s);
 }
 
 static void show_comm(struct text *t, u32 pid)
@@ -233,7 +230,7 @@ static void show_comm(struct text *t, u32 pid)
 }
 
 /* tree_mutex is held, as for every readlink */
-static s64 link_exe(u32 pid, char *buf, size_t size)
+static s64 link_exe(u32 pid, u32 nr, char *buf, size_t size)
 {
 	struct process *p = process_find(pid);
 	struct dentry *d = NULL;
@@ -255,18 +252,132 @@ static s64 link_exe(u32 pid, char *buf, size_t size)
 	return n;
 }
 
-static s64 link_self(u32 pid, char *buf, size_t size)
+static s64 link_self(u32 pid, u32 nr, char *buf, size_t size)
 {
 	struct task *t = thread_current()->task;
 
 	return t ? snprintf(buf, size, "%u", t->process->pid) : -ENOENT;
 }
 
+static s64 link_cwd(u32 pid, u32 nr, char *buf, size_t size)
+{
+	struct thread *self = thread_current();
+	struct task *t = self->task;
+
+	if (t == NULL || t->process->pid != pid)
+		return -EACCES;		/* another's may change while it is read */
+	return dentry_path_locked(t->fs->cwd, t->fs->root, buf, size);
+}
+
+/* --- descriptors --- */
+
+/* The table of a process, looked at by fn with tree_lock held. */
+static bool with_files(u32 pid, void (*fn)(struct fd_table *files, void *arg), void *arg)
+{
+	struct process *p = process_find(pid);
+	struct task *t;
+	bool found = false;
+
+	if (p == NULL)
+		return false;
+	spin_lock(&tree_lock);
+	list_for_each(t, &p->tasks, group_link) {
+		if (t->files != NULL) {
+			fn(t->files, arg);
+			found = true;
+			break;
+		}
+	}
+	spin_unlock(&tree_lock);
+	process_put(p);
+	return found;
+}
+
+struct fd_look { int fd; bool open; struct inode *inode; struct dentry *dentry; };
+
+static void look_fd(struct fd_table *files, void *arg)
+{
+	struct fd_look *l = arg;
+
+	l->open = fd_table_peek(files, l->fd, &l->inode, &l->dentry);
+}
+
+static void look_next_fd(struct fd_table *files, void *arg)
+{
+	struct fd_look *l = arg;
+
+	l->fd = fd_table_next(files, l->fd);
+}
+
+static s64 link_fd(u32 pid, u32 nr, char *buf, size_t size)
+{
+	struct fd_look l = { .fd = nr };
+	s64 n;
+
+	if (!with_files(pid, look_fd, &l) || !l.open)
+		return -ENOENT;
+	if (l.dentry != NULL)
+		n = dentry_path_locked(l.dentry, NULL, buf, size);
+	else if (l.inode != NULL && l.inode->type == S_IFIFO)
+		n = snprintf(buf, size, "pipe:[%llu]", (unsigned long long)l.inode->ino);
+	else
+		n = snprintf(buf, size, "anon_inode:[%u]", nr);
+	if (l.dentry != NULL)
+		dentry_put_locked(l.dentry);
+	if (l.inode != NULL)
+		inode_put(l.inode);
+	return n;
+}
+
+static int follow_fd(u32 pid, u32 nr, struct dentry **out)
+{
+	struct fd_look l = { .fd = nr };
+
+	if (!with_files(pid, look_fd, &l) || !l.open)
+		return -ENOENT;
+	if (l.dentry != NULL) {
+		inode_put(l.inode);
+		*out = l.dentry;
+		return 0;
+	}
+	if (l.inode == NULL)
+		return -ENXIO;
+	*out = dentry_nameless_locked(l.inode);
+	return *out ? 0 : -ENOMEM;
+}
+
+static const struct synth_entry fd_entry = { "", S_IFLNK | 0700, .link = link_fd, .follow = follow_fd };
+
+static int find_fd(const char *name, u32 pid, struct inode **out)
+{
+	struct fd_look l = { 0 };
+	u64 fd;
+
+	if (*name < '0' || *name > '9' || str_to_u64(name, &fd) < 0 || fd > 0xfffff)
+		return -ENOENT;
+	l.fd = fd;
+	if (!with_files(pid, look_next_fd, &l) || l.fd != (int)fd)
+		return -ENOENT;
+	*out = synth_inode(&fd_entry, pid, fd);
+	return *out ? 0 : -ENOMEM;
+}
+
+
+static s64 next_fd(u32 pid, u64 from)
+{
+	struct fd_look l = { .fd = from };
+
+	if (!with_files(pid, look_next_fd, &l) || l.fd < 0)
+		return -1;
+	return l.fd;
+}
+
 static const struct synth_entry proc_pid[] = {
 	{ "status", S_IFREG | 0444, .show = show_status }, { "stat", S_IFREG | 0444, .show = show_stat },
 	{ "maps", S_IFREG | 0444, .show = show_maps }, { "cmdline", S_IFREG | 0444, .show = show_cmdline },
 	{ "environ", S_IFREG | 0400, .show = show_environ }, { "comm", S_IFREG | 0444, .show = show_comm },
-	{ "exe", S_IFLNK | 0777, .link = link_exe }, { 0 }
+	{ "exe", S_IFLNK | 0777, .link = link_exe }, { "cwd", S_IFLNK | 0777, .link = link_cwd },
+	{ "fd", S_IFDIR | 0500, .find = find_fd, .next = next_fd, .next_mode = S_IFLNK }, { 0 }
 };
 static const struct synth_entry pid_dir = { "", S_IFDIR | 0555, .dir = proc_pid };
 
@@ -283,7 +394,7 @@ static int find_pid(const char *name, u32 none, struct inode **out)
 			process_put(p);
 		return -ENOENT;
 	}
-	*out = synth_inode(&pid_dir, pid);
+	*out = synth_inode(&pid_dir, pid, 0);
 	if (*out != NULL) {
 		(*out)->uid = p->cred.euid;
 		(*out)->gid = p->cred.egid;
@@ -298,7 +409,7 @@ static bool look_pid(struct process *p, void *arg)
 {
 	struct next_pid *n = arg;
 
-	if (p != process_init && p->pid > n->above && p->pid < n->best)
+	if (p != process_init && p->pid >= n->above && p->pid < n->best)
 		n->best = p->pid;
 	return true;
 }
@@ -342,14 +453,23 @@ static const struct synth_entry sys_devices[] = { DIR("system", sys_system), { 0
 static const struct synth_entry sys_root[] = { DIR("devices", sys_devices), { 0 } };
 static const struct synth_entry sys = DIR("sys", sys_root);
 
+static s64 link_dev_fd(u32 pid, u32 nr, char *buf, size_t size) { return str_copy(buf, "/proc/self/fd", size), 13; }
+static s64 link_stdin(u32 pid, u32 nr, char *buf, size_t size) { return str_copy(buf, "/proc/self/fd/0", size), 15; }
+static s64 link_stdout(u32 pid, u32 nr, char *buf, size_t size) { return str_copy(buf, "/proc/self/fd/1", size), 15; }
+static s64 link_stderr(u32 pid, u32 nr, char *buf, size_t size) { return str_copy(buf, "/proc/self/fd/2", size), 15; }
+
+static const struct synth_entry dev_shm[] = { { 0 } };
 static const struct synth_entry dev_root[] = {
+	{ "fd", S_IFLNK | 0777, .link = link_dev_fd }, { "stdin", S_IFLNK | 0777, .link = link_stdin },
+	{ "stdout", S_IFLNK | 0777, .link = link_stdout }, { "stderr", S_IFLNK | 0777, .link = link_stderr },
+	{ "shm", S_IFDIR | 01777, .dir = dev_shm }, DEVICE("tty", 5, 0),
 	DEVICE("null", 1, 3), DEVICE("zero", 1, 5), DEVICE("full", 1, 7), DEVICE("random", 1, 8), DEVICE("urandom", 1, 9), { 0 }
 };
 static const struct synth_entry dev = DIR("dev", dev_root);
 
 static int mount_one(const char *path, const struct synth_entry *e)
 {
-	struct inode *i = synth_inode(e, 0);
+	struct inode *i = synth_inode(e, 0, 0);
 
 	return i == NULL ? -ENOMEM : fs_mount(path, i);
 }

@@ -16,10 +16,10 @@
 
 struct synth {			/* inode->private */
 	const struct synth_entry *e;
-	u32 pid;
+	u32 pid, nr;
 };
 
-static const struct inode_ops synth_ops;
+static const struct inode_ops synth_ops, synth_link_ops;
 
 void text_printf(struct text *t, const char *fmt, ...)
 {
@@ -55,9 +55,9 @@ static u64 ino_of(const struct synth_entry *e, u32 pid)
 	return ((u64)(uintptr_t)e & 0xffffff) | (u64)pid << 24;
 }
 
-struct inode *synth_inode(const struct synth_entry *e, u32 pid)
+struct inode *synth_inode(const struct synth_entry *e, u32 pid, u32 nr)
 {
-	struct inode *i = inode_alloc(&synth_ops, e->mode);
+	struct inode *i = inode_alloc(e->follow ? &synth_link_ops : &synth_ops, e->mode);
 	struct synth *s = kmalloc(sizeof(*s));
 
 	if (i == NULL || s == NULL) {
@@ -67,9 +67,10 @@ struct inode *synth_inode(const struct synth_entry *e, u32 pid)
 	}
 	s->e = e;
 	s->pid = pid;
+	s->nr = nr;
 	i->private = s;
 	i->dev = 5;
-	i->ino = ino_of(e, pid);
+	i->ino = ino_of(e, pid) + nr;
 	i->rdev = e->rdev;
 	i->no_cache = e->find != NULL || pid != 0;
 	return i;
@@ -86,7 +87,7 @@ static int synth_lookup(struct inode *dir, const char *name, struct inode **out)
 
 	for (const struct synth_entry *e = s->e->dir; e != NULL && e->name != NULL; e++) {
 		if (strcmp(e->name, name) == 0) {
-			*out = synth_inode(e, s->pid);
+			*out = synth_inode(e, s->pid, 0);
 			return *out ? 0 : -ENOMEM;
 		}
 	}
@@ -97,7 +98,14 @@ static s64 synth_readlink(struct inode *i, char *buf, size_t size)
 {
 	const struct synth *s = i->private;
 
-	return s->e->link(s->pid, buf, size);
+	return s->e->link(s->pid, s->nr, buf, size);
+}
+
+static int synth_follow(struct inode *i, struct dentry **out)
+{
+	const struct synth *s = i->private;
+
+	return s->e->follow(s->pid, s->nr, out);
 }
 
 static int synth_getattr(struct inode *i, struct attr *a)
@@ -135,15 +143,22 @@ static int synth_statfs(struct inode *i, struct statfs_abi *st)
 static s64 text_read(struct file *f, void *buf, size_t len, u64 *pos)
 {
 	const struct synth *s = f->inode->private;
-	struct text *t = f->private;
+	struct text *t = load_acquire((struct text **)&f->private);
 	size_t n;
 
 	if (t == NULL) {
+		struct text *first = NULL;
+
 		t = kzalloc(sizeof(*t));
 		if (t == NULL)
 			return -ENOMEM;
-		f->private = t;		/* pos_lock is held by read(); pread() of one open file twice at once makes it twice */
 		s->e->show(t, s->pid);
+		/* two may read at once: one text is kept */
+		if (!__atomic_compare_exchange_n((struct text **)&f->private, &first, t, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+			kfree(t->buf);
+			kfree(t);
+			t = first;
+		}
 	}
 	if (t->failed)
 		return -ENOMEM;
@@ -253,4 +268,9 @@ static int synth_open(struct inode *i, struct file *f)
 static const struct inode_ops synth_ops = {
 	.lookup = synth_lookup, .readlink = synth_readlink, .getattr = synth_getattr, .setattr = synth_setattr,
 	.statfs = synth_statfs, .open = synth_open, .release = synth_release,
+};
+
+static const struct inode_ops synth_link_ops = {
+	.readlink = synth_readlink, .follow = synth_follow, .getattr = synth_getattr, .statfs = synth_statfs,
+	.release = synth_release,
 };

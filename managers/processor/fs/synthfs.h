@@ -17,13 +17,14 @@ struct synth_entry {		/* one of dir, show, link, rdev; tables end with a row of 
 	u32 mode;		/* S_IFMT and permissions */
 	const struct synth_entry *dir;
 	void (*show)(struct text *t, u32 pid);
-	s64 (*link)(u32 pid, char *buf, size_t size);	/* length of the target */
+	s64 (*link)(u32 pid, u32 nr, char *buf, size_t size);	/* length of the target */
+	int (*follow)(u32 pid, u32 nr, struct dentry **out);	/* see inode_ops */
 	u32 rdev;
 	int (*find)(const char *name, u32 pid, struct inode **out);	/* names beyond the table */
-	s64 (*next)(u32 pid, u64 from);		/* ... the numbers among them: the first above from (from 0: >= 0 at the start), or -1 */
+	s64 (*next)(u32 pid, u64 from);		/* ... the numbers among them: the first >= from, or -1 */
 	u32 next_mode;
 };
 
-struct inode *synth_inode(const struct synth_entry *e, u32 pid);
+struct inode *synth_inode(const struct synth_entry *e, u32 pid, u32 nr);	/* nr: which of several alike */
 
 #endif

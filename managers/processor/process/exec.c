@@ -397,7 +397,7 @@ static int exec_reset(struct task *t)
 
 	if (files == NULL)
 		return -ENOMEM;
-	t->files = files;
+	task_set_files(t, files);
 	fd_close_on_exec(t->files);
 	signal_exec(p);
 	t->altstack_sp = t->altstack_size = 0;
@@ -445,11 +445,11 @@ static s64 execve(const char *path, u64 argv, u64 envp, struct regs *r)
 	}
 	/* no way back from here */
 	process_name(t->process, &prog);
-	old = t->space;
+	old = t->space;			/* still in use by what follows */
 	if (t->clear_child_tid != 0 && put_user32(t->clear_child_tid, 0) == 0)
 		futex_wake(old, t->clear_child_tid, true, 1, FUTEX_BITSET_ANY);
 	t->clear_child_tid = 0;
-	t->space = fresh;
+	task_set_space(t, fresh);
 	arch_set_cr3(fresh->pgd.root);
 	exit_release_vfork(t);
 	space_put(old);

@@ -101,8 +101,7 @@ static void release_memory(struct task *t)
 	t->process->footprint = MAX(t->process->footprint, s->footprint);
 	spin_unlock(&tree_lock);
 	arch_set_cr3(0);
-	t->space = NULL;
-	space_put(s);
+	space_put(task_set_space(t, NULL));
 }
 
 void __noreturn task_exit(u32 status)
@@ -118,8 +117,7 @@ void __noreturn task_exit(u32 status)
 	WRITE_ONCE(self->fatal_pending, false);	/* what is left to do is done in full, robust futexes included */
 	WRITE_ONCE(self->signal_pending, false);
 	release_memory(t);
-	fd_table_put(t->files);
-	t->files = NULL;
+	task_set_files(t, NULL);
 	fs_context_put(t->fs);
 	t->fs = NULL;
 

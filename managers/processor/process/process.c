@@ -123,6 +123,49 @@ void task_free(struct task *t)
 	kfree(t);
 }
 
+void task_set_files(struct task *t, struct fd_table *files)
+{
+	struct fd_table *old;
+
+	spin_lock(&tree_lock);
+	old = t->files;
+	t->files = files;
+	spin_unlock(&tree_lock);
+	if (old != NULL && old != files)
+		fd_table_put(old);
+}
+
+struct space *task_set_space(struct task *t, struct space *s)
+{
+	struct space *old;
+
+	spin_lock(&tree_lock);
+	old = t->space;
+	t->space = s;
+	spin_unlock(&tree_lock);
+	return old;
+}
+
+struct space *process_space(u32 pid)
+{
+	struct process *p = process_find(pid);
+	struct space *s = NULL;
+	struct task *t;
+
+	if (p == NULL)
+		return NULL;
+	spin_lock(&tree_lock);
+	list_for_each(t, &p->tasks, group_link) {
+		if (t->space != NULL) {
+			space_get(s = t->space);
+			break;
+		}
+	}
+	spin_unlock(&tree_lock);
+	process_put(p);
+	return s;
+}
+
 /* A task that never ran, with its thread. */
 void task_discard(struct task *t)
 {

@@ -92,8 +92,9 @@ struct task {
 	u32 tid;				/* [tree_lock] exec may make it the leader's */
 	struct list group_link;			/* [tree_lock] */
 	struct list tid_link;			/* [tree_lock] */
-	struct space *space;			/* [o] NULL once exited */
-	struct fd_table *files;			/* [o] */
+	/* [o] to use; changed under tree_lock, so that others may look: task_set_space(), task_set_files() */
+	struct space *space;			/* NULL once exited */
+	struct fd_table *files;
 	struct fs_context *fs;			/* [o] */
 	struct regs start;			/* registers to begin with */
 	u64 clear_child_tid, set_child_tid;	/* [o] user addresses */
@@ -139,6 +140,9 @@ struct process *process_alloc(struct process *parent);	/* LIVE, on no list yet *
 struct task *task_alloc(struct process *p);		/* with a thread, not started; NULL: no memory */
 void task_free(struct task *t);
 void task_discard(struct task *t);
+void task_set_files(struct task *t, struct fd_table *files);	/* lets go of the old ones, unless they are the same */
+struct space *task_set_space(struct task *t, struct space *s);	/* the old one: the caller's to put */
+struct space *process_space(u32 pid);			/* with a reference; NULL: there is no such process, or it has none */
 void process_discard(struct process *p);
 /* On all lists; -EAGAIN beyond RLIMIT_NPROC or when the group is ending. */
 int task_publish(struct task *t, struct process *parent);

@@ -277,7 +277,7 @@ s64 sys_close_range(u64 first, u64 last, u64 flags, u64 a3, u64 a4, u64 a5)
 
 		if (t == NULL)
 			return -ENOMEM;
-		task_current()->files = t;
+		task_set_files(task_current(), t);
 	}
 	fd_close_range(first, last, flags & 4);
 	return 0;
