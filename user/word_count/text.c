@@ -132,20 +132,20 @@ double seconds_now(void)
 void result_print(struct table *tables, unsigned nr_tables, double seconds_started, uint64_t top)
 {
 	size_t nr = 0, n = 0;
-	struct word *words;
+	struct word **words;
 
 	for (unsigned i = 0; i < nr_tables; i++)
 		nr += tables[i].nr_words;
 	words = must_calloc(nr + 1, sizeof(*words));
 	for (unsigned i = 0; i < nr_tables; i++)
 		for (size_t slot = 0; slot < tables[i].nr_slots; slot++)
-			if (tables[i].slots[slot].text != NULL)
-				words[n++] = tables[i].slots[slot];
+			if (table_word(&tables[i], slot) != NULL)
+				words[n++] = table_word(&tables[i], slot);
 	qsort(words, nr, sizeof(*words), word_compare);
 	printf("Word Count: Computation Completed %.3f sec\n", seconds_now() - seconds_started);
 	for (size_t i = 0; i < nr && i < top; i++) {
-		fwrite(words[i].text, 1, words[i].len, stdout);
-		printf(": %llu\n", (unsigned long long)words[i].count);
+		fwrite(words[i]->text, 1, words[i]->len, stdout);
+		printf(": %llu\n", (unsigned long long)words[i]->count);
 	}
 	free(words);
 	if (fflush(stdout) != 0 || ferror(stdout))

@@ -68,10 +68,10 @@ static void *reduce_run(void *arg)
 		struct table *from = &workers[i].mapped[w->number];
 
 		for (size_t slot = 0; slot < from->nr_slots; slot++) {
-			struct word *word = &from->slots[slot];
+			struct word *word = table_word(from, slot);
 
-			if (word->text != NULL)
-				table_add(&w->reduced, word->text, word->len, word->hash, word->count);
+			if (word != NULL)
+				table_add(&w->reduced, word->text, word->len, table_hash(from, slot), word->count);
 		}
 		table_free(from);
 	}
