@@ -22,8 +22,8 @@ static int do_sync(unsigned argc, char **argv) { return objects_sync_all(true); 
 static void node_changed(unsigned node, enum node_role role, bool up)
 {
 	memory_node_changed(node, role, up);
-	if (!up)
-		control_note("%s is gone", fit_node_name(node));
+	if (!up && !fit_node_left(node))
+		control_note("%s is dead", fit_node_name(node));
 }
 
 static void ready_thread(void *arg)

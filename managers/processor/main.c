@@ -37,8 +37,8 @@ void memory_totals(struct memory_totals *m)
 
 static void peer_changed(unsigned node, enum node_role role, bool up)
 {
-	if (!up)
-		control_note("%s is gone", fit_node_name(node));
+	if (!up && !fit_node_left(node))
+		control_note("%s is dead", fit_node_name(node));
 }
 
 /* The rest needs the other nodes, which may take their time to boot. */

@@ -25,7 +25,8 @@ static void node_changed(unsigned node, enum node_role role, bool up)
 	if (up)
 		return;
 	volumes_node_died(node);
-	control_note("%s is gone", fit_node_name(node));
+	if (!fit_node_left(node))
+		control_note("%s is dead", fit_node_name(node));
 }
 
 static void ready_thread(void *arg)

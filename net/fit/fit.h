@@ -128,6 +128,7 @@ struct fit_node {
 	u8 state;			/* [lock; written by the membership thread] */
 	u32 ip;				/* [I] 0: unknown, it must come to us */
 	bool wanted;			/* [I] in fit.peers */
+	bool left;			/* [membership thread] how its last epoch ended */
 	struct spinlock lock;
 	struct fit_conn *conn;		/* [lock] with a reference, while CONNECTING to SUSPECT */
 	u64 retry_ns;			/* [membership thread] when to connect again */

@@ -233,6 +233,7 @@ static void node_down(struct fit_node *n, const char *why)
 	spin_unlock(&n->lock);
 	n->retry_ns = time_mono_ns() + RETRY_NS;
 	if (was_up) {
+		n->left = c->left;
 		if (c->left) {
 			pr_info("fit: %s left", n->name);
 		} else {
@@ -565,6 +566,11 @@ struct fit_conn *fit_node_conn(unsigned node)
 bool fit_node_up(unsigned node)
 {
 	return node < FIT_MAX_NODES && (READ_ONCE(fit_nodes[node].state) == NODE_UP || READ_ONCE(fit_nodes[node].state) == NODE_SUSPECT);
+}
+
+bool fit_node_left(unsigned node)
+{
+	return node < FIT_MAX_NODES && READ_ONCE(fit_nodes[node].left);
 }
 
 enum node_role fit_node_role(unsigned node)
