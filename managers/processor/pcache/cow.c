@@ -71,7 +71,7 @@ int cow_private(struct fault *f, struct pcache_set *set, struct pcache_line *lin
 
 	if (copy == NULL) {
 		fault_unlock(f, set);
-		return line_make_room(set);
+		return line_make_room(set, true);
 	}
 	o = owner_find(&line->page, f->s, f->vpn);
 	list_del(&o->link);
@@ -157,7 +157,7 @@ static int take_and_copy(struct fault *f, struct pcache_set *from)
 	copy = line_take(to, fault_private_id(f), NULL);
 	spin_unlock(&to->lock);
 	if (copy == NULL)
-		return line_make_room(to);
+		return line_make_room(to, true);
 	return copy_from_set(f, from, to, copy);
 }
 

@@ -152,6 +152,13 @@ void evict_trim(struct pcache_set *set)
 	}
 }
 
+void evict_trim_all(void)
+{
+	for (u32 i = 0; i < pcache.p.nr_sets; i++)
+		if (READ_ONCE(pcache.sets[i].nr) > pcache.p.ways)
+			evict_trim(&pcache.sets[i]);
+}
+
 void line_settle(struct pcache_line *line)
 {
 	if (line->state == LINE_LEAVING && line->page.nr_owners == 0 && line->pins == 0 && line->victim == NULL)

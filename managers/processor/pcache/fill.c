@@ -126,7 +126,7 @@ static int take_back(struct fault *f, struct pcache_set *set, struct pcache_vict
 	line = line_take(set, v->page.id, v->page.object);
 	if (line == NULL) {
 		fault_unlock(f, set);
-		return line_make_room(set);
+		return line_make_room(set, true);
 	}
 	if (v->page.object != NULL && owner_add(&line->page, f->s, f->vpn, f->slot) == NULL) {
 		line_release(line, LINE_EV_VOID);
@@ -156,7 +156,7 @@ int fault_zero(struct fault *f)
 	line = line_take(set, id, NULL);
 	if (line == NULL) {
 		fault_unlock(f, set);
-		return line_make_room(set);
+		return line_make_room(set, true);
 	}
 	if (owner_add(&line->page, f->s, f->vpn, f->slot) == NULL) {
 		line_release(line, LINE_EV_VOID);
@@ -196,7 +196,7 @@ static struct pcache_line *fetch_begin(struct fault *f, struct pcache_set *set, 
 
 	if (line == NULL) {
 		fault_unlock(f, set);
-		*rc = line_make_room(set);
+		*rc = line_make_room(set, true);
 		return NULL;
 	}
 	if (owner_add(&line->page, f->s, f->vpn, f->slot) == NULL) {

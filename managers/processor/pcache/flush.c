@@ -90,7 +90,7 @@ int flush_msg_add(struct flush_msg *m, struct pcache_page *p)
 	} else {
 		list_for_each(o, &p->owners, link) {
 			spin_lock(&o->space->pt_lock);
-			add_owner(m, o->space->id, o->vpn, o->space->change);
+			add_owner(m, o->space->id, space_wire_vpn(o->space, o->vpn), o->space->change);
 			spin_unlock(&o->space->pt_lock);
 		}
 	}

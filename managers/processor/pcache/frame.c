@@ -10,6 +10,7 @@
  */
 #include "managers/processor/pcache/pcache.h"
 
+#include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
@@ -222,7 +223,7 @@ void line_release(struct pcache_line *line, enum line_event ev)
 	waitq_wake_all(&pcache.reserve_wait);
 }
 
-int line_make_room(struct pcache_set *set)
+int line_make_room(struct pcache_set *set, bool killable)
 {
 	struct evict_batch b;
 	u32 seen;
@@ -243,6 +244,11 @@ int line_make_room(struct pcache_set *set)
 	if (rc == 0)
 		return -EAGAIN;
 	if (rc == -ENOSPC)
-		return victim_wait_free(true);
-	return set_wait(set, seen);
+		return victim_wait_free(killable);
+	if (token_mine())
+		evict_trim_all();	/* the reserve is out to sets that a former holder used */
+	if (killable)
+		return set_wait_for(set, seen, token_mine() ? 10 * NSEC_PER_MSEC : 0);
+	set_wait_plain(set, seen);
+	return -EAGAIN;
 }

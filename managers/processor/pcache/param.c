@@ -79,7 +79,6 @@ int pcache_init(void)
 		rc = owner_init();
 	if (rc < 0)
 		return rc;
-	token_init();
 	counters_register(&pcache_counters);
 	acct_register("lines_live", pcache_lines_live);
 	acct_register("owners_live", owners_live);

@@ -190,6 +190,7 @@ struct pcache_victim *set_victim_object(struct pcache_set *set, struct page_id i
 void set_changed(struct pcache_set *set);		/* set lock held: waiters look again */
 /* Sleep until the set changed since `seen` (events, read under its lock). -EAGAIN, or -EINTR on a fatal signal. */
 int set_wait(struct pcache_set *set, u32 seen);
+int set_wait_for(struct pcache_set *set, u32 seen, u64 ns);	/* the same, not longer than ns; 0: no limit */
 void set_wait_plain(struct pcache_set *set, u32 seen);
 
 /* --- frame.c: frames, the set's free lines and the reserve --- */
@@ -206,7 +207,7 @@ struct pcache_line *line_take(struct pcache_set *set, struct page_id id, struct 
 /* set lock held; the line has no owners, and steps to FREE by the event given. */
 void line_release(struct pcache_line *line, enum line_event ev);
 /* Sleep until room can be made or taken: evicts from the set. -EAGAIN (look again), -EINTR */
-int line_make_room(struct pcache_set *set);
+int line_make_room(struct pcache_set *set, bool killable);
 
 /* --- owner.c --- */
 int owner_init(void);
@@ -242,6 +243,7 @@ void evict_finish(struct evict_batch *b);			/* no lock held: shootdown, then the
 bool page_may_be_dirty(struct pcache_page *p);			/* set lock held: it, or a PTE that may make it so */
 bool evict_try(struct pcache_set *set);				/* one line, without waiting for anything but the shootdown */
 void evict_trim(struct pcache_set *set);			/* back to its ways; may wait for victim entries */
+void evict_trim_all(void);				/* every set that borrowed from the reserve */
 /* For a private line whose last owner just went (LEAVING now): after the shootdown. No lock held. */
 void line_unpin(struct pcache_line *line);
 void line_settle(struct pcache_line *line);			/* set lock held: an unpinned LEAVING line with no owner goes */
@@ -290,7 +292,6 @@ unsigned sweep_some(void);					/* one batch; sets looked at */
 int sweep_start(void);
 
 /* --- token.c --- */
-void token_init(void);
 void token_fault(void);			/* a fault begins in the calling thread */
 bool token_mine(void);
 void token_keep(struct pcache_line *line);	/* the fault's line; set lock held */

@@ -2,6 +2,7 @@
 /* Sets: where a page may be, looking it up there, and waiting for something there to change. */
 #include "managers/processor/pcache/pcache.h"
 
+#include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/hash.h"
 #include "managers/processor/space/space.h"
@@ -113,6 +114,14 @@ void set_changed(struct pcache_set *set)
 int set_wait(struct pcache_set *set, u32 seen)
 {
 	return waitq_wait_killable(&set->wait, READ_ONCE(set->events) != seen) == 0 ? -EAGAIN : -EINTR;
+}
+
+int set_wait_for(struct pcache_set *set, u32 seen, u64 ns)
+{
+	u64 deadline = ns == 0 ? 0 : time_mono_ns() + ns;
+	int rc = waitq_wait_how(&set->wait, READ_ONCE(set->events) != seen, WAIT_KILLABLE, deadline);
+
+	return rc == -EINTR ? -EINTR : -EAGAIN;
 }
 
 void set_wait_plain(struct pcache_set *set, u32 seen)

@@ -2,34 +2,138 @@
 /*
  * The progress token. One instruction may need six pages at once (code, source, destination, each straddling two). In a
  * set with fewer ways than that its pages would chase each other out for ever. A thread that faults at the same
- * instruction again and again takes the node's one token: the last six lines it faulted in are kept, in lines lent by the
- * reserve if need be, until it faults at another instruction or lets go.
+ * instruction more often than a set has ways takes the node's one token: the last six lines it faulted in are kept, in lines
+ * lent by the reserve if need be.
+ *
+ * It lets go when it faults at another instruction, waits for a closed range, or its process tells it to
+ * (pcache_token_release()). A holder that went on without another fault does not know: so a thread that wants the token
+ * takes it over once the holder has been without a fault for LEASE_NS, which is far more than a retry takes.
  */
 #include "managers/processor/pcache/pcache.h"
 
 #include "arch/x86/regs.h"
 #include "kernel/thread.h"
+#include "kernel/time.h"
+#include "lib/hash.h"
+
+#define LEASE_NS	(50 * NSEC_PER_MSEC)
+#define NR_SITES	256		/* where threads faulted last; a collision only loses a count */
+#define SITE_PROBES	4
 
 static struct spinlock token_lock = SPINLOCK_INIT("token", RANK_LEAF);
 static struct thread *holder;			/* [token_lock] */
+static bool holder_faulting;			/* [token_lock] it is inside a fault: however long that takes */
+static u64 holder_last_ns;			/* [token_lock] end of its last fault */
 static struct pcache_line *kept[TOKEN_LINES];	/* [token_lock] each counted in its line's kept */
-static unsigned next_kept;
+static unsigned next_kept;			/* [token_lock] */
 
-void token_init(void)
-{
-}
+static struct site {				/* [o] written by its thread alone once it has it; see site_of() */
+	struct thread *thread;
+	u64 rip, last_ns;
+	u32 repeats;
+} sites[NR_SITES];
 
 bool token_mine(void)
 {
 	return READ_ONCE(holder) == thread_current();
 }
 
+/* The calling thread's place, or one that was not used for long. */
+static struct site *site_of(struct thread *t, u64 now)
+{
+	u64 h = hash64((u64)(uintptr_t)t);
+	struct site *old = NULL;
+
+	for (unsigned i = 0; i < SITE_PROBES; i++) {
+		struct site *s = &sites[(h + i) % NR_SITES];
+
+		if (READ_ONCE(s->thread) == t)
+			return s;
+		if (old == NULL && (READ_ONCE(s->thread) == NULL || now - READ_ONCE(s->last_ns) > NSEC_PER_SEC))
+			old = s;
+	}
+	if (old == NULL)
+		return NULL;
+	WRITE_ONCE(old->thread, t);
+	old->rip = 0;
+	return old;
+}
+
+/* Lines that are kept no longer leave their sets with more than their ways: soon, by somebody who may wait. */
+static bool untrimmed;				/* [a] */
+
+static void trim(void)
+{
+	WRITE_ONCE(untrimmed, false);
+	evict_trim_all();
+}
+
+static void release_locked(void)
+{
+	for (unsigned i = 0; i < TOKEN_LINES; i++) {
+		if (kept[i] != NULL)
+			atomic_dec(&kept[i]->kept);
+		kept[i] = NULL;
+	}
+	WRITE_ONCE(holder, NULL);
+	WRITE_ONCE(untrimmed, true);
+}
+
+static void try_take(u64 now)
+{
+	bool taken = false;
+
+	spin_lock(&token_lock);
+	if (holder != NULL && holder != thread_current() && !holder_faulting && now - holder_last_ns > LEASE_NS)
+		release_locked();
+	if (holder == NULL) {
+		WRITE_ONCE(holder, thread_current());
+		taken = true;
+	}
+	spin_unlock(&token_lock);
+	if (taken)
+		count(nr_token_taken);
+}
+
 void token_fault(void)
 {
+	struct thread *t = thread_current();
+	u64 now, rip;
+	struct site *s;
+
+	if (READ_ONCE(untrimmed))
+		trim();
+	if (t->task == NULL)		/* a kernel thread, for a space that is not its own */
+		return;
+	now = time_mono_ns();
+	rip = arch_user_regs()->rip;
+	s = site_of(t, now);
+	if (s == NULL)
+		return;
+	s->last_ns = now;
+	if (s->rip != rip) {
+		s->rip = rip;
+		s->repeats = 0;
+		pcache_token_release();
+		return;
+	}
+	if (++s->repeats > pcache.p.ways && !token_mine())
+		try_take(now);
+	if (token_mine()) {
+		spin_lock(&token_lock);
+		holder_faulting = true;
+		spin_unlock(&token_lock);
+	}
 }
 
 void token_fault_done(void)
 {
+	if (!token_mine())
+		return;
+	spin_lock(&token_lock);
+	holder_faulting = false;
+	holder_last_ns = time_mono_ns();
+	spin_unlock(&token_lock);
 }
 
 void token_keep(struct pcache_line *line)
@@ -39,12 +143,16 @@ void token_keep(struct pcache_line *line)
 	if (!token_mine())
 		return;
 	spin_lock(&token_lock);
-	old = kept[next_kept];
-	kept[next_kept] = line;
-	next_kept = (next_kept + 1) % TOKEN_LINES;
-	atomic_inc(&line->kept);
-	if (old != NULL)
-		atomic_dec(&old->kept);
+	if (holder == thread_current()) {
+		old = kept[next_kept];
+		kept[next_kept] = line;
+		next_kept = (next_kept + 1) % TOKEN_LINES;
+		atomic_inc(&line->kept);
+		if (old != NULL) {
+			atomic_dec(&old->kept);
+			WRITE_ONCE(untrimmed, true);
+		}
+	}
 	spin_unlock(&token_lock);
 }
 
@@ -53,11 +161,7 @@ void pcache_token_release(void)
 	if (!token_mine())
 		return;
 	spin_lock(&token_lock);
-	for (unsigned i = 0; i < TOKEN_LINES; i++) {
-		if (kept[i] != NULL)
-			atomic_dec(&kept[i]->kept);
-		kept[i] = NULL;
-	}
-	holder = NULL;
+	if (holder == thread_current())
+		release_locked();
 	spin_unlock(&token_lock);
 }

@@ -14,15 +14,32 @@ int space_init(void)
 	if (rc < 0)
 		return rc;
 	acct_register("spaces", spaces_live);
+	acct_register("objects", objects_live);
+	acct_register("commit_reserved", commit_held);
 	return 0;
 }
 
-void space_sync_all(void)
+static unsigned left(const char *what, u64 n)
 {
+	if (n != 0)
+		pr_err("left over: %llu %s", (unsigned long long)n, what);
+	return n != 0;
 }
 
 unsigned space_balance(void)
 {
+	unsigned wrong;
+
+	vma_files_reap();
+	objects_drop_cached();
 	commit_drain();
-	return pcache_lines_live() + pcache_victims_live() + owners_live() + spaces_live();
+	wrong = pcache_check();
+	wrong += left("address spaces", spaces_live());
+	if (objects_live() == 0)
+		wrong += left("lines in use", pcache_lines_live()) + left("victim entries in use", pcache_victims_live());
+	wrong += left("owners", owners_live());
+	if (owners_live() == 0)
+		wrong += left("lines out of the reserve", objects_live() == 0 ? pcache_reserve_out() : 0);
+	wrong += left("pages of commit", commit_held());
+	return wrong;
 }

@@ -94,6 +94,14 @@ static int add_object(struct space *s, const struct vma *tmpl)
 	return rc < 0 ? rc : 0;
 }
 
+int space_add(struct space *s, const struct vma *tmpl)
+{
+	if (tmpl->object == 0)
+		return space_add_anonymous(s, tmpl);
+	vma_file_get(tmpl->file);		/* the map's, from here */
+	return add_object(s, tmpl);
+}
+
 /* --- munmap --- */
 
 int space_unmap_locked(struct space *s, u64 start, u64 end)
@@ -178,8 +186,7 @@ static s64 mmap_locked(struct space *s, struct vma *v, u64 addr, u64 len, u32 fl
 	rc = commit_charge(s, pages);
 	if (rc < 0)
 		return rc;
-	vma_file_get(v->file);			/* the map's, from here */
-	rc = v->object == 0 ? space_add_anonymous(s, v) : add_object(s, v);
+	rc = space_add(s, v);
 	if (rc < 0) {
 		commit_return(s, pages);
 		return rc;

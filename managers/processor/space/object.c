@@ -343,3 +343,42 @@ int object_sync(struct object *o, bool disk)
 	rc = rpc_call(o->memory_node, RPC_memory_sync, &req, NULL, 0);
 	return rc < 0 ? rc : 0;
 }
+
+/* sync(): every file's dirty pages to M, and M's to the disk. */
+void space_sync_all(void)
+{
+	for (unsigned i = 0; i < NR_BUCKETS; i++) {
+		struct object *o = NULL, *next;
+
+		do {
+			bool seen = o == NULL;
+
+			next = NULL;
+			spin_lock(&objects_lock);
+			struct object *at;
+
+			list_for_each(at, &bucket[i].objects, hash_link) {
+				if (seen && at->fs != WIRE_FS_NONE && ref_get_not_zero(&at->refs)) {
+					next = at;
+					break;
+				}
+				seen |= at == o;
+			}
+			spin_unlock(&objects_lock);
+			if (o != NULL)
+				object_put(o);
+			o = next;
+			if (o != NULL)
+				(void)object_clean(o);
+		} while (o != NULL);
+	}
+	for (unsigned n = 1; n < FIT_MAX_NODES; n++) {
+		struct rpc_memory_sync_req req = { .object = le64_of(0), .disk = le32_of(1) };
+
+		if (fit_node_role(n) == ROLE_MEMORY && fit_node_up(n) && rpc_call(n, RPC_memory_sync, &req, NULL, 0) < 0)
+			pr_warn("sync: memory node %u refused", n);
+	}
+}
+
+/* Nothing is kept for objects that nobody has open. */
+void objects_drop_cached(void) { }

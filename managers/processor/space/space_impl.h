@@ -45,6 +45,11 @@ static inline bool space_closed(const struct space *s, u64 vpn)	/* pt_lock held 
 
 	return (va >= s->closed[0].start && va < s->closed[0].end) || (va >= s->closed[1].start && va < s->closed[1].end);
 }
+/* The number by which M knows the page: the new one as soon as an mremap is queued. pt_lock held */
+static inline u64 space_wire_vpn(const struct space *s, u64 vpn)
+{
+	return vpn >= s->moved.start && vpn < s->moved.end ? vpn + s->moved.delta : vpn;
+}
 bool space_flush_held(struct space *s, u64 vpn);	/* set lock held */
 void space_close(struct space *s, unsigned slot, u64 start, u64 end);
 void space_open(struct space *s, unsigned slot);
@@ -85,6 +90,7 @@ void object_zap(struct object *o, u64 first, u64 last);	/* object.c: lines, entr
 
 /* --- map.c, map_lock held --- */
 int space_add_anonymous(struct space *s, const struct vma *tmpl);	/* to the replica and to M, without waiting */
+int space_add(struct space *s, const struct vma *tmpl);	/* the same, or an object's with M's consent; takes a reference of file */
 int space_unmap_locked(struct space *s, u64 start, u64 end);
 
 /* --- commit.c --- */

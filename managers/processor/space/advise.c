@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* madvise, msync, mincore, mlock. */
+#include "managers/processor/space/space_impl.h"
+
+#include "arch/x86/regs.h"
+#include "arch/x86/uaccess.h"
+#include "managers/processor/space/abi.h"
+#include "managers/protocol/memory_ops.h"
+
+static bool range_mapped(struct space *s, u64 start, u64 end)
+{
+	for (struct vma *v = vma_find(&s->map, start); v != NULL && v->start <= start; v = vma_next(v)) {
+		start = v->end;
+		if (start >= end)
+			return true;
+	}
+	return false;
+}
+
+/* --- madvise --- */
+
+/* Private pages are forgotten, here and on M: they read as zeros, or as the file's, from now on. */
+static int dontneed_locked(struct space *s, u64 start, u64 end)
+{
+	struct change *c = change_alloc();
+	struct rpc_memory_zap_req *q;
+
+	if (c == NULL)
+		return -ENOMEM;
+	space_close(s, 0, start, end);
+	space_bump(s);
+	space_zap(s, start, end);
+	q = (void *)&c->req;
+	q->start = le64_of(start);
+	q->len = le64_of(end - start);
+	change_send(s, c, RPC_memory_zap);
+	space_open(s, 0);
+	return 0;
+}
+
+static int flags_locked(struct space *s, u64 start, u64 end, u32 set, u32 clear)
+{
+	int rc;
+
+	spin_lock(&s->vma_lock);
+	rc = vma_map_flags(&s->map, start, end, set, clear);
+	spin_unlock(&s->vma_lock);
+	return rc;
+}
+
+static int advise_locked(struct space *s, u64 start, u64 end, int advice)
+{
+	switch (advice) {
+	case ABI_MADV_DONTNEED:
+	case ABI_MADV_FREE:
+		for (struct vma *v = vma_find_from(&s->map, start); v != NULL && v->start < end; v = vma_next(v))
+			if ((v->flags & VMA_LOCKED) || (advice == ABI_MADV_FREE && v->object != 0))
+				return -EINVAL;
+		return dontneed_locked(s, start, end);
+	case ABI_MADV_NORMAL:
+		return flags_locked(s, start, end, 0, VMA_SEQUENTIAL | VMA_RANDOM);
+	case ABI_MADV_SEQUENTIAL:
+		return flags_locked(s, start, end, VMA_SEQUENTIAL, VMA_RANDOM);
+	case ABI_MADV_RANDOM:
+		return flags_locked(s, start, end, VMA_RANDOM, VMA_SEQUENTIAL);
+	case ABI_MADV_DONTFORK:
+		return flags_locked(s, start, end, VMA_DONTFORK, 0);
+	case ABI_MADV_DOFORK:
+		return flags_locked(s, start, end, 0, VMA_DONTFORK);
+	case ABI_MADV_WIPEONFORK:
+		for (struct vma *v = vma_find_from(&s->map, start); v != NULL && v->start < end; v = vma_next(v))
+			if (v->object != 0)
+				return -EINVAL;
+		return flags_locked(s, start, end, VMA_WIPEONFORK, 0);
+	case ABI_MADV_KEEPONFORK:
+		return flags_locked(s, start, end, 0, VMA_WIPEONFORK);
+	default:
+		return 0;	/* hints that may be ignored */
+	}
+}
+
+static bool known_advice(int advice)
+{
+	return (advice >= ABI_MADV_NORMAL && advice <= ABI_MADV_DONTNEED) || advice == ABI_MADV_FREE ||
+	       (advice >= ABI_MADV_DONTFORK && advice <= ABI_MADV_POPULATE_WRITE);
+}
+
+static s64 populate(struct space *s, u64 start, u64 end, bool write)
+{
+	for (u64 va = start; va < end; va += PAGE_SIZE) {
+		int rc = space_fault(s, va, write ? FAULT_WRITE : 0);
+
+		if (rc < 0)
+			return rc == -EFAULT ? -ENOMEM : rc == -EACCES ? -EINVAL : rc == -ENXIO ? -EFAULT : rc;
+	}
+	return 0;
+}
+
+s64 space_madvise(struct space *s, u64 addr, u64 len, int advice)
+{
+	u64 end;
+	bool hole;
+	s64 rc;
+
+	if (!known_advice(advice) || !page_aligned(addr))
+		return -EINVAL;
+	if (len == 0)
+		return 0;
+	len = page_up(len);
+	if (len == 0 || addr >= USER_END || len > USER_END - addr)
+		return len == 0 ? -EINVAL : -ENOMEM;
+	end = addr + len;
+	if (advice == ABI_MADV_POPULATE_READ || advice == ABI_MADV_POPULATE_WRITE)
+		return populate(s, addr, end, advice == ABI_MADV_POPULATE_WRITE);
+	rc = mutex_lock_killable(&s->map_lock);
+	if (rc < 0)
+		return rc;
+	hole = !range_mapped(s, addr, end);	/* what is mapped is advised all the same */
+	rc = advise_locked(s, addr, end, advice);
+	mutex_unlock(&s->map_lock);
+	vma_files_reap();
+	return rc == 0 && hole ? -ENOMEM : rc;
+}
+
+/* --- msync --- */
+
+s64 space_msync(struct space *s, u64 addr, u64 len, int flags)
+{
+	u64 at = addr, end;
+	bool hole = false;
+	int rc = 0, one;
+
+	if (!page_aligned(addr) || (flags & ~(ABI_MS_ASYNC | ABI_MS_INVALIDATE | ABI_MS_SYNC)) != 0 ||
+	    ((flags & ABI_MS_ASYNC) && (flags & ABI_MS_SYNC)))
+		return -EINVAL;
+	len = page_up(len);
+	if (addr >= USER_END || len > USER_END - addr)
+		return -ENOMEM;
+	end = addr + len;
+	while (at < end) {
+		struct object *o = NULL;
+		struct vma *v;
+
+		spin_lock(&s->vma_lock);
+		v = vma_find_from(&s->map, at);
+		if (v == NULL || v->start > at)
+			hole = true;
+		if (v != NULL && v->start < end && v->object != 0 && (v->flags & VMA_SHARED) && v->file != NULL) {
+			o = ((struct vma_file *)v->file)->object;
+			object_get(o);
+		}
+		at = v == NULL ? end : v->end;
+		spin_unlock(&s->vma_lock);
+		if (o == NULL)
+			continue;
+		one = flags & ABI_MS_SYNC ? object_sync(o, true) : 0;
+		object_put(o);
+		if (rc == 0)
+			rc = one;
+	}
+	return rc < 0 ? rc : hole ? -ENOMEM : 0;
+}
+
+/* --- mincore, mlock --- */
+
+static u8 resident(struct space *s, u64 va)
+{
+	pte_t *slot, v;
+
+	spin_lock(&s->pt_lock);
+	slot = pte_slot(&s->pgd, va, false);
+	v = slot == NULL ? 0 : pte_read(slot);
+	spin_unlock(&s->pt_lock);
+	return pte_present(v);
+}
+
+s64 space_mincore(struct space *s, u64 addr, u64 len, u64 vec)
+{
+	u8 buf[256];
+	u64 end;
+
+	if (!page_aligned(addr))
+		return -EINVAL;
+	len = page_up(len);
+	if (addr >= USER_END || len > USER_END - addr)
+		return -ENOMEM;
+	end = addr + len;
+	mutex_lock(&s->map_lock);
+	if (len != 0 && !range_mapped(s, addr, end)) {
+		mutex_unlock(&s->map_lock);
+		return -ENOMEM;
+	}
+	mutex_unlock(&s->map_lock);
+	while (addr < end) {
+		u64 n = MIN((end - addr) >> PAGE_SHIFT, sizeof(buf));
+
+		for (u64 i = 0; i < n; i++)
+			buf[i] = resident(s, addr + i * PAGE_SIZE);
+		if (copy_to_user(vec, buf, n) < 0)
+			return -EFAULT;
+		vec += n;
+		addr += n * PAGE_SIZE;
+	}
+	return 0;
+}
+
+/* Memory here is a cache: what is locked is brought in once, and the program is told that all is well. */
+s64 space_mlock(struct space *s, u64 addr, u64 len, bool lock)
+{
+	u64 end;
+	bool mapped;
+
+	len = page_up(len + (addr & (PAGE_SIZE - 1)));
+	addr = page_down(addr);
+	if (len == 0)
+		return 0;
+	if (addr >= USER_END || len > USER_END - addr)
+		return -ENOMEM;
+	end = addr + len;
+	mutex_lock(&s->map_lock);
+	mapped = range_mapped(s, addr, end);
+	mutex_unlock(&s->map_lock);
+	if (!mapped)
+		return -ENOMEM;
+	for (u64 va = addr; lock && va < end; va += PAGE_SIZE)
+		if (space_fault(s, va, 0) < 0)
+			break;
+	return 0;
+}
