@@ -80,8 +80,12 @@ int conn_post_recv(struct fit_conn *c, struct recv_buf *r)
 static void completion(struct fit_conn *c, const struct roce_wc *wc)
 {
 	if (wc->status != WC_SUCCESS) {
-		/* its buffers are accounted for at the burial */
-		conn_fail(c, roce_wc_status_name(wc->status));
+		/*
+		 * Its buffers are accounted for at the burial. A flushed request only follows from what broke the QP: that is
+		 * told by the QP's event, or by the farewell of the peer.
+		 */
+		if (wc->status != WC_WR_FLUSH_ERR)
+			conn_fail(c, roce_wc_status_name(wc->status));
 		return;
 	}
 	switch (wc->opcode) {
