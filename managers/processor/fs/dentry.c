@@ -338,5 +338,7 @@ int fs_init(void)
 		pr_err("fs: no storage node has a volume for /");
 		rc = -ENODEV;
 	}
-	return rc < 0 ? rc : synthfs_init();
+	if (rc == 0)
+		rc = synthfs_init();
+	return rc < 0 ? rc : tmpfs_init();
 }

@@ -130,6 +130,8 @@ u32 file_access(const struct file *f);	/* MAY_READ | MAY_WRITE by its open mode 
 extern const struct file_ops regular_ops, directory_ops;
 struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode);
 int synthfs_init(void);			/* builds /proc, /sys, /dev */
+int tmpfs_init(void);			/* /dev/shm and /tmp */
+int memfd_open(const char *name, struct file **out);
 int device_open(u32 rdev, struct file *f);	/* a character device: sets f->ops, or -ENXIO */
 int pipe_create(struct file **r, struct file **w, u32 flags);
 int fifo_open(struct inode *i, struct file *f);	/* a fifo of any file system; waits for the other end */

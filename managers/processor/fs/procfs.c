@@ -77,7 +77,7 @@ static void show_version(struct text *t, u32 pid)
 
 static void show_filesystems(struct text *t, u32 pid)
 {
-	text_printf(t, "nodev\tproc\nnodev\tsysfs\nnodev\tdevtmpfs\n\text4\n");
+	text_printf(t, "nodev\tproc\nnodev\tsysfs\nnodev\tdevtmpfs\nnodev\ttmpfs\n\text4\n");
 }
 
 static void show_cmdline_kernel(struct text *t, u32 pid)

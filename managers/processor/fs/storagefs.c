@@ -361,7 +361,7 @@ static s64 regular_write(struct file *f, const void *buf, size_t len, u64 *pos)
 	s64 n = object_write(f->object, &at, buf, len, append);
 
 	if (n > 0)
-		*pos = at + n;
+		*pos = at;		/* moved on by object_write(), which alone knows where an append went */
 	return n;
 }
 

@@ -247,8 +247,5 @@ int line_make_room(struct pcache_set *set, bool killable)
 		return victim_wait_free(killable);
 	if (token_mine())
 		evict_trim_all();	/* the reserve is out to sets that a former holder used */
-	if (killable)
-		return set_wait_for(set, seen, token_mine() ? 10 * NSEC_PER_MSEC : 0);
-	set_wait_plain(set, seen);
-	return -EAGAIN;
+	return set_wait_for(set, seen, killable, token_held() ? 10 * NSEC_PER_MSEC : 0);	/* the set is not told of its end */
 }

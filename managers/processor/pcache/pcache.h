@@ -190,7 +190,7 @@ struct pcache_victim *set_victim_object(struct pcache_set *set, struct page_id i
 void set_changed(struct pcache_set *set);		/* set lock held: waiters look again */
 /* Sleep until the set changed since `seen` (events, read under its lock). -EAGAIN, or -EINTR on a fatal signal. */
 int set_wait(struct pcache_set *set, u32 seen);
-int set_wait_for(struct pcache_set *set, u32 seen, u64 ns);	/* the same, not longer than ns; 0: no limit */
+int set_wait_for(struct pcache_set *set, u32 seen, bool killable, u64 ns);	/* the same, not longer than ns; 0: no limit */
 void set_wait_plain(struct pcache_set *set, u32 seen);
 
 /* --- frame.c: frames, the set's free lines and the reserve --- */
@@ -294,6 +294,7 @@ int sweep_start(void);
 /* --- token.c --- */
 void token_fault(void);			/* a fault begins in the calling thread */
 bool token_mine(void);
+bool token_held(void);			/* by any thread */
 void token_keep(struct pcache_line *line);	/* the fault's line; set lock held */
 void token_fault_done(void);
 void pcache_token_release(void);	/* the calling thread gives it up: signal, stop, wait, exit */

@@ -116,10 +116,10 @@ int set_wait(struct pcache_set *set, u32 seen)
 	return waitq_wait_killable(&set->wait, READ_ONCE(set->events) != seen) == 0 ? -EAGAIN : -EINTR;
 }
 
-int set_wait_for(struct pcache_set *set, u32 seen, u64 ns)
+int set_wait_for(struct pcache_set *set, u32 seen, bool killable, u64 ns)
 {
 	u64 deadline = ns == 0 ? 0 : time_mono_ns() + ns;
-	int rc = waitq_wait_how(&set->wait, READ_ONCE(set->events) != seen, WAIT_KILLABLE, deadline);
+	int rc = waitq_wait_how(&set->wait, READ_ONCE(set->events) != seen, killable ? WAIT_KILLABLE : WAIT_PLAIN, deadline);
 
 	return rc == -EINTR ? -EINTR : -EAGAIN;
 }

@@ -38,6 +38,11 @@ bool token_mine(void)
 	return READ_ONCE(holder) == thread_current();
 }
 
+bool token_held(void)
+{
+	return READ_ONCE(holder) != NULL;
+}
+
 /* The calling thread's place, or one that was not used for long. */
 static struct site *site_of(struct thread *t, u64 now)
 {
@@ -65,7 +70,8 @@ static bool untrimmed;				/* [a] */
 static void trim(void)
 {
 	WRITE_ONCE(untrimmed, false);
-	evict_trim_all();
+	if (pcache_reserve_out() != 0)
+		evict_trim_all();
 }
 
 static void release_locked(void)

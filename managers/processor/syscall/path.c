@@ -137,6 +137,26 @@ s64 sys_openat2(u64 dirfd, u64 path, u64 how, u64 size, u64 a4, u64 a5)
 	return sys_openat(dirfd, path, h.flags, h.mode, 0, 0);
 }
 
+s64 sys_memfd_create(u64 name_user, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	char name[250];
+	struct file *f;
+	s64 rc;
+
+	if (flags & ~1ULL)			/* seals and huge pages are not there */
+		return -EINVAL;
+	rc = strncpy_from_user(name, name_user, sizeof(name));
+	if (rc < 0)
+		return rc == -ENAMETOOLONG ? -EINVAL : rc;
+	rc = memfd_open(name, &f);
+	if (rc < 0)
+		return rc;
+	rc = fd_install(f, flags & 1);
+	if (rc < 0)
+		file_put(f);
+	return rc;
+}
+
 /* --- stat --- */
 
 static int put_stat(u64 user, const struct attr *a)

@@ -34,8 +34,8 @@
 	X(264, renameat) X(265, linkat) X(266, symlinkat) X(267, readlinkat) X(268, fchmodat) X(269, faccessat)   \
 	X(270, pselect6) X(271, ppoll) X(273, set_robust_list) X(274, get_robust_list) X(280, utimensat)          \
 	X(292, dup3) X(293, pipe2) X(295, preadv) X(296, pwritev) X(297, rt_tgsigqueueinfo) X(302, prlimit64)     \
-	X(309, getcpu) X(316, renameat2) X(318, getrandom) X(332, statx) X(435, clone3) X(436, close_range)       \
-	X(437, openat2) X(439, faccessat2)
+	X(309, getcpu) X(316, renameat2) X(318, getrandom) X(319, memfd_create) X(332, statx) X(435, clone3)      \
+	X(436, close_range) X(437, openat2) X(439, faccessat2)
 
 #define SYSCALLS_MISSING(X) \
 	X(29, shmget) X(30, shmat) X(31, shmctl) X(40, sendfile) X(41, socket) X(42, connect) X(43, accept)       \
@@ -68,15 +68,15 @@
 	X(300, fanotify_init) X(301, fanotify_mark) X(303, name_to_handle_at) X(304, open_by_handle_at)           \
 	X(305, clock_adjtime) X(306, syncfs) X(307, sendmmsg) X(308, setns) X(310, process_vm_readv)              \
 	X(311, process_vm_writev) X(312, kcmp) X(313, finit_module) X(314, sched_setattr) X(315, sched_getattr)   \
-	X(317, seccomp) X(319, memfd_create) X(320, kexec_file_load) X(321, bpf) X(322, execveat)                 \
-	X(323, userfaultfd) X(324, membarrier) X(325, mlock2) X(326, copy_file_range) X(327, preadv2)             \
-	X(328, pwritev2) X(329, pkey_mprotect) X(330, pkey_alloc) X(331, pkey_free) X(333, io_pgetevents)         \
-	X(334, rseq) X(424, pidfd_send_signal) X(425, io_uring_setup) X(426, io_uring_enter)                      \
-	X(427, io_uring_register) X(428, open_tree) X(429, move_mount) X(430, fsopen) X(431, fsconfig)            \
-	X(432, fsmount) X(433, fspick) X(434, pidfd_open) X(438, pidfd_getfd) X(440, process_madvise)             \
-	X(441, epoll_pwait2) X(442, mount_setattr) X(443, quotactl_fd) X(444, landlock_create_ruleset)            \
-	X(445, landlock_add_rule) X(446, landlock_restrict_self) X(447, memfd_secret) X(448, process_mrelease)    \
-	X(449, futex_waitv) X(450, set_mempolicy_home_node)
+	X(317, seccomp) X(320, kexec_file_load) X(321, bpf) X(322, execveat) X(323, userfaultfd)                  \
+	X(324, membarrier) X(325, mlock2) X(326, copy_file_range) X(327, preadv2) X(328, pwritev2)                \
+	X(329, pkey_mprotect) X(330, pkey_alloc) X(331, pkey_free) X(333, io_pgetevents) X(334, rseq)             \
+	X(424, pidfd_send_signal) X(425, io_uring_setup) X(426, io_uring_enter) X(427, io_uring_register)         \
+	X(428, open_tree) X(429, move_mount) X(430, fsopen) X(431, fsconfig) X(432, fsmount) X(433, fspick)       \
+	X(434, pidfd_open) X(438, pidfd_getfd) X(440, process_madvise) X(441, epoll_pwait2)                       \
+	X(442, mount_setattr) X(443, quotactl_fd) X(444, landlock_create_ruleset) X(445, landlock_add_rule)       \
+	X(446, landlock_restrict_self) X(447, memfd_secret) X(448, process_mrelease) X(449, futex_waitv)          \
+	X(450, set_mempolicy_home_node)
 
 #define NR_SYSCALLS 512
 
