@@ -5,6 +5,7 @@
 
 #include "kernel/mutex.h"
 #include "lib/base/atomic.h"
+#include "lib/base/list.h"
 
 struct object;
 struct inode;
@@ -33,6 +34,7 @@ struct file {
 	struct mutex pos_lock;
 	u64 pos;			/* [pos_lock] */
 	void *private;			/* the kind's own */
+	struct list epolls;		/* fs/epoll.c: the items that watch it */
 	struct dentry *dentry;		/* [I] with a reference: its name, for /proc and *at(); may be NULL */
 };
 

@@ -3,6 +3,7 @@
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "managers/processor/fs/dentry.h"
+#include "managers/processor/fs/epoll.h"
 #include "managers/processor/process/process.h"
 #include "mm/slab.h"
 
@@ -13,6 +14,7 @@ struct file *file_alloc(const struct file_ops *ops, u32 flags)
 	if (f == NULL)
 		return NULL;
 	ref_init(&f->refs, 1);
+	list_init(&f->epolls);
 	f->ops = ops;
 	f->flags = flags;
 	mutex_init(&f->pos_lock, "file position", RANK_FILE);
@@ -28,6 +30,8 @@ void file_put(struct file *f)
 {
 	if (!ref_put(&f->refs))
 		return;
+	if (!list_empty(&f->epolls))
+		epoll_file_gone(f);
 	if (f->ops != NULL && f->ops->release != NULL)
 		f->ops->release(f);
 	if (f->object != NULL)

@@ -27,15 +27,18 @@
 	X(162, sync) X(186, gettid) X(188, setxattr) X(189, lsetxattr) X(190, fsetxattr) X(191, getxattr)         \
 	X(192, lgetxattr) X(193, fgetxattr) X(194, listxattr) X(195, llistxattr) X(196, flistxattr)               \
 	X(197, removexattr) X(198, lremovexattr) X(199, fremovexattr) X(200, tkill) X(201, time) X(202, futex)    \
-	X(203, sched_setaffinity) X(204, sched_getaffinity) X(217, getdents64) X(218, set_tid_address)            \
-	X(219, restart_syscall) X(221, fadvise64) X(228, clock_gettime) X(229, clock_getres)                      \
-	X(230, clock_nanosleep) X(231, exit_group) X(234, tgkill) X(235, utimes) X(247, waitid) X(257, openat)    \
-	X(258, mkdirat) X(259, mknodat) X(260, fchownat) X(261, futimesat) X(262, newfstatat) X(263, unlinkat)    \
-	X(264, renameat) X(265, linkat) X(266, symlinkat) X(267, readlinkat) X(268, fchmodat) X(269, faccessat)   \
-	X(270, pselect6) X(271, ppoll) X(273, set_robust_list) X(274, get_robust_list) X(280, utimensat)          \
-	X(292, dup3) X(293, pipe2) X(295, preadv) X(296, pwritev) X(297, rt_tgsigqueueinfo) X(302, prlimit64)     \
-	X(309, getcpu) X(316, renameat2) X(318, getrandom) X(319, memfd_create) X(332, statx) X(435, clone3)      \
-	X(436, close_range) X(437, openat2) X(439, faccessat2)
+	X(203, sched_setaffinity) X(204, sched_getaffinity) X(213, epoll_create) X(217, getdents64)               \
+	X(218, set_tid_address) X(219, restart_syscall) X(221, fadvise64) X(228, clock_gettime)                   \
+	X(229, clock_getres) X(230, clock_nanosleep) X(231, exit_group) X(232, epoll_wait) X(233, epoll_ctl)      \
+	X(234, tgkill) X(235, utimes) X(247, waitid) X(257, openat) X(258, mkdirat) X(259, mknodat)               \
+	X(260, fchownat) X(261, futimesat) X(262, newfstatat) X(263, unlinkat) X(264, renameat) X(265, linkat)    \
+	X(266, symlinkat) X(267, readlinkat) X(268, fchmodat) X(269, faccessat) X(270, pselect6) X(271, ppoll)    \
+	X(273, set_robust_list) X(274, get_robust_list) X(280, utimensat) X(281, epoll_pwait)                     \
+	X(283, timerfd_create) X(284, eventfd) X(286, timerfd_settime) X(287, timerfd_gettime) X(290, eventfd2)   \
+	X(291, epoll_create1) X(292, dup3) X(293, pipe2) X(295, preadv) X(296, pwritev)                           \
+	X(297, rt_tgsigqueueinfo) X(302, prlimit64) X(309, getcpu) X(316, renameat2) X(318, getrandom)            \
+	X(319, memfd_create) X(332, statx) X(435, clone3) X(436, close_range) X(437, openat2)                     \
+	X(439, faccessat2) X(441, epoll_pwait2)
 
 #define SYSCALLS_MISSING(X) \
 	X(29, shmget) X(30, shmat) X(31, shmctl) X(40, sendfile) X(41, socket) X(42, connect) X(43, accept)       \
@@ -53,18 +56,16 @@
 	X(176, delete_module) X(177, get_kernel_syms) X(178, query_module) X(179, quotactl) X(180, nfsservctl)    \
 	X(181, getpmsg) X(182, putpmsg) X(183, afs_syscall) X(184, tuxcall) X(185, security) X(187, readahead)    \
 	X(205, set_thread_area) X(206, io_setup) X(207, io_destroy) X(208, io_getevents) X(209, io_submit)        \
-	X(210, io_cancel) X(211, get_thread_area) X(212, lookup_dcookie) X(213, epoll_create)                     \
-	X(214, epoll_ctl_old) X(215, epoll_wait_old) X(216, remap_file_pages) X(220, semtimedop)                  \
-	X(222, timer_create) X(223, timer_settime) X(224, timer_gettime) X(225, timer_getoverrun)                 \
-	X(226, timer_delete) X(227, clock_settime) X(232, epoll_wait) X(233, epoll_ctl) X(236, vserver)           \
-	X(237, mbind) X(238, set_mempolicy) X(239, get_mempolicy) X(240, mq_open) X(241, mq_unlink)               \
-	X(242, mq_timedsend) X(243, mq_timedreceive) X(244, mq_notify) X(245, mq_getsetattr) X(246, kexec_load)   \
-	X(248, add_key) X(249, request_key) X(250, keyctl) X(251, ioprio_set) X(252, ioprio_get)                  \
-	X(253, inotify_init) X(254, inotify_add_watch) X(255, inotify_rm_watch) X(256, migrate_pages)             \
-	X(272, unshare) X(275, splice) X(276, tee) X(277, sync_file_range) X(278, vmsplice) X(279, move_pages)    \
-	X(281, epoll_pwait) X(282, signalfd) X(283, timerfd_create) X(284, eventfd) X(285, fallocate)             \
-	X(286, timerfd_settime) X(287, timerfd_gettime) X(288, accept4) X(289, signalfd4) X(290, eventfd2)        \
-	X(291, epoll_create1) X(294, inotify_init1) X(298, perf_event_open) X(299, recvmmsg)                      \
+	X(210, io_cancel) X(211, get_thread_area) X(212, lookup_dcookie) X(214, epoll_ctl_old)                    \
+	X(215, epoll_wait_old) X(216, remap_file_pages) X(220, semtimedop) X(222, timer_create)                   \
+	X(223, timer_settime) X(224, timer_gettime) X(225, timer_getoverrun) X(226, timer_delete)                 \
+	X(227, clock_settime) X(236, vserver) X(237, mbind) X(238, set_mempolicy) X(239, get_mempolicy)           \
+	X(240, mq_open) X(241, mq_unlink) X(242, mq_timedsend) X(243, mq_timedreceive) X(244, mq_notify)          \
+	X(245, mq_getsetattr) X(246, kexec_load) X(248, add_key) X(249, request_key) X(250, keyctl)               \
+	X(251, ioprio_set) X(252, ioprio_get) X(253, inotify_init) X(254, inotify_add_watch)                      \
+	X(255, inotify_rm_watch) X(256, migrate_pages) X(272, unshare) X(275, splice) X(276, tee)                 \
+	X(277, sync_file_range) X(278, vmsplice) X(279, move_pages) X(282, signalfd) X(285, fallocate)            \
+	X(288, accept4) X(289, signalfd4) X(294, inotify_init1) X(298, perf_event_open) X(299, recvmmsg)          \
 	X(300, fanotify_init) X(301, fanotify_mark) X(303, name_to_handle_at) X(304, open_by_handle_at)           \
 	X(305, clock_adjtime) X(306, syncfs) X(307, sendmmsg) X(308, setns) X(310, process_vm_readv)              \
 	X(311, process_vm_writev) X(312, kcmp) X(313, finit_module) X(314, sched_setattr) X(315, sched_getattr)   \
@@ -73,8 +74,8 @@
 	X(329, pkey_mprotect) X(330, pkey_alloc) X(331, pkey_free) X(333, io_pgetevents) X(334, rseq)             \
 	X(424, pidfd_send_signal) X(425, io_uring_setup) X(426, io_uring_enter) X(427, io_uring_register)         \
 	X(428, open_tree) X(429, move_mount) X(430, fsopen) X(431, fsconfig) X(432, fsmount) X(433, fspick)       \
-	X(434, pidfd_open) X(438, pidfd_getfd) X(440, process_madvise) X(441, epoll_pwait2)                       \
-	X(442, mount_setattr) X(443, quotactl_fd) X(444, landlock_create_ruleset) X(445, landlock_add_rule)       \
+	X(434, pidfd_open) X(438, pidfd_getfd) X(440, process_madvise) X(442, mount_setattr)                      \
+	X(443, quotactl_fd) X(444, landlock_create_ruleset) X(445, landlock_add_rule)                             \
 	X(446, landlock_restrict_self) X(447, memfd_secret) X(448, process_mrelease) X(449, futex_waitv)          \
 	X(450, set_mempolicy_home_node)
 

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Files without a name that are made by a call of their own: eventfd, timerfd, epoll. */
+#ifndef MANAGERS_PROCESSOR_ANON_H
+#define MANAGERS_PROCESSOR_ANON_H
+
+#include "managers/processor/fs/fs.h"
+
+struct file *anon_file(const struct file_ops *ops, void *private, u32 flags);	/* NULL: no memory; private stays the caller's */
+s64 anon_install(struct file *f, bool cloexec);		/* a descriptor, or why not (f is put then) */
+
+#endif
