@@ -2,6 +2,7 @@
 /* What the kernel core itself accounts for; the roles register theirs beside it. */
 #include "kernel/counter.h"
 #include "kernel/thread.h"
+#include "mm/frame.h"
 #include "mm/slab.h"
 #include "mm/vmalloc.h"
 
@@ -15,8 +16,13 @@ static u64 nr_threads(void)
 	return n;
 }
 
+static u64 total_frames(void) { return frames_total(); }
+static u64 free_frames(void) { return frames_free_count(); }
+
 void acct_init(void)
 {
+	acct_register("total_frames", total_frames);
+	acct_register("free_frames", free_frames);
 	acct_register("threads", nr_threads);
 	acct_register("vmalloc_pages", vmalloc_pages);
 	acct_register("kmalloc_large_frames", kmalloc_large_frames);

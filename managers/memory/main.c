@@ -41,13 +41,8 @@ static void write_all_back(void)
 		pr_err("memory: data is lost: it could not be written to storage: %s", errno_name(rc));
 }
 
-static u64 total_frames(void) { return frames_total(); }
-static u64 free_frames(void) { return frames_free_count(); }
-
 static void accounts_init(void)
 {
-	acct_register("total_frames", total_frames);
-	acct_register("free_frames", free_frames);
 	acct_register("spaces", spaces_live);
 	acct_register("vmas", spaces_vmas);
 	acct_register("objects", objects_active);

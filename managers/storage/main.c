@@ -36,13 +36,8 @@ static void ready_thread(void *arg)
 	thread_exit();
 }
 
-static u64 total_frames(void) { return frames_total(); }
-static u64 free_frames(void) { return frames_free_count(); }
-
 static void accounts_init(void)
 {
-	acct_register("total_frames", total_frames);
-	acct_register("free_frames", free_frames);
 	acct_register("holds", volumes_nr_holds);
 }
 

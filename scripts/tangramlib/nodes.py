@@ -32,10 +32,10 @@ def parameters(config, role):
     """The kernel parameters of a node, in order: [(name, value)]."""
     own = NODE_ID[role]
     out = [("fit.node", str(own)), ("fit.ip", "%s/24" % node_ip(own)),
-           ("fit.peers", ",".join("%d:%s" % (n, node_ip(n)) for n in NODE_ID.values() if n != own)),
-           ("hostname", config.hostname)]
+           ("fit.peers", ",".join("%d:%s" % (n, node_ip(n)) for n in NODE_ID.values() if n != own))]
     if role == "processor":
-        out += [("pcache.size", format_size(config.pcache)), ("pcache.ways", str(config.ways)),
+        out += [("hostname", config.hostname),
+                ("pcache.size", format_size(config.pcache)), ("pcache.ways", str(config.ways)),
                 ("pcache.victim", str(config.victim)), ("pcache.policy", config.policy)]
     if role == "storage":
         mounts = ["vda:/:rw"]
