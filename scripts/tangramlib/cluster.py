@@ -219,14 +219,14 @@ class Cluster:
 
     # Asking nodes
 
-    def ask(self, role, verb):
+    def ask(self, role, verb, seconds=ANSWER_SECONDS):
         """`counters` or `acct` of a node: {name: value}."""
         node = self.nodes[role]
         node.answers.pop("end " + verb, None)
         node.answers.pop("done " + verb, None)
         node.answers[verb] = {}
         node.control.send(verb)
-        self.wait(lambda: "end " + verb in node.answers or "done " + verb in node.answers, ANSWER_SECONDS,
+        self.wait(lambda: "end " + verb in node.answers or "done " + verb in node.answers, seconds,
                   "the %s node does not answer '%s'" % (role, verb))
         return dict(node.answers[verb])
 

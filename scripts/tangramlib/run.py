@@ -124,6 +124,7 @@ class Run:
         except TimedOut:
             ignore_signals()
             self._fail("timeout: not done after %g s" % self.config.timeout)
+            self._look_at_it()
             self._end_softly()
             return TIMEOUT_STATUS
         except Interrupted as error:
@@ -141,6 +142,16 @@ class Run:
         if self.program is not None:
             self.program.restore_tty()
         self.report.error(text)
+
+    def _look_at_it(self):
+        """Counters and accounting of a run that does not end, for whoever asks why; a node that does not answer has none."""
+        for role in nodes.ROLES if self.program is not None else ():
+            for what in ("counters", "acct"):
+                try:
+                    facts = self.cluster.ask(role, what, seconds=1)
+                    self.facts["nodes"][role]["accounting" if what == "acct" else what] = facts
+                except (TangramError, OSError):
+                    break
 
     def _end_softly(self):
         """So that --get and --disk have what was written; quick, for what is wrong may be anything."""
