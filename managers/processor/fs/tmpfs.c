@@ -35,7 +35,7 @@ struct tentry {				/* a name in a directory, with a reference to its file */
 	char name[];
 };
 
-static DEFINE_MUTEX(tmpfs_lock, RANK_INODE);
+static DEFINE_MUTEX(tmpfs_lock, RANK_MUTEX_LEAF);
 static atomic64_t next_ino = ATOMIC_INIT(1), nr_files = ATOMIC_INIT(0);
 static const struct inode_ops tmpfs_ops;
 static const struct file_ops tmpfs_dir_ops, tmpfs_file_ops;
