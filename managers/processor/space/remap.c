@@ -153,7 +153,7 @@ static void move_pages(struct space *s, u64 old, u64 len, u64 new)
 	struct pass p;
 
 	pass_init(&p, s);
-	p.delta = (new - old) >> PAGE_SHIFT;
+	p.delta = (new >> PAGE_SHIFT) - (old >> PAGE_SHIFT);	/* downwards too: modulo 2^64 */
 	p.absent = move_private;
 	p.empty = move_empty;
 	pass_run(&p, old, old + len);
@@ -178,7 +178,7 @@ static void set_moved(struct space *s, u64 start, u64 end, u64 delta)
 	spin_lock(&s->pt_lock);
 	s->moved.start = start >> PAGE_SHIFT;
 	s->moved.end = end >> PAGE_SHIFT;
-	s->moved.delta = delta >> PAGE_SHIFT;
+	s->moved.delta = delta;
 	spin_unlock(&s->pt_lock);
 }
 
@@ -231,7 +231,7 @@ static int move_locked(struct space *s, const struct remap *r, const struct vma 
 	space_protect_ptes(s, r->old, r->old + r->old_len, 0);	/* unmapped, waited for, nothing in flight */
 	space_settle(s, r->old, r->old + r->old_len);
 	fill_remap(c, r);
-	set_moved(s, r->old, r->old + r->old_len, r->new - r->old);
+	set_moved(s, r->old, r->old + r->old_len, (r->new >> PAGE_SHIFT) - (r->old >> PAGE_SHIFT));
 	change_send(s, c, RPC_memory_remap);
 	space_unhold(s, 0);
 	move_pages(s, r->old, r->old_len, r->new);
