@@ -15,6 +15,7 @@
 #define CACHE_SIZE	64
 #define CACHE_BATCH	32
 #define ORDER_INSIDE	0xff		/* of a free frame that heads no block */
+#define ORDER_FREE	0x80		/* with the order: of the head of a block in free_blocks; written under buddy_lock only */
 #define ORDER_CACHED	0xfe		/* of a free frame in a CPU's cache */
 #define POISON		0x6b6b6b6b6b6b6b6bULL
 
@@ -69,25 +70,28 @@ static void poison_check(struct frame *f, unsigned order)
 
 static void block_add(struct frame *f, unsigned order)
 {
-	f->order = order;
+	f->order = ORDER_FREE | order;
 	list_add_head(&free_blocks[order], &f->link);
 	nr_free += 1ULL << order;
 }
 
 static void block_del(struct frame *f)
 {
-	nr_free -= 1ULL << f->order;
+	nr_free -= 1ULL << (f->order & ~ORDER_FREE);
 	f->order = ORDER_INSIDE;
 	list_del(&f->link);
 }
 
-/* The block's other half one order up, if all of it is free as one block. */
+/*
+ * The block's other half one order up, if all of it is free as one block. Only the mark says so: use and order of a frame that is
+ * being handed out or taken back by another CPU change without the lock.
+ */
 static struct frame *free_buddy(struct frame *f, unsigned order)
 {
 	u64 nr = (first_nr + (u64)(f - frames)) ^ (1ULL << order);
 	struct frame *b = frame_of_phys(nr << PAGE_SHIFT);
 
-	return b != NULL && b->use == FRAME_FREE && b->order == order ? b : NULL;
+	return b != NULL && b->order == (ORDER_FREE | order) ? b : NULL;
 }
 
 static void block_free(struct frame *f, unsigned order)
@@ -244,7 +248,7 @@ struct frame *frames_alloc_boot(u64 nr_frames, enum frame_use use)
 	for (nr = ALIGN_UP(first_nr, step); nr + step <= end_nr && have < nr_frames; nr += step) {
 		struct frame *f = &frames[nr - first_nr];
 
-		if (f->use != FRAME_FREE || f->order != MAX_ORDER) {
+		if (f->order != (ORDER_FREE | MAX_ORDER)) {
 			have = 0;
 			continue;
 		}
