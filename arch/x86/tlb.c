@@ -86,11 +86,14 @@ static void evict_here(void *arg)
 
 void tlb_evict(struct pgd *pgd)
 {
-	u64 flags = irq_save();
+	u64 flags;
 
+	preempt_disable();		/* "here" and "the others" are said of one CPU */
+	flags = irq_save();
 	evict_here(pgd);
 	irq_restore(flags);
 	smp_call_mask(__atomic_load_n(&pgd->cpu_mask[0], __ATOMIC_SEQ_CST), evict_here, pgd);
+	preempt_enable();
 	BUG_ON(__atomic_load_n(&pgd->cpu_mask[0], __ATOMIC_SEQ_CST) != 0);
 }
 
@@ -149,6 +152,7 @@ void tlb_batch_flush(struct tlb_batch *b)
 
 	if (b->nr == 0 && !b->all)
 		return;
+	might_sleep();			/* a CPU that spins for a lock of ours with interrupts off would never answer */
 	count(nr_tlb_shootdown);
 	preempt_disable();
 	flags = irq_save();
@@ -184,9 +188,12 @@ static void kernel_flush_here(void *arg)
 void tlb_flush_kernel(u64 va, u64 size)
 {
 	struct kernel_range range = { va, size };
-	u64 flags = irq_save();
+	u64 flags;
 
+	preempt_disable();		/* "here" and "the others" are said of one CPU */
+	flags = irq_save();
 	kernel_flush_here(&range);
 	irq_restore(flags);
 	smp_call_mask(smp_online_mask(), kernel_flush_here, &range);
+	preempt_enable();
 }
