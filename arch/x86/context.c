@@ -122,7 +122,8 @@ struct thread *arch_switch(struct thread *from, struct thread *to)
 	}
 	WRITE_ONCE(f->running, false);
 	WRITE_ONCE(t->cpu, cpu_id());
-	WRITE_ONCE(t->running, true);
+	/* A full barrier: who sets notify and does not see us running has set it before we look, see arch_set_notify(). */
+	__atomic_store_n(&t->running, true, __ATOMIC_SEQ_CST);
 	this_cpu(cpu_tss).rsp[0] = t->kernel_stack_top;
 	this_cpu(arch_current) = to;
 	return context_switch(&f->rsp, t->rsp, from);
