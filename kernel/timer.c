@@ -152,16 +152,22 @@ bool timer_cancel(struct timer *t)
 void timer_cancel_sync(struct timer *t)
 {
 	for (;;) {
-		bool running = false;
+		u64 flags;
+		struct timer_cpu *tc = lock_timer(t, &flags);
+		bool busy = tc->running == t;
 
-		(void)timer_cancel(t);
+		if (t->state == TIMER_PENDING)
+			timer_queue_del(&tc->queue, t);
+		t->state = TIMER_OFF;
+		spin_unlock_irqrestore(&tc->lock, flags);
+		/* started on this CPU while its fn ran on another */
 		for_each_cpu(cpu)
-			running |= load_acquire(&timer_cpus[cpu].running) == t;
-		if (!running)
+			busy |= load_acquire(&timer_cpus[cpu].running) == t;	/* pairs with the releases in timers_interrupt() */
+		/* its fn may have started it again before it ended: then it is pending, or was already run again */
+		if (!busy && !timer_pending(t))
 			break;
 		cpu_relax();
 	}
-	(void)timer_cancel(t);		/* its fn may have started it again */
 }
 
 bool timer_pending(const struct timer *t) { return READ_ONCE(t->state) == TIMER_PENDING; }
