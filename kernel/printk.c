@@ -152,11 +152,9 @@ static void log_main(void *arg)
 		}
 		waitq_wake_all(&drained);
 		__atomic_store_n(&self->state, THREAD_WAITING, __ATOMIC_SEQ_CST);
-		if (!ring_drained(&ring, __atomic_load_n(&ring.head, __ATOMIC_SEQ_CST))) {
-			/* a line came in between, or is being written: its writer asks for a wake-up once it is whole */
-			if (__atomic_load_n(&log_pending, __ATOMIC_SEQ_CST))
-				__atomic_store_n(&self->state, THREAD_RUNNING, __ATOMIC_SEQ_CST);
-		}
+		/* Its wake-up may have come and gone before the mark. One that is being written asks again once it is whole. */
+		if (ring_readable(&ring))
+			__atomic_store_n(&self->state, THREAD_RUNNING, __ATOMIC_SEQ_CST);
 		schedule();
 	}
 }

@@ -82,6 +82,15 @@ bool ring_read(struct ring *r, struct ring_slot *out)
 	}
 }
 
+bool ring_readable(struct ring *r)
+{
+	u64 head = __atomic_load_n(&r->head, __ATOMIC_SEQ_CST), n = r->tail;
+	struct ring_slot *s = &r->slot[n & (r->nr_slots - 1)];
+
+	return n != head && (head - n > r->nr_slots || __atomic_load_n(&s->state, __ATOMIC_SEQ_CST) > n * 2 + 1 ||
+			     load_acquire(&s->skipped) >= n + 1);
+}
+
 bool ring_drained(struct ring *r, u64 number)
 {
 	return __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE) >= number;

@@ -35,6 +35,8 @@ struct ring {
 u64 ring_write(struct ring *r, u64 time_ns, unsigned level, unsigned cpu, const char *text, size_t len);
 /* true: *out is the next slot, in order. false: nothing there, or the next is still being written. */
 bool ring_read(struct ring *r, struct ring_slot *out);
+/* Would ring_read() do anything? To be asked after going to sleep was announced: orders with a writer that then wakes. */
+bool ring_readable(struct ring *r);
 /* All that was written so far has been read (or lost). */
 bool ring_drained(struct ring *r, u64 number);
 

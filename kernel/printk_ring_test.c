@@ -29,7 +29,12 @@ static void one_by_one(void **state)
 
 	reset();
 	assert_false(ring_read(&r, &s));
+	assert_false(ring_readable(&r));
 	ring_write(&r, 5, 2, 1, "hello", 5);
+	assert_true(ring_readable(&r));
+	slots[0].state--;			/* as its writer leaves it while it is at it */
+	assert_false(ring_readable(&r) || ring_read(&r, &s));
+	slots[0].state++;
 	ring_write(&r, 6, 3, 0, "", 0);
 	assert_true(ring_read(&r, &s));
 	assert_true(s.len == 5 && s.time_ns == 5 && s.level == 2 && s.cpu == 1 && !s.more && memcmp(s.text, "hello", 5) == 0);
