@@ -5,7 +5,8 @@
  *
  * The run queue lock is held across arch_switch() and released by the next thread (switch_finish()). So whoever holds the lock of
  * t->cpu's queue sees t in one of three places: it is the queue's current thread, it is on the queue's lists, or it is off its
- * stack altogether. A thread that goes to sleep marks itself WAITING, looks at its condition once more and calls schedule(); a
+ * stack altogether. t->cpu changes only under the lock of the queue that it names so far: who holds that lock knows that t stays
+ * there, and a thread on its way between two queues is READY, on no list, and its mover's alone. A thread that goes to sleep marks itself WAITING, looks at its condition once more and calls schedule(); a
  * wake-up in between finds it current and only turns the mark back. Preemption in between leaves the mark and keeps the thread on
  * the lists.
  *
@@ -101,6 +102,13 @@ static int idle_claim(u64 mask, unsigned last)
 	return -1;
 }
 
+static bool may_run_on(const struct thread *t, unsigned cpu)
+{
+	u64 mask = t->affinity & ((1ULL << nr_cpus) - 1);
+
+	return mask == 0 || (mask >> cpu & 1);
+}
+
 static unsigned place(const struct thread *t)
 {
 	u64 mask = t->affinity & ((1ULL << nr_cpus) - 1);
@@ -116,25 +124,46 @@ static unsigned place(const struct thread *t)
 	return __builtin_ctzll(mask);
 }
 
-/* Put a thread that is on no list and no CPU on cpu's queue. Its state is READY already, so that nobody else does. */
-static void enqueue_on(struct thread *t, unsigned cpu)
+/* rq is t->cpu's queue, locked; t is READY, on no list and no CPU. */
+static void enqueue_locked(struct runq *rq, struct thread *t)
 {
-	struct runq *rq = &runqs[cpu];
-	u64 flags = spin_lock_irqsave(&rq->lock);
-	bool preempts;
+	unsigned cpu = t->cpu;
+	int idle;
 
-	t->cpu = cpu;
 	ready_add(rq, t, time_mono_ns());
-	preempts = rq->current == rq->idle || t->priority < rq->current->priority;
-	if (preempts) {
+	if (rq->current == rq->idle || t->priority < rq->current->priority) {
 		cpu_kick(cpu);
-	} else if (rq->nr_ready == 1) {		/* it was alone until now and has no slice */
+		return;
+	}
+	if (rq->nr_ready == 1) {		/* the running thread was alone until now and has no slice */
 		if (cpu == cpu_id())
 			timers_set_slice(time_mono_ns() + SLICE_NS);
 		else
 			smp_send_resched(cpu);	/* it will set one */
 	}
-	spin_unlock_irqrestore(&rq->lock, flags);
+	/* A CPU may have gone idle since place() looked: it looks for work after it said so, we look at that after the list. */
+	smp_mb();
+	idle = idle_claim(t->affinity & ((1ULL << nr_cpus) - 1) & ~(1ULL << cpu), cpu);
+	if (idle >= 0)
+		cpu_kick(idle);
+}
+
+/* Put a thread that is READY, on no list and no CPU on the queue that t->cpu names. */
+static void enqueue(struct thread *t)
+{
+	for (;;) {
+		struct runq *rq = &runqs[t->cpu];
+		u64 flags = spin_lock_irqsave(&rq->lock);
+		bool allowed = may_run_on(t, t->cpu);
+
+		if (allowed)
+			enqueue_locked(rq, t);
+		else				/* its affinity changed on the way */
+			t->cpu = place(t);
+		spin_unlock_irqrestore(&rq->lock, flags);
+		if (allowed)
+			return;
+	}
 }
 
 static struct runq *lock_runq_of(struct thread *t, u64 *flags)
@@ -153,56 +182,64 @@ void thread_wake(struct thread *t)
 {
 	struct runq *rq;
 	u64 flags;
-	bool move = false;
+	bool moving = false;
 
-	if (state_get(t) != THREAD_WAITING)	/* the waker made the condition true before: pairs with the sleeper's barrier */
+	smp_mb();		/* the condition before the state; pairs with the sleeper's barrier */
+	if (state_get(t) != THREAD_WAITING)
 		return;
+	preempt_disable();
 	rq = lock_runq_of(t, &flags);
 	if (state_get(t) == THREAD_WAITING) {
 		if (rq->current == t) {
 			state_set(t, THREAD_RUNNING);
 		} else {
 			state_set(t, THREAD_READY);
-			move = !list_linked(&t->run_link);
+			if (!list_linked(&t->run_link)) {
+				t->cpu = place(t);
+				moving = &runqs[t->cpu] != rq;
+				if (!moving)
+					enqueue_locked(rq, t);
+			}
 		}
 	}
 	spin_unlock_irqrestore(&rq->lock, flags);
-	if (move) {			/* READY and on no list: nobody else touches its place */
-		preempt_disable();
-		enqueue_on(t, place(t));
-		preempt_enable();
-	}
+	if (moving)
+		enqueue(t);
+	preempt_enable();
 }
 
 void sched_add_new(struct thread *t)
 {
 	preempt_disable();
 	t->cpu = cpu_id();
+	t->cpu = place(t);
 	state_set(t, THREAD_READY);
-	enqueue_on(t, place(t));
+	enqueue(t);
 	preempt_enable();
 }
 
 void thread_set_affinity(struct thread *t, u64 mask)
 {
+	struct runq *rq;
 	u64 flags;
-	struct runq *rq = lock_runq_of(t, &flags);
-	unsigned cpu = t->cpu;
-	bool move = false;
+	bool moving = false;
 
+	preempt_disable();
+	rq = lock_runq_of(t, &flags);
 	t->affinity = mask;
-	if (!(mask >> cpu & 1) && list_linked(&t->run_link) && state_get(t) == THREAD_READY) {
-		ready_del(rq, t);
-		move = true;
-	} else if (!(mask >> cpu & 1) && rq->current == t) {
-		cpu_kick(cpu);		/* schedule() there sends it away */
+	if (!may_run_on(t, t->cpu)) {
+		if (rq->current == t) {
+			cpu_kick(t->cpu);	/* schedule() there sends it away */
+		} else if (list_linked(&t->run_link) && state_get(t) == THREAD_READY) {
+			ready_del(rq, t);
+			t->cpu = place(t);
+			moving = true;
+		}
 	}
 	spin_unlock_irqrestore(&rq->lock, flags);
-	if (move) {
-		preempt_disable();
-		enqueue_on(t, place(t));
-		preempt_enable();
-	}
+	if (moving)
+		enqueue(t);
+	preempt_enable();
 }
 
 /* --- switching --- */
@@ -215,21 +252,13 @@ static void switch_finish(struct thread *prev)
 	bool away = state == THREAD_READY && !list_linked(&prev->run_link) && prev != rq->idle;
 
 	prev->on_cpu = false;
+	if (away)			/* its affinity forbids this CPU */
+		prev->cpu = place(prev);
 	spin_unlock(&rq->lock);
-	if (state == THREAD_DEAD) {
+	if (state == THREAD_DEAD)
 		thread_reap_later(prev);
-	} else if (away) {		/* its affinity forbids this CPU */
-		preempt_disable();
-		enqueue_on(prev, place(prev));
-		preempt_enable();
-	}
-}
-
-static bool may_run_here(const struct thread *t)
-{
-	u64 mask = t->affinity & ((1ULL << nr_cpus) - 1);
-
-	return mask == 0 || (mask >> cpu_id() & 1);
+	else if (away)
+		enqueue(prev);
 }
 
 /* preempted: the caller did not ask for it; it stays runnable whatever its state says. */
@@ -252,7 +281,7 @@ again:
 	if (prev != rq->idle && state != THREAD_DEAD && (state != THREAD_WAITING || preempted)) {
 		if (state == THREAD_RUNNING)
 			state_set(prev, THREAD_READY);
-		if (may_run_here(prev) || state == THREAD_WAITING)
+		if (may_run_on(prev, cpu_id()) || state == THREAD_WAITING)
 			ready_add(rq, prev, now);	/* else switch_finish() sends it away */
 	}
 	next = ready_pick(rq, now);
@@ -264,6 +293,7 @@ again:
 	if (next != prev) {
 		prev->runtime_ns += now - prev->run_start_ns;
 		next->run_start_ns = now;
+		DEBUG_BUG_ON(next->on_cpu);
 		next->on_cpu = true;
 		rq->current = next;
 		if (prev == rq->idle)
@@ -326,11 +356,13 @@ static bool steal(void)
 				}
 			}
 		}
-		if (found != NULL)
+		if (found != NULL) {
 			ready_del(rq, found);
+			found->cpu = me;
+		}
 		spin_unlock(&rq->lock);
 		if (found != NULL) {
-			enqueue_on(found, me);
+			enqueue(found);
 			return true;
 		}
 	}

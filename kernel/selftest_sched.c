@@ -193,6 +193,95 @@ SELFTEST(timers)
 	SELFTEST_CHECK(nr_fired >= expected);
 }
 
+/* A timer that starts itself again from another CPU's interrupt: after the cancellation it neither runs nor will. */
+static struct timer restless;
+static u32 restless_in, restless_runs;
+
+static void restless_fired(struct timer *t)
+{
+	store_release(&restless_in, 1);
+	__atomic_add_fetch(&restless_runs, 1, __ATOMIC_SEQ_CST);
+	timer_start(t, time_mono_ns() + 20 * NSEC_PER_USEC);
+	store_release(&restless_in, 0);
+}
+
+SELFTEST(timer_cancel_restless)
+{
+	struct thread *self = thread_current();
+
+	for (unsigned n = 0; n < 200; n++) {
+		u32 runs;
+
+		thread_set_affinity(self, 1ULL << (nr_cpus - 1));
+		while (cpu_id() != nr_cpus - 1)
+			thread_yield();
+		timer_init(&restless, restless_fired, NULL);
+		timer_start(&restless, time_mono_ns());
+		thread_set_affinity(self, ~0ULL);
+		thread_sleep_ns((1 + n % 7) * 10 * NSEC_PER_USEC);
+		timer_cancel_sync(&restless);
+		runs = load_acquire(&restless_runs);
+		SELFTEST_CHECK(!load_acquire(&restless_in) && !timer_pending(&restless));
+		thread_yield();
+		SELFTEST_CHECK(load_acquire(&restless_runs) == runs);
+	}
+}
+
+/*
+ * Several wake the same sleepers at once while these move between CPUs: a waker that is late finds the thread elsewhere by then,
+ * and must not put it on a second queue.
+ */
+#define SLEEPERS 6
+static struct sleeper { struct thread *t; u32 inside, ended; } sleepers[SLEEPERS];
+static u32 wake_storm_over;
+
+static void storm_sleeper(void *arg)
+{
+	struct sleeper *s = arg;
+	struct thread *self = thread_current();
+
+	while (!load_acquire(&wake_storm_over)) {
+		__atomic_store_n(&self->state, THREAD_WAITING, __ATOMIC_SEQ_CST);
+		schedule();
+		SELFTEST_CHECK(__atomic_exchange_n(&s->inside, 1, __ATOMIC_SEQ_CST) == 0);
+		SELFTEST_CHECK(thread_current() == self);
+		SELFTEST_CHECK(__atomic_exchange_n(&s->inside, 0, __ATOMIC_SEQ_CST) == 1);
+	}
+	store_release(&s->ended, 1);
+}
+
+static void storm_waker(unsigned i)
+{
+	u64 until = time_mono_ns() + 300 * NSEC_PER_MSEC;
+
+	for (unsigned n = i; time_mono_ns() < until; n++) {
+		struct sleeper *s = &sleepers[n % SLEEPERS];
+
+		thread_wake(s->t);
+		if (n % 16 == 0)
+			thread_set_affinity(s->t, n % 32 == 0 ? 1ULL << (n / 32 % nr_cpus) : ~0ULL);
+	}
+}
+
+SELFTEST(wake_storm)
+{
+	store_release(&wake_storm_over, 0);
+	for (unsigned i = 0; i < SLEEPERS; i++) {
+		sleepers[i] = (struct sleeper){ .t = thread_create(storm_sleeper, &sleepers[i], PRIO_NORMAL, "sleeper/%u", i) };
+		SELFTEST_CHECK(sleepers[i].t != NULL);
+		thread_start(sleepers[i].t);
+	}
+	crew_run(storm_waker, nr_cpus + 1, PRIO_NORMAL);
+	store_release(&wake_storm_over, 1);
+	for (unsigned i = 0; i < SLEEPERS; i++) {
+		while (!load_acquire(&sleepers[i].ended)) {
+			thread_wake(sleepers[i].t);
+			thread_yield();
+		}
+		thread_put(sleepers[i].t);
+	}
+}
+
 /* --- current is one thing, across switches, interrupts and CPUs (lesson: L2) --- */
 
 static void current_checker(unsigned i)
