@@ -25,13 +25,10 @@ static void quarter(u32 *x, unsigned a, unsigned b, unsigned c, unsigned d)
 	x[c] += x[d]; x[b] = rotl(x[b] ^ x[c], 7);
 }
 
-/* RFC 8439, section 2.3 */
-static void chacha_block(const u32 k[8], u32 counter, u64 n, u32 out[16])
+/* RFC 8439, section 2.3: the 20 rounds over a state */
+static void chacha_rounds(const u32 s[16], u32 out[16])
 {
-	u32 s[16] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574, k[0], k[1], k[2], k[3], k[4], k[5], k[6], k[7],
-		      counter, 0, (u32)n, (u32)(n >> 32) };
-
-	memcpy(out, s, sizeof(s));
+	memcpy(out, s, 16 * sizeof(*s));
 	for (unsigned i = 0; i < 10; i++) {
 		quarter(out, 0, 4, 8, 12);
 		quarter(out, 1, 5, 9, 13);
@@ -44,6 +41,14 @@ static void chacha_block(const u32 k[8], u32 counter, u64 n, u32 out[16])
 	}
 	for (unsigned i = 0; i < 16; i++)
 		out[i] += s[i];
+}
+
+static void chacha_block(const u32 k[8], u32 counter, u64 n, u32 out[16])
+{
+	const u32 s[16] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574, k[0], k[1], k[2], k[3], k[4], k[5], k[6], k[7],
+			    counter, 0, (u32)n, (u32)(n >> 32) };
+
+	chacha_rounds(s, out);
 }
 
 static void stir_locked(void)
