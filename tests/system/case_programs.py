@@ -13,7 +13,7 @@ from testbed import BUILD, elf
     "hello": "hello", "hello-dyn": "hello-dyn", "bss": "bss_zero", "memtest": "memtest 24 1 2",
     "memtest-threads": "memtest 24 4 2", "futex": "futex_pingpong 300 2", "threads": "threads", "mremap": "mremap_test",
     "mprotect": "mprotect_test nosignals", "mprotect-signals": "mprotect_test", "avx": "avx_regs 6 500",
-    "fork": "fork_cow 2 3 2", "bad-pointers": "bad_pointers",
+    "fork": "fork_cow 2 3 2", "bad-pointers": "bad_pointers", "signals": "signals", "processes": "processes 60", "signals": "signals", "processes": "processes",
 })
 def program(bed, line):
     words = line.split()
@@ -121,8 +121,11 @@ def three_runs_in_one_boot(bed):
             assert done.status == 0, done.err
             with open(facts) as file:
                 nodes = json.load(file)["nodes"]
-            free.append([nodes[role]["accounting"]["free_frames"] for role in ("processor", "memory")])
-        print("free frames on P and M:", free)
+            # Which slabs are partly full differs from run to run; what is in them must not.
+            free.append([value for role in ("processor", "memory") for value in
+                         (nodes[role]["accounting"]["free_frames"] + nodes[role]["accounting"]["slab_frames"],
+                          nodes[role]["accounting"]["slab_objects"], nodes[role]["accounting"]["threads"])])
+        print("frames free or in slabs, objects and threads on P and M:", free)
         assert free[1] == free[2] == free[3], free          # the first may leave caches of its own behind
     finally:
         bed.tangram("down", "leak")
