@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Debian's own binaries: what they print and how they end is compared with the same files run by the host's Linux."""
+
+import os
+import subprocess
+
+from cases import each
+from testbed import BUILD
+
+PYTHON_THREADS = """
+import threading, queue
+q = queue.Queue()
+def work(n):
+    q.put(sum(range(n)))
+ts = [threading.Thread(target=work, args=(n * 1000,)) for n in range(8)]
+[t.start() for t in ts]
+[t.join() for t in ts]
+print(sorted(q.get() for _ in ts))
+"""
+PYTHON_MODULES = """
+import json, zlib, hashlib, re, collections, sqlite3
+text = json.dumps({"a": list(range(1000)), "b": "x" * 5000})
+packed = zlib.compress(text.encode())
+assert zlib.decompress(packed).decode() == text
+print(hashlib.sha256(text.encode()).hexdigest(), collections.Counter(text).most_common(3))
+db = sqlite3.connect(":memory:")
+db.execute("create table t (n integer)")
+db.executemany("insert into t values (?)", [(n,) for n in range(1000)])
+print(db.execute("select sum(n), count(*) from t").fetchone())
+"""
+BASH_SCRIPT = """
+f() { local n=$1; (( n < 2 )) && { echo $n; return; }; echo $(( $(f $((n-1))) + $(f $((n-2))) )); }
+f 7
+printf '%s\\n' c a b | sort | tr '\\n' ' '; echo
+cat <<END | wc -lc
+one
+two
+END
+for i in {1..5}; do echo $i; done | while read n; do echo -n $((n * n)),; done; echo
+trap 'echo bye' EXIT
+false || echo "status $?"
+[[ abc =~ b(.) ]] && echo ${BASH_REMATCH[1]}
+exit 3
+"""
+
+
+def on_linux(words, stdin=b""):
+    """The same files under the host's kernel, in a user namespace of their own."""
+    tree = os.path.join(BUILD, "debian")
+    return subprocess.run(["/usr/bin/unshare", "-r", "/usr/sbin/chroot", tree] + words, input=stdin, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env={"PATH": "/usr/bin", "HOME": "/root"}, timeout=60, check=False)
+
+
+@each({
+    "python-hello": ["/usr/bin/python3", "-c", "print('hello')"],
+    "python-threads": ["/usr/bin/python3", "-c", PYTHON_THREADS],
+    "python-modules": ["/usr/bin/python3", "-c", PYTHON_MODULES],
+    "python-exit-status": ["/usr/bin/python3", "-c", "raise SystemExit(7)"],
+    "bash-script": ["/bin/bash", "-c", BASH_SCRIPT],
+    "dash-pipeline": ["/bin/sh", "-c", "seq 1 1000 | awk '{ s += $1 } END { print s }' | tee /dev/null"],
+    "coreutils": ["/bin/sh", "-c", "ls /usr/bin | sort -r | head -20 | sha256sum; stat -c '%n %a %s' /usr/bin/bash; nl /etc/passwd"],
+})
+def debian(bed, words):
+    expected = on_linux(words)
+    result = bed.run(*words, status=expected.returncode,
+                     options=["--image", "debian", "--env", "PATH=/usr/bin", "--env", "HOME=/root"])
+    assert result.out == expected.stdout, (result.out, expected.stdout, expected.stderr)
