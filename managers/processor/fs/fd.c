@@ -6,6 +6,7 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/fs/fs_abi.h"
+#include "managers/processor/fs/lock.h"
 #include "managers/processor/process/process.h"
 #include "mm/slab.h"
 
@@ -105,13 +106,20 @@ void fd_table_get(struct fd_table *t)
 	ref_get(&t->refs);
 }
 
+/* What a descriptor's end means for the process's locks comes before what it means for the file. */
+static void file_close(struct fd_table *t, struct file *f)
+{
+	lock_closed(f, t);
+	file_put(f);
+}
+
 void fd_table_put(struct fd_table *t)
 {
 	if (!ref_put(&t->refs))
 		return;
 	for (unsigned i = 0; i < t->size; i++)
 		if (t->file[i] != NULL)
-			file_put(t->file[i]);
+			file_close(t, t->file[i]);
 	kfree(t->file);
 	kfree(t->cloexec);
 	kfree(t);
@@ -236,7 +244,7 @@ int fd_install_at(struct fd_table *t, int fd, struct file *f, bool cloexec)
 	t->cloexec[fd] = cloexec;
 	spin_unlock(&t->lock);
 	if (old != NULL)
-		file_put(old);
+		file_close(t, old);
 	return fd;
 }
 
@@ -253,7 +261,7 @@ int fd_close(int fd)
 	spin_unlock(&t->lock);
 	if (f == NULL)
 		return -EBADF;
-	file_put(f);
+	file_close(t, f);
 	return 0;
 }
 
@@ -312,7 +320,7 @@ static void close_those(struct fd_table *t, unsigned first, unsigned last, bool 
 		}
 		spin_unlock(&t->lock);
 		if (f != NULL)
-			file_put(f);
+			file_close(t, f);
 	}
 }
 

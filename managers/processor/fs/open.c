@@ -4,6 +4,7 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/dentry.h"
 #include "managers/processor/fs/epoll.h"
+#include "managers/processor/fs/lock.h"
 #include "managers/processor/process/process.h"
 #include "mm/slab.h"
 
@@ -30,6 +31,7 @@ void file_put(struct file *f)
 {
 	if (!ref_put(&f->refs))
 		return;
+	lock_file_gone(f);
 	if (!list_empty(&f->epolls))
 		epoll_file_gone(f);
 	if (f->ops != NULL && f->ops->release != NULL)

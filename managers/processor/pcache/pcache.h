@@ -297,6 +297,7 @@ bool token_mine(void);
 bool token_held(void);			/* by any thread */
 void token_keep(struct pcache_line *line);	/* the fault's line; set lock held */
 void token_fault_done(void);
+void token_reset(void);			/* tests: as at boot */
 void pcache_token_release(void);	/* the calling thread gives it up: signal, stop, wait, exit */
 
 /* --- check.c --- */

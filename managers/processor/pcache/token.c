@@ -14,11 +14,13 @@
 #include "arch/x86/regs.h"
 #include "kernel/thread.h"
 #include "kernel/time.h"
+#include "lib/base/string.h"
 #include "lib/hash.h"
 
-#define LEASE_NS	(50 * NSEC_PER_MSEC)
+#define LEASE_NS	(5 * NSEC_PER_MSEC)
 #define NR_SITES	256		/* where threads faulted last; a collision only loses a count */
 #define SITE_PROBES	4
+#define SITE_OLD_NS	(200 * NSEC_PER_MSEC)	/* its thread is gone, or does not fault */
 
 static struct spinlock token_lock = SPINLOCK_INIT("token", RANK_LEAF);
 static struct thread *holder;			/* [token_lock] */
@@ -54,7 +56,7 @@ static struct site *site_of(struct thread *t, u64 now)
 
 		if (READ_ONCE(s->thread) == t)
 			return s;
-		if (old == NULL && (READ_ONCE(s->thread) == NULL || now - READ_ONCE(s->last_ns) > NSEC_PER_SEC))
+		if (old == NULL && (READ_ONCE(s->thread) == NULL || now - READ_ONCE(s->last_ns) > SITE_OLD_NS))
 			old = s;
 	}
 	if (old == NULL)
@@ -170,4 +172,13 @@ void pcache_token_release(void)
 	if (holder == thread_current())
 		release_locked();
 	spin_unlock(&token_lock);
+}
+
+void token_reset(void)
+{
+	release_locked();
+	memset(kept, 0, sizeof(kept));
+	memset(sites, 0, sizeof(sites));
+	holder_faulting = false;
+	untrimmed = false;
 }

@@ -122,6 +122,7 @@ static void change_fill(struct space *s, struct change *c, u16 op)
 	c->req.head[1] = le64_of(change_next(s));
 	c->rpc.node = s->memory_node;
 	c->rpc.op = op;
+	c->rpc.lane = RPC_LANE_CHANGE;
 	c->rpc.req = &c->req;
 	c->rpc.rep = c->big_rep != NULL ? c->big_rep : c->rep;
 	c->rpc.rep_size = c->big_rep != NULL ? c->big_size : sizeof(c->rep);

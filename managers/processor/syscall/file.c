@@ -5,6 +5,7 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/fs.h"
+#include "managers/processor/fs/lock.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
@@ -310,8 +311,26 @@ s64 sys_fcntl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
 	case F_GETFL: rc = READ_ONCE(f->flags) | O_LARGEFILE; break;
 	case F_SETFL: flags_change(f, arg); break;
 	case F_GETPIPE_SZ: rc = f->inode != NULL && f->inode->type == S_IFIFO ? 65536 : -EBADF; break;
+	case F_GETLK:
+	case F_SETLK:
+	case F_SETLKW:
+	case 36:				/* F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW */
+	case 37:
+	case 38: rc = lock_fcntl(f, cmd, arg); break;
 	default: rc = -EINVAL;
 	}
+	file_put(f);
+	return rc;
+}
+
+s64 sys_flock(u64 fd, u64 op, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct file *f = fd_get(fd);
+	s64 rc;
+
+	if (f == NULL)
+		return -EBADF;
+	rc = lock_flock(f, op);
 	file_put(f);
 	return rc;
 }

@@ -13,14 +13,14 @@
 	X(21, access) X(22, pipe) X(23, select) X(24, sched_yield) X(25, mremap) X(26, msync) X(27, mincore)      \
 	X(28, madvise) X(32, dup) X(33, dup2) X(34, pause) X(35, nanosleep) X(36, getitimer) X(37, alarm)         \
 	X(38, setitimer) X(39, getpid) X(56, clone) X(57, fork) X(58, vfork) X(59, execve) X(60, exit)            \
-	X(61, wait4) X(62, kill) X(63, uname) X(72, fcntl) X(74, fsync) X(75, fdatasync) X(76, truncate)          \
-	X(77, ftruncate) X(79, getcwd) X(80, chdir) X(81, fchdir) X(82, rename) X(83, mkdir) X(84, rmdir)         \
-	X(85, creat) X(86, link) X(87, unlink) X(88, symlink) X(89, readlink) X(90, chmod) X(91, fchmod)          \
-	X(92, chown) X(93, fchown) X(94, lchown) X(95, umask) X(96, gettimeofday) X(97, getrlimit)                \
-	X(98, getrusage) X(99, sysinfo) X(100, times) X(102, getuid) X(104, getgid) X(105, setuid)                \
-	X(106, setgid) X(107, geteuid) X(108, getegid) X(109, setpgid) X(110, getppid) X(111, getpgrp)            \
-	X(112, setsid) X(113, setreuid) X(114, setregid) X(115, getgroups) X(116, setgroups) X(117, setresuid)    \
-	X(118, getresuid) X(119, setresgid) X(120, getresgid) X(121, getpgid) X(124, getsid)                      \
+	X(61, wait4) X(62, kill) X(63, uname) X(72, fcntl) X(73, flock) X(74, fsync) X(75, fdatasync)             \
+	X(76, truncate) X(77, ftruncate) X(79, getcwd) X(80, chdir) X(81, fchdir) X(82, rename) X(83, mkdir)      \
+	X(84, rmdir) X(85, creat) X(86, link) X(87, unlink) X(88, symlink) X(89, readlink) X(90, chmod)           \
+	X(91, fchmod) X(92, chown) X(93, fchown) X(94, lchown) X(95, umask) X(96, gettimeofday)                   \
+	X(97, getrlimit) X(98, getrusage) X(99, sysinfo) X(100, times) X(102, getuid) X(104, getgid)              \
+	X(105, setuid) X(106, setgid) X(107, geteuid) X(108, getegid) X(109, setpgid) X(110, getppid)             \
+	X(111, getpgrp) X(112, setsid) X(113, setreuid) X(114, setregid) X(115, getgroups) X(116, setgroups)      \
+	X(117, setresuid) X(118, getresuid) X(119, setresgid) X(120, getresgid) X(121, getpgid) X(124, getsid)    \
 	X(127, rt_sigpending) X(128, rt_sigtimedwait) X(129, rt_sigqueueinfo) X(130, rt_sigsuspend)               \
 	X(131, sigaltstack) X(132, utime) X(133, mknod) X(137, statfs) X(138, fstatfs) X(140, getpriority)        \
 	X(141, setpriority) X(149, mlock) X(150, munlock) X(157, prctl) X(158, arch_prctl) X(160, setrlimit)      \
@@ -45,16 +45,16 @@
 	X(44, sendto) X(45, recvfrom) X(46, sendmsg) X(47, recvmsg) X(48, shutdown) X(49, bind) X(50, listen)     \
 	X(51, getsockname) X(52, getpeername) X(53, socketpair) X(54, setsockopt) X(55, getsockopt)               \
 	X(64, semget) X(65, semop) X(66, semctl) X(67, shmdt) X(68, msgget) X(69, msgsnd) X(70, msgrcv)           \
-	X(71, msgctl) X(73, flock) X(78, getdents) X(101, ptrace) X(103, syslog) X(122, setfsuid)                 \
-	X(123, setfsgid) X(125, capget) X(126, capset) X(134, uselib) X(135, personality) X(136, ustat)           \
-	X(139, sysfs) X(142, sched_setparam) X(143, sched_getparam) X(144, sched_setscheduler)                    \
-	X(145, sched_getscheduler) X(146, sched_get_priority_max) X(147, sched_get_priority_min)                  \
-	X(148, sched_rr_get_interval) X(151, mlockall) X(152, munlockall) X(153, vhangup) X(154, modify_ldt)      \
-	X(155, pivot_root) X(156, _sysctl) X(159, adjtimex) X(161, chroot) X(163, acct) X(164, settimeofday)      \
-	X(165, mount) X(166, umount2) X(167, swapon) X(168, swapoff) X(169, reboot) X(170, sethostname)           \
-	X(171, setdomainname) X(172, iopl) X(173, ioperm) X(174, create_module) X(175, init_module)               \
-	X(176, delete_module) X(177, get_kernel_syms) X(178, query_module) X(179, quotactl) X(180, nfsservctl)    \
-	X(181, getpmsg) X(182, putpmsg) X(183, afs_syscall) X(184, tuxcall) X(185, security) X(187, readahead)    \
+	X(71, msgctl) X(78, getdents) X(101, ptrace) X(103, syslog) X(122, setfsuid) X(123, setfsgid)             \
+	X(125, capget) X(126, capset) X(134, uselib) X(135, personality) X(136, ustat) X(139, sysfs)              \
+	X(142, sched_setparam) X(143, sched_getparam) X(144, sched_setscheduler) X(145, sched_getscheduler)       \
+	X(146, sched_get_priority_max) X(147, sched_get_priority_min) X(148, sched_rr_get_interval)               \
+	X(151, mlockall) X(152, munlockall) X(153, vhangup) X(154, modify_ldt) X(155, pivot_root)                 \
+	X(156, _sysctl) X(159, adjtimex) X(161, chroot) X(163, acct) X(164, settimeofday) X(165, mount)           \
+	X(166, umount2) X(167, swapon) X(168, swapoff) X(169, reboot) X(170, sethostname) X(171, setdomainname)   \
+	X(172, iopl) X(173, ioperm) X(174, create_module) X(175, init_module) X(176, delete_module)               \
+	X(177, get_kernel_syms) X(178, query_module) X(179, quotactl) X(180, nfsservctl) X(181, getpmsg)          \
+	X(182, putpmsg) X(183, afs_syscall) X(184, tuxcall) X(185, security) X(187, readahead)                    \
 	X(205, set_thread_area) X(206, io_setup) X(207, io_destroy) X(208, io_getevents) X(209, io_submit)        \
 	X(210, io_cancel) X(211, get_thread_area) X(212, lookup_dcookie) X(214, epoll_ctl_old)                    \
 	X(215, epoll_wait_old) X(216, remap_file_pages) X(220, semtimedop) X(222, timer_create)                   \

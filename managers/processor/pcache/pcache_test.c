@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: MIT */
+/* SOURCES: managers/processor/pcache/clean.c managers/processor/pcache/cow.c managers/processor/pcache/evict.c managers/processor/pcache/fill.c managers/processor/pcache/flush.c managers/processor/pcache/frame.c managers/processor/pcache/owner.c managers/processor/pcache/param.c managers/processor/pcache/set.c managers/processor/pcache/state.c managers/processor/pcache/sweep.c managers/processor/pcache/token.c managers/processor/pcache/victim.c managers/processor/pcache/check.c */
+/* SOURCES: managers/processor/pcache/policy_lru.c managers/processor/pcache/policy_fifo.c managers/processor/pcache/policy_clock.c managers/processor/pcache/policy_random.c managers/processor/space/access.c managers/processor/space/advise.c managers/processor/space/close.c managers/processor/space/commit.c */
+/* SOURCES: managers/processor/space/fault.c managers/processor/space/fork.c managers/processor/space/init.c managers/processor/space/map.c managers/processor/space/object.c managers/processor/space/object_io.c managers/processor/space/pass.c managers/processor/space/remap.c managers/processor/space/space.c managers/processor/space/zap.c */
+/*
+ * Random schedules of programs over the pcache against a flat memory: what a page may contain is known at every moment.
+ * SIM_FIRST=n SIM_SEEDS=n in the environment run other seeds; a failure prints its own.
+ * lesson: L9 L10 L11 L12 L14 L15 L16 L17 L28 L29 L40 L41
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "managers/processor/pcache/sim.c"
+#include "managers/processor/pcache/sim_memory.c"
+#include "managers/processor/pcache/sim_mmu.c"
+
+#include "managers/processor/fs/file.h"
+#include "managers/processor/space/abi.h"
+
+#define ARENAS	3
+#define PAGES	24
+#define CANDS	12
+
+void file_get(struct file *f) { ref_get(&f->refs); }
+void file_put(struct file *f)
+{
+	if (ref_put(&f->refs))
+		abort();
+}
+int copy_to_user(u64 dst, const void *src, size_t n) { return -EFAULT; }
+
+/* --- the flat memory --- */
+
+struct cell {			/* what a page's first word may be now */
+	u64 cand[CANDS];
+	unsigned nr;
+	u64 base;		/* what it is once the private page is forgotten */
+	unsigned refs;
+	bool shared;
+};
+struct opage {
+	struct cell *cell;	/* NULL: not mapped */
+	u32 prot;
+	bool flux;		/* an operation on it is under way */
+	u64 gen;
+};
+struct proc {
+	struct space *s;
+	struct opage page[ARENAS][PAGES];
+	u64 arena_gen[ARENAS];
+	struct proc *forking;	/* the child being made: it may see what is written meanwhile */
+	unsigned threads, root;
+	unsigned depth;
+};
+struct task {
+	struct proc *p;
+	unsigned arena, ops;
+};
+
+static u64 next_value;
+static unsigned nr_procs, max_procs;
+static struct file sim_files[3];
+static bool use_shared, use_files, use_fork, use_remap;
+
+static u64 va_of(unsigned arena, unsigned i) { return 0x10000000ULL + arena * 0x1000000ULL + (512 - PAGES / 2 + i) * PAGE_SIZE; }
+
+static struct cell *cell_new(u64 base, bool shared)
+{
+	struct cell *c = calloc(1, sizeof(*c));
+
+	c->base = c->cand[0] = base;
+	c->nr = 1;
+	c->refs = 1;
+	c->shared = shared;
+	return c;
+}
+static void cell_put(struct cell *c)
+{
+	if (c != NULL && --c->refs == 0)
+		free(c);
+}
+static void cell_add(struct cell *c, u64 v)
+{
+	if (c->nr == CANDS)
+		c->nr--;	/* the run avoids this: see may_write() */
+	c->cand[c->nr++] = v;
+}
+static void cell_set(struct cell *c, u64 v)
+{
+	c->cand[0] = v;
+	c->nr = 1;
+}
+
+/* --- one access --- */
+
+struct access {
+	struct proc *p;
+	unsigned arena, i;
+	bool write;
+	u64 value;
+	bool wrote;
+};
+
+static bool log_full(const struct access *a)
+{
+	const struct proc *child = a->p->forking;
+	const struct cell *c = child == NULL ? NULL : child->page[a->arena][a->i].cell;
+
+	return c != NULL && !c->shared && c->nr == CANDS;
+}
+
+static void at_access(void *arg, u64 *word)
+{
+	struct access *a = arg;
+	struct opage *o = &a->p->page[a->arena][a->i];
+	unsigned k;
+
+	if (o->flux) {
+		if (*word != 0 && (*word >> 56) != 0xf1 && (*word >> 48) != a->p->root)
+			sim_fail("page %u.%u shows another program's word %llx", a->arena, a->i, (unsigned long long)*word);
+		return;
+	}
+	if (o->cell == NULL || (o->prot & (a->write ? PROT_WRITE : PROT_MASK)) == 0)
+		sim_fail("access to page %u.%u, which forbids it, by a stale translation", a->arena, a->i);
+	for (k = 0; k < o->cell->nr && o->cell->cand[k] != *word; k++)
+		;
+	if (k == o->cell->nr)
+		sim_fail("page %u.%u reads %llx, should be %llx (one of %u)", a->arena, a->i, (unsigned long long)*word,
+			 (unsigned long long)o->cell->cand[0], o->cell->nr);
+	cell_set(o->cell, *word);
+	if (!a->write || log_full(a))
+		return;
+	*word = a->value;
+	cell_set(o->cell, a->value);
+	if (a->p->forking != NULL && !o->cell->shared && a->p->forking->page[a->arena][a->i].cell != NULL)
+		cell_add(a->p->forking->page[a->arena][a->i].cell, a->value);
+}
+
+static void do_access(struct proc *p, unsigned arena, unsigned i, bool write)
+{
+	struct opage *o = &p->page[arena][i];
+	struct access a = { p, arena, i, write, (u64)p->root << 48 | ++next_value, false };
+	u64 gen = o->gen;
+	bool legal = !o->flux && o->cell != NULL && (o->prot & (write ? PROT_WRITE : PROT_MASK)) != 0;
+	int rc;
+
+	sim_set_rip(0x1000 + sim_random(1000000));
+	rc = sim_access(p->s, va_of(arena, i), write, at_access, &a);
+	if (rc < 0 && legal && o->gen == gen)
+		sim_fail("access to page %u.%u: %s", arena, i, errno_name(rc));
+	if (rc != 0 && rc != -EFAULT && rc != -EACCES)
+		sim_fail("access to page %u.%u ends with %s", arena, i, errno_name(rc));
+}
+
+/* --- operations on the task's own arena --- */
+
+static void flux(struct proc *p, unsigned arena, unsigned first, unsigned nr, bool on)
+{
+	p->arena_gen[arena]++;
+	for (unsigned i = first; i < first + nr; i++) {
+		p->page[arena][i].flux = on;
+		p->page[arena][i].gen++;
+	}
+}
+
+static bool pick_range(struct opage *o, unsigned *first, unsigned *nr, bool mapped)
+{
+	for (unsigned tries = 0; tries < 10; tries++) {
+		unsigned f = sim_random(PAGES), n = 1 + sim_random(6), i;
+
+		if (f + n > PAGES)
+			continue;
+		for (i = f; i < f + n && (o[i].cell != NULL) == mapped; i++)
+			;
+		if (i == f + n) {
+			*first = f;
+			*nr = n;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void must(s64 rc, const char *what)
+{
+	if (rc < 0)
+		sim_fail("%s: %s", what, errno_name(rc));
+}
+
+static u32 random_prot(void)
+{
+	static const u32 prots[] = { PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ, 0 };
+
+	return prots[sim_random(ARRAY_SIZE(prots))];
+}
+
+static void op_mmap(struct task *t)
+{
+	struct opage *o = t->p->page[t->arena];
+	unsigned first, nr, kind = sim_random(4), ino = sim_random(ARRAY_SIZE(sim_files));
+	u32 prot = sim_random(3) == 0 ? random_prot() : PROT_READ | PROT_WRITE;
+	bool shared = kind == 0 && use_shared, file = kind == 1 && use_files;
+	u64 off = sim_random(4);
+
+	if (!pick_range(o, &first, &nr, false))
+		return;
+	flux(t->p, t->arena, first, nr, true);
+	must(space_mmap(t->p->s, va_of(t->arena, first), nr * PAGE_SIZE, prot,
+			ABI_MAP_FIXED | (file ? 0 : ABI_MAP_ANONYMOUS) | (shared ? ABI_MAP_SHARED : ABI_MAP_PRIVATE),
+			file ? &sim_files[ino] : NULL, file ? off * PAGE_SIZE : 0), "mmap");
+	for (unsigned i = first; i < first + nr; i++) {
+		o[i].cell = cell_new(file ? sim_file_word(ino, off + i - first) : 0, shared);
+		o[i].prot = prot;
+	}
+	flux(t->p, t->arena, first, nr, false);
+}
+
+static void op_munmap(struct task *t)
+{
+	struct opage *o = t->p->page[t->arena];
+	unsigned first, nr;
+
+	if (!pick_range(o, &first, &nr, true))
+		return;
+	flux(t->p, t->arena, first, nr, true);
+	must(space_munmap(t->p->s, va_of(t->arena, first), nr * PAGE_SIZE), "munmap");
+	for (unsigned i = first; i < first + nr; i++) {
+		cell_put(o[i].cell);
+		o[i].cell = NULL;
+	}
+	flux(t->p, t->arena, first, nr, false);
+}
+
+static void op_mprotect(struct task *t)
+{
+	struct opage *o = t->p->page[t->arena];
+	u32 prot = random_prot();
+	unsigned first, nr;
+
+	if (!pick_range(o, &first, &nr, true))
+		return;
+	flux(t->p, t->arena, first, nr, true);
+	must(space_mprotect(t->p->s, va_of(t->arena, first), nr * PAGE_SIZE, prot), "mprotect");
+	for (unsigned i = first; i < first + nr; i++)
+		o[i].prot = prot;
+	flux(t->p, t->arena, first, nr, false);
+}
+
+static void op_dontneed(struct task *t)
+{
+	struct opage *o = t->p->page[t->arena];
+	unsigned first, nr;
+
+	if (!pick_range(o, &first, &nr, true))
+		return;
+	flux(t->p, t->arena, first, nr, true);
+	must(space_madvise(t->p->s, va_of(t->arena, first), nr * PAGE_SIZE, ABI_MADV_DONTNEED), "madvise");
+	for (unsigned i = first; i < first + nr; i++)
+		if (!o[i].cell->shared)
+			cell_set(o[i].cell, o[i].cell->base);
+	flux(t->p, t->arena, first, nr, false);
+}
+
+/* One page is one mapping for sure. */
+static void op_mremap(struct task *t)
+{
+	struct opage *o = t->p->page[t->arena];
+	unsigned from = sim_random(PAGES), to = sim_random(PAGES);
+
+	if (o[from].cell == NULL || from == to)
+		return;
+	flux(t->p, t->arena, from, 1, true);
+	flux(t->p, t->arena, to, 1, true);
+	must(space_mremap(t->p->s, va_of(t->arena, from), PAGE_SIZE, PAGE_SIZE, ABI_MREMAP_MAYMOVE | ABI_MREMAP_FIXED,
+			  va_of(t->arena, to)), "mremap");
+	cell_put(o[to].cell);
+	o[to].cell = o[from].cell;
+	o[to].prot = o[from].prot;
+	o[from].cell = NULL;
+	flux(t->p, t->arena, from, 1, false);
+	flux(t->p, t->arena, to, 1, false);
+}
+
+static void task_run(void *arg);
+
+static void task_start(struct proc *p, unsigned arena, unsigned ops)
+{
+	struct task *t = calloc(1, sizeof(*t));
+	char name[16];
+
+	*t = (struct task){ p, arena, ops };
+	p->threads++;
+	snprintf(name, sizeof(name), "p%u.%u", p->root, arena);
+	sim_go(task_run, t, true, name);
+}
+
+static void op_fork(struct task *t)
+{
+	struct proc *p = t->p, *c;
+	u64 gen[ARENAS];
+	bool busy[ARENAS] = { false };
+
+	if (nr_procs >= max_procs || p->forking != NULL || p->depth > 3)
+		return;
+	nr_procs++;
+	c = calloc(1, sizeof(*c));
+	c->root = p->root;
+	c->depth = p->depth + 1;
+	for (unsigned a = 0; a < ARENAS; a++) {
+		gen[a] = p->arena_gen[a];
+		for (unsigned i = 0; i < PAGES; i++) {
+			struct opage *o = &p->page[a][i];
+
+			busy[a] |= o->flux;
+			c->page[a][i].prot = o->prot;
+			if (o->cell == NULL)
+				continue;
+			if (o->cell->shared) {
+				o->cell->refs++;
+				c->page[a][i].cell = o->cell;
+			} else {
+				c->page[a][i].cell = cell_new(0, false);
+				*c->page[a][i].cell = *o->cell;
+				c->page[a][i].cell->refs = 1;
+			}
+		}
+	}
+	p->forking = c;
+	must(space_fork(p->s, &c->s), "fork");
+	p->forking = NULL;
+	for (unsigned a = 0; a < ARENAS; a++) {
+		if (!busy[a] && gen[a] == p->arena_gen[a])
+			continue;
+		/* another thread changed it meanwhile: nobody knows which half the child got */
+		must(space_munmap(c->s, va_of(a, 0), PAGES * PAGE_SIZE), "munmap");
+		for (unsigned i = 0; i < PAGES; i++) {
+			cell_put(c->page[a][i].cell);
+			c->page[a][i].cell = NULL;
+		}
+	}
+	for (unsigned a = 0; a < ARENAS; a++)
+		if (a == 0 || sim_random(2) == 0)
+			task_start(c, a, t->ops / 2 + 5);
+}
+
+/* The same page through another door: the kernel's copies, and an instruction that needs many pages. */
+static void op_instruction(struct task *t)
+{
+	struct opage *o = t->p->page[t->arena];
+	u64 va[6];
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < 40 && nr < 6; i++) {
+		unsigned k = sim_random(PAGES), j;
+
+		if (o[k].cell == NULL || (o[k].prot & PROT_MASK) == 0)
+			continue;
+		for (j = 0; j < nr && va[j] != va_of(t->arena, k); j++)
+			;
+		if (j == nr)
+			va[nr++] = va_of(t->arena, k);
+	}
+	sim_set_rip(0x40000000 + sim_random(1000000));
+	must(sim_instruction(t->p->s, va, nr, 0), "instruction");
+}
+
+static void op_kernel_copy(struct task *t)
+{
+	unsigned i = sim_random(PAGES);
+	struct opage *o = &t->p->page[t->arena][i];
+	u64 word = 0;
+
+	if (o->cell == NULL || (o->prot & PROT_MASK) == 0 || o->cell->shared)
+		return;
+	sim_set_rip(0x50000000 + sim_random(1000000));
+	o->flux = true;			/* others keep out for a moment: the copy is not one access */
+	o->gen++;
+	must(space_read(t->p->s, va_of(t->arena, i), &word, 8), "space_read");
+	if (o->cell->nr == 1 && o->cell->cand[0] != word)
+		sim_fail("space_read of page %u.%u: %llx, should be %llx", t->arena, i, (unsigned long long)word,
+			 (unsigned long long)o->cell->cand[0]);
+	if ((o->prot & PROT_WRITE) && t->p->forking == NULL) {
+		word = (u64)t->p->root << 48 | ++next_value;
+		if (t->p->forking == NULL) {
+			must(space_write(t->p->s, va_of(t->arena, i), &word, 8), "space_write");
+			cell_set(o->cell, word);
+			t->p->arena_gen[t->arena]++;	/* a fork that began meanwhile does not know it */
+		}
+	}
+	o->flux = false;
+	o->gen++;
+}
+
+static void task_op(struct task *t)
+{
+	unsigned r = sim_random(100);
+
+	if (r < 8)
+		op_mmap(t);
+	else if (r < 12)
+		op_munmap(t);
+	else if (r < 16)
+		op_mprotect(t);
+	else if (r < 20)
+		op_dontneed(t);
+	else if (r < 26 && use_remap)
+		op_mremap(t);
+	else if (r < 29 && use_fork)
+		op_fork(t);
+	else if (r < 32)
+		op_instruction(t);
+	else if (r < 35)
+		op_kernel_copy(t);
+	else
+		do_access(t->p, sim_random(3) == 0 ? sim_random(ARENAS) : t->arena, sim_random(PAGES), sim_random(2));
+}
+
+static void task_run(void *arg)
+{
+	struct task *t = arg;
+	struct proc *p = t->p;
+
+	for (unsigned i = 0; i < t->ops; i++)
+		task_op(t);
+	free(t);
+	if (--p->threads == 0) {
+		space_put(p->s);
+		nr_procs--;
+		for (unsigned a = 0; a < ARENAS; a++)
+			for (unsigned i = 0; i < PAGES; i++)
+				cell_put(p->page[a][i].cell);
+		free(p);
+	}
+	pcache_token_release();
+}
+
+static void root_run(void *arg)
+{
+	struct proc *p = arg;
+	int err;
+
+	p->s = space_create_err(&err);
+	if (p->s == NULL)
+		sim_fail("space_create: %s", errno_name(err));
+	p->s->mmap_top = 0x70000000;
+	for (unsigned a = 1; a < ARENAS; a++)
+		task_start(p, a, 60 + sim_random(100));
+	p->threads++;
+	struct task *t = calloc(1, sizeof(*t));
+
+	*t = (struct task){ p, 0, 60 + sim_random(100) };
+	task_run(t);
+}
+
+/* --- a whole run --- */
+
+static u64 env(const char *name, u64 dflt)
+{
+	const char *v = getenv(name);
+
+	return v == NULL ? dflt : strtoull(v, NULL, 0);
+}
+
+struct geometry { u32 ways, sets, victims; const struct pcache_policy *policy; };
+
+static void pcache_up(const struct geometry *g)
+{
+	memset(&pcache, 0, sizeof(pcache));
+	pcache.p = (struct pcache_params){
+		.nr_lines = (u64)g->ways * g->sets, .ways = g->ways, .nr_sets = g->sets, .nr_victims = MAX(g->victims, 1U),
+		.victim_hits = g->victims != 0, .policy = g->policy,
+	};
+	token_reset();
+	assert_int_equal(pcache_alloc(), 0);
+	assert_int_equal(owner_init(), 0);
+	objects_init();
+	assert_int_equal(flush_start(), 0);
+	assert_int_equal(sweep_start(), 0);
+}
+
+static void open_files(void *arg)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++) {
+		ref_init(&sim_files[i].refs, 1);
+		sim_files[i].flags = ABI_O_RDWR;
+		must(object_open(3, 1, 0, i, &sim_files[i].object), "open");
+	}
+}
+
+static void close_all(void *arg)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
+		object_put(sim_files[i].object);
+	vma_files_reap();
+	commit_drain();
+}
+
+static void check_balance(void)
+{
+	if (!sim_drain())
+		sim_fail("messages do not end");
+	if (pcache_check() != 0)
+		sim_fail("an invariant does not hold");
+	if (pcache_lines_live() + pcache_victims_live() + owners_live() + pcache_reserve_out() + spaces_live() + objects_live() != 0)
+		sim_fail("left over: %llu lines, %llu victims, %llu owners, %llu of the reserve, %llu spaces, %llu objects",
+			 (unsigned long long)pcache_lines_live(), (unsigned long long)pcache_victims_live(),
+			 (unsigned long long)owners_live(), (unsigned long long)pcache_reserve_out(),
+			 (unsigned long long)spaces_live(), (unsigned long long)objects_live());
+	if (sim_memory_pages() != 0)
+		sim_fail("%llu pages left on M", (unsigned long long)sim_memory_pages());
+	if (commit_held() != 0)
+		sim_fail("%llu pages of commit held", (unsigned long long)commit_held());
+}
+
+static void run_seed(u64 seed, const struct geometry *fixed)
+{
+	static const struct pcache_policy *const policies[] = { &policy_lru, &policy_fifo, &policy_clock, &policy_random };
+	static const u32 victims[] = { 0, 1, 2, 8 };
+	struct geometry g;
+	unsigned roots;
+
+	sim_begin(seed);
+	g = fixed != NULL ? *fixed : (struct geometry){
+		1U << sim_random(4), 2 + sim_random(6), victims[sim_random(4)], policies[sim_random(4)] };
+	sim_switch_in = 1 + sim_random(6);
+	sim_memory_slow = 1 + sim_random(3) * 10;
+	use_shared = sim_random(2);
+	use_files = sim_random(2);
+	use_fork = sim_random(4) != 0;
+	use_remap = sim_random(2);
+	pcache_up(&g);
+	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
+		sim_file(i, 16);
+	sim_go(open_files, NULL, true, "open");
+	if (!sim_run(1000000))
+		abort();
+	roots = 1 + sim_random(2);
+	max_procs = roots + 4;
+	nr_procs = roots;
+	next_value = 0;
+	for (unsigned i = 0; i < roots; i++) {
+		struct proc *p = calloc(1, sizeof(*p));
+
+		p->root = i + 1;
+		sim_go(root_run, p, true, "root");
+	}
+	if (!sim_run(env("SIM_STEPS", 3000000)))
+		abort();
+	sim_go(close_all, NULL, true, "close");
+	if (!sim_run(sim_steps() + 1000000))
+		abort();
+	check_balance();
+	token_reset();
+	pcache_free_all();
+	sim_end();
+}
+
+static void random_schedules(void **st)
+{
+	u64 first = env("SIM_FIRST", 1), nr = env("SIM_SEEDS", 300);
+
+	for (u64 seed = first; seed < first + nr; seed++) {
+		run_seed(seed, NULL);
+		if (getenv("SIM_VERBOSE") != NULL)
+			fprintf(stderr, "seed %llu: %llu steps\n", (unsigned long long)seed, (unsigned long long)sim_steps());
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(random_schedules),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

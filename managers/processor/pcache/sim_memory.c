@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fake memory node: keeps maps with lib/vma as the real one does, and pages with reference counts. It takes messages in any
+ * order, parks what is early, answers when chance says so. It is strict: a flush or fill that names what is not mapped, a change
+ * that is refused, a page written while it was being sent, each is a failure of P.
+ */
+#include <stdlib.h>
+
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "managers/processor/pcache/sim.h"
+#include "managers/protocol/memory_ops.h"
+
+#define M_MAX_PAGES 512
+#define M_MAX_SPACES 128
+
+struct m_page { u8 data[PAGE_SIZE]; unsigned refs; };
+struct m_entry { u64 index; struct m_page *page; };
+struct m_space {
+	u64 id;
+	bool alive;
+	u64 applied;
+	struct vma_map map;
+	struct m_entry e[M_MAX_PAGES];
+	unsigned nr;
+};
+struct message {
+	struct message *next;
+	struct rpc *call;
+	u8 req[RPC_MAX_REQ];
+	u8 *bulk;
+	u32 bulk_len;
+	bool answered;
+	int status;
+	u8 *rep;
+	u32 rep_len;
+};
+
+static struct waitq rpc_waitq = WAITQ_INIT(rpc_waitq);
+unsigned sim_memory_slow = 1;
+bool sim_memory_dead;
+static struct m_space *spaces[M_MAX_SPACES];	/* objects too: id >= WIRE_OBJECT_FIRST */
+static unsigned nr_spaces;
+static struct message *messages;
+static unsigned nr_messages;
+static u64 next_space, next_object, live_pages;
+static s64 reserved;
+
+u64 sim_memory_pages(void)
+{
+	u64 n = 0;
+
+	for (unsigned i = 0; i < nr_spaces; i++)
+		if (!wire_is_object(spaces[i]->id))
+			n += spaces[i]->nr;
+	return n;
+}
+u64 sim_memory_spaces(void)
+{
+	u64 n = 0;
+
+	for (unsigned i = 0; i < nr_spaces; i++)
+		n += spaces[i]->alive;
+	return n;
+}
+unsigned sim_memory_waiting(void) { return nr_messages; }
+u64 sim_file_word(u64 ino, u64 index) { return 0xf11e000000000000ULL | ino << 32 | index; }
+
+static struct m_space *m_find(u64 id)
+{
+	for (unsigned i = 0; i < nr_spaces; i++)
+		if (spaces[i]->id == id && spaces[i]->alive)
+			return spaces[i];
+	return NULL;
+}
+
+static struct m_space *m_new(u64 id)
+{
+	struct m_space *s = calloc(1, sizeof(*s));
+
+	s->id = id;
+	s->alive = true;
+	vma_map_init(&s->map, NULL, NULL);
+	if (nr_spaces == M_MAX_SPACES)
+		sim_fail("too many spaces on M");
+	spaces[nr_spaces++] = s;
+	return s;
+}
+
+static void m_put(struct m_page *p)
+{
+	if (--p->refs == 0) {
+		free(p);
+		live_pages--;
+	}
+}
+
+static struct m_entry *m_entry(struct m_space *s, u64 index)
+{
+	for (unsigned i = 0; i < s->nr; i++)
+		if (s->e[i].index == index)
+			return &s->e[i];
+	return NULL;
+}
+
+static void m_set(struct m_space *s, u64 index, struct m_page *p)
+{
+	struct m_entry *e = m_entry(s, index);
+
+	p->refs++;
+	if (e != NULL) {
+		m_put(e->page);
+		e->page = p;
+		return;
+	}
+	if (s->nr == M_MAX_PAGES)
+		sim_fail("M: too many pages");
+	s->e[s->nr++] = (struct m_entry){ index, p };
+}
+
+static struct m_page *m_page_new(const void *data)
+{
+	struct m_page *p = calloc(1, sizeof(*p));
+
+	live_pages++;
+	if (data != NULL)
+		memcpy(p->data, data, PAGE_SIZE);
+	return p;
+}
+
+static void m_drop(struct m_space *s, u64 first, u64 last)
+{
+	for (unsigned i = 0; i < s->nr; i++) {
+		if (s->e[i].index >= first && s->e[i].index < last) {
+			m_put(s->e[i].page);
+			s->e[i--] = s->e[--s->nr];
+		}
+	}
+}
+
+u64 sim_object_word(u64 object, u64 index)
+{
+	struct m_space *o = m_find(object);
+	struct m_entry *e = o == NULL ? NULL : m_entry(o, index);
+
+	return e == NULL ? 0 : *(u64 *)e->page->data;
+}
+
+void sim_memory_reset(void)
+{
+	for (unsigned i = 0; i < nr_spaces; i++) {
+		m_drop(spaces[i], 0, ~0ULL);
+		vma_map_destroy(&spaces[i]->map);
+		free(spaces[i]);
+	}
+	nr_spaces = 0;
+	while (messages != NULL) {
+		struct message *m = messages;
+
+		messages = m->next;
+		free(m->bulk);
+		free(m->rep);
+		free(m);
+	}
+	nr_messages = 0;
+	next_space = 0;
+	next_object = WIRE_OBJECT_FIRST;
+	reserved = 0;
+	sim_memory_dead = false;
+}
+
+u64 sim_file(u64 ino, u64 nr_pages)
+{
+	struct m_space *o = m_new(WIRE_OBJECT_FIRST + 1000 + ino);
+
+	for (u64 i = 0; i < nr_pages; i++) {
+		struct m_page *p = m_page_new(NULL);
+
+		*(u64 *)p->data = sim_file_word(ino, i);
+		m_set(o, i, p);
+	}
+	o->applied = nr_pages;		/* of an object: its size in pages */
+	return o->id;
+}
+
+/* --- what M does; false: parked --- */
+
+static void answer(struct message *m, int status)
+{
+	m->status = status;
+	m->answered = true;
+}
+
+static bool lags(u64 space, u64 change)
+{
+	struct m_space *s = m_find(space);
+
+	return s != NULL && !wire_is_object(space) && s->applied < change;
+}
+
+static void do_fill(struct message *m)
+{
+	struct rpc_memory_fill_req *q = (void *)m->req;
+	u64 id = le64_get(q->space), index = le64_get(q->index);
+	struct m_space *s = m_find(id);
+	struct m_entry *e;
+
+	if (lags(id, le64_get(q->change)))
+		return;
+	if (s == NULL)
+		sim_fail("fill of (%llx, %llx): no such space", (unsigned long long)id, (unsigned long long)index);
+	if (!wire_is_object(id) && vma_find(&s->map, index << PAGE_SHIFT) == NULL)
+		sim_fail("fill of (%llx, %llx): not mapped there", (unsigned long long)id, (unsigned long long)index);
+	if (wire_is_object(id) && index >= s->applied) {
+		answer(m, -EFAULT);
+		return;
+	}
+	e = m_entry(s, index);
+	if (e != NULL) {
+		m->rep = malloc(PAGE_SIZE);
+		memcpy(m->rep, e->page->data, PAGE_SIZE);
+		m->rep_len = PAGE_SIZE;
+	}
+	answer(m, e != NULL ? FILL_DATA : FILL_ZERO);
+}
+
+static void flush_page(const struct wire_owner *w, unsigned nr, const u8 *data)
+{
+	struct m_page *p = m_page_new(data);
+
+	p->refs++;
+	for (unsigned i = 0; i < nr; i++) {
+		struct m_space *s = m_find(le64_get(w[i].space));
+		u64 index = le64_get(w[i].index);
+
+		if (s == NULL)
+			sim_fail("flush names space %llx, which is not", (unsigned long long)le64_get(w[i].space));
+		if (!wire_is_object(s->id) && vma_find(&s->map, index << PAGE_SHIFT) == NULL)
+			sim_fail("flush names (%llx, %llx), which is not mapped", (unsigned long long)s->id, (unsigned long long)index);
+		m_set(s, index, p);
+	}
+	m_put(p);
+}
+
+static void do_flush(struct message *m)
+{
+	struct rpc_memory_flush_req *q = (void *)m->req;
+	u32 meta_len = le32_get(q->meta_len), at = 0;
+	unsigned nr = le16_get(q->nr_pages);
+	u8 *now = m->bulk + meta_len;
+
+	for (unsigned i = 0; i < nr; i++) {
+		struct wire_flush_page *h = (void *)(m->bulk + at);
+		struct wire_owner *w = (void *)(h + 1);
+
+		for (unsigned k = 0; k < le16_get(h->nr_owners); k++)
+			if (lags(le64_get(w[k].space), le64_get(w[k].change)))
+				return;
+		at += sizeof(*h) + le16_get(h->nr_owners) * sizeof(*w);
+	}
+	if (at != meta_len)
+		sim_fail("flush: meta of %u bytes, said %u", at, meta_len);
+	for (unsigned i = 0; i < nr; i++)
+		if (memcmp(m->call->seg[1 + i].ptr, now + i * PAGE_SIZE, PAGE_SIZE) != 0)
+			sim_fail("a page was written while it was being sent");
+	at = 0;
+	for (unsigned i = 0; i < nr; i++) {
+		struct wire_flush_page *h = (void *)(m->bulk + at);
+
+		flush_page((void *)(h + 1), le16_get(h->nr_owners), now + i * PAGE_SIZE);
+		at += sizeof(*h) + le16_get(h->nr_owners) * sizeof(struct wire_owner);
+	}
+	m->rep = calloc(1, sizeof(struct rpc_memory_flush_rep));
+	m->rep_len = sizeof(struct rpc_memory_flush_rep);
+	answer(m, 0);
+}
+
+static int apply_remap(struct m_space *s, const struct rpc_memory_remap_req *q)
+{
+	u64 start = le64_get(q->start), len = le64_get(q->len), to = le64_get(q->new_start), to_len = le64_get(q->new_len);
+	int rc = vma_map_move(&s->map, start, len, to, to_len, le32_get(q->flags) & WIRE_REMAP_DONTUNMAP);
+
+	if (rc < 0)
+		return rc;
+	for (unsigned i = 0; i < s->nr; i++)
+		if (s->e[i].index >= start >> 12 && s->e[i].index < (start + len) >> 12)
+			s->e[i].index += (to >> 12) - (start >> 12);
+	return 0;
+}
+
+static int apply_fork(struct m_space *s, struct message *m)
+{
+	struct m_space *c = m_new(++next_space);
+	struct rpc_memory_fork_rep *r = calloc(1, sizeof(*r));
+
+	m->rep = (u8 *)r;
+	m->rep_len = sizeof(*r);
+	if (vma_map_copy(&c->map, &s->map) < 0)
+		sim_fail("M: no memory");
+	for (unsigned i = 0; i < s->nr; i++)
+		m_set(c, s->e[i].index, s->e[i].page);
+	reserved += c->map.nr_accounted;
+	r->child = le64_of(c->id);
+	r->commit = le64_of(c->map.nr_accounted);
+	return 0;
+}
+
+static void do_change(struct message *m)
+{
+	struct rpc_memory_map_req *q = (void *)m->req;
+	u64 start = le64_get(q->start), len = le64_get(q->len);
+	struct m_space *s = m_find(le64_get(q->space));
+	int rc = 0;
+
+	if (s == NULL)
+		sim_fail("change of op %x for space %llx, which is not", m->call->op, (unsigned long long)le64_get(q->space));
+	if (le64_get(q->change) != s->applied + 1) {
+		if (le64_get(q->change) <= s->applied)
+			sim_fail("change number %llu twice", (unsigned long long)le64_get(q->change));
+		return;
+	}
+	switch (m->call->op) {
+	case RPC_memory_map: {
+		struct vma v = { .start = start, .end = start + len, .object = le64_get(q->object), .index = le64_get(q->index),
+				 .prot = le32_get(q->prot), .flags = le32_get(q->flags) };
+		rc = vma_map_add(&s->map, &v);
+		m->rep = calloc(1, sizeof(struct rpc_memory_map_rep));
+		m->rep_len = sizeof(struct rpc_memory_map_rep);
+		break;
+	}
+	case RPC_memory_unmap:
+		rc = vma_map_remove(&s->map, start, start + len);
+		m_drop(s, start >> 12, (start + len) >> 12);
+		break;
+	case RPC_memory_zap:
+		m_drop(s, start >> 12, (start + len) >> 12);
+		break;
+	case RPC_memory_protect:
+		rc = vma_map_protect(&s->map, start, start + len, le32_get(((struct rpc_memory_protect_req *)q)->prot));
+		break;
+	case RPC_memory_remap:
+		rc = apply_remap(s, (void *)q);
+		break;
+	case RPC_memory_fork:
+		rc = apply_fork(s, m);
+		break;
+	case RPC_memory_space_exit:
+		m_drop(s, 0, ~0ULL);
+		vma_map_destroy(&s->map);
+		s->alive = false;
+		break;
+	}
+	if (rc < 0)
+		sim_fail("M refuses op %x [%llx, +%llx): %s", m->call->op, (unsigned long long)start, (unsigned long long)len, errno_name(rc));
+	s->applied++;
+	answer(m, rc);
+}
+
+static void *reply(struct message *m, u32 len)
+{
+	m->rep = calloc(1, len);
+	m->rep_len = len;
+	return m->rep;
+}
+
+static void do_file(struct message *m)
+{
+	switch (m->call->op) {
+	case RPC_memory_shm_create: {
+		struct m_space *o = m_new(++next_object);
+
+		o->applied = (le64_get(((struct rpc_memory_shm_create_req *)m->req)->size) + 4095) >> 12;
+		((struct rpc_memory_shm_create_rep *)reply(m, 8))->object = le64_of(o->id);
+		break;
+	}
+	case RPC_memory_open: {
+		struct m_space *o = m_find(WIRE_OBJECT_FIRST + 1000 + le64_get(((struct rpc_memory_open_req *)m->req)->ino));
+		struct rpc_memory_open_rep *r = reply(m, sizeof(*r));
+
+		r->object = le64_of(o->id);
+		r->version = le64_of(1);
+		r->size = le64_of(o->applied << 12);
+		break;
+	}
+	case RPC_memory_close: {
+		struct m_space *o = m_find(le64_get(((struct rpc_memory_close_req *)m->req)->object));
+
+		if (o->id < WIRE_OBJECT_FIRST + 1000) {
+			m_drop(o, 0, ~0ULL);
+			o->alive = false;
+		}
+		break;
+	}
+	case RPC_memory_commit:
+		reserved += (s64)le64_get(((struct rpc_memory_commit_req *)m->req)->pages);
+		if (reserved < 0)
+			sim_fail("more commit given back than was had");
+		((struct rpc_memory_commit_rep *)reply(m, 8))->granted = le64_of(reserved);
+		break;
+	case RPC_memory_space_create:
+		((struct rpc_memory_space_create_rep *)reply(m, 8))->space = le64_of(m_new(++next_space)->id);
+		break;
+	case RPC_memory_sync:
+		break;
+	case RPC_memory_read: {
+		struct rpc_memory_read_req *q = (void *)m->req;
+		struct m_space *o = m_find(le64_get(q->object));
+		u64 off = le64_get(q->off), len = le32_get(q->len), size = o->applied << 12;
+		u8 *out;
+
+		len = off >= size ? 0 : MIN(len, size - off);
+		out = reply(m, len + 1);
+		m->rep_len = len;
+		for (u64 i = 0; i < len; i++) {
+			struct m_entry *e = m_entry(o, (off + i) >> 12);
+
+			out[i] = e == NULL ? 0 : e->page->data[(off + i) & 4095];
+		}
+		break;
+	}
+	case RPC_memory_write: {
+		struct rpc_memory_write_req *q = (void *)m->req;
+		struct m_space *o = m_find(le64_get(q->object));
+		u64 off = le64_get(q->off);
+		struct rpc_memory_write_rep *r = reply(m, sizeof(*r));
+
+		for (u64 i = 0; i < m->bulk_len; i++) {
+			u64 index = (off + i) >> 12;
+			struct m_entry *e = m_entry(o, index);
+
+			if (e == NULL || e->page->refs > 1) {
+				m_set(o, index, m_page_new(e == NULL ? NULL : e->page->data));
+				e = m_entry(o, index);
+			}
+			e->page->data[(off + i) & 4095] = m->bulk[i];
+		}
+		o->applied = MAX(o->applied, (off + m->bulk_len + 4095) >> 12);
+		r->off = le64_of(off);
+		r->size = le64_of(o->applied << 12);
+		break;
+	}
+	default:
+		sim_fail("M knows no op %x", m->call->op);
+	}
+	answer(m, 0);
+}
+
+static void handle(struct message *m)
+{
+	switch (m->call->op) {
+	case RPC_memory_fill: do_fill(m); break;
+	case RPC_memory_flush: do_flush(m); break;
+	case RPC_memory_map: case RPC_memory_unmap: case RPC_memory_zap: case RPC_memory_protect: case RPC_memory_remap:
+	case RPC_memory_fork: case RPC_memory_space_exit: do_change(m); break;
+	default: do_file(m);
+	}
+}
+
+static void deliver(struct message *m)
+{
+	struct rpc *call = m->call;
+	struct message **link = &messages;
+
+	while (*link != m)
+		link = &(*link)->next;
+	*link = m->next;
+	nr_messages--;
+	if (m->rep_len > call->rep_size && call->rep != NULL)
+		sim_fail("reply of %u bytes, room for %u, op %x", m->rep_len, call->rep_size, call->op);
+	if (m->rep_len > 0 && call->rep != NULL)
+		memcpy(call->rep, m->rep, m->rep_len);
+	call->status = m->status;
+	call->rep_len = m->rep_len;
+	call->arrived = true;
+	free(m->bulk);
+	free(m->rep);
+	free(m);
+	if (call->done != NULL) {
+		call->done(call);
+		return;
+	}
+	call->finished = true;
+	waitq_wake_all(&rpc_waitq);
+}
+
+bool sim_memory_event(void)
+{
+	unsigned pick;
+	struct message *m;
+
+	if (nr_messages == 0)
+		return false;
+	if (sim_memory_slow > 1 && sim_random(sim_memory_slow) != 0)
+		return true;
+	pick = sim_random(nr_messages);
+	for (m = messages; pick > 0; pick--)
+		m = m->next;
+	if (m->answered)
+		deliver(m);
+	else
+		handle(m);
+	return true;
+}
+
+/* --- FIT --- */
+
+static u32 body_size(unsigned op)
+{
+#define OP_SIZE(nr, name, class, twice) case nr: return sizeof(struct rpc_##name##_req);
+	switch (op) {
+	RPC_MEMORY_OPS(OP_SIZE)
+	}
+	return 0;
+}
+
+int rpc_start(struct rpc *call)
+{
+	struct message *m;
+	u32 at = 0;
+
+	might_sleep();
+	sim_point();
+	if (sim_memory_dead)
+		return -EHOSTDOWN;
+	m = calloc(1, sizeof(*m));
+	m->call = call;
+	if (call->req != NULL)
+		memcpy(m->req, call->req, body_size(call->op));
+	for (unsigned i = 0; i < call->nr_segs; i++)
+		m->bulk_len += call->seg[i].len;
+	m->bulk = malloc(m->bulk_len + 1);
+	for (unsigned i = 0; i < call->nr_segs; i++) {
+		memcpy(m->bulk + at, call->seg[i].ptr, call->seg[i].len);
+		at += call->seg[i].len;
+	}
+	call->finished = false;
+	m->next = messages;
+	messages = m;
+	nr_messages++;
+	sim_point();
+	return 0;
+}
+
+int rpc_wait(struct rpc *call)
+{
+	waitq_wait(&rpc_waitq, load_acquire(&call->finished));
+	return call->status;
+}
+
+int rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len, void *rep, u32 rep_size, u32 *rep_len)
+{
+	struct rpc call = { .node = node, .op = op, .rep = rep, .rep_size = rep_size };
+	u8 body[RPC_MAX_REQ] = { 0 };
+	int rc;
+
+	if (req != NULL)
+		memcpy(body, req, body_size(op));
+	call.req = body;
+	if (bulk_len > 0) {
+		call.nr_segs = 1;
+		call.seg[0] = (struct rpc_seg){ bulk, bulk_len };
+	}
+	rc = rpc_start(&call);
+	if (rc == 0)
+		rc = rpc_wait(&call);
+	if (rep_len != NULL)
+		*rep_len = call.rep_len;
+	return rc;
+}
+
+int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
+{
+	return rpc_call_bulk(node, op, req, NULL, 0, rep, rep_size, NULL);
+}
+
+int fit_wait_role(enum node_role role, u64 timeout_ns) { return 2; }
+enum node_role fit_node_role(unsigned node) { return node == 2 ? ROLE_MEMORY : ROLE_NONE; }
+bool fit_node_up(unsigned node) { return node == 2; }
