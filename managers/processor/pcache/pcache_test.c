@@ -560,7 +560,7 @@ static void run_seed(u64 seed, const struct geometry *fixed)
 
 static void random_schedules(void **st)
 {
-	u64 first = env("SIM_FIRST", 1), nr = env("SIM_SEEDS", 300);
+	u64 first = env("SIM_FIRST", 1), nr = env("SIM_SEEDS", 25);
 
 	for (u64 seed = first; seed < first + nr; seed++) {
 		run_seed(seed, NULL);
