@@ -78,6 +78,7 @@ static void join_thread(void *arg)
 void manager_init(void)
 {
 	random_init();
+	(void)param_str("hostname", NULL);	/* asked for by programs later; known from now on */
 	if (process_subsystem_init() < 0)
 		panic("no memory for the first process");
 	syscall_init();

@@ -26,19 +26,6 @@ static void show_cpu_range(struct text *t, u32 pid)
 		text_printf(t, "0-%u\n", nr_cpus - 1);
 }
 
-static void show_cpuinfo(struct text *t, u32 pid)
-{
-	struct cpuid c = cpuid(1, 0);
-
-	for_each_cpu(cpu) {
-		text_printf(t, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\nstepping\t: %u\n", cpu,
-			    strstr(cpu_features.brand, "AMD") ? "AuthenticAMD" : "GenuineIntel", c.eax >> 8 & 15, c.eax >> 4 & 15,
-			    cpu_features.brand, c.eax & 15);
-		text_printf(t, "flags\t\t: fpu sse sse2 syscall nx lm%s%s%s%s\n\n", cpu_features.xsave ? " xsave" : "",
-			    cpu_features.avx ? " avx" : "", cpu_features.avx512 ? " avx512f" : "", cpu_features.sse42 ? " sse4_2" : "");
-	}
-}
-
 static void show_meminfo(struct text *t, u32 pid)
 {
 	struct memory_totals m;

@@ -12,6 +12,8 @@ struct text {
 };
 void text_printf(struct text *t, const char *fmt, ...) __printf(2, 3);
 
+void show_cpuinfo(struct text *t, u32 pid);	/* cpuinfo.c */
+
 struct synth_entry {		/* one of dir, show, link, rdev; tables end with a row of zeros */
 	const char *name;
 	u32 mode;		/* S_IFMT and permissions */
