@@ -560,8 +560,14 @@ inline m_flush(box)
 {
 	i = 0;
 	do
-	:: i < NS && (flush_owners[box] & BIT(i)) && m_known[i] && m_vma[i] != 0 -> m_val[i] = flush_val[box]; m_has[i] = 1; i++
-	:: i < NS && !((flush_owners[box] & BIT(i)) && m_known[i] && m_vma[i] != 0) -> i++
+	:: i < NS && (flush_owners[box] & BIT(i)) ->
+		assert(m_known[i]);		/* ESRCH: P would give its spaces up */
+		if
+		:: m_vma[i] != 0 -> m_val[i] = flush_val[box]; m_has[i] = 1
+		:: else				/* unmapped by a change that is applied: nobody will ask for it */
+		fi;
+		i++
+	:: i < NS && !(flush_owners[box] & BIT(i)) -> i++
 	:: else -> break
 	od;
 	flush_state[box] = DONE
