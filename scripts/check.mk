@@ -7,7 +7,7 @@ RUN ?= --pcache 2M -- /bin/word_count /data/text
 
 run:
 	$(Q)scripts/setup run
-	$(Q)$(MAKE) --no-print-directory O=$(O) kernel tools images
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) O=$(O) kernel tools images
 	$(Q)TANGRAM_BUILD=$(abspath $(O)) scripts/tangram run $(RUN)
 
 # `make check T=word` runs the tests whose name contains the word.
