@@ -2,7 +2,7 @@
 /*
  * The tree of names: dentries, inodes' references, mounts, contexts.
  *
- * A dentry's children are cached names, found or known to be missing (inode NULL). Cached dentries that nobody else uses
+ * Names are cached in one hash table, by parent and name, found or known to be missing (inode NULL). Cached dentries that nobody else uses
  * hang on an LRU list and go when there are too many. All under tree_mutex.
  */
 #include "managers/processor/fs/dentry.h"
@@ -10,16 +10,24 @@
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "lib/base/printk.h"
+#include "lib/hash.h"
 #include "managers/protocol/storage_ops.h"
 #include "mm/slab.h"
 #include "net/fit/rpc.h"
 
-#define UNUSED_MAX 4096
+#define UNUSED_MAX	4096
+#define NAME_BITS	11
 
 DEFINE_MUTEX(tree_mutex, RANK_FS_TREE);
 static struct list unused = LIST_INIT(unused);	/* [tree_mutex] */
+static struct list names[1 << NAME_BITS];	/* [tree_mutex] */
 static unsigned nr_unused;			/* [tree_mutex] */
 struct dentry *fs_root;				/* [I after boot] */
+
+static struct list *bucket_of(const struct dentry *parent, u64 hash)
+{
+	return &names[hash_bits((uintptr_t)parent ^ hash, NAME_BITS)];
+}
 
 struct inode *inode_alloc(const struct inode_ops *ops, u32 mode)
 {
@@ -53,7 +61,7 @@ static struct dentry *dentry_free(struct dentry *d)
 {
 	struct dentry *parent = d->parent;
 
-	list_del(&d->sibling);
+	list_del(&d->hash_link);
 	if (d->inode != NULL)
 		inode_put(d->inode);
 	kfree(d->name);
@@ -122,14 +130,14 @@ struct dentry *dentry_add_locked(struct dentry *parent, const char *name, size_t
 	memcpy(d->name, name, len);
 	d->name[len] = '\0';
 	ref_init(&d->refs, 1);
-	list_init(&d->children);
-	list_init(&d->sibling);
+	list_init(&d->hash_link);
 	list_init(&d->unused_link);
 	d->inode = i;
 	d->parent = parent;
 	if (parent != NULL) {
 		dentry_get_locked(parent);
-		list_add_head(&parent->children, &d->sibling);
+		d->hash = hash_bytes(name, len);
+		list_add_head(bucket_of(parent, d->hash), &d->hash_link);
 	}
 	return d;
 }
@@ -145,10 +153,11 @@ struct dentry *dentry_nameless_locked(struct inode *i)
 
 struct dentry *dentry_child_locked(struct dentry *parent, const char *name, size_t len)
 {
+	u64 hash = hash_bytes(name, len);
 	struct dentry *d;
 
-	list_for_each(d, &parent->children, sibling) {
-		if (strncmp(d->name, name, len) == 0 && d->name[len] == '\0') {
+	list_for_each(d, bucket_of(parent, hash), hash_link) {
+		if (d->parent == parent && d->hash == hash && strncmp(d->name, name, len) == 0 && d->name[len] == '\0') {
 			dentry_get_locked(d);
 			return d;
 		}
@@ -159,7 +168,7 @@ struct dentry *dentry_child_locked(struct dentry *parent, const char *name, size
 /* The name is gone or means something else now: whoever has it open keeps it, new walks look again. */
 void dentry_unhook_locked(struct dentry *d)
 {
-	list_del(&d->sibling);
+	list_del(&d->hash_link);
 	d->dead = true;
 }
 
@@ -170,6 +179,30 @@ void dentry_forget_locked(struct dentry *parent, const char *name)
 	if (d == NULL)
 		return;
 	dentry_unhook_locked(d);
+	dentry_put_locked(d);
+}
+
+void dentry_move_locked(struct dentry *from, const char *old, struct dentry *to, const char *new)
+{
+	struct dentry *d = dentry_child_locked(from, old, strlen(old));
+	char *name = kstrdup(new);
+
+	if (d == NULL || d->inode == NULL || name == NULL) {
+		if (d != NULL) {
+			dentry_unhook_locked(d);
+			dentry_put_locked(d);
+		}
+		kfree(name);
+		return;
+	}
+	kfree(d->name);
+	d->name = name;
+	d->hash = hash_bytes(name, strlen(name));
+	dentry_get_locked(to);
+	d->parent = to;
+	list_del(&d->hash_link);
+	list_add_head(bucket_of(to, d->hash), &d->hash_link);
+	dentry_put_locked(from);		/* what d had of it */
 	dentry_put_locked(d);
 }
 
@@ -330,6 +363,8 @@ int fs_init(void)
 {
 	int rc = 0;
 
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		list_init(&names[i]);
 	for (int pass = 0; pass < 2; pass++)
 		for (unsigned node = 1; node < FIT_MAX_NODES && rc == 0; node++)
 			if (fit_node_up(node) && fit_node_role(node) == ROLE_STORAGE)

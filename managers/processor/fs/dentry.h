@@ -7,10 +7,11 @@
 
 struct dentry {
 	refcount_t refs;		/* users; 0: cached only, on the LRU list */
-	char *name;			/* [I] */
-	struct dentry *parent;		/* [I] with a reference; NULL: the root of a file system */
+	char *name;			/* [tree_mutex] */
+	u64 hash;			/* [tree_mutex] of the name */
+	struct dentry *parent;		/* [tree_mutex] with a reference; NULL: the root of a file system */
 	struct inode *inode;		/* [I] NULL: there is no such name */
-	struct list children, sibling;	/* [tree_mutex] */
+	struct list hash_link;		/* [tree_mutex] among those of its parent and name */
 	struct list unused_link;	/* [tree_mutex] */
 	struct dentry *mounted;		/* [tree_mutex] root of what is mounted here */
 	struct dentry *covers;		/* [I] of such a root: where it is mounted */
@@ -29,5 +30,7 @@ struct dentry *dentry_nameless_locked(struct inode *i);
 s64 dentry_path_locked(struct dentry *d, struct dentry *root, char *buf, size_t size);
 void dentry_unhook_locked(struct dentry *d);
 void dentry_forget_locked(struct dentry *parent, const char *name);
+/* It was renamed: whoever stands in it or has it open sees the new name. */
+void dentry_move_locked(struct dentry *from, const char *old, struct dentry *to, const char *new);
 
 #endif

@@ -253,6 +253,8 @@ int fs_unlink(struct fs_context *c, struct dentry *start, const char *path, bool
 	return rc;
 }
 
+#define RENAME_EXCHANGE 2
+
 int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from, struct dentry *to_start, const char *to, u32 flags)
 {
 	struct walk a, b;
@@ -272,8 +274,13 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 	else
 		rc = a.dentry->inode->ops->rename(a.dentry->inode, a.last, b.dentry->inode, b.last, flags);
 	if (rc == 0) {
-		forget(a.dentry, a.last);
-		forget(b.dentry, b.last);
+		mutex_lock(&tree_mutex);
+		dentry_forget_locked(b.dentry, b.last);
+		if (flags & RENAME_EXCHANGE)
+			dentry_forget_locked(a.dentry, a.last);
+		else
+			dentry_move_locked(a.dentry, a.last, b.dentry, b.last);
+		mutex_unlock(&tree_mutex);
 	}
 	dentry_put(a.dentry);
 	dentry_put(b.dentry);
