@@ -352,7 +352,7 @@ static int mount_volumes(unsigned node, bool root)
 		inode = storagefs_root(node, le32_get(m[i].fs), le64_get(m[i].root_ino), le32_get(m[i].root_gen), S_IFDIR | 0755);
 		if (inode == NULL)
 			rc = -ENOMEM;
-		else if (fs_mount(path, inode) < 0)
+		else if (fs_mount(path, inode, "ext4") < 0)
 			pr_warn("fs: %s of %s cannot be mounted", path, fit_node_name(node));
 	}
 	kfree(r);

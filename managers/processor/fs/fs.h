@@ -83,7 +83,8 @@ void fs_context_put(struct fs_context *c);
 
 /* --- tree (dentry.c, path.c) --- */
 int fs_init(void);				/* mounts: the storage nodes', then /proc, /sys, /dev */
-int fs_mount(const char *path, struct inode *root);
+int fs_mount(const char *path, struct inode *root, const char *type);	/* type: as /proc/mounts names it */
+void fs_for_each_mount(void (*fn)(unsigned nr, const char *path, const char *type, u64 dev, void *arg), void *arg);
 struct inode *inode_alloc(const struct inode_ops *ops, u32 mode);
 void inode_get(struct inode *i);
 void inode_put(struct inode *i);

@@ -249,8 +249,29 @@ int fs_lookup(struct fs_context *c, struct dentry *start, const char *path, unsi
 	return rc;
 }
 
+#define MOUNTS_MAX 32
+
+static struct { char path[64]; const char *type; u64 dev; } mounts[MOUNTS_MAX];	/* written at boot, before programs */
+static unsigned nr_mounts;
+
+static void mount_note(const char *path, const char *type, u64 dev)
+{
+	if (nr_mounts == MOUNTS_MAX)
+		return;
+	str_copy(mounts[nr_mounts].path, path, sizeof(mounts[0].path));
+	mounts[nr_mounts].type = type;
+	mounts[nr_mounts].dev = dev;
+	nr_mounts++;
+}
+
+void fs_for_each_mount(void (*fn)(unsigned nr, const char *path, const char *type, u64 dev, void *arg), void *arg)
+{
+	for (unsigned i = 0; i < nr_mounts; i++)
+		fn(i, mounts[i].path, mounts[i].type, mounts[i].dev, arg);
+}
+
 /* Takes over root's reference. */
-int fs_mount(const char *path, struct inode *root)
+int fs_mount(const char *path, struct inode *root, const char *type)
 {
 	struct dentry *d = dentry_add_locked(NULL, "/", 1, root), *at;
 	struct fs_context *c;
@@ -262,6 +283,7 @@ int fs_mount(const char *path, struct inode *root)
 		if (fs_root != NULL)
 			return -EBUSY;
 		fs_root = d;
+		mount_note(path, type, root->dev);
 		return 0;
 	}
 	rc = fs_context_create(NULL, &c);
@@ -273,6 +295,7 @@ int fs_mount(const char *path, struct inode *root)
 		pr_warn("fs: nothing to mount on: there is no directory %s", path);
 		return rc;
 	}
+	mount_note(path, type, root->dev);
 	mutex_lock(&tree_mutex);
 	at->mounted = d;		/* keeps at's reference for ever */
 	d->covers = at;

@@ -82,6 +82,27 @@ static void show_pcache(struct text *t, u32 pid)
 	counters_for_each(one_counter, t);
 }
 
+static void one_mount(unsigned nr, const char *path, const char *type, u64 dev, void *arg)
+{
+	text_printf(arg, "%s %s %s rw 0 0\n", type, path, type);
+}
+
+static void show_mounts(struct text *t, u32 pid)
+{
+	fs_for_each_mount(one_mount, t);
+}
+
+static void one_mountinfo(unsigned nr, const char *path, const char *type, u64 dev, void *arg)
+{
+	text_printf(arg, "%u %u %u:%u / %s rw - %s %s rw\n", 20 + nr, nr == 0 ? 1 : 20, (unsigned)(dev >> 8), (unsigned)(dev & 255), path,
+		    type, type);
+}
+
+static void show_mountinfo(struct text *t, u32 pid)
+{
+	fs_for_each_mount(one_mountinfo, t);
+}
+
 static void show_overcommit(struct text *t, u32 pid) { text_printf(t, "0\n"); }
 static void show_pid_max(struct text *t, u32 pid) { text_printf(t, "32768\n"); }
 static void show_ngroups(struct text *t, u32 pid) { text_printf(t, "32\n"); }
@@ -364,6 +385,7 @@ static const struct synth_entry proc_pid[] = {
 	{ "maps", S_IFREG | 0444, .show = show_maps }, { "cmdline", S_IFREG | 0444, .show = show_cmdline },
 	{ "environ", S_IFREG | 0400, .show = show_environ }, { "comm", S_IFREG | 0444, .show = show_comm },
 	{ "exe", S_IFLNK | 0777, .link = link_exe }, { "cwd", S_IFLNK | 0777, .link = link_cwd },
+	{ "mounts", S_IFREG | 0444, .show = show_mounts }, { "mountinfo", S_IFREG | 0444, .show = show_mountinfo },
 	{ "fd", S_IFDIR | 0500, .find = find_fd, .next = next_fd, .next_mode = S_IFLNK }, { 0 }
 };
 static const struct synth_entry pid_dir = { "", S_IFDIR | 0555, .dir = proc_pid };
@@ -413,6 +435,8 @@ static s64 next_pid(u32 none, u64 from)
 
 /* --- the trees --- */
 
+static s64 link_mounts(u32 pid, u32 nr, char *buf, size_t size) { return str_copy(buf, "self/mounts", size), 11; }
+
 #define TEXT(n, f)	{ n, S_IFREG | 0444, .show = f }
 #define DIR(n, t)	{ n, S_IFDIR | 0555, .dir = t }
 #define DEVICE(n, major, minor) { n, S_IFCHR | 0666, .rdev = (major) << 8 | (minor) }
@@ -427,7 +451,7 @@ static const struct synth_entry proc_root[] = {
 	TEXT("cpuinfo", show_cpuinfo), TEXT("meminfo", show_meminfo), TEXT("uptime", show_uptime), TEXT("loadavg", show_loadavg),
 	TEXT("stat", show_stat_global), TEXT("version", show_version), TEXT("filesystems", show_filesystems),
 	TEXT("cmdline", show_cmdline_kernel), TEXT("pcache", show_pcache), DIR("sys", proc_sys),
-	{ "self", S_IFLNK | 0777, .link = link_self }, { 0 }
+	{ "self", S_IFLNK | 0777, .link = link_self }, { "mounts", S_IFLNK | 0777, .link = link_mounts }, { 0 }
 };
 static const struct synth_entry proc = { "proc", S_IFDIR | 0555, .dir = proc_root, .find = find_pid, .next = next_pid,
 					 .next_mode = S_IFDIR };
@@ -454,20 +478,20 @@ static const struct synth_entry dev_root[] = {
 };
 static const struct synth_entry dev = DIR("dev", dev_root);
 
-static int mount_one(const char *path, const struct synth_entry *e)
+static int mount_one(const char *path, const struct synth_entry *e, const char *type)
 {
 	struct inode *i = synth_inode(e, 0, 0);
 
-	return i == NULL ? -ENOMEM : fs_mount(path, i);
+	return i == NULL ? -ENOMEM : fs_mount(path, i, type);
 }
 
 int synthfs_init(void)
 {
-	int rc = mount_one("/proc", &proc);
+	int rc = mount_one("/proc", &proc, "proc");
 
 	if (rc == 0)
-		rc = mount_one("/sys", &sys);
+		rc = mount_one("/sys", &sys, "sysfs");
 	if (rc == 0)
-		rc = mount_one("/dev", &dev);
+		rc = mount_one("/dev", &dev, "devtmpfs");
 	return rc;
 }

@@ -557,7 +557,7 @@ static int mount_at(const char *path, u64 dev)
 	root->nlink = 2;
 	i = inode_of(root);
 	tnode_put(root);
-	return i == NULL ? -ENOMEM : fs_mount(path, i);
+	return i == NULL ? -ENOMEM : fs_mount(path, i, "tmpfs");
 }
 
 int tmpfs_init(void)
