@@ -20,8 +20,6 @@
 #endif
 #include "page.pml"
 
-byte forked;				/* 1: the request is at M, 2: answered */
-
 proctype User(byte me; byte sp; byte n_access)
 {
 	FAULT_VARS;
@@ -43,58 +41,12 @@ end:	do
 	od
 }
 
-proctype Forker()
-{
-	/* the pass */
-	atomic {
-		seq[0]++;
-#ifndef BREAK_PARENTWAIT
-		closed[0] = 1;
-#endif
-		held[1] = 1
-	};
-	do
-#ifndef BREAK_FORKWAIT
-	:: atomic { pte_busy[0] -> sleep_pte(0, 0) }
-	:: atomic { !pte_busy[0] ->
-#else
-	:: atomic { true ->
-#endif
-		line_of(0);
-		victim_of(0);
-		if
-		:: l < NL && line_state[l] == LINE_MAPPED ->
-			if
-			:: pte_present[0] && pte_d[0] -> line_dirty[l] = 1
-			:: else
-			fi;
-			pte_w[0] = 0;
-			pte_d[0] = 0;
-			/* clean: M has it. May a TLB be writable still, then D was set, and is folded */
-			if :: line_dirty[l] -> line_owners[l] = line_owners[l] | 2 :: else fi
-#ifndef BREAK_FORKVICTIM
-		:: l == NL && v < NV && victim_state[v] == VICTIM_HELD -> victim_owners[v] = victim_owners[v] | 2
-		:: !(l < NL && line_state[l] == LINE_MAPPED) && !(l == NL && v < NV && victim_state[v] == VICTIM_HELD)
-#else
-		:: !(l < NL && line_state[l] == LINE_MAPPED)
-#endif
-		fi;
-		pte_private[1] = 1;
-		vma[1] = 1;
-		break
-	   }
-	od;
-#ifndef BREAK_FORKSHOOT
-	atomic { shootdown(1); want[1] = want[0] };
-#else
-	want[1] = want[0];
-#endif
-	/* M's consent */
-	atomic { change[0]++; forked = 1 };
-	forked == 2;
-	atomic { held[1] = 0; closed[0] = 0; change[1] = 0 };
-	run User(2, 1, 2)
-}
+#define CHANGES 0
+#define MAPPER 3
+#include "map_actor.pml"
+#define FORKER 0
+#define CHILD_ACCESSES 2
+#include "fork_actor.pml"
 
 proctype Memory()
 {
@@ -102,12 +54,7 @@ end:	do
 	:: M_FILL(1)
 	:: M_FILL(2)
 	:: M_FLUSH(0)
-	:: atomic { forked == 1 ->
-		m_applied[0] = change[0];
-		m_vma[1] = 1; m_known[1] = 1;
-		m_val[1] = m_val[0]; m_has[1] = m_has[0];
-		forked = 2
-	   }
+	:: APPLY(1)
 	od
 }
 

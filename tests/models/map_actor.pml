@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* Who changes the map of space 0, and how M applies it: space/map.c, zap.c, close.c, managers/memory/change.c. For models that
+ * include page.pml; CHANGES: how many; MAPPER: its thread. */
+#define UNMAP	1
+#define MAP	2
+#define ZAP	3
+#define FORK	4
+bit map_lock;
+byte message[CHANGES + 3];	/* by change number: on the way to M, or parked there */
+
+/* One PTE, one pass: zap.c */
+inline zap()
+{
+	do
+	:: atomic { pte_busy[0] -> sleep_pte(MAPPER, 0) }
+#ifdef BREAK_ZAPBUSY
+	:: atomic { true ->
+#else
+	:: atomic { !pte_busy[0] ->
+#endif
+		line_of(0);
+		victim_of(0);
+		z_line = NONE;
+		if
+		:: l < NL && line_state[l] == LINE_MAPPED ->
+			if
+			:: pte_present[0] -> line_pins[l]++; z_line = l; pte_clear(0, l)
+			:: else
+			fi;
+			line_owners[l] = line_owners[l] & ~1;
+			if
+			:: line_owners[l] == 0 ->
+				line_step(l, LINE_EV_LEAVE);
+				if :: line_pins[l] == 0 -> line_release(l, LINE_EV_LEFT) :: else fi
+			:: else
+			fi
+#ifndef BREAK_ZAPBUSY
+		:: l < NL && line_state[l] == LINE_CLEANING -> z_again = 1; sleep_set(MAPPER)
+#else
+		:: l < NL && line_state[l] != LINE_MAPPED
+#endif
+#ifndef BREAK_ZAPVICTIM
+		:: l == NL && v < NV && victim_state[v] == VICTIM_HELD ->
+			victim_owners[v] = victim_owners[v] & ~1;
+			if :: victim_owners[v] == 0 -> victim_step(v, VICTIM_EV_DROP) :: else fi
+		:: l == NL && !(v < NV && victim_state[v] == VICTIM_HELD)
+#else
+		:: l == NL
+#endif
+		fi;
+#ifdef BREAK_ZAPBUSY
+		if :: pte_busy[0] :: else -> pte_private[0] = 0 fi;
+#else
+		if :: !z_again -> pte_private[0] = 0 :: else fi;
+#endif
+		if :: !z_again -> break :: else -> z_again = 0 fi
+	   }
+	od;
+	if
+	:: z_line != NONE -> atomic { shootdown(1); unpin(z_line); z_line = NONE }
+	:: else
+	fi
+}
+
+inline queue(kind)
+{
+	atomic { change[0]++; message[change[0]] = kind }
+}
+
+proctype Mapper()
+{
+	byte k, z_line = NONE, map_to = 1;
+	bit z_again;
+
+	do
+	:: k == CHANGES -> break
+	:: atomic { k < CHANGES && !map_lock && vma[0] != 0 -> map_lock = 1 };	/* munmap */
+		k++;
+		changing[0] = 1;
+		closed[0] = 1;
+		vma[0] = 0;
+		seq[0]++;
+		zap();
+#ifdef BREAK_CLOSED
+		closed[0] = 0;
+		queue(UNMAP);
+#else
+		queue(UNMAP);
+		closed[0] = 0;
+#endif
+		atomic { want[0] = ZERO; changing[0] = 0; map_lock = 0 }
+	:: atomic { k < CHANGES && !map_lock && vma[0] == 0 -> map_lock = 1 };	/* mmap there: its number before any fault */
+		k++;
+		closed[0] = 1;
+		atomic { map_to++; vma[0] = map_to };
+#ifdef BREAK_CLOSED
+		closed[0] = 0;
+		queue(MAP);
+#else
+		queue(MAP);
+		closed[0] = 0;
+#endif
+		map_lock = 0
+	:: atomic { k < CHANGES && !map_lock && vma[0] != 0 -> map_lock = 1 };	/* MADV_DONTNEED */
+		k++;
+		changing[0] = 1;
+		closed[0] = 1;
+		seq[0]++;
+		zap();
+		atomic { want[0] = ZERO; changing[0] = 0 };	/* what is written from now on, stays */
+#ifdef BREAK_CLOSED
+		closed[0] = 0;
+		queue(ZAP);
+#else
+		queue(ZAP);
+		closed[0] = 0;
+#endif
+		map_lock = 0
+	od
+}
+
+#if NS > 1
+bit forked;
+#define FORK_AT_M m_vma[1] = m_vma[0]; m_known[1] = 1; m_val[1] = m_val[0]; m_has[1] = m_has[0]; forked = 1
+#else
+#define FORK_AT_M assert(false)
+#endif
+#ifdef BREAK_NUMBERED
+#define TURN(nr)	true
+#else
+#define TURN(nr)	(m_applied[0] + 1 == nr)
+#endif
+#define APPLY(nr) atomic { message[nr] != 0 && TURN(nr) ->		\
+	if								\
+	:: message[nr] == UNMAP -> m_vma[0] = 0; m_has[0] = 0; m_val[0] = 0	\
+	:: message[nr] == MAP -> m_vma[0] = 1; m_has[0] = 0		\
+	:: message[nr] == ZAP -> m_has[0] = 0; m_val[0] = 0		\
+	:: message[nr] == FORK -> FORK_AT_M				\
+	fi;								\
+	message[nr] = 0;						\
+	m_applied[0] = nr }
