@@ -16,7 +16,7 @@
 #ifndef CHANGES
 #define CHANGES	2
 #endif
-#define FILLS	2
+#define FILLS	1
 #define BIT(i)	(1 << (i))
 
 byte free_slots = SLOTS;

@@ -23,6 +23,7 @@ import time
 HERE = os.path.dirname(os.path.realpath(__file__))
 CPU_SECONDS = 60                        # what a search may take
 MEGABYTES = 8000
+MINUTES = 45                            # where a search need not come to its end
 FOUND = {"wrong": "assertion violated", "hang": "invalid end state", "livelock": "non-progress cycle"}
 
 
@@ -78,9 +79,8 @@ def figures(out):
 
 
 def search(model, folder, seconds):
-    command = ["./pan", "-m1000000", "-w24" if model.search != "bitstate" else "-w33"]
-    if model.search == "livelock":
-        command += ["-l", "-f"]
+    command = ["./pan", "-m1000000"]
+    command += {"exhaustive": ["-w24"], "bitstate": ["-w33", "-Q%d" % MINUTES], "livelock": ["-w20", "-l", "-f"]}[model.search]
     _, out = run(command, folder, seconds)
     open(folder + "/pan.out", "w").write(out)
     return out
@@ -92,7 +92,7 @@ def check_right(model, folder):
     if "errors: 0" not in out:
         what = re.search(r"pan:\d+: (.*)", out)
         raise Failed(what.group(1) if what else "the search did not end")
-    for bad in ("max search depth too small", "Search not completed", "out of memory"):
+    for bad in ("max search depth too small", "out of memory") + ("Search not completed",) * (model.search != "bitstate"):
         if bad in out:
             raise Failed(bad)
     return out
@@ -126,7 +126,9 @@ class Runner:
     def right(self, model, folder):
         states, seconds, megabytes = figures(check_right(model, folder))
         self.rows.append((model.name, states, seconds, megabytes))
-        return "%d states, %.1f s, %d MB" % (states, seconds, megabytes)
+        note = "%d states, %.1f s, %d MB" % (states, seconds, megabytes)
+        factor = re.search(r"hash factor: ([\d.e+]+)", open(folder + "/pan.out").read())
+        return note + (", hash factor %s" % factor.group(1) if factor else "")
 
     def model(self, model):
         folder = os.path.join(self.options.build, model.name)
