@@ -64,8 +64,10 @@ void manager_init(void)
 	objects_init();
 	spaces_init();
 	changes_init();
-	if (fit_init(ROLE_MEMORY, memory_ops, nr_memory_ops) < 0)
-		panic("memory: the network cannot be started");
+	if (fit_init(ROLE_MEMORY, memory_ops, nr_memory_ops) < 0) {
+		pr_err("memory: a node without its network is of no use");	/* why not was said */
+		power_off();
+	}
 	fit_on_change(node_changed);
 	power_on_shutdown(write_all_back);
 	control_register("drop-caches", do_drop_caches);

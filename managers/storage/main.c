@@ -50,8 +50,10 @@ void manager_init(void)
 		pr_err("storage: nothing is mounted: nodes will find no files");
 	volumes_start_idle_sync();
 	power_on_shutdown(volumes_unmount);	/* before FIT's own, so that it runs after FIT has said farewell */
-	if (fit_init(ROLE_STORAGE, storage_ops, nr_storage_ops) < 0)
-		panic("storage: the network cannot be started");
+	if (fit_init(ROLE_STORAGE, storage_ops, nr_storage_ops) < 0) {
+		pr_err("storage: a node without its network is of no use");	/* why not was said */
+		power_off();
+	}
 	fit_on_change(node_changed);
 	control_register("sync", do_sync);
 	control_register("drop-caches", do_drop_caches);
