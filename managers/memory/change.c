@@ -130,7 +130,10 @@ static void parked_run(struct space *s)
 		while (!s->dead && (k = parked_ready(s)) != NULL) {
 			list_del(&k->link);
 			spin_unlock(&s->lock);
-			kept_run(k);
+			if (k->call->in_worker)		/* it may sleep; this may be the receive path */
+				work_queue_add(kept_queue, &k->work);
+			else
+				kept_run(k);
 			spin_lock(&s->lock);
 		}
 		s->draining = false;

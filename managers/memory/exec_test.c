@@ -255,10 +255,37 @@ static int setup(void **state)
 	return 0;
 }
 
+/* An exec that came before its turn runs in a worker, though what it waited for is applied in the receive path. */
+static void parked_exec(void **state)
+{
+	u64 space, program;
+	struct rpc_memory_exec_req q = { .change = LE(2), .stack_limit = LE(MIB(8)) };
+	struct rpc_memory_space_exit_req e = { .change = LE(3) };
+	struct fake *f;
+
+	file_load(0, "/proc/self/exe");
+	program = file_open(0);
+	space = new_space();
+	q.space = e.space = LE(space);
+	q.object = LE(program);
+	f = fake_call(P_NODE, RPC_memory_exec, &q, sizeof(q), NULL, 0);
+	fake_deliver(f);
+	assert_false(f->replied);
+	assert_int_equal(CALL(memory_zap, NULL, .space = LE(space), .change = LE(1), .start = LE(MIB(1)), .len = LE(PAGE_SIZE)), 0);
+	while (!load_acquire(&f->replied))
+		usleep(100);
+	assert_true(f->status == 0 || f->status == -ENOEXEC || f->status == -EINVAL);
+	fake_done(f);
+	assert_int_equal(fake_now(P_NODE, RPC_memory_space_exit, &e, sizeof(e), NULL, 0, NULL, 0, NULL, NULL), 0);
+	file_close(program);
+	memory_check_empty();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bss_begins_mid_page), cmocka_unit_test(refused), cmocka_unit_test(dynamic_program),
+		cmocka_unit_test(parked_exec),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -23,6 +23,7 @@
 #include "managers/memory/memory.h"
 #include "managers/memory/node.h"
 #include "managers/memory/object.h"
+#include "managers/memory/ops.h"
 #include "managers/memory/space.h"
 #include "mm/slab.h"
 #include "shim.h"
@@ -93,13 +94,26 @@ int rpc_reply_bulk_copy(struct rpc_call *c, const void *buf, u32 len)
 	return 0;
 }
 
+static __thread bool receiving;	/* in the receive path: nothing may wait for another node */
+
+static bool op_inline(u16 op)
+{
+	for (unsigned i = 0; i < nr_memory_ops; i++)
+		if (memory_ops[i].op == op)
+			return memory_ops[i].class == RPC_INLINE;
+	return false;
+}
+
 /* The request arrives. */
 static void fake_deliver(struct fake *f)
 {
 	int status;
 
 	f->delivered = true;
+	f->call.in_worker = !op_inline(f->call.op);
+	receiving = !f->call.in_worker;
 	status = memory_serve(&f->call);
+	receiving = false;
 	if (status == RPC_TO_WORKER) {
 		assert_false(f->call.in_worker);
 		f->call.in_worker = true;
@@ -147,7 +161,8 @@ static __unused int fake_now(unsigned node, unsigned op, const void *req, u32 re
 	struct rpc_##name##_req q_ = { __VA_ARGS__ };					\
 	fake_now(P_NODE, RPC_##name, &q_, sizeof(q_), NULL, 0, rp, (rp) == NULL ? 0 : sizeof(struct rpc_##name##_rep), NULL, NULL); })
 
-bool fit_node_up(unsigned node) { return true; }
+static bool p_is_dead;
+bool fit_node_up(unsigned node) { return !p_is_dead; }
 const char *fit_node_name(unsigned node) { return node == S_NODE ? "storage-3" : "processor-1"; }
 unsigned fit_self(void) { return 2; }
 
@@ -260,6 +275,7 @@ static int s_serve(unsigned op, const void *req, const struct rpc_seg *seg, unsi
 int rpc_start(struct rpc *call)
 {
 	assert_int_equal(call->node, S_NODE);
+	assert_false(receiving);
 	might_sleep();
 	if (s_delay_us != 0)
 		usleep(random() % s_delay_us);
