@@ -308,6 +308,33 @@ static void versions(void **state)
 	end();
 }
 
+/* The caller died while its open waited for storage: the file is not held for ever, nor memory kept in reserve for it. */
+static void died_while_opening(void **state)
+{
+	struct rpc_memory_open_rep r;
+	struct rpc_memory_shm_create_rep shm;
+
+	p_is_dead = true;
+	assert_int_equal(CALL(memory_open, &r, .storage_node = le32_of(S_NODE), .fs = le32_of(1), .gen = le32_of(7),
+			      .ino = le64_of(1)), -EHOSTDOWN);
+	assert_int_equal(CALL(memory_shm_create, &shm, .size = le64_of(MIB(1))), -EHOSTDOWN);
+	p_is_dead = false;
+	memory_check_empty();
+}
+
+static void reserve_of_the_dead(void **state)
+{
+	u64 before = commit_total();
+
+	assert_int_equal(commit_charge(P_NODE, 10), 0);
+	commit_forget(P_NODE);
+	assert_int_equal(commit_total(), before + 10);
+	assert_int_equal(commit_charge(P_NODE, 5), 0);		/* by a handler that still runs */
+	commit_uncharge(P_NODE, 15);
+	assert_int_equal(commit_total(), before);
+	commit_joined(P_NODE);
+}
+
 static void bad_requests(void **state)
 {
 	struct rpc_memory_read_req rq = { 0 };
@@ -340,6 +367,7 @@ int main(void)
 		cmocka_unit_test(bad_requests), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
 		cmocka_unit_test(file_against_array), cmocka_unit_test(shm_against_array),
 		cmocka_unit_test(one_fetch_a_page), cmocka_unit_test(sequential_reads_come_in_windows),
+		cmocka_unit_test(died_while_opening), cmocka_unit_test(reserve_of_the_dead),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -8,7 +8,8 @@
 #include "lib/base/lock.h"
 #include "managers/memory/memory.h"
 
-static struct { u64 reserved, charged; } nodes[FIT_MAX_NODES];	/* [commit_lock] pages; 0: this node itself (shared memory) */
+/* [commit_lock] pages; 0: this node itself (shared memory). gone: dead, nothing is kept in reserve for it. */
+static struct { u64 reserved, charged; bool gone; } nodes[FIT_MAX_NODES] = { [0].gone = true };
 static u64 total, limit;					/* [commit_lock] */
 static DEFINE_SPINLOCK(commit_lock, RANK_LEAF);
 
@@ -72,9 +73,11 @@ void commit_uncharge(unsigned node, u64 pages)
 	spin_lock(&commit_lock);
 	BUG_ON(pages > nodes[node].charged);
 	nodes[node].charged -= pages;
-	if (node == 0) {		/* ours: nobody to keep it for */
-		nodes[0].reserved -= pages;
-		total -= pages;
+	if (nodes[node].gone) {		/* nobody to keep it for */
+		u64 back = MIN(pages, nodes[node].reserved - nodes[node].charged);
+
+		nodes[node].reserved -= back;
+		total -= back;
 	}
 	spin_unlock(&commit_lock);
 }
@@ -109,5 +112,15 @@ void commit_forget(unsigned node)
 {
 	u64 reserved;
 
+	spin_lock(&commit_lock);
+	nodes[node].gone = true;	/* what handlers that still run give back later is free at once */
+	spin_unlock(&commit_lock);
 	(void)!commit_reserve(node, -(s64)limit, &reserved);
+}
+
+void commit_joined(unsigned node)
+{
+	spin_lock(&commit_lock);
+	nodes[node].gone = false;
+	spin_unlock(&commit_lock);
 }

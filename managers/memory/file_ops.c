@@ -7,6 +7,15 @@
 
 #define MAX_SIZE	((s64)(~0ULL >> 1))	/* of a file, as Linux has it */
 
+/* The caller may have died while its open waited for storage: nobody will come to close it. 0 or -EHOSTDOWN. */
+static int open_still_wanted(struct rpc_call *c, struct object *o)
+{
+	if (fit_node_up(c->node))
+		return 0;
+	(void)object_close(c->node, o, 1);	/* refused, if objects_node_died() came later than the open */
+	return -EHOSTDOWN;
+}
+
 int serve_memory_open(const struct rpc_memory_open_req *q, struct rpc_memory_open_rep *r, struct rpc_call *c)
 {
 	unsigned storage = le32_get(q->storage_node);
@@ -23,8 +32,9 @@ int serve_memory_open(const struct rpc_memory_open_req *q, struct rpc_memory_ope
 	r->version = le64_of(o->version);
 	r->size = le64_of(o->size);
 	spin_unlock(&cache_lock);
+	rc = open_still_wanted(c, o);
 	object_put(o);
-	return 0;
+	return rc;
 }
 
 int serve_memory_close(const struct rpc_memory_close_req *q, struct rpc_memory_close_rep *r, struct rpc_call *c)
@@ -47,8 +57,9 @@ int serve_memory_shm_create(const struct rpc_memory_shm_create_req *q, struct rp
 	if (rc < 0)
 		return rc;
 	r->object = le64_of(o->id);
+	rc = open_still_wanted(c, o);
 	object_put(o);
-	return 0;
+	return rc;
 }
 
 int serve_memory_read(const struct rpc_memory_read_req *q, struct rpc_memory_read_rep *r, struct rpc_call *c)

@@ -77,6 +77,7 @@ void commit_uncharge(unsigned node, u64 pages);		/* the reservation stays the no
 void commit_ungrant(unsigned node, u64 pages);		/* what was granted came to nothing */
 /* The node's reservation grows by delta or shrinks (to what is charged at least); its size then. -ENOMEM */
 int __must_check commit_reserve(unsigned node, s64 delta, u64 *reserved);
+void commit_joined(unsigned node);
 void commit_forget(unsigned node);			/* the node is dead, its spaces are gone */
 u64 commit_total(void);					/* reservations of all nodes */
 u64 commit_limit(void);

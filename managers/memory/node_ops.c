@@ -9,7 +9,8 @@
 #include "managers/memory/space.h"
 
 DEFINE_COUNTERS(memory, MEMORY_COUNTERS);
-static struct work off_work;
+static void off(struct work *w) { power_off(); }
+static struct work off_work = { .link = LIST_INIT(off_work.link), .fn = off };
 
 int serve_memory_accounting(const struct rpc_memory_accounting_req *q, struct rpc_memory_accounting_rep *r, struct rpc_call *c)
 {
@@ -33,8 +34,6 @@ int serve_memory_drop_caches(const struct rpc_memory_drop_caches_req *q, struct 
 	return 0;
 }
 
-static void off(struct work *w) { power_off(); }
-
 /* The caller has the reply. */
 static void off_soon(void *arg) { work_queue_add(system_work, &off_work); }
 
@@ -42,7 +41,6 @@ int serve_memory_shutdown(const struct rpc_memory_shutdown_req *q, struct rpc_me
 {
 	int rc = objects_sync_all(true);
 
-	work_init(&off_work, off);
 	rpc_reply_bulk_ref(c, &off_work, 0, off_soon, NULL);
 	return rc;
 }
@@ -51,8 +49,12 @@ void memory_node_changed(unsigned node, enum node_role role, bool up)
 {
 	if (!up && role == ROLE_STORAGE)
 		objects_storage_died(node);
-	if (up || role != ROLE_PROCESSOR)
+	if (role != ROLE_PROCESSOR)
 		return;
+	if (up) {
+		commit_joined(node);
+		return;
+	}
 	spaces_node_died(node);
 	objects_node_died(node);
 	commit_forget(node);

@@ -33,6 +33,8 @@ void power_off(void) { powered_off = true; thread_exit(); }
 
 static u32 room = RPC_MAX_BULK_IN;
 static u16 caller = 1;
+static bool caller_died;
+bool fit_node_up(unsigned node) { return !caller_died; }
 
 /* Call a handler with this request and bulk; the reply is in `name`_r. */
 #define CALL(which, text, len, ...) ({							\
@@ -201,6 +203,10 @@ static void holds(void **state)
 	assert_int_equal(CALL(storage_hold, NULL, 0, ID(id)), 0);
 	assert_int_equal(CALL(storage_unlink, "held", 4, ID(root), NOW), 0);
 	assert_int_equal(le32_get(storage_unlink_r.attr.nlink), 0);
+	assert_int_equal(volumes_nr_holds(), 3);
+	caller_died = true;		/* while its request waited */
+	assert_int_equal(CALL(storage_hold, NULL, 0, ID(id)), -EHOSTDOWN);
+	caller_died = false;
 	assert_int_equal(volumes_nr_holds(), 3);
 	volumes_node_died(1);
 	assert_int_equal(volumes_nr_holds(), 1);
