@@ -23,7 +23,7 @@ static void ahead_work(struct work *w);
 void cache_init(void)
 {
 	cpages = kmem_cache_create("cpage", sizeof(struct cpage), 0);
-	ahead_queue = work_queue_create("readahead", 2, PRIO_LOW);
+	ahead_queue = work_queue_create("readahead", 2, PRIO_NORMAL);
 	if (cpages == NULL || ahead_queue == NULL)
 		panic("memory: no memory for the page cache");
 }

@@ -158,6 +158,8 @@ static int add_tail_page(struct loading *l, struct object *o, u64 va, u64 off, u
 		rc = l->space->dead ? -ESRCH : page_tree_set(&l->space->pages, va >> PAGE_SHIFT, f, &old);
 		spin_unlock(&l->space->lock);
 	}
+	if (old != NULL)
+		page_put(old);
 	if (rc < 0)
 		page_put(f);
 	else
