@@ -313,12 +313,16 @@ SELFTEST(current_thread)
 
 static u64 cpus_seen;
 
+/* For as long as it takes: a virtual CPU may be off its host's for longer than any fixed time. */
 static void cpu_spinner(unsigned i)
 {
-	u64 until = time_mono_ns() + 40 * NSEC_PER_MSEC;
+	u64 start = time_mono_ns(), now = start;
 
-	while (time_mono_ns() < until)
+	while (now < start + 40 * NSEC_PER_MSEC ||
+	       (READ_ONCE(cpus_seen) != (1ULL << nr_cpus) - 1 && now < start + 20 * NSEC_PER_SEC)) {
 		__atomic_fetch_or(&cpus_seen, 1ULL << cpu_id(), __ATOMIC_RELAXED);
+		now = time_mono_ns();
+	}
 }
 
 SELFTEST(all_cpus_run)
