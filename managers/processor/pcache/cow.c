@@ -58,7 +58,8 @@ static void shoot(struct pcache_line *old, struct tlb_batch *tlb)
 {
 	bool pinned = tlb->nr > 0 || tlb->all;
 
-	tlb_batch_flush(tlb);
+	if (RULE(COW_SHOOTDOWN))
+		tlb_batch_flush(tlb);
 	if (pinned)
 		line_unpin(old);
 }
@@ -79,7 +80,7 @@ int cow_private(struct fault *f, struct pcache_set *set, struct pcache_line *lin
 	list_add_tail(&copy->page.owners, &o->link);
 	copy->page.nr_owners++;
 	page_copy(page_data(&copy->page), page_data(&line->page));
-	copy->page.dirty = true;
+	copy->page.dirty = RULE(COW_DIRTY);
 	unmap_old(f, line, &tlb);
 	fault_unlock(f, set);
 	shoot(line, &tlb);
@@ -101,7 +102,7 @@ static void copy_page(struct fault *f, struct pcache_line *copy, struct pcache_l
 	struct pcache_owner *old;
 
 	page_copy(page_data(&copy->page), page_data(line != NULL ? &line->page : &v->page));
-	copy->page.dirty = true;
+	copy->page.dirty = RULE(COW_DIRTY);
 	tlb_batch_init(tlb);
 	if (line == NULL) {
 		(void)pte_xchg(f->slot, MARK_PRIVATE | MARK_BUSY);

@@ -71,8 +71,11 @@ int evict_begin(struct pcache_set *set, struct evict_batch *b)
 		}
 	}
 	line_step(line, LINE_EV_LEAVE);
-	list_for_each(o, &line->page.owners, link)
+	list_for_each(o, &line->page.owners, link) {
+		if (!RULE(EVICT_ALL_OWNERS) && &o->link != line->page.owners.next)
+			break;
 		(void)owner_unmap(&line->page, o, MARK_BUSY | (line->page.object == NULL ? MARK_PRIVATE : MARK_EMPTY), &b->tlb);
+	}
 	b->line[b->nr++] = line;
 	return 0;
 }
@@ -106,7 +109,8 @@ static void leave(struct pcache_line *line)
 
 void evict_finish(struct evict_batch *b)
 {
-	tlb_batch_flush(&b->tlb);
+	if (RULE(EVICT_SHOOTDOWN))
+		tlb_batch_flush(&b->tlb);
 	for (unsigned i = 0; i < b->nr; i++) {
 		struct pcache_set *set = b->line[i]->page.set;	/* a LEAVING line stays in its set */
 

@@ -16,7 +16,7 @@ bool fault_valid(struct fault *f)
 {
 	pte_t now = pte_read(f->slot);
 
-	return ((now ^ f->pte) & ~(pte_present(now) ? PTE_ACCESSED | PTE_DIRTY : 0)) == 0 && f->s->seq == f->seq &&
+	return ((now ^ f->pte) & ~(pte_present(now) ? PTE_ACCESSED | PTE_DIRTY : 0)) == 0 && (f->s->seq == f->seq || !RULE(SEQUENCE)) &&
 	       !space_closed(f->s, f->vpn);
 }
 
@@ -52,7 +52,7 @@ bool fault_recheck(struct fault *f)
 
 	if (space_closed(f->s, f->vpn))
 		return false;
-	if (f->s->seq == f->seq)
+	if (f->s->seq == f->seq || !RULE(SEQUENCE))
 		return true;
 	spin_lock(&f->s->vma_lock);
 	v = vma_find(&f->s->map, f->va);
@@ -79,7 +79,7 @@ void fault_map(struct fault *f, struct pcache_line *line)
 	if (!(f->vma.prot & PROT_EXEC))
 		v |= PTE_NX;
 	if (may_write(f, line))
-		v |= PTE_WRITE | (f->write ? PTE_DIRTY : 0);
+		v |= PTE_WRITE | (f->write && RULE(COW_DIRTY) ? PTE_DIRTY : 0);
 	if (!pte_present(f->pte) && !(f->pte & MARK_TOUCHED))
 		__atomic_fetch_add(&f->s->footprint, 1, __ATOMIC_RELAXED);
 	(void)pte_xchg(f->slot, v);
@@ -206,7 +206,7 @@ static struct pcache_line *fetch_begin(struct fault *f, struct pcache_set *set, 
 		return NULL;
 	}
 	(void)pte_xchg(f->slot, f->pte | MARK_BUSY);
-	*change = wire_is_object(w->space) ? 0 : f->s->change;
+	*change = wire_is_object(w->space) || !RULE(CHANGE_NUMBERS) ? 0 : f->s->change;
 	fault_unlock(f, set);
 	return line;
 }
@@ -220,7 +220,7 @@ static int fetch_end(struct fault *f, struct pcache_set *set, const struct fetch
 	spin_lock(&f->s->pt_lock);
 	take = rc >= 0 && fault_recheck(f);
 	if (take) {
-		line->page.dirty = w->copy;
+		line->page.dirty = w->copy && RULE(COW_DIRTY);
 		line_step(line, LINE_EV_INSTALL);
 		fault_map(f, line);
 		rc = FAULT_MEMORY;

@@ -73,7 +73,7 @@ static void add_owner(struct flush_msg *m, u64 space, u64 index, u64 change)
 
 int flush_msg_add(struct flush_msg *m, struct pcache_page *p)
 {
-	unsigned nr = p->object != NULL ? 1 : p->nr_owners;
+	unsigned nr = p->object != NULL || !RULE(FLUSH_ALL_OWNERS) ? 1 : p->nr_owners;
 	struct wire_flush_page *head = (struct wire_flush_page *)(m->meta + m->meta_len);
 	struct pcache_owner *o;
 
@@ -92,6 +92,8 @@ int flush_msg_add(struct flush_msg *m, struct pcache_page *p)
 			spin_lock(&o->space->pt_lock);
 			add_owner(m, o->space->id, space_wire_vpn(o->space, o->vpn), o->space->change);
 			spin_unlock(&o->space->pt_lock);
+			if (!RULE(FLUSH_ALL_OWNERS))
+				break;
 		}
 	}
 	m->page[m->nr++] = p;
@@ -138,7 +140,7 @@ static int claim(struct flush_msg *m, struct pcache_victim *v)
 		return rc;
 	victim_step(v, VICTIM_EV_FLUSH);
 	list_for_each(o, &v->page.owners, link)
-		owner_set_mark(o, MARK_PRIVATE | MARK_BUSY);
+		owner_set_mark(o, RULE(FLUSH_BUSY) ? MARK_PRIVATE | MARK_BUSY : MARK_PRIVATE);
 	spin_lock(&pcache.pool_lock);
 	list_del(&v->pool_link);
 	pcache.nr_victim_held--;
@@ -167,7 +169,7 @@ static bool give_up(struct pcache_victim *v, int status)
 static void settle(struct pcache_victim *v, int status)
 {
 	struct pcache_owner *o, *next;
-	bool gone = status == 0 || give_up(v, status);
+	bool gone = status == 0 || !RULE(ACKNOWLEDGED) || give_up(v, status);
 
 	list_for_each_safe(o, next, &v->page.owners, link) {
 		owner_set_mark(o, MARK_PRIVATE);

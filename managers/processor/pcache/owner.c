@@ -82,7 +82,7 @@ bool owner_unmap(struct pcache_page *p, struct pcache_owner *o, pte_t mark, stru
 	spin_unlock(&s->pt_lock);
 	if (!pte_present(old))
 		return false;
-	if (old & PTE_DIRTY)
+	if ((old & PTE_DIRTY) && RULE(FOLD_DIRTY))
 		p->dirty = true;
 	tlb_batch_add(tlb, &s->pgd, o->vpn << PAGE_SHIFT);
 	return true;

@@ -12,6 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "managers/processor/pcache/sim.c"
 #include "managers/processor/pcache/sim_memory.c"
@@ -60,6 +63,7 @@ struct task {
 	unsigned arena, ops;
 };
 
+int pcache_mutant = -1;
 static u64 next_value;
 static unsigned nr_procs, max_procs;
 static struct file sim_files[3];
@@ -560,6 +564,7 @@ static void run_seed(u64 seed, const struct geometry *fixed)
 
 static void random_schedules(void **st)
 {
+	pcache_mutant = (int)env("SIM_MUTANT", ~0ULL);
 	u64 first = env("SIM_FIRST", 1), nr = env("SIM_SEEDS", 25);
 
 	for (u64 seed = first; seed < first + nr; seed++) {
@@ -569,8 +574,54 @@ static void random_schedules(void **st)
 	}
 }
 
-int main(void)
+/*
+ * Each rule taken away in turn, in a process of its own: some schedule must fail. */
+static const char *const rule_name[] = {
+#define RULE_NAME(r) #r,
+	PCACHE_RULES(RULE_NAME)
+};
+
+static bool mutant_found(int rule, u64 seeds)
 {
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		if (freopen("/dev/null", "w", stderr) == NULL)
+			_exit(2);
+		alarm(200);
+		pcache_mutant = rule;
+		for (u64 seed = 1; seed <= seeds; seed++)
+			run_seed(seed, NULL);
+		alarm(0);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		abort();
+	return !(WIFEXITED(status) && WEXITSTATUS(status) == 0) && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM);
+}
+
+static void mutants(void)
+{
+	unsigned missed = 0;
+
+	for (int rule = 0; rule < NR_PCACHE_RULES; rule++) {
+		bool found = mutant_found(rule, env("SIM_SEEDS", 200));
+
+		printf("%s mutant %s\n", found ? "ok  " : "FAIL", rule_name[rule]);
+		fflush(stdout);
+		missed += !found;
+	}
+	exit(missed != 0);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "mutants") == 0)
+		mutants();
+
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_schedules),
 	};

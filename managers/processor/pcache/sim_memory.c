@@ -248,6 +248,8 @@ static void do_flush(struct message *m)
 	u32 meta_len = le32_get(q->meta_len), at = 0;
 	unsigned nr = le16_get(q->nr_pages);
 	u8 *now = m->bulk + meta_len;
+	unsigned refuse = sim_random(6) == 0 ? sim_random(nr) : nr;	/* it cannot take this page just now */
+	int error = 0;
 
 	for (unsigned i = 0; i < nr; i++) {
 		struct wire_flush_page *h = (void *)(m->bulk + at);
@@ -267,11 +269,18 @@ static void do_flush(struct message *m)
 	for (unsigned i = 0; i < nr; i++) {
 		struct wire_flush_page *h = (void *)(m->bulk + at);
 
-		flush_page((void *)(h + 1), le16_get(h->nr_owners), now + i * PAGE_SIZE);
+		if (refuse == i)
+			error = ENOMEM;
+		else
+			flush_page((void *)(h + 1), le16_get(h->nr_owners), now + i * PAGE_SIZE);
 		at += sizeof(*h) + le16_get(h->nr_owners) * sizeof(struct wire_owner);
 	}
 	m->rep = calloc(1, sizeof(struct rpc_memory_flush_rep));
 	m->rep_len = sizeof(struct rpc_memory_flush_rep);
+	if (error != 0) {
+		((struct rpc_memory_flush_rep *)m->rep)->failed = le64_of(1ULL << refuse);
+		((struct rpc_memory_flush_rep *)m->rep)->error = le32_of(error);
+	}
 	answer(m, 0);
 }
 

@@ -74,7 +74,7 @@ static enum pass_answer fork_absent(struct pass *p, struct pcache_set *set, u64 
 
 	if (line != NULL && (line->state != LINE_MAPPED || line->pins != 0))
 		return PASS_WAIT;
-	if (line != NULL || v != NULL)
+	if (line != NULL || (v != NULL && RULE(FORK_VICTIMS)))
 		return share(p, line != NULL ? &line->page : &v->page, vpn, PTE_MARK_PRIVATE);
 	mine = child_slot(p, vpn);
 	if (mine != NULL)
@@ -197,7 +197,8 @@ static int fork_locked(struct space *parent, struct space *child, struct change 
 	rc = vma_map_copy(&child->map, &parent->map);
 	if (rc < 0)
 		return rc;
-	space_hold(child, 0, 0, USER_END);
+	if (RULE(FORK_HELD))
+		space_hold(child, 0, 0, USER_END);
 	space_close(parent, 0, 0, USER_END);
 	space_bump(parent);
 	rc = share_pages(parent, child);

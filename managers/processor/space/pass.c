@@ -13,7 +13,8 @@ void pass_init(struct pass *p, struct space *s)
 
 static void pass_flush(struct pass *p)
 {
-	tlb_batch_flush(&p->tlb);
+	if (p->child == NULL || RULE(FORK_SHOOTDOWN))
+		tlb_batch_flush(&p->tlb);
 	for (unsigned i = 0; i < p->nr; i++)
 		line_unpin(p->pinned[i]);
 	p->nr = 0;

@@ -43,12 +43,14 @@ static inline bool space_closed(const struct space *s, u64 vpn)	/* pt_lock held 
 {
 	u64 va = vpn << PAGE_SHIFT;
 
+	if (!RULE(CLOSED))
+		return false;
 	return (va >= s->closed[0].start && va < s->closed[0].end) || (va >= s->closed[1].start && va < s->closed[1].end);
 }
 /* The number by which M knows the page: the new one as soon as an mremap is queued. pt_lock held */
 static inline u64 space_wire_vpn(const struct space *s, u64 vpn)
 {
-	return vpn >= s->moved.start && vpn < s->moved.end ? vpn + s->moved.delta : vpn;
+	return vpn >= s->moved.start && vpn < s->moved.end && RULE(MOVED_NAMES) ? vpn + s->moved.delta : vpn;
 }
 bool space_flush_held(struct space *s, u64 vpn);	/* set lock held */
 void space_close(struct space *s, unsigned slot, u64 start, u64 end);

@@ -10,9 +10,12 @@ static enum pass_answer zap_present(struct pass *p, struct pcache_line *line, st
 {
 	(void)owner_unmap(&line->page, o, 0, &p->tlb);
 	owner_remove(&line->page, o);
-	pass_pin(p, line);
+	if (RULE(ZAP_PINS))
+		pass_pin(p, line);
 	if (line->page.nr_owners == 0)
 		line_step(line, line->page.object != NULL ? LINE_EV_LAST_UNMAP : LINE_EV_LEAVE);
+	if (!RULE(ZAP_PINS))
+		line_settle(line);
 	return PASS_DONE;
 }
 
@@ -20,7 +23,7 @@ static enum pass_answer zap_absent(struct pass *p, struct pcache_set *set, u64 v
 {
 	struct page_id id = { p->s->salt, vpn };
 	struct pcache_line *line = set_line_private(set, id, p->s);
-	struct pcache_victim *v = line != NULL ? NULL : set_victim_private(set, id, p->s);
+	struct pcache_victim *v = line != NULL || !RULE(ZAP_VICTIMS) ? NULL : set_victim_private(set, id, p->s);
 	struct pcache_page *page = line != NULL ? &line->page : v != NULL ? &v->page : NULL;
 
 	spin_lock(&p->s->pt_lock);
