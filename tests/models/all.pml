@@ -25,9 +25,10 @@ proctype User(byte me; byte sp; byte n_access)
 {
 	FAULT_VARS;
 	byte k;
+	bit writes;
 
 	do
-	:: k < n_access -> k++; if :: access(me, sp, 0) :: access(me, sp, 1) fi
+	:: k < n_access -> k++; if :: writes = 0 :: writes = 1 fi; access(me, sp, writes); writes = 0
 	:: else -> break
 	od
 }

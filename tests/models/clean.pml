@@ -18,9 +18,10 @@ proctype User()
 {
 	FAULT_VARS;
 	byte k;
+	bit writes;
 
 	do
-	:: k < 3 -> k++; if :: access(0, 0, 0) :: access(0, 0, 1) fi
+	:: k < 3 -> k++; if :: writes = 0 :: writes = 1 fi; access(0, 0, writes); writes = 0
 	:: else -> break
 	od
 }

@@ -28,9 +28,10 @@ proctype User(byte me)
 {
 	FAULT_VARS;
 	byte k;
+	bit writes;
 
 	do
-	:: k < ACCESSES -> k++; if :: access(me, me, 0) :: access(me, me, 1) fi
+	:: k < ACCESSES -> k++; if :: writes = 0 :: writes = 1 fi; access(me, me, writes); writes = 0
 	:: else -> break
 	od
 }
