@@ -6,9 +6,10 @@
  * The run queue lock is held across arch_switch() and released by the next thread (switch_finish()). So whoever holds the lock of
  * t->cpu's queue sees t in one of three places: it is the queue's current thread, it is on the queue's lists, or it is off its
  * stack altogether. t->cpu changes only under the lock of the queue that it names so far: who holds that lock knows that t stays
- * there, and a thread on its way between two queues is READY, on no list, and its mover's alone. A thread that goes to sleep marks itself WAITING, looks at its condition once more and calls schedule(); a
- * wake-up in between finds it current and only turns the mark back. Preemption in between leaves the mark and keeps the thread on
- * the lists.
+ * there, and a thread on its way between two queues is READY, on no list, and its mover's alone.
+ *
+ * A thread that goes to sleep marks itself WAITING, looks at its condition once more and calls schedule(); a wake-up in between
+ * finds it current and only turns the mark back. Preemption in between leaves the mark and keeps the thread on the lists.
  *
  * HIGH goes before NORMAL before LOW, but a list that waited for longer than its patience is served once.
  */
