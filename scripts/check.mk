@@ -18,4 +18,5 @@ check:
 # Hours: every combination of the cache's choices, and the long texts.
 check-long:
 	$(Q)scripts/setup
+	$(Q)$(MAKE) --no-print-directory O=$(O) FUZZ_RUNS=$(or $(FUZZ_RUNS),200000) check-fuzz
 	$(Q)TANGRAM_LONG=1 /usr/bin/python3 tests/run-checks.py --build $(O) --only $(or $(T),long)

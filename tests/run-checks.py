@@ -78,8 +78,10 @@ class Checks:
             self.run("build/clang", MAKE + clang + ["kernel", "tools", "user-programs"], 900)
         if self.wanted("build/iso"):
             self.run("build/iso", MAKE + own + ["iso"], 300)
-        if self.wanted("lint/layers"):
-            self.run("lint/layers", [PYTHON, "scripts/check_layers.py"], 60)
+        if self.wanted("build/debug"):
+            self.run("build/debug", MAKE + ["O=%s/debug" % self.options.build, "DEBUG=y", "kernel"], 900)
+        if self.wanted("lint"):
+            self.run("lint", MAKE + own + ["lint"], 300)
         return good
 
     def unit(self):
@@ -117,6 +119,8 @@ class Checks:
         for name, command, limit in tests:
             if self.wanted(name):
                 self.run(name, [PYTHON] + command, limit)
+        if self.wanted("fuzz"):
+            self.run("fuzz", MAKE + ["O=" + self.options.build, "check-fuzz"], 600)
 
     def system(self):
         for case in cases.all_cases():

@@ -59,9 +59,9 @@ def word_count_threads(bed, threads):
 # A covering selection: each value of each choice at least once. check-long takes them all. A set of one way lives on the
 # progress token, which is slow: these take a smaller text.
 @each({
-    "lru-v0-w8": ("lru", 0, 8, "1M", 0), "fifo-v1-w1": ("fifo", 1, 1, "1M", 256), "clock-v8-w64": ("clock", 8, 64, "1M", 0),
+    "lru-v0-w8": ("lru", 0, 8, "1M", 0), "fifo-v1-w1": ("fifo", 1, 1, "2M", 32), "clock-v8-w64": ("clock", 8, 64, "1M", 0),
     "random-v64-w8": ("random", 64, 8, "512K", 0), "lru-v64-w64": ("lru", 64, 64, "2M", 0),
-    "clock-v0-w1": ("clock", 0, 1, "1M", 256), "twice": ("lru", 8, 8, "32M", 0),
+    "clock-v0-w1": ("clock", 0, 1, "2M", 32), "twice": ("lru", 8, 8, "32M", 0),
 }, limit=240)
 def word_count_cache(bed, choice):
     policy, victim, ways, size, kilobytes = choice

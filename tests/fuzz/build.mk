@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+# Fuzzers of what reads bytes from elsewhere: x_fuzz.c here, linked with what its SOURCES lines name. `make check-fuzz` runs
+# each for a moment with a fixed seed; FUZZ_RUNS=N for longer, T=name for one. clang's libFuzzer, with both sanitizers.
+
+.PHONY: check-fuzz fuzzers
+FUZZ_RUNS ?=
+FUZZ_O	:= $(O)/fuzz
+FUZZ_CC	?= clang
+FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+	   -fno-omit-frame-pointer -fno-strict-aliasing -DTANGRAM_HOST -DTANGRAM_FUZZ -Itests/host/include -I. \
+	   -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
+	   -Wno-address-of-packed-member -Wno-unused-function
+FUZZ_TESTS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
+FUZZ_BINS := $(addprefix $(FUZZ_O)/,$(filter $(T)%,$(FUZZ_TESTS)))
+FUZZ_LIB_OBJ := $(patsubst %.c,$(FUZZ_O)/lib/%.o,$(UNIT_LIB_SRC))
+
+$(FUZZ_O)/lib/%.o: %.c tests/fuzz/build.mk
+	@mkdir -p $(@D)
+	$(call say,FUZZCC,$@)$(FUZZ_CC) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+$(FUZZ_O)/shim.a: $(FUZZ_LIB_OBJ)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+
+fuzz_sources = $(shell sed -n '1,12s|.*SOURCES:\([^*]*\)\*/.*|\1|p' tests/fuzz/$(1).c)
+define fuzz_rule
+$(FUZZ_O)/$(1): tests/fuzz/$(1).c $(call fuzz_sources,$(1)) $(FUZZ_O)/shim.a
+	@mkdir -p $$(@D)
+	$$(call say,FUZZCC,$$@)$$(FUZZ_CC) $$(FUZZ_CFLAGS) -MMD -MP -MF $$@.d tests/fuzz/$(1).c $(call fuzz_sources,$(1)) \
+		-fsanitize=fuzzer $(FUZZ_O)/shim.a -o $$@ -lcmocka -lpthread
+endef
+$(foreach t,$(FUZZ_TESTS),$(eval $(call fuzz_rule,$(t))))
+-include $(FUZZ_BINS:=.d) $(FUZZ_LIB_OBJ:.o=.d)
+
+fuzzers: $(FUZZ_BINS)
+check-fuzz: fuzzers
+	$(Q)tests/fuzz/run.sh $(FUZZ_O) '$(FUZZ_RUNS)' $(notdir $(FUZZ_BINS))
