@@ -36,11 +36,7 @@ static int copy_end(struct fault *f, struct pcache_set *set, struct pcache_line 
 		(void)pte_xchg(f->slot, MARK_PRIVATE);
 	fault_unlock(f, set);
 	pte_waiters_wake(f->s, f->vpn);
-	if (READ_ONCE(set->nr) > pcache.p.ways) {
-		atomic_inc(&copy->kept);
-		evict_trim(set);
-		atomic_dec(&copy->kept);
-	}
+	evict_trim_but(set, copy);
 	return map ? FAULT_COW : -EAGAIN;
 }
 

@@ -163,6 +163,18 @@ void evict_trim_all(void)
 			evict_trim(&pcache.sets[i]);
 }
 
+void evict_trim_but(struct pcache_set *set, struct pcache_line *mine)
+{
+	if (READ_ONCE(set->nr) <= pcache.p.ways)
+		return;
+	atomic_inc(&mine->kept);
+	evict_trim(set);
+	spin_lock(&set->lock);
+	atomic_dec(&mine->kept);
+	set_changed(set);	/* whoever found nothing to evict but this line looks again */
+	spin_unlock(&set->lock);
+}
+
 void line_settle(struct pcache_line *line)
 {
 	if (line->state == LINE_LEAVING && line->page.nr_owners == 0 && line->pins == 0 && line->victim == NULL)

@@ -86,16 +86,6 @@ void fault_map(struct fault *f, struct pcache_line *line)
 	token_keep(line);
 }
 
-/* The set may have more lines than its ways now: no longer than needed. */
-static void trim(struct pcache_set *set, struct pcache_line *mine)
-{
-	if (READ_ONCE(set->nr) <= pcache.p.ways)
-		return;
-	atomic_inc(&mine->kept);	/* not the one that the program is about to use */
-	evict_trim(set);
-	atomic_dec(&mine->kept);
-}
-
 /* --- hits --- */
 
 static int hit_private(struct fault *f, struct pcache_set *set, struct pcache_line *line)
@@ -139,7 +129,7 @@ static int take_back(struct fault *f, struct pcache_set *set, struct pcache_vict
 	if (!shared_write)
 		fault_map(f, line);
 	fault_unlock(f, set);
-	trim(set, line);
+	evict_trim_but(set, line);
 	return shared_write ? -EAGAIN : FAULT_VICTIM;
 }
 
@@ -168,7 +158,7 @@ int fault_zero(struct fault *f)
 	line_step(line, LINE_EV_INSTALL);
 	fault_map(f, line);
 	fault_unlock(f, set);
-	trim(set, line);
+	evict_trim_but(set, line);
 	return FAULT_ZERO;
 }
 
@@ -234,7 +224,7 @@ static int fetch_end(struct fault *f, struct pcache_set *set, const struct fetch
 	fault_unlock(f, set);
 	pte_waiters_wake(f->s, f->vpn);
 	if (take)
-		trim(set, line);
+		evict_trim_but(set, line);
 	return rc;
 }
 

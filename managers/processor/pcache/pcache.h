@@ -273,6 +273,7 @@ void evict_finish(struct evict_batch *b);			/* no lock held: shootdown, then the
 bool page_may_be_dirty(struct pcache_page *p);			/* set lock held: it, or a PTE that may make it so */
 bool evict_try(struct pcache_set *set);				/* one line, without waiting for anything but the shootdown */
 void evict_trim(struct pcache_set *set);			/* back to its ways; may wait for victim entries */
+void evict_trim_but(struct pcache_set *set, struct pcache_line *mine);	/* the same, sparing the line that the fault's program is about to use */
 void evict_trim_all(void);				/* every set that borrowed from the reserve */
 /* For a private line whose last owner just went (LEAVING now): after the shootdown. No lock held. */
 void line_unpin(struct pcache_line *line);

@@ -47,7 +47,7 @@ struct cell {			/* what a page's first word may be now */
 struct opage {
 	struct cell *cell;	/* NULL: not mapped */
 	u32 prot;
-	bool flux;		/* an operation on it is under way */
+	enum flux { NO_FLUX, MAPPING, UNMAPPING, KEEPING, ZEROING, MOVING } flux;	/* the operation under way on it */
 	u64 gen;
 };
 struct proc {
@@ -116,19 +116,37 @@ static bool log_full(const struct access *a)
 	return c != NULL && !c->shared && c->nr == CANDS;
 }
 
+/* While an operation is under way, the page is what it was, or what it will be; but never another page. */
+static void in_flux(struct access *a, struct opage *o, u64 *word)
+{
+	unsigned k = 0;
+
+	if (o->flux == MOVING || o->cell == NULL || o->cell->shared) {
+		if (*word != 0 && (*word >> 56) != 0xf1 && (*word >> 48) != a->p->root)
+			sim_fail("page %u.%u shows another program's word %llx", a->arena, a->i, (unsigned long long)*word);
+		return;
+	}
+	while (k < o->cell->nr && o->cell->cand[k] != *word)
+		k++;
+	if (k == o->cell->nr && *word != o->cell->base && *word >> 32 != 0xdeadU)
+		sim_fail("page %u.%u shows %llx while it is changed", a->arena, a->i, (unsigned long long)*word);
+	if (a->write && o->flux == UNMAPPING)
+		*word = 0xdead00000000ULL | ++next_value;	/* nobody will see it later */
+}
+
 static void at_access(void *arg, u64 *word)
 {
 	struct access *a = arg;
 	struct opage *o = &a->p->page[a->arena][a->i];
 	unsigned k;
 
-	if (o->flux) {
-		if (*word != 0 && (*word >> 56) != 0xf1 && (*word >> 48) != a->p->root)
-			sim_fail("page %u.%u shows another program's word %llx", a->arena, a->i, (unsigned long long)*word);
+	if (o->flux != NO_FLUX) {
+		in_flux(a, o, word);
 		return;
 	}
 	if (o->cell == NULL || (o->prot & (a->write ? PROT_WRITE : PROT_MASK)) == 0)
-		sim_fail("access to page %u.%u, which forbids it, by a stale translation", a->arena, a->i);
+		sim_fail("%s of page %u.%u (%s, prot %u) is let through", a->write ? "write" : "read", a->arena, a->i,
+			 o->cell == NULL ? "unmapped" : "mapped", o->prot);
 	for (k = 0; k < o->cell->nr && o->cell->cand[k] != *word; k++)
 		;
 	if (k == o->cell->nr)
@@ -161,7 +179,7 @@ static void do_access(struct proc *p, unsigned arena, unsigned i, bool write)
 
 /* --- operations on the task's own arena --- */
 
-static void flux(struct proc *p, unsigned arena, unsigned first, unsigned nr, bool on)
+static void flux(struct proc *p, unsigned arena, unsigned first, unsigned nr, enum flux on)
 {
 	p->arena_gen[arena]++;
 	for (unsigned i = first; i < first + nr; i++) {
@@ -211,7 +229,7 @@ static void op_mmap(struct task *t)
 
 	if (!pick_range(o, &first, &nr, false))
 		return;
-	flux(t->p, t->arena, first, nr, true);
+	flux(t->p, t->arena, first, nr, MAPPING);
 	must(space_mmap(t->p->s, va_of(t->arena, first), nr * PAGE_SIZE, prot,
 			ABI_MAP_FIXED | (file ? 0 : ABI_MAP_ANONYMOUS) | (shared ? ABI_MAP_SHARED : ABI_MAP_PRIVATE),
 			file ? &sim_files[ino] : NULL, file ? off * PAGE_SIZE : 0), "mmap");
@@ -219,23 +237,21 @@ static void op_mmap(struct task *t)
 		o[i].cell = cell_new(file ? sim_file_word(ino, off + i - first) : 0, shared);
 		o[i].prot = prot;
 	}
-	flux(t->p, t->arena, first, nr, false);
+	flux(t->p, t->arena, first, nr, NO_FLUX);
 }
 
 static void op_munmap(struct task *t)
 {
 	struct opage *o = t->p->page[t->arena];
-	unsigned first, nr;
+	unsigned first = sim_random(PAGES), nr = 1 + sim_random(sim_random(3) == 0 ? PAGES - first : MIN(PAGES - first, 6U));
 
-	if (!pick_range(o, &first, &nr, true))
-		return;
-	flux(t->p, t->arena, first, nr, true);
+	flux(t->p, t->arena, first, nr, UNMAPPING);	/* holes are fine */
 	must(space_munmap(t->p->s, va_of(t->arena, first), nr * PAGE_SIZE), "munmap");
 	for (unsigned i = first; i < first + nr; i++) {
 		cell_put(o[i].cell);
 		o[i].cell = NULL;
 	}
-	flux(t->p, t->arena, first, nr, false);
+	flux(t->p, t->arena, first, nr, NO_FLUX);
 }
 
 static void op_mprotect(struct task *t)
@@ -246,11 +262,11 @@ static void op_mprotect(struct task *t)
 
 	if (!pick_range(o, &first, &nr, true))
 		return;
-	flux(t->p, t->arena, first, nr, true);
+	flux(t->p, t->arena, first, nr, KEEPING);
 	must(space_mprotect(t->p->s, va_of(t->arena, first), nr * PAGE_SIZE, prot), "mprotect");
 	for (unsigned i = first; i < first + nr; i++)
 		o[i].prot = prot;
-	flux(t->p, t->arena, first, nr, false);
+	flux(t->p, t->arena, first, nr, NO_FLUX);
 }
 
 static void op_dontneed(struct task *t)
@@ -260,12 +276,12 @@ static void op_dontneed(struct task *t)
 
 	if (!pick_range(o, &first, &nr, true))
 		return;
-	flux(t->p, t->arena, first, nr, true);
+	flux(t->p, t->arena, first, nr, ZEROING);
 	must(space_madvise(t->p->s, va_of(t->arena, first), nr * PAGE_SIZE, ABI_MADV_DONTNEED), "madvise");
 	for (unsigned i = first; i < first + nr; i++)
 		if (!o[i].cell->shared)
 			cell_set(o[i].cell, o[i].cell->base);
-	flux(t->p, t->arena, first, nr, false);
+	flux(t->p, t->arena, first, nr, NO_FLUX);
 }
 
 /* One page is one mapping for sure. */
@@ -276,16 +292,16 @@ static void op_mremap(struct task *t)
 
 	if (o[from].cell == NULL || from == to)
 		return;
-	flux(t->p, t->arena, from, 1, true);
-	flux(t->p, t->arena, to, 1, true);
+	flux(t->p, t->arena, from, 1, MOVING);
+	flux(t->p, t->arena, to, 1, MOVING);
 	must(space_mremap(t->p->s, va_of(t->arena, from), PAGE_SIZE, PAGE_SIZE, ABI_MREMAP_MAYMOVE | ABI_MREMAP_FIXED,
 			  va_of(t->arena, to)), "mremap");
 	cell_put(o[to].cell);
 	o[to].cell = o[from].cell;
 	o[to].prot = o[from].prot;
 	o[from].cell = NULL;
-	flux(t->p, t->arena, from, 1, false);
-	flux(t->p, t->arena, to, 1, false);
+	flux(t->p, t->arena, from, 1, NO_FLUX);
+	flux(t->p, t->arena, to, 1, NO_FLUX);
 }
 
 static void task_run(void *arg);
@@ -380,7 +396,7 @@ static void op_kernel_copy(struct task *t)
 	if (o->cell == NULL || (o->prot & PROT_MASK) == 0 || o->cell->shared)
 		return;
 	sim_set_rip(0x50000000 + sim_random(1000000));
-	o->flux = true;			/* others keep out for a moment: the copy is not one access */
+	o->flux = MOVING;		/* others keep out for a moment: the copy is not one access */
 	o->gen++;
 	must(space_read(t->p->s, va_of(t->arena, i), &word, 8), "space_read");
 	if (o->cell->nr == 1 && o->cell->cand[0] != word)
@@ -394,17 +410,33 @@ static void op_kernel_copy(struct task *t)
 			t->p->arena_gen[t->arena]++;	/* a fork that began meanwhile does not know it */
 		}
 	}
-	o->flux = false;
+	o->flux = NO_FLUX;
 	o->gen++;
+}
+
+static void access_somewhere(struct task *t)
+{
+	unsigned arena = sim_random(3) == 0 ? sim_random(ARENAS) : t->arena, i = sim_random(PAGES);
+
+	for (unsigned n = sim_random(2) * 20; n > 0; n--) {	/* best where others are at work */
+		unsigned a = sim_random(ARENAS), k = sim_random(PAGES);
+
+		if (t->p->page[a][k].flux != NO_FLUX) {
+			arena = a;
+			i = k;
+			break;
+		}
+	}
+	do_access(t->p, arena, i, sim_random(2));
 }
 
 static void task_op(struct task *t)
 {
 	unsigned r = sim_random(100);
 
-	if (r < 8)
+	if (r < 9)
 		op_mmap(t);
-	else if (r < 12)
+	else if (r < 13)
 		op_munmap(t);
 	else if (r < 16)
 		op_mprotect(t);
@@ -419,7 +451,7 @@ static void task_op(struct task *t)
 	else if (r < 35)
 		op_kernel_copy(t);
 	else
-		do_access(t->p, sim_random(3) == 0 ? sim_random(ARENAS) : t->arena, sim_random(PAGES), sim_random(2));
+		access_somewhere(t);
 }
 
 static void task_run(void *arg)
@@ -478,6 +510,7 @@ static void pcache_up(const struct geometry *g)
 		.victim_hits = g->victims != 0, .policy = g->policy,
 	};
 	token_reset();
+	spaces_reset_salts();
 	assert_int_equal(pcache_alloc(), 0);
 	assert_int_equal(owner_init(), 0);
 	objects_init();

@@ -11,10 +11,9 @@ static void random_inserted(struct pcache_set *set, struct pcache_line *line)
 
 static struct pcache_line *random_pick(struct pcache_set *set, struct tlb_batch *tlb)
 {
-	static u64 state;	/* a lost update only repeats a number */
 	struct pcache_line *line, *chosen = NULL;
 	unsigned seen = 0;
-	u64 r = hash64(__atomic_add_fetch(&state, 1, __ATOMIC_RELAXED));
+	u64 r = hash64_2(set->number, set->events);
 
 	list_for_each(line, &set->lines, link) {
 		if (!pcache_evictable(line))
