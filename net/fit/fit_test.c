@@ -383,6 +383,31 @@ static void pending_calls_outlive_their_connection(void **state)
 	assert_int_equal(nr_unused, 1);
 }
 
+static int run_slow(struct rpc_call *c, const void *q, void *r)
+{
+	nr_released++;			/* counts runs here */
+	return 0;
+}
+
+/* A request that still waits for a worker when its epoch ends must not run in the next one. */
+static void queued_request_of_an_old_epoch_is_not_run(void **state)
+{
+	static const struct rpc_op slow = { OP_KEEP, 0, 0, RPC_WORKER, RPC_REPLAY, "slow", run_slow };
+	struct served *s = list_first(&up->free_served, struct served, link);
+
+	list_del(&s->link);
+	conn_get(up);
+	s->op = &slow;
+	s->recv = NULL;
+	s->call = (struct rpc_call){ .in_worker = true };
+	conn_bury(up);
+	up = NULL;
+	served_run(s);			/* what a worker does with it */
+	assert_int_equal(nr_released, 0);
+	assert_int_equal(nr_sent, 0);
+	assert_int_equal(nr_unused, 1);
+}
+
 static void backlog_is_served_in_order(void **state)
 {
 	struct add_req q = { 1, 1 };
@@ -407,7 +432,7 @@ int main(void)
 		T(call_and_reply), T(short_reply_is_an_error), T(bulk_stays_until_acknowledged), T(credits_keep_a_lane_for_changes),
 		T(a_post_that_fails_ends_by_burial), T(late_reply_after_the_deadline), T(strange_replies_are_dropped),
 		T(serve_inline), T(serve_bulk_is_released_once), T(serve_refuses_what_is_malformed),
-		T(pending_calls_outlive_their_connection), T(backlog_is_served_in_order),
+		T(pending_calls_outlive_their_connection), T(queued_request_of_an_old_epoch_is_not_run), T(backlog_is_served_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,9 +132,21 @@ static void served_queue(struct served *s)
 	waitq_wake_one(&worker_wait);
 }
 
+/* An epoch that is over takes its requests with it: its caller has had its error, and may have begun anew. */
+static bool served_obsolete(struct served *s)
+{
+	struct fit_conn *c = s->conn;
+	bool closed;
+
+	spin_lock(&c->lock);
+	closed = c->closed;
+	spin_unlock(&c->lock);
+	return closed;
+}
+
 static void served_run(struct served *s)
 {
-	int status = s->op->run(&s->call, s->call.req, s->rep);
+	int status = served_obsolete(s) ? -EHOSTDOWN : s->op->run(&s->call, s->call.req, s->rep);
 
 	if (status == RPC_PENDING)
 		return;			/* the handler's own from here on; s may be gone */
