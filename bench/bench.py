@@ -1,0 +1,138 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""
+What the cluster costs, measured, never guessed: writes bench/result.json and a Markdown table (stdout, and result.md) into the
+build folder. Medians move by a third from run to run on a busy host; compare only figures of one session.
+"""
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+sys.dont_write_bytecode = True
+sys.path[:0] = [os.path.join(ROOT, "tests", "system"), os.path.join(ROOT, "scripts")]
+BUILD = os.path.abspath(os.environ.get("TANGRAM_BUILD", os.path.join(ROOT, "build")))
+os.environ["TANGRAM_BUILD"] = BUILD
+
+from testbed import roce_packets                # noqa: E402
+
+TOOL = os.path.join(ROOT, "scripts", "tangram")
+OUT = os.path.join(BUILD, "bench")
+ACK, WRITE_IMM = 0x11, 0x0b
+
+
+def tangram(*words, timeout=300):
+    return subprocess.run([TOOL, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=timeout, text=True)
+
+
+def run(*program, options=(), timeout=240):
+    facts = os.path.join(OUT, "facts.json")
+    done = tangram("run", "--quiet", "--timeout", str(timeout), "--log-dir", os.path.join(OUT, "log"), "--json", facts, *options,
+                   "--", *program, timeout=timeout + 60)
+    if done.returncode != 0:
+        raise RuntimeError("%s: status %d: %s" % (" ".join(program), done.returncode, done.stderr.strip()[-300:]))
+    with open(facts) as file:
+        return done.stdout, json.load(file)
+
+
+def boot(rows):
+    seconds = [run("/bin/hello", options=["--boot", "direct"])[1]["boot_seconds"] for _ in range(5)]
+    rows.append(("boot: three QEMUs started to the nodes ready (median of 5)", statistics.median(seconds), "s", "< 3"))
+
+
+def cpu_seconds(marker):
+    """CPU time of every process of the cluster that has the marker on its command line."""
+    total = 0
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % entry, "rb") as file:
+                if marker.encode() not in file.read():
+                    continue
+            with open("/proc/%s/stat" % entry) as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+                total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        except OSError:
+            pass
+    return total
+
+
+def idle(rows, seconds=30):
+    name, log = "bench%d" % os.getpid(), os.path.join(OUT, "idle-log-%d" % os.getpid())
+    done = tangram("up", "--quiet", "--name", name, "--log-dir", log)
+    if done.returncode != 0:
+        raise RuntimeError("up: " + done.stderr)
+    try:
+        time.sleep(3)
+        before = cpu_seconds(log)
+        time.sleep(seconds)
+        used = cpu_seconds(log) - before
+    finally:
+        tangram("down", name)
+    rows.append(("idle cluster over %d s, all QEMUs and the switch" % seconds, 100 * used / seconds, "% of a core", "< 2"))
+
+
+def packets(rows):
+    """
+    The last 3000 fills of a program that only reads, in a capture: a request (SEND ONLY) from P to M, the page (WRITE ONLY WITH
+    IMMEDIATE, 4096 bytes) from M to P, and the acknowledgements between the two.
+    """
+    capture = os.path.join(OUT, "wire.pcap")
+    run("/bin/fault_time", options=["--cpus", "1", "--pcache", "4M", "--pcap", capture])
+    between = [packet for packet in roce_packets(capture) if {packet.source, packet.target} == {1, 2}]
+    os.unlink(capture)
+    fills = [i for i, packet in enumerate(between) if packet.opcode == WRITE_IMM and len(packet.payload) >= 4096][-3000:]
+    steady = between[fills[0] + 1:fills[-1] + 1]
+    acks = sum(packet.opcode == ACK for packet in steady)
+    rows.append(("packets per fill, acknowledgements apart", (len(steady) - acks) / (len(fills) - 1), "", "2.0"))
+    rows.append(("acknowledgement packets per fill", acks / (len(fills) - 1), "", "<= 0.25"))
+
+
+def word_count(rows):
+    for size in ("16M", "4M", "2M", "1M"):
+        out, facts = run("/bin/word_count", "/data/text", options=["--pcache", size])
+        seconds = float(re.search(r"Completed ([0-9.]+) sec", out).group(1))
+        counters = facts["nodes"]["processor"]["counters"]
+        rows.append(("word_count of the default text, pcache %s" % size, seconds, "s",
+                     "%d faults, footprint %d pages" % (counters["nr_pgfault"], facts["footprint"])))
+
+
+def latency(rows):
+    """Page-fault latencies as a program sees them (user/tests/fault_time.c)."""
+    out, _ = run("/bin/fault_time", options=["--cpus", "1", "--pcache", "4M"])
+    for line in out.splitlines():
+        match = re.match(r"(\S+) median (\d+) p99 (\d+) ns$", line)
+        if match:
+            for what, value in (("median", match.group(2)), ("p99", match.group(3))):
+                rows.append(("%s, %s" % (match.group(1).replace("-", " "), what), int(value) / 1000, "us", ""))
+
+
+def main():
+    os.makedirs(OUT, exist_ok=True)
+    rows, failed = [], 0
+    for part in (boot, idle, packets, latency, word_count):
+        if len(sys.argv) > 1 and part.__name__ not in sys.argv[1:]:
+            continue
+        try:
+            part(rows)
+        except (RuntimeError, OSError, subprocess.TimeoutExpired, KeyError) as error:
+            print("%s: %s" % (part.__name__, error), file=sys.stderr)
+            failed += 1
+    table = ["| what | measured | unit | wanted, or beside it |", "|---|---|---|---|"]
+    table += ["| %s | %.4g | %s | %s |" % row for row in rows]
+    table = "\n".join(table) + "\n"
+    print(table, end="")
+    with open(os.path.join(OUT, "result.md"), "w") as file:
+        file.write(table)
+    with open(os.path.join(OUT, "result.json"), "w") as file:
+        json.dump([dict(zip(("what", "value", "unit", "note"), row)) for row in rows], file, indent=1)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
