@@ -84,31 +84,31 @@ class Checks:
             self.run("lint", MAKE + own + ["lint"], 300)
         return good
 
-    def unit(self):
-        """Each unit test is a line of the output of `make check-unit`."""
+    def lines(self, kind, target):
+        """A make target that prints a line `ok KIND NAME` or `FAIL KIND NAME` for each of its tests."""
         if self.options.list:
-            print("unit/*")
+            print(kind + "/*")
             return
-        log = os.path.join(self.logs, "unit.log")
+        log = os.path.join(self.logs, kind + ".log")
         start, seen = time.monotonic(), 0
         with open(log, "wb") as file:
-            process = subprocess.Popen(MAKE + ["O=" + self.options.build, "check-unit"], cwd=ROOT, stdout=subprocess.PIPE,
+            process = subprocess.Popen(MAKE + ["O=" + self.options.build, target], cwd=ROOT, stdout=subprocess.PIPE,
                                        stdin=subprocess.DEVNULL, stderr=file, start_new_session=True)
             try:
                 for line in process.stdout:
                     file.write(line)
                     file.flush()
-                    match = re.match(rb"(ok|FAIL) +unit (\S+)", line)
+                    match = re.match(rb"(ok|FAIL) +%s (\S+)" % kind.encode(), line)
                     if match:
                         now = time.monotonic()
                         seen += 1
-                        self.result("unit/" + match.group(2).decode(), match.group(1) == b"ok", now - start, log)
+                        self.result(kind + "/" + match.group(2).decode(), match.group(1) == b"ok", now - start, log)
                         start = now
             except BaseException:
                 os.killpg(process.pid, signal.SIGTERM)
                 raise
         if process.wait() != 0 and seen == 0 or seen == 0:
-            self.result("unit/all", False, 0, log)
+            self.result(kind + "/all", False, 0, log)
 
     def tools(self):
         tests = (("tools/wire", ["tools/wire/wire_test.py", self.build + "/tools/tangram-wire"], 120),
@@ -138,8 +138,9 @@ def main():
     checks = Checks(options)
     try:
         checks.builds()         # where it fails, what was built before may still tell something: go on
-        if not options.only or "unit".startswith(options.only[:4]):
-            checks.unit()
+        for kind, target in (("unit", "check-unit"), ("model", "check-models")):
+            if not options.only or options.only.startswith(kind):
+                checks.lines(kind, target)
         checks.tools()
         checks.system()
     except KeyboardInterrupt:
