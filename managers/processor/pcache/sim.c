@@ -32,6 +32,7 @@ struct fiber {
 	bool user, asleep;		/* asleep: in schedule(), not merely preempted on the way there */
 	struct regs regs;
 	struct sim_tlb tlb;
+	u64 visited[8];			/* by sim_for_each_tlb() calls under way, a slot each */
 	const struct spinlock *locks[MAX_LOCKS];
 	unsigned nr_locks;
 };
@@ -140,13 +141,21 @@ void sim_go(void (*fn)(void *arg), void *arg, bool user, const char *name)
 
 void sim_set_rip(u64 rip) { current->regs.rip = rip; }
 void *sim_tlb(void) { return current == NULL ? &main_fiber.tlb : &current->tlb; }
+/* Every fiber's TLB once, with others running in between: the list may change, and several may do this at once. */
 void sim_for_each_tlb(void (*fn)(void *tlb, void *arg), void *arg)
 {
+	static u64 rounds;
+	u64 mine = ++rounds;
+
+	fn(&main_fiber.tlb, arg);
 	for (unsigned i = 0; i < nr_fibers; i++) {
+		if (fibers[i]->visited[mine % ARRAY_SIZE(fibers[i]->visited)] == mine)
+			continue;
+		fibers[i]->visited[mine % ARRAY_SIZE(fibers[i]->visited)] = mine;
 		fn(&fibers[i]->tlb, arg);
 		sim_point();
+		i = -1;
 	}
-	fn(&main_fiber.tlb, arg);
 }
 struct regs *arch_user_regs(void) { return &current->regs; }
 

@@ -28,7 +28,7 @@ extern unsigned sim_switch_in;		/* one point in so many switches */
 void sim_fail(const char *fmt, ...) __printf(1, 2);
 
 /* --- sim_mmu.c --- */
-#define SIM_TLB_SIZE 8
+#define SIM_TLB_SIZE 16
 struct sim_tlb_entry { struct pgd *pgd; u64 vpn; paddr_t pa; bool write, dirty, valid; };
 struct sim_tlb { struct sim_tlb_entry e[SIM_TLB_SIZE]; };
 /*

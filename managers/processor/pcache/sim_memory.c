@@ -12,7 +12,7 @@
 #include "managers/protocol/memory_ops.h"
 
 #define M_MAX_PAGES 512
-#define M_MAX_SPACES 128
+#define M_MAX_SPACES 1024
 
 struct m_page { u8 data[PAGE_SIZE]; unsigned refs; };
 struct m_entry { u64 index; struct m_page *page; };

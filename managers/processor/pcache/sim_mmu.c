@@ -114,7 +114,8 @@ void tlb_batch_flush(struct tlb_batch *b)
 	might_sleep();
 	if (b->nr == 0 && !b->all)
 		return;
-	sim_point();
+	for (unsigned n = sim_random(4) == 0 ? 60 : 1; n > 0; n--)	/* interrupts take their time */
+		sim_point();
 	sim_for_each_tlb(tlb_shoot, b);
 	tlb_batch_init(b);
 }
@@ -153,7 +154,7 @@ int sim_access(struct space *s, u64 va, bool write, void (*check)(void *arg, u64
 		struct sim_tlb_entry *e = tlb_find(t, &s->pgd, vpn);
 		int rc;
 
-		if (e != NULL && sim_random(4) == 0) {
+		if (e != NULL && sim_random(16) == 0) {
 			e->valid = false;
 			e = NULL;
 		}

@@ -14,6 +14,7 @@ static u64 next_salt;			/* [a] */
 static DEFINE_SPINLOCK(dead_lock, RANK_LEAF);
 static struct list dead_files = LIST_INIT(dead_files);	/* [dead_lock] vma_files whose last reference went under a lock */
 
+void spaces_reset_salts(void) { next_salt = 0; }
 u64 spaces_live(void) { return __atomic_load_n(&live, __ATOMIC_RELAXED); }
 
 /* --- what vmas refer to --- */

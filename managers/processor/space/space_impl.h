@@ -126,6 +126,7 @@ int space_vma_get(struct space *s, u64 va, struct vma *out, struct vma_file **vf
 struct space *space_alloc(struct space_family *family, int *err);
 void space_free(struct space *s);			/* no pages, not on M */
 u64 spaces_live(void);
+void spaces_reset_salts(void);				/* tests: the same seed gives the same sets */
 struct space *space_create_err(int *err);
 
 #endif
