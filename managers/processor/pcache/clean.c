@@ -11,6 +11,8 @@
 #include "lib/base/printk.h"
 #include "managers/processor/space/space_impl.h"
 
+#define MAX_REFUSALS	8	/* of the page by M, before the caller is told */
+
 static int send_line(struct flush_msg *m, struct pcache_line *line)
 {
 	struct pcache_set *set = line->page.set;	/* a CLEANING line stays */
@@ -79,6 +81,7 @@ static int clean_page(struct page_id id, struct space *s)
 {
 	struct flush_msg *m = flush_msg_alloc();
 	struct pcache_set *set = pcache_set_of(id);
+	unsigned refusals = 0;
 	int rc;
 
 	if (m == NULL)
@@ -87,7 +90,8 @@ static int clean_page(struct page_id id, struct space *s)
 		spin_lock(&set->lock);
 		rc = clean_once(m, set, s == NULL ? set_line_object(set, id) : set_line_private(set, id, s),
 				s == NULL ? set_victim_object(set, id) : set_victim_private(set, id, s));
-		if (rc == -EBUSY) {		/* held back: a write, truncation, fork or mremap must be known to M first */
+		/* held back: a write, truncation, fork or mremap must be known to M first. Or M refuses: ask it again */
+		if (rc == -EBUSY || (rc < 0 && rc != -EAGAIN && rc != -EHOSTDOWN && ++refusals < MAX_REFUSALS)) {
 			thread_sleep_ns(NSEC_PER_MSEC);
 			rc = -EAGAIN;
 		}

@@ -598,12 +598,138 @@ static void run_seed(u64 seed, const struct geometry *fixed)
 static void random_schedules(void **st)
 {
 	pcache_mutant = (int)env("SIM_MUTANT", ~0ULL);
-	u64 first = env("SIM_FIRST", 1), nr = env("SIM_SEEDS", 25);
+	u64 first = env("SIM_FIRST", 1), nr = env("SIM_SEEDS", 60);
 
 	for (u64 seed = first; seed < first + nr; seed++) {
 		run_seed(seed, NULL);
 		if (getenv("SIM_VERBOSE") != NULL)
 			fprintf(stderr, "seed %llu: %llu steps\n", (unsigned long long)seed, (unsigned long long)sim_steps());
+	}
+}
+
+/*
+ * One file, written through a shared mapping, write(), and read both ways, in two spaces: whoever has a page to himself sees
+ * what was last written there, by whichever door; after msync or the last close it is on M.
+ */
+#define SHARED_PAGES 14
+static struct {
+	struct space *s[2];
+	u64 word[SHARED_PAGES];
+	bool busy[SHARED_PAGES];
+	unsigned users;
+} sh;
+
+static void shared_access(void *arg, u64 *word)
+{
+	u64 *v = arg;
+
+	if (v[0] != *word)
+		sim_fail("a shared page reads %llx, should be %llx", (unsigned long long)*word, (unsigned long long)v[0]);
+	*word = v[1];
+}
+
+static void shared_page(unsigned i, struct space *s)
+{
+	struct object *o = sim_files[0].object;
+	u64 v[2] = { sh.word[i], sh.word[i] }, off = i * PAGE_SIZE, word = 0;
+
+	switch (sim_random(6)) {
+	case 0:
+	case 1:
+		v[1] = ++next_value;
+		must(sim_access(s, va_of(0, i), true, shared_access, v), "write access");
+		break;
+	case 2:
+		must(sim_access(s, va_of(0, i), false, shared_access, v), "read access");
+		break;
+	case 3:
+		v[1] = ++next_value;
+		must(object_write(o, &off, &v[1], 8, false), "write");
+		break;
+	case 4:
+		if (object_read(o, off, &word, 8) != 8 || word != v[0])
+			sim_fail("read() of page %u gives %llx, should be %llx", i, (unsigned long long)word, (unsigned long long)v[0]);
+		break;
+	case 5:
+		if (sim_random(4) == 0) {
+			must(space_msync(s, va_of(0, 0), SHARED_PAGES * PAGE_SIZE, ABI_MS_SYNC), "msync");
+			if (sim_object_word(o->id, i) != v[0])
+				sim_fail("after msync M has %llx, should be %llx", (unsigned long long)sim_object_word(o->id, i),
+					 (unsigned long long)v[0]);
+		}
+		break;
+	}
+	sh.word[i] = v[1];
+}
+
+static void shared_run(void *arg)
+{
+	struct space *s = sh.s[(uintptr_t)arg % 2];
+
+	for (unsigned n = 0; n < 150; n++) {
+		unsigned i = sim_random(SHARED_PAGES);
+
+		sim_set_rip(sim_random(1000000));
+		if (sh.busy[i])
+			continue;
+		sh.busy[i] = true;
+		shared_page(i, s);
+		sh.busy[i] = false;
+	}
+	if (--sh.users == 0) {
+		space_put(sh.s[0]);
+		space_put(sh.s[1]);
+	}
+}
+
+static void shared_start(void *arg)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		sh.s[i] = space_create();
+		if (sh.s[i] == NULL)
+			sim_fail("space_create");
+		must(space_mmap(sh.s[i], va_of(0, 0), SHARED_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_SHARED | ABI_MAP_FIXED,
+				&sim_files[0], 0), "mmap");
+	}
+	sh.users = 4;
+	for (uintptr_t i = 0; i < 4; i++)
+		sim_go(shared_run, (void *)i, true, "shared");
+}
+
+static void shared_file(void **st)
+{
+	static const struct pcache_policy *const policies[] = { &policy_lru, &policy_fifo, &policy_clock, &policy_random };
+
+	for (u64 seed = 1; seed <= env("SIM_SEEDS", 60); seed++) {
+		u64 object;
+
+		sim_begin(seed);
+		sim_switch_in = 1 + sim_random(6);
+		sim_memory_slow = 1 + sim_random(2) * 10;
+		pcache_up(&(struct geometry){ 1 + sim_random(4), 2 + sim_random(4), sim_random(4), policies[sim_random(4)] });
+		for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
+			sim_file(i, SHARED_PAGES);
+		memset(&sh, 0, sizeof(sh));
+		for (unsigned i = 0; i < SHARED_PAGES; i++)
+			sh.word[i] = sim_file_word(0, i);
+		sim_go(open_files, NULL, true, "open");
+		if (!sim_run(1000000))
+			abort();
+		object = sim_files[0].object->id;
+		sim_go(shared_start, NULL, true, "start");
+		if (!sim_run(5000000))
+			abort();
+		sim_go(close_all, NULL, true, "close");
+		if (!sim_run(sim_steps() + 1000000))
+			abort();
+		for (unsigned i = 0; i < SHARED_PAGES; i++)
+			if (sim_object_word(object, i) != sh.word[i])
+				sim_fail("after the last close M has %llx in page %u, should be %llx",
+					 (unsigned long long)sim_object_word(object, i), i, (unsigned long long)sh.word[i]);
+		check_balance();
+		token_reset();
+		pcache_free_all();
+		sim_end();
 	}
 }
 
@@ -657,6 +783,7 @@ int main(int argc, char **argv)
 
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_schedules),
+		cmocka_unit_test(shared_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
