@@ -39,3 +39,9 @@ check-unit:
 	$(Q)$(MAKE) --no-print-directory -k O=$(O) CC=$(CC) T='$(T)' check-unit-build || true
 	$(Q)O=$(O)/host tests/host/run.sh $(patsubst $(UNIT_O)/%,%,$(UNIT_BINS))
 check-unit-build: $(UNIT_BINS)
+
+# The pcache's rules taken away one at a time: a test that cannot fail proves nothing.
+.PHONY: check-mutants
+check-mutants:
+	$(Q)$(MAKE) --no-print-directory O=$(O) CC=$(CC) T=managers/processor/pcache check-unit-build
+	$(Q)$(UNIT_O)/managers/processor/pcache/pcache_test mutants

@@ -52,7 +52,7 @@ void vma_file_put(struct vma_file *vf)
 
 void vma_files_reap(void)
 {
-	for (;;) {
+	while (READ_ONCE(dead_files.next) != &dead_files) {	/* faults come by here: no lock for nothing */
 		struct vma_file *vf;
 
 		spin_lock(&dead_lock);
