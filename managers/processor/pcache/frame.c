@@ -74,7 +74,6 @@ int pcache_alloc(void)
 	list_init(&pcache.victim_free);
 	list_init(&pcache.victim_held);
 	list_init(&pcache.sweep);
-	waitq_init(&pcache.reserve_wait);
 	waitq_init(&pcache.victim_wait);
 	waitq_init(&pcache.flush_wait);
 	waitq_init(&pcache.sweep_wait);
@@ -218,9 +217,7 @@ void line_release(struct pcache_line *line, enum line_event ev)
 	spin_lock(&pcache.pool_lock);
 	list_add_head(&pcache.reserve, &line->link);
 	pcache.nr_reserve++;
-	WRITE_ONCE(pcache.reserve_events, pcache.reserve_events + 1);
 	spin_unlock(&pcache.pool_lock);
-	waitq_wake_all(&pcache.reserve_wait);
 }
 
 int line_make_room(struct pcache_set *set, bool killable)

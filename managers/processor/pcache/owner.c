@@ -143,7 +143,7 @@ void owner_set_mark(struct pcache_owner *o, pte_t mark)
 
 static struct waitq *pte_waitq(const struct space *s, u64 vpn)
 {
-	return &pte_waits[hash64_2((u64)(uintptr_t)s, vpn) % NR_PTE_WAITS];
+	return &pte_waits[hash64_2(s->salt, vpn) % NR_PTE_WAITS];
 }
 
 void pte_waiters_wake(struct space *s, u64 vpn)

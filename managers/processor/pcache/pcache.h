@@ -186,8 +186,6 @@ struct pcache {
 	struct spinlock pool_lock;		/* RANK_PCACHE_VICTIM */
 	struct list reserve;			/* [pool] */
 	u32 nr_reserve;				/* [pool] */
-	u32 reserve_events;			/* [pool] */
-	struct waitq reserve_wait;
 	struct list victim_free;		/* [pool] */
 	u32 nr_victim_free;			/* [pool] */
 	struct list victim_held;		/* [pool] oldest first */

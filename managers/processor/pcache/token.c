@@ -103,6 +103,16 @@ static void try_take(u64 now)
 		count(nr_token_taken);
 }
 
+static void let_go(void)
+{
+	if (!token_mine())
+		return;
+	spin_lock(&token_lock);
+	if (holder == thread_current())
+		release_locked();
+	spin_unlock(&token_lock);
+}
+
 void token_fault(void)
 {
 	struct thread *t = thread_current();
@@ -122,7 +132,7 @@ void token_fault(void)
 	if (s->rip != rip) {
 		s->rip = rip;
 		s->repeats = 0;
-		pcache_token_release();
+		let_go();
 		return;
 	}
 	if (++s->repeats > pcache.p.ways && !token_mine())
@@ -164,14 +174,20 @@ void token_keep(struct pcache_line *line)
 	spin_unlock(&token_lock);
 }
 
+/* Its place, too: a later thread may have the same address. */
+static void forget_site(struct thread *t)
+{
+	u64 h = hash64((u64)(uintptr_t)t);
+
+	for (unsigned i = 0; i < SITE_PROBES; i++)
+		if (READ_ONCE(sites[(h + i) % NR_SITES].thread) == t)
+			WRITE_ONCE(sites[(h + i) % NR_SITES].thread, NULL);
+}
+
 void pcache_token_release(void)
 {
-	if (!token_mine())
-		return;
-	spin_lock(&token_lock);
-	if (holder == thread_current())
-		release_locked();
-	spin_unlock(&token_lock);
+	forget_site(thread_current());
+	let_go();
 }
 
 void token_reset(void)
