@@ -68,6 +68,7 @@ static u64 next_value;
 static unsigned nr_procs, max_procs;
 static struct file sim_files[3];
 static bool use_shared, use_files, use_fork, use_remap;
+static bool only_zap;		/* nothing but mmap, munmap and accesses: for what only they can show */
 
 static u64 va_of(unsigned arena, unsigned i) { return 0x10000000ULL + arena * 0x1000000ULL + (512 - PAGES / 2 + i) * PAGE_SIZE; }
 
@@ -434,6 +435,8 @@ static void task_op(struct task *t)
 {
 	unsigned r = sim_random(100);
 
+	if (only_zap && r < 35)
+		return r < 18 ? op_mmap(t) : op_munmap(t);
 	if (r < 9)
 		op_mmap(t);
 	else if (r < 13)
@@ -568,6 +571,8 @@ static void run_seed(u64 seed, const struct geometry *fixed)
 	use_files = sim_random(2);
 	use_fork = sim_random(4) != 0;
 	use_remap = sim_random(2);
+	if (only_zap)
+		use_shared = use_files = use_fork = false;
 	pcache_up(&g);
 	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
 		sim_file(i, 16);
@@ -598,10 +603,11 @@ static void run_seed(u64 seed, const struct geometry *fixed)
 static void random_schedules(void **st)
 {
 	pcache_mutant = (int)env("SIM_MUTANT", ~0ULL);
+	only_zap = env("SIM_ZAP", 0);
 	u64 first = env("SIM_FIRST", 1), nr = env("SIM_SEEDS", 60);
 
 	for (u64 seed = first; seed < first + nr; seed++) {
-		run_seed(seed, NULL);
+		run_seed(seed, only_zap ? &(struct geometry){ 4, 2, 8, &policy_fifo } : NULL);
 		if (getenv("SIM_VERBOSE") != NULL)
 			fprintf(stderr, "seed %llu: %llu steps\n", (unsigned long long)seed, (unsigned long long)sim_steps());
 	}
@@ -740,9 +746,6 @@ static const char *const rule_name[] = {
 	PCACHE_RULES(RULE_NAME)
 };
 
-/* Where to begin, for rules whose absence few schedules notice */
-static const u64 first_seed[NR_PCACHE_RULES] = { [RULE_ZAP_PINS] = 320 };
-
 static bool mutant_found(int rule, u64 seeds)
 {
 	int status;
@@ -755,8 +758,9 @@ static bool mutant_found(int rule, u64 seeds)
 			_exit(2);
 		alarm(200);
 		pcache_mutant = rule;
-		for (u64 seed = first_seed[rule] + 1; seed <= first_seed[rule] + seeds; seed++)
-			run_seed(seed, NULL);
+		only_zap = rule == RULE_ZAP_PINS;
+		for (u64 seed = 1; seed <= (only_zap ? 4 * seeds : seeds); seed++)	/* few schedules notice */
+			run_seed(seed, only_zap ? &(struct geometry){ 4, 2, 8, &policy_fifo } : NULL);
 		alarm(0);
 		_exit(0);
 	}
