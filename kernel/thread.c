@@ -250,13 +250,14 @@ static bool sleep_until(u64 deadline_ns, bool intr)
 
 	might_sleep();
 	timer_init(&tm, timer_wake, self);
-	timer_start(&tm, deadline_ns);
 	for (;;) {
 		__atomic_store_n(&self->state, THREAD_WAITING, __ATOMIC_SEQ_CST);
 		interrupted = intr && (__atomic_load_n(&self->signal_pending, __ATOMIC_SEQ_CST) ||
 				       __atomic_load_n(&self->fatal_pending, __ATOMIC_SEQ_CST));
 		if (interrupted || time_mono_ns() >= deadline_ns)
 			break;
+		if (!timer_pending(&tm))	/* not yet started, or early by another CPU's clock */
+			timer_start(&tm, deadline_ns);
 		schedule();
 	}
 	__atomic_store_n(&self->state, THREAD_RUNNING, __ATOMIC_SEQ_CST);

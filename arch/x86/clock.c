@@ -6,10 +6,12 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/init.h"
 #include "arch/x86/platform.h"
+#include "arch/x86/tsc_rate.h"
 #include "lib/base/printk.h"
 
-#define PIT_HZ		1193182ULL
-#define PIT_TICKS	30000		/* 25 ms; a measurement is good to some microseconds in that */
+#define PIT_TICKS	12000		/* 10 ms; a measurement is good to some microseconds in that */
+#define PIT_OUT		(1 << 5)	/* of port 0x61: the counter has passed 0 */
+#define MAX_RUNS	100		/* some seconds at most: a host so busy that no two agree is not one to run on */
 
 static u64 tsc_start;
 static u64 tsc_mult;		/* ns = ticks * tsc_mult >> 32 */
@@ -46,10 +48,8 @@ static u16 pit_count(void)
 	return lo | (u16)inb(0x42) << 8;
 }
 
-struct pit_sample { u64 tsc, width; u16 count; };
-
-/* The count and the TSC in the middle of reading it; the quickest of some tries, as a hypervisor may take us off the CPU. */
-static struct pit_sample pit_sample(void)
+/* The quickest of some looks, as a hypervisor may take us off the CPU. */
+static struct pit_sample pit_look(void)
 {
 	struct pit_sample best = { .width = ~0ULL };
 
@@ -59,30 +59,40 @@ static struct pit_sample pit_sample(void)
 		u64 width = rdtsc() - before;
 
 		if (width < best.width)
-			best = (struct pit_sample){ before + width / 2, width, count };
+			best = (struct pit_sample){ before + width / 2, width, count, inb(0x61) & PIT_OUT };
 	}
 	return best;
+}
+
+/* One run of the counter, which goes round after 55 ms. */
+static u64 measure_once(void)
+{
+	struct pit_sample a, b;
+	u64 give_up;
+
+	outb(0x43, 0xb0);			/* channel 2, both bytes, count down once */
+	outb(0x42, 0xff);
+	outb(0x42, 0xff);
+	a = pit_look();
+	give_up = a.tsc + 20000000000ULL;	/* seconds of any TSC: there is no PIT */
+	do {
+		b = pit_look();
+	} while (!b.ended && (u16)(a.count - b.count) < PIT_TICKS && b.tsc < give_up);
+	return tsc_rate(&a, &b);
 }
 
 static u64 tsc_hz_measured(void)
 {
 	u8 gate = inb(0x61);
-	struct pit_sample a, b;
+	u64 rate[MAX_RUNS], hz = 0;
 
 	outb(0x61, (gate & ~2) | 1);		/* gate on, speaker off */
-	outb(0x43, 0xb0);			/* channel 2, both bytes, count down once */
-	outb(0x42, 0xff);
-	outb(0x42, 0xff);
-	a = pit_sample();
-	u64 give_up = a.tsc + 20000000000ULL;	/* seconds of any TSC: there is no PIT */
-
-	do {
-		b = pit_sample();
-	} while ((u16)(a.count - b.count) < PIT_TICKS && b.tsc < give_up);
+	for (unsigned n = 0; n < MAX_RUNS && hz == 0; n++) {
+		rate[n] = measure_once();
+		hz = tsc_rate_agreed(rate, n + 1);
+	}
 	outb(0x61, gate);
-	if (a.count == b.count)
-		return 0;
-	return (b.tsc - a.tsc) * PIT_HZ / (u16)(a.count - b.count);
+	return hz;
 }
 
 void clock_init(void)
