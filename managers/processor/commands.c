@@ -13,6 +13,7 @@
 #include "managers/control/control.h"
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/tty/tty.h"
 #include "managers/protocol/protocol.h"
 #include "mm/slab.h"
 #include "net/fit/rpc.h"
@@ -23,6 +24,7 @@ struct run {				/* one program */
 	struct list link;		/* [runs_lock] */
 	u64 id;				/* the host's number; 0: init= */
 	struct process *process;
+	struct tty *tty;		/* NULL: it has none */
 	u64 start_ns;
 };
 
@@ -62,6 +64,8 @@ static void run_wait(void *arg)
 	struct run *r = arg;
 	u32 status = process_wait_reap(r->process);
 
+	if (r->tty != NULL)
+		console_tty_end(r->tty);	/* what it wrote has reached the host before its end is told */
 	spin_lock(&runs_lock);
 	list_del(&r->link);
 	spin_unlock(&runs_lock);
@@ -72,21 +76,36 @@ static void run_wait(void *arg)
 	kfree(r);
 }
 
-/* 0, or why not */
-static int run_start(u64 id, const char *cwd, char **argv, char **envp)
+/* Three descriptors: the host's ports, or one terminal made of them. */
+static int run_open(struct run *r, struct spawn *s, const struct winsize_abi *size)
+{
+	if (size != NULL) {
+		r->tty = s->tty = console_tty_start(size->rows, size->cols);
+		if (r->tty == NULL)
+			return -ENXIO;
+		for (int i = 0; i < 3; i++)
+			s->stdio[i] = stdio_open("", "/dev/hvc0", O_RDWR);
+	} else {
+		s->stdio[0] = stdio_open("tangram.stdin", "/dev/null", O_RDONLY);
+		s->stdio[1] = stdio_open("tangram.stdout", "/dev/null", O_WRONLY);
+		s->stdio[2] = stdio_open("tangram.stderr", "/dev/null", O_WRONLY);
+	}
+	return s->stdio[0] != NULL && s->stdio[1] != NULL && s->stdio[2] != NULL ? 0 : -ENOMEM;
+}
+
+/* 0, or why not. size: of the terminal that it is to have; NULL: none */
+static int run_start(u64 id, const char *cwd, char **argv, char **envp, const struct winsize_abi *size)
 {
 	struct run *r = kzalloc(sizeof(*r));
 	struct spawn s = { .path = argv[0], .argv = argv, .envp = envp, .cwd = cwd };
-	int rc = -ENOMEM;
+	int rc;
 
 	if (r == NULL)
 		return -ENOMEM;
 	r->id = id;
 	list_init(&r->link);
-	s.stdio[0] = stdio_open("tangram.stdin", "/dev/null", O_RDONLY);
-	s.stdio[1] = stdio_open("tangram.stdout", "/dev/null", O_WRONLY);
-	s.stdio[2] = stdio_open("tangram.stderr", "/dev/null", O_WRONLY);
-	if (s.stdio[0] == NULL || s.stdio[1] == NULL || s.stdio[2] == NULL)
+	rc = run_open(r, &s, size);
+	if (rc < 0)
 		goto out;
 	r->start_ns = time_mono_ns();
 	rc = process_spawn(&s, &r->process);
@@ -105,6 +124,8 @@ out:
 	for (int i = 0; i < 3; i++)
 		if (s.stdio[i] != NULL)
 			file_put(s.stdio[i]);
+	if (r != NULL && r->tty != NULL)
+		console_tty_end(r->tty);
 	kfree(r);
 	return rc;
 }
@@ -118,15 +139,28 @@ static const char *exec_why(int rc)
 	case -ELIBBAD: return "its interpreter is missing or broken";
 	case -ENOMEM: return "not enough memory";
 	case -EHOSTDOWN: return "a node it needs is down";
+	case -ENXIO: return "there is no terminal, or another program has it";
 	}
 	return "cannot be started";
+}
+
+static int set_dimension(u16 *to, const char *text)
+{
+	u64 n;
+
+	if (str_to_u64(text, &n) < 0 || n > 0xffff)
+		return -EINVAL;
+	*to = n;
+	return 0;
 }
 
 static int verb_exec(unsigned argc, char **argv)
 {
 	char *arg[MAX_WORDS + 1], *env[MAX_WORDS + 1];
+	struct winsize_abi size = { 24, 80, 0, 0 };
 	unsigned nr_arg = 0, nr_env = 0;
 	const char *cwd = "/";
+	bool tty = false;
 	char word[128];
 	u64 id;
 	int rc;
@@ -142,9 +176,13 @@ static int verb_exec(unsigned argc, char **argv)
 			env[nr_env++] = argv[i] + 4;
 		else if (strncmp(argv[i], "cwd=", 4) == 0)
 			cwd = argv[i] + 4;
+		else if (strcmp(argv[i], "tty=1") == 0)
+			tty = true;
+		else if (strncmp(argv[i], "rows=", 5) == 0 || strncmp(argv[i], "cols=", 5) == 0)
+			(void)set_dimension(argv[i][0] == 'r' ? &size.rows : &size.cols, argv[i] + 5);
 	}
 	arg[nr_arg] = env[nr_env] = NULL;
-	rc = nr_arg == 0 ? -EINVAL : param_errors() ? -EINVAL : run_start(id, cwd, arg, env);
+	rc = nr_arg == 0 ? -EINVAL : param_errors() ? -EINVAL : run_start(id, cwd, arg, env, tty ? &size : NULL);
 	if (rc < 0)
 		control_send("exit %llu error=%s text=%s", (unsigned long long)id, errno_name(rc),
 			     control_word(word, sizeof(word), param_errors() ? "the kernel's parameters are wrong: see its log" : exec_why(rc)));
@@ -173,6 +211,15 @@ static int verb_signal(unsigned argc, char **argv)
 		process_put(p);
 	}
 	return rc;
+}
+
+static int verb_resize(unsigned argc, char **argv)
+{
+	struct winsize_abi size;
+
+	if (argc != 3 || set_dimension(&size.rows, argv[1]) < 0 || set_dimension(&size.cols, argv[2]) < 0)
+		return -EINVAL;
+	return console_tty_resize(size.rows, size.cols);
 }
 
 static int verb_sync(unsigned argc, char **argv)
@@ -217,6 +264,7 @@ void commands_init(void)
 {
 	control_register("exec", verb_exec);
 	control_register("signal", verb_signal);
+	control_register("resize", verb_resize);
 	control_register("sync", verb_sync);
 	control_register("drop-caches", verb_drop_caches);
 	control_register("poweroff", verb_poweroff);
@@ -235,7 +283,7 @@ static void init_thread(void *arg)
 	for (unsigned i = 0; i < MAX_WORDS && (s = param_nth("init.env", i)) != NULL; i++)
 		envp[e++] = (char *)s;
 	argv[n] = envp[e] = NULL;
-	rc = run_start(0, "/", argv, envp);
+	rc = run_start(0, "/", argv, envp, NULL);
 	if (rc < 0) {
 		pr_err("init=%s: %s (%s)", argv[0], exec_why(rc), errno_name(rc));
 		cluster_off();

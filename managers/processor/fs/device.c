@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Character devices by number (null, zero, full, random, urandom), and console ports as descriptors. */
+/* Character devices by number (null, zero, full, random, urandom, terminals), and console ports as descriptors. */
 #include "drivers/console.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/fs/poll.h"
 #include "managers/processor/random.h"
+#include "managers/processor/tty/tty.h"
 
 static s64 null_read(struct file *f, void *buf, size_t len, u64 *pos) { return 0; }
 static s64 null_write(struct file *f, const void *buf, size_t len, u64 *pos) { return len; }
@@ -45,7 +46,7 @@ int device_open(u32 rdev, struct file *f)
 	case DEV(1, 8):
 	case DEV(1, 9): f->ops = &random_ops; return 0;
 	}
-	return -ENXIO;
+	return tty_open(rdev, f);
 }
 
 /* --- console ports --- */

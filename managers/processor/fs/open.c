@@ -57,7 +57,7 @@ u32 file_access(const struct file *f)
 
 int fs_open_inode(struct inode *i, struct dentry *d, u32 flags, struct file **out)
 {
-	struct file *f = file_alloc(NULL, flags & ~(u32)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC));
+	struct file *f = file_alloc(NULL, flags & ~(u32)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC));
 	int rc = 0;
 
 	if (f == NULL)
@@ -74,6 +74,7 @@ int fs_open_inode(struct inode *i, struct dentry *d, u32 flags, struct file **ou
 		file_put(f);
 		return rc;
 	}
+	f->flags &= ~(u32)O_NOCTTY;		/* it was for the open alone */
 	*out = f;
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "managers/processor/fs/synthfs.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/random.h"
+#include "managers/processor/tty/tty.h"
 #include "mm/slab.h"
 
 /* --- the machine --- */
@@ -473,7 +474,9 @@ static const struct synth_entry dev_shm[] = { { 0 } };
 static const struct synth_entry dev_root[] = {
 	{ "fd", S_IFLNK | 0777, .link = link_dev_fd }, { "stdin", S_IFLNK | 0777, .link = link_stdin },
 	{ "stdout", S_IFLNK | 0777, .link = link_stdout }, { "stderr", S_IFLNK | 0777, .link = link_stderr },
-	{ "shm", S_IFDIR | 01777, .dir = dev_shm }, DEVICE("tty", 5, 0),
+	{ "shm", S_IFDIR | 01777, .dir = dev_shm }, { "pts", S_IFDIR | 0755, .find = pts_find, .next = pts_next, .next_mode = S_IFCHR },
+	DEVICE("tty", 5, 0), DEVICE("ptmx", 5, 2),
+	{ "console", S_IFCHR | 0600, .rdev = 5 << 8 | 1 }, { "hvc0", S_IFCHR | 0620, .rdev = 229 << 8 },
 	DEVICE("null", 1, 3), DEVICE("zero", 1, 5), DEVICE("full", 1, 7), DEVICE("random", 1, 8), DEVICE("urandom", 1, 9), { 0 }
 };
 static const struct synth_entry dev = DIR("dev", dev_root);

@@ -7,6 +7,7 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/fs.h"
+#include "managers/processor/process/job.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
@@ -53,6 +54,7 @@ static void orphan_children_locked(struct process *p, struct list *dead)
 		list_del(&c->sibling);
 		c->parent = process_init;
 		list_add_tail(&process_init->children, &c->sibling);
+		job_orphan_locked(c, p);
 		if (c->state == PROCESS_ZOMBIE) {
 			process_unlink_locked(c);
 			list_add_tail(dead, &c->sibling);
@@ -75,6 +77,7 @@ static void process_end_locked(struct process *p, struct list *dead)
 	int status = p->exit_status & 0x7f ? (int)(p->exit_status & 0x7f) : (int)(p->exit_status >> 8 & 0xff);
 	int code = !(p->exit_status & 0x7f) ? CLD_EXITED : p->exit_status & 0x80 ? CLD_DUMPED : CLD_KILLED;
 
+	job_exit_locked(p);
 	orphan_children_locked(p, dead);
 	p->state = PROCESS_ZOMBIE;
 	tell_parent_locked(p, code, status);

@@ -10,6 +10,7 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/fs.h"
+#include "managers/processor/process/job.h"
 #include "mm/slab.h"
 
 DEFINE_SPINLOCK(tree_lock, RANK_PROCESS_TREE);
@@ -207,6 +208,7 @@ int task_publish(struct task *t, struct process *parent)
 			p->parent = parent;
 			p->pgid = p->spawned ? p->pid : parent->pgid;
 			p->sid = p->spawned ? p->pid : parent->sid;
+			job_fork_locked(p, parent);
 			process_get(p);		/* the tree's reference, until reaped */
 			list_add_tail(&all, &p->all_link);
 			nr_processes++;
@@ -351,6 +353,8 @@ int process_spawn(const struct spawn *s, struct process **out)
 	rc = task_publish(t, process_init);
 	if (rc < 0)
 		goto free_task;
+	if (s->tty != NULL)
+		job_give_terminal(p, s->tty);
 	*out = p;		/* our reference becomes the caller's */
 	thread_start(t->thread);
 	return 0;

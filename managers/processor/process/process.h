@@ -24,6 +24,7 @@
 struct fd_table;
 struct fs_context;
 struct file;
+struct tty;
 
 #define NR_SIGNALS	64
 typedef u64 sigset_t_;				/* bit n-1: signal n */
@@ -47,6 +48,8 @@ struct process {
 	refcount_t refs;
 	u32 pid;				/* [I] */
 	u32 pgid, sid;				/* [tree_lock] */
+	struct tty *tty;			/* [tree_lock] controlling terminal, with a reference: process/job.h */
+	u32 hung_up_pgid;			/* [tree_lock] foreground group of the terminal that the leader has lost */
 	struct process *parent;			/* [tree_lock] */
 	struct list children, sibling;		/* [tree_lock] */
 	struct list all_link;			/* [tree_lock] */
@@ -60,6 +63,7 @@ struct process {
 	u32 exit_status;			/* [tree_lock] as wait4 shows it */
 	u32 exit_signal;			/* [I] to the parent: SIGCHLD, or 0 */
 	bool stopped, stop_reported, continued;	/* [tree_lock] job control */
+	bool stop_taken;			/* [tree_lock, signal_lock] a stop was taken off the queue; SIGCONT undoes it */
 	u8 stop_signal;
 	struct waitq child_wait;		/* parents wait here for children */
 	struct waitq task_wait;			/* exec waits here for its siblings to go; stopped tasks wait to go on */
@@ -157,6 +161,7 @@ struct spawn {
 	char *const *argv, *const *envp;	/* NULL-terminated */
 	const char *cwd;
 	struct file *stdio[3];
+	struct tty *tty;			/* to be its controlling terminal; NULL: it has none */
 };
 int __must_check process_spawn(const struct spawn *s, struct process **out);
 /* Sleep until it has ended, reap it: its wait status. */

@@ -11,6 +11,7 @@
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
 #include "managers/processor/process/frame.h"
+#include "managers/processor/process/job.h"
 #include "managers/processor/process/process.h"
 #include "mm/slab.h"
 
@@ -107,6 +108,8 @@ int signal_next(struct task *t, sigset_t_ mask, struct siginfo_abi *info)
 		sig = pick(p->pending.set & mask);
 		pending_take(&p->pending, sig, info);
 	}
+	if (sig != 0 && (SIGBIT(sig) & SIG_STOPS))
+		p->stop_taken = true;
 	signal_recalc(t);
 	spin_unlock(&p->signal_lock);
 	return sig;
@@ -186,11 +189,25 @@ static bool ignored(const struct process *p, int sig)
 	return h == SIG_IGN || (h == SIG_DFL && (SIGBIT(sig) & SIG_IGNORED));
 }
 
+/* tree_lock held: the parent hears that p has stopped or goes on. */
+static void tell_of_stop_locked(struct process *p, int code, int sig)
+{
+	struct siginfo_abi info = { .signo = SIGCHLD, .code = code };
+
+	info.child.pid = p->pid;
+	info.child.uid = p->cred.uid;
+	info.child.status = sig;
+	if (p->parent != process_init && !(p->parent->action[SIGCHLD].flags & SA_NOCLDSTOP))
+		signal_send_locked(p->parent, NULL, &info);
+	waitq_wake_all(&p->parent->child_wait);
+}
+
 static void continue_locked(struct process *p)
 {
 	struct task *t;
 
 	spin_lock(&p->signal_lock);
+	p->stop_taken = false;
 	pending_remove(&p->pending, SIG_STOPS);
 	list_for_each(t, &p->tasks, group_link)
 		pending_remove(&t->pending, SIG_STOPS);
@@ -199,7 +216,7 @@ static void continue_locked(struct process *p)
 		p->stopped = false;
 		p->continued = true;
 		waitq_wake_all(&p->task_wait);
-		waitq_wake_all(&p->parent->child_wait);
+		tell_of_stop_locked(p, CLD_CONTINUED, SIGCONT);
 	}
 }
 
@@ -344,11 +361,11 @@ static void die(struct process *p, int sig)
 static void stop(struct task *t, int sig)
 {
 	struct process *p = t->process;
-	struct siginfo_abi info = { .signo = SIGCHLD, .code = CLD_STOPPED };
 	struct task *other;
 
 	spin_lock(&tree_lock);
-	if (!p->group_exit && !p->stopped) {
+	/* a SIGCONT may have come since the signal was taken; a group that nobody would continue is not stopped by a terminal */
+	if (!p->group_exit && !p->stopped && p->stop_taken && (sig == SIGSTOP || !job_group_orphaned_locked(p->pgid))) {
 		p->stopped = true;
 		p->stop_reported = false;
 		p->continued = false;
@@ -356,12 +373,9 @@ static void stop(struct task *t, int sig)
 		list_for_each(other, &p->tasks, group_link)
 			if (other != t)
 				wake_for_signal(other);
-		info.child.pid = p->pid;
-		info.child.status = sig;
-		if (p->parent != process_init && !(p->parent->action[SIGCHLD].flags & SA_NOCLDSTOP))
-			signal_send_locked(p->parent, NULL, &info);
-		waitq_wake_all(&p->parent->child_wait);
+		tell_of_stop_locked(p, CLD_STOPPED, sig);
 	}
+	p->stop_taken = false;
 	spin_unlock(&tree_lock);
 }
 

@@ -3,7 +3,7 @@
 #include "arch/x86/uaccess.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
-#include "managers/processor/process/process.h"
+#include "managers/processor/process/job.h"
 #include "managers/processor/syscall/syscall.h"
 
 s64 sys_getpid(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return process_current()->pid; }
@@ -137,8 +137,10 @@ s64 sys_setsid(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 	process_for_each(is_group, &g);
 	if (g.found)
 		rc = -EPERM;
-	else
+	else {
 		p->pgid = p->sid = p->pid;
+		job_new_session_locked(p);
+	}
 	spin_unlock(&tree_lock);
 	return rc;
 }
