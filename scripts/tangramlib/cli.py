@@ -12,6 +12,8 @@ def main(argv):
         options = parse(argv)
         if options.command == "run":
             from .run import main as command
+        elif options.command == "shell":
+            from .shell import main as command
         elif options.command in ("up", "exec", "down", "list", "wire"):
             from .stay import main as command
         elif options.command == "counters":

@@ -127,7 +127,7 @@ def parse(argv):
         if program is not None and options.program:
             raise TangramError("what is '%s' before the -- ?" % options.program[0])
         options.program = options.program if program is None else program
-        if not options.program:
+        if not options.program and options.command != "shell":
             raise TangramError("no program to run (after --)")
     elif program is not None:
         raise TangramError("'%s' runs no program" % options.command)
@@ -144,6 +144,12 @@ def build_parser():
     run.add_argument("--get", type=file_pair("GUESTPATH", "HOSTPATH"), action="append", default=[],
                      metavar="GUESTPATH=HOSTPATH", help="copy a file or folder out afterwards, also after failure")
     add_program_options(run)
+
+    shell = commands.add_parser("shell", help="a shell of the Debian image on a new cluster; its exit powers it off", epilog=EPILOG)
+    add_cluster_options(shell)
+    add_program_options(shell)
+    shell.add_argument("--verbose", action="store_true", help="also the lines that `run` says")
+    shell.set_defaults(image="debian", cwd="/root", memory=512 << 20, pcache=64 << 20)
 
     up = commands.add_parser("up", help="boot a cluster that stays")
     add_cluster_options(up)

@@ -123,8 +123,8 @@ class OutputPump:
 class InputPump:
     """A descriptor of ours to a program's input port. Reads no more than the port has taken."""
 
-    def __init__(self, loop, fd, sock):
-        self.loop, self.fd, self.sock = loop, fd, sock
+    def __init__(self, loop, fd, sock, look=None):
+        self.loop, self.fd, self.sock, self.look = loop, fd, sock, look
         self.data = memoryview(b"")
         self.always_ready = self.ended = False
         sock.setblocking(False)
@@ -148,6 +148,8 @@ class InputPump:
             self.data = memoryview(b"")
         if not self.data:
             self._end()
+        elif self.look is not None:
+            self.look(self.data)
         return bool(self.data)
 
     def _source_readable(self):

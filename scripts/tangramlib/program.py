@@ -3,12 +3,11 @@
 
 import os
 import sys
-import termios
 import time
-import tty
 
 from .host import TangramError
 from .ports import InputPump, OutputPump, parse_fields
+from .terminal import Terminal, size_of
 
 DEFAULT_ENV = ("PATH=/bin:/usr/bin:/sbin:/usr/sbin", "HOME=/root", "LANG=C.UTF-8")
 SIGPIPE = 13
@@ -55,7 +54,7 @@ class Program:
         self.before_output = before_output
         self.id = "1"
         self.pumps = []
-        self.input = self.opened = self.saved_tty = None
+        self.input = self.opened = self.terminal = None
 
     def start(self, number=1):
         self.id = str(number)
@@ -71,13 +70,16 @@ class Program:
                 raise TangramError("--stdin: %s: %s" % (options.stdin, error.strerror)) from None
         for port, out in (("stdout", 1), ("stderr", 2)):
             self.pumps.append(OutputPump(self.loop, self.ports[port], out, self.before_output, self._output_broken))
-        self.control.send("exec", self.id, "cwd=" + options.cwd, "tty=%d" % options.tty,
+        terminal = ["tty=1", "rows=%d" % size_of(0, 1, 2)[0], "cols=%d" % size_of(0, 1, 2)[1]] if options.tty else []
+        self.control.send("exec", self.id, "cwd=" + options.cwd, *terminal,
                           *["arg=" + word for word in argv],
                           *["env=" + word for word in environment(options.env, options.tty)])
         if options.tty and not options.stdin and os.isatty(0):
-            self.saved_tty = termios.tcgetattr(0)
-            tty.setraw(0)
-        self.input = InputPump(self.loop, fd, self.ports["stdin"])
+            self.terminal = Terminal(self.loop, 0, self._resized)
+        self.input = InputPump(self.loop, fd, self.ports["stdin"], self.terminal.keys if self.terminal else None)
+
+    def _resized(self, rows, columns):
+        self.control.send("resize", str(rows), str(columns))
 
     def _output_broken(self):
         """The caller no longer reads: the program is told as it would be on this machine."""
@@ -109,9 +111,9 @@ class Program:
         self.restore_tty()
 
     def restore_tty(self):
-        if self.saved_tty is not None:
-            termios.tcsetattr(0, termios.TCSADRAIN, self.saved_tty)
-            self.saved_tty = None
+        if self.terminal is not None:
+            self.terminal.restore()
+            self.terminal = None
 
 
 def report_result(say, options, result):
