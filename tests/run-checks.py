@@ -118,7 +118,8 @@ class Checks:
             self.result(kind + "/all", False, 0, log)
 
     def tools(self):
-        tests = (("tools/wire", ["tools/wire/wire_test.py", self.build + "/tools/tangram-wire"], 120),
+        tests = (("tools/unit-build", ["tests/host/build_test.py", self.options.build], 120),
+                 ("tools/wire", ["tools/wire/wire_test.py", self.build + "/tools/tangram-wire"], 120),
                  ("tools/programs", ["user/programs_test.py", self.build + "/user"], 300),
                  ("tools/images", ["scripts/tangramlib/image_test.py"], 120),
                  ("tools/logs", ["scripts/tangramlib/logs_test.py"], 120),
