@@ -34,6 +34,30 @@ static void secondary_main(void)
 	sched_idle();
 }
 
+/* For tests of what a cluster does then: a node that panics, or whose kernel faults, so long after it booted. */
+static void panic_thread(void *after)
+{
+	thread_sleep_ns((u64)after);
+	panic("debug.panic=%llums", (unsigned long long)((u64)after / NSEC_PER_MSEC));
+}
+
+static void fault_thread(void *after)
+{
+	thread_sleep_ns((u64)after);
+	*(volatile int *)after = 1;	/* some address of the user half, where a kernel thread has nothing */
+}
+
+static void break_down_later(void)
+{
+	u64 panic_ns = param_ns("debug.panic", 0, 0, 3600 * NSEC_PER_SEC);
+	u64 fault_ns = param_ns("debug.fault", 0, 0, 3600 * NSEC_PER_SEC);
+
+	if (panic_ns != 0 && thread_spawn(panic_thread, (void *)panic_ns, PRIO_NORMAL, "debug.panic") < 0)
+		panic("no memory to panic later");
+	if (fault_ns != 0 && thread_spawn(fault_thread, (void *)fault_ns, PRIO_NORMAL, "debug.fault") < 0)
+		panic("no memory to fault later");
+}
+
 /* The rest of boot, in a thread: from here on it may sleep. */
 static void boot_thread(void *arg)
 {
@@ -43,8 +67,9 @@ static void boot_thread(void *arg)
 	pci_init();
 	if (param_bool("selftest", false))
 		selftests_run();
+	break_down_later();
 	manager_init();			/* the one role built in: processor, memory or storage */
-	param_warn_unknown();
+	param_warn_unknown();		/* every part has asked for its parameters in its init, whatever it does later */
 }
 
 void kernel_main(void)

@@ -16,6 +16,10 @@ u64 param_ns(const char *name, u64 dflt, u64 min, u64 max);	/* 500ms, 2s, 10us *
 /* nth occurrence (from 0) of a repeatable parameter, NULL when there are no more */
 const char *param_nth(const char *name, unsigned n);
 unsigned param_errors(void);
-void param_warn_unknown(void);	/* after all subsystems have asked: logs words nobody asked for */
+/*
+ * Called once, when all subsystems have been initialised: logs words nobody asked for. So each part asks for its parameters in its
+ * init, also for what it needs only later; a mistake is found then and not in the middle of something.
+ */
+void param_warn_unknown(void);
 
 #endif

@@ -6,18 +6,20 @@
 #include "kernel/counter.h"
 #include "kernel/power.h"
 #include "kernel/thread.h"
+#include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/base/printf.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
 #include "lib/pct.h"
 #include "mm/slab.h"
-#include "net/fit/rpc.h"
 
 #define LINE_MAX	(64 * 1024)	/* a command: exec with its environment */
 #define WORDS_MAX	512
 #define SEND_MAX	2048
 #define VERBS_MAX	24
+#define WAIT_SEND_NS	NSEC_PER_SEC		/* between two lines that say whom this node waits for */
+#define WAIT_WORD_NS	(10 * NSEC_PER_SEC)
 
 static struct console_port *port;		/* [I] NULL: no such port */
 static const char *role_name;			/* [I] */
@@ -95,6 +97,39 @@ const char *control_word(char *buf, size_t size, const char *text)
 {
 	pct_encode(buf, size, text, strlen(text));
 	return buf;
+}
+
+/* Who is still missing, NULL: nobody. */
+static const char *missing(const enum node_role *roles)
+{
+	static const char *const role_names[] = { "", "a-processor-node", "a-memory-node", "a-storage-node" };
+	unsigned node = fit_missing();
+
+	if (node != 0)
+		return fit_node_name(node);
+	for (; *roles != ROLE_NONE; roles++)
+		if (fit_wait_role(*roles, 1) < 0)
+			return role_names[*roles];
+	return NULL;
+}
+
+void control_wait_peers(const enum node_role *roles)
+{
+	u64 next_word = time_mono_ns() + WAIT_WORD_NS;
+	const char *who;
+
+	if (fit_wait_all(WAIT_SEND_NS) == 0)
+		for (const enum node_role *r = roles; *r != ROLE_NONE; r++)
+			(void)fit_wait_role(*r, WAIT_SEND_NS);
+	while ((who = missing(roles)) != NULL) {
+		control_send("waiting %s", who);
+		if (time_mono_ns() >= next_word) {
+			pr_warn("still waiting for %s to join", who);
+			next_word = time_mono_ns() + WAIT_WORD_NS;
+		}
+		if (fit_wait_all(WAIT_SEND_NS) == 0)
+			thread_sleep_ns(WAIT_SEND_NS / 100);		/* a role that nobody has promised */
+	}
 }
 
 void control_ready(void) { control_send("ready"); }

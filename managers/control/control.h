@@ -8,6 +8,7 @@
 #define MANAGERS_CONTROL_CONTROL_H
 
 #include "lib/base/types.h"
+#include "net/fit/rpc.h"
 
 /*
  * role: "processor", "memory", "storage". Starts the thread that reads commands; fit_self() must be known. Verbs registered
@@ -32,6 +33,11 @@ void control_why(const char *fmt, ...) __printf(1, 2);	/* TEXT of the error that
 void control_send(const char *fmt, ...) __printf(1, 2);
 /* Percent-encode text into buf (cut when it does not fit) and return buf. */
 const char *control_word(char *buf, size_t size, const char *text);
+/*
+ * Sleep until all of fit.peers are up and a node of each role named (ROLE_NONE: end of the list) is. Says "waiting NAME" to the
+ * host from time to time, and to the log once it takes long.
+ */
+void control_wait_peers(const enum node_role *roles);
 /* "ready": this node has joined */
 void control_ready(void);
 /* "note TEXT", also to the kernel log */

@@ -28,8 +28,8 @@ static void node_changed(unsigned node, enum node_role role, bool up)
 
 static void ready_thread(void *arg)
 {
-	if (fit_wait_all(0) == 0)
-		control_ready();
+	control_wait_peers((enum node_role[]){ ROLE_NONE });
+	control_ready();
 	thread_exit();
 }
 
@@ -65,7 +65,7 @@ void manager_init(void)
 	spaces_init();
 	changes_init();
 	if (fit_init(ROLE_MEMORY, memory_ops, nr_memory_ops) < 0) {
-		pr_err("memory: a node without its network is of no use");	/* why not was said */
+		pr_note("memory: a node without its network is of no use");	/* why not was said */
 		power_off();
 	}
 	fit_on_change(node_changed);

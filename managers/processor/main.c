@@ -5,7 +5,6 @@
 #include "kernel/param.h"
 #include "kernel/power.h"
 #include "kernel/thread.h"
-#include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
@@ -41,55 +40,58 @@ static void peer_changed(unsigned node, enum node_role role, bool up)
 		control_note("%s is dead", fit_node_name(node));
 }
 
-/* The rest needs the other nodes, which may take their time to boot. */
-static void join_thread(void *arg)
+/* Why not is in the log. */
+static void __noreturn cannot_start(int rc)
 {
-	u64 next_word = time_mono_ns() + 10 * NSEC_PER_SEC;
-	int rc;
+	const char *text = param_errors() != 0 ? "a parameter is wrong" : "the processor node cannot start";
+	char word[96];
 
-	while (fit_wait_all(2 * NSEC_PER_SEC) < 0 || fit_wait_role(ROLE_MEMORY, NSEC_PER_SEC) < 0 ||
-	       fit_wait_role(ROLE_STORAGE, NSEC_PER_SEC) < 0) {
-		if (time_mono_ns() >= next_word) {
-			pr_warn("still waiting for the peers of fit.peers to join");
-			control_note("still waiting for its peers to join");
-			next_word = time_mono_ns() + 10 * NSEC_PER_SEC;
-		}
-	}
-	rc = space_init();
-	if (rc == 0)
-		rc = fs_init();
+	control_send("error ready %s %s", errno_name(rc), control_word(word, sizeof(word), text));
+	thread_exit();
+}
+
+/* The rest needs the other nodes, which may take their time to boot. */
+static void join_thread(void *space_rc)
+{
+	int rc = (long)space_rc;
+
 	if (rc == 0 && param_errors() != 0)
 		rc = -EINVAL;		/* a run with other than the parameters asked for would say nothing */
-	if (rc < 0) {
-		char word[96];
-
-		if (param_errors() == 0)
-			pr_err("cannot start: %s", errno_name(rc));
-		control_send("error ready %s %s", errno_name(rc),
-			     control_word(word, sizeof(word), param_errors() ? "a parameter is wrong" : "the processor node cannot start"));
-	} else {
-		pr_info("ready");
-		control_ready();
-		commands_run_init();
-	}
+	if (rc < 0)
+		cannot_start(rc);
+	control_wait_peers((enum node_role[]){ ROLE_MEMORY, ROLE_STORAGE, ROLE_NONE });
+	rc = fs_init();
+	if (rc < 0)
+		cannot_start(rc);
+	pr_info("ready");
+	control_ready();
+	commands_run_init();
 	thread_exit();
 }
 
 void manager_init(void)
 {
+	long space_rc;
+
 	random_init();
-	(void)param_str("hostname", NULL);	/* asked for by programs later; known from now on */
+	/* asked for by programs later; known, and read once, from now on */
+	(void)param_str("hostname", NULL);
+	(void)param_bool("aslr", true);
+	(void)param_nth("init.arg", 0);
+	(void)param_nth("init.env", 0);
+	(void)param_str("init", NULL);
 	if (process_subsystem_init() < 0)
 		panic("no memory for the first process");
 	syscall_init();
 	if (fit_init(ROLE_PROCESSOR, ops, ARRAY_SIZE(ops)) < 0) {
-		pr_err("this node has no network and can do nothing");
-		return;
+		pr_note("a processor node without its network is of no use");	/* why not was said */
+		power_off();
 	}
+	space_rc = space_init();	/* a bad parameter is known before the other nodes are */
 	commands_init();
 	control_init("processor");
 	fit_on_change(peer_changed);
 	fit_start();
-	if (thread_spawn(join_thread, NULL, PRIO_NORMAL, "join") < 0)
+	if (thread_spawn(join_thread, (void *)space_rc, PRIO_NORMAL, "join") < 0)
 		panic("no memory to join");
 }

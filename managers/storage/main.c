@@ -31,8 +31,8 @@ static void node_changed(unsigned node, enum node_role role, bool up)
 
 static void ready_thread(void *arg)
 {
-	if (fit_wait_all(0) == 0)
-		control_ready();
+	control_wait_peers((enum node_role[]){ ROLE_NONE });
+	control_ready();
 	thread_exit();
 }
 
@@ -51,7 +51,7 @@ void manager_init(void)
 	volumes_start_idle_sync();
 	power_on_shutdown(volumes_unmount);	/* before FIT's own, so that it runs after FIT has said farewell */
 	if (fit_init(ROLE_STORAGE, storage_ops, nr_storage_ops) < 0) {
-		pr_err("storage: a node without its network is of no use");	/* why not was said */
+		pr_note("storage: a node without its network is of no use");	/* why not was said */
 		power_off();
 	}
 	fit_on_change(node_changed);

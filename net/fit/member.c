@@ -38,7 +38,7 @@ unsigned fit_nr_ops;
 u64 fit_dead_ns, fit_suspect_ns;
 
 static const char *const role_name[] = { "node", "processor", "memory", "storage" };
-static unsigned self_id;
+static unsigned self_id, path_mtu;
 static enum node_role self_role;
 static u64 self_incarnation, protocol_hash;
 static struct siphash_key key;
@@ -275,7 +275,7 @@ static void param_fill(struct cm_conn_param *p, struct fit_conn *c, const struct
 	p->qp = c->qp;
 	p->private_data = h;
 	p->private_len = sizeof(*h);
-	p->path_mtu = param_u64("fit.mtu", 4096, 256, 4096);
+	p->path_mtu = path_mtu;
 	p->retry_count = 7;
 	p->rnr_retry = 7;
 	p->responder_resources = p->initiator_depth = 4;
@@ -596,13 +596,15 @@ static int find_role(enum node_role role)
 	return 0;
 }
 
-static bool all_up(void)
+unsigned fit_missing(void)
 {
 	for (unsigned i = 1; i < FIT_MAX_NODES; i++)
 		if (fit_nodes[i].wanted && !fit_node_up(i))
-			return false;
-	return true;
+			return i;
+	return 0;
 }
+
+static bool all_up(void) { return fit_missing() == 0; }
 
 int fit_wait_role(enum node_role role, u64 timeout_ns)
 {
@@ -663,6 +665,7 @@ static int parse_peers(const char *s)
 			return -EINVAL;
 		fit_nodes[id].ip = ip;
 		fit_nodes[id].wanted = true;
+		snprintf(fit_nodes[id].name, sizeof(fit_nodes[id].name), "node-%u", (unsigned)id);
 		fit_nodes[id].state = NODE_DOWN;
 		if (*s == ',')
 			s++;
@@ -698,6 +701,7 @@ int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops)
 	self_id = param_u64("fit.node", role, 1, FIT_MAX_NODES - 2);
 	self_incarnation = arch_random();
 	protocol_hash = ops_hash();
+	path_mtu = param_u64("fit.mtu", 4096, 256, 4096);
 	fit_suspect_ns = param_ns("fit.suspect", 500 * NSEC_PER_MSEC, 10 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
 	fit_dead_ns = param_ns("fit.dead", 2 * NSEC_PER_SEC, 50 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
 	/* the secret, whatever its length, spread over the key */

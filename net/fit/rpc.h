@@ -155,6 +155,7 @@ void fit_start(void);
 int fit_wait_role(enum node_role role, u64 timeout_ns);
 /* All of fit.peers up? Sleeps up to timeout_ns (0: for ever). 0 or -ETIMEDOUT. */
 int fit_wait_all(u64 timeout_ns);
+unsigned fit_missing(void);			/* the first node of fit.peers that is not up; 0: all are */
 bool fit_node_up(unsigned node);
 bool fit_node_left(unsigned node);		/* its last epoch ended by its own farewell, not by death */
 enum node_role fit_node_role(unsigned node);

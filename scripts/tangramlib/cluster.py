@@ -36,6 +36,7 @@ class Node:
         self.answers = {}               # what is being answered: "counters" -> {name: value}
         self.panicked = None
         self.refused = None             # why it will never be ready
+        self.waiting = None             # for whom it waits
         self._log_read = 0
 
     def new_panic(self):
@@ -50,14 +51,19 @@ class Node:
         found = LOG_PANIC.search(data[:data.rfind(b"\n") + 1])
         return found.group(1).decode(errors="replace") if found else None
 
-    def last_words(self):
-        """What the log says about an end that nobody asked for."""
+    def why_not_ready(self):
+        return self.last_words(only_bad=True) or (self.waiting and "waiting for " + self.waiting) or self.last_words()
+
+    def last_words(self, only_bad=False):
+        """What the log says about an end that nobody asked for: its last error, or else its last line (only_bad: nothing)."""
         try:
             with open(self.log, "rb") as file:
                 data = file.read()
         except OSError:
             return ""
         bad = LOG_BAD.findall(data)
+        if only_bad and not bad:
+            return ""
         lines = data.strip().splitlines() or [b"its log is empty"]
         text = (bad[-1] if bad else lines[-1]).decode(errors="replace")
         return "".join(c for c in text if c.isprintable()).strip()[:160]
@@ -135,6 +141,8 @@ class Cluster:
             node.state = "ready"
         elif verb == "note":
             self.say("%s: %s" % (node.role, " ".join(words[1:])))
+        elif verb == "waiting" and len(words) > 1:
+            node.waiting = words[1]
         elif verb == "panic":
             node.panicked = " ".join(words[1:]) or "panic"
         elif verb == "started" and len(words) > 1:
@@ -171,8 +179,8 @@ class Cluster:
             return
         for node in self.nodes.values():
             if node.refused:
-                raise ClusterFailed("%s node cannot start: %s: %s (log: %s)"
-                                    % (node.role, node.refused, node.last_words(), node.log))
+                raise ClusterFailed("%s node cannot start: %s (log: %s)"
+                                    % (node.role, node.last_words(only_bad=True) or node.refused, node.log))
             if node.state == "gone":
                 raise ClusterFailed("%s node ended unexpectedly%s (log: %s)"
                                     % (node.role, self._why_gone(node), node.log))
@@ -206,7 +214,7 @@ class Cluster:
             return all(node.state == "ready" for node in self.nodes.values())
 
         def late():
-            return ", ".join("%s node is not ready (%s)" % (node.role, node.last_words())
+            return ", ".join("%s node is not ready (%s)" % (node.role, node.why_not_ready())
                              for node in self.nodes.values() if node.state != "ready")
         try:
             self.wait(condition, self.config.boot_timeout, "nodes do not become ready")

@@ -129,7 +129,7 @@ u64 object_size(struct object *o);
 void space_sync_all(void);			/* sync(2): all dirty object pages to M, from there to S and its disks */
 
 /* --- start, and the end-of-run balance --- */
-int space_init(void);			/* parameters pcache.*; called by manager_init before programs may run */
+int space_init(void);			/* parameters pcache.*; called by manager_init; needs no other node */
 /* After the last program is gone: flush and drop cached object pages; then check the invariants and the balance: 0, or the
  * number of things left over, each logged. */
 unsigned space_balance(void);
