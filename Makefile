@@ -42,7 +42,7 @@ clean:
 	rm -rf $(O) compile_commands.json
 
 -include scripts/iso.mk
--include user/build.mk scripts/build.mk tools/build.mk tests/host/build.mk tests/fuzz/build.mk bench/build.mk tests/system/build.mk tests/models/build.mk
+-include user/build.mk scripts/build.mk tools/build.mk tests/host/build.mk tests/fuzz/build.mk bench/build.mk tests/system/build.mk tests/models/build.mk tests/interop/build.mk
 -include scripts/check.mk scripts/lint.mk
 
 help:

@@ -14,7 +14,7 @@ LAYERS = (
     ("managers/processor", "managers/memory", "managers/storage"),
     ("managers/control",),
     ("managers/protocol",),
-    ("net/fit",),
+    ("net/fit", "net/service"),
     ("net/roce",),
     ("net",),
     ("drivers",),

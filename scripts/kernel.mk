@@ -44,7 +44,7 @@ KLDFLAGS := -nostdlib -static $(if $(findstring clang,$(CC)),,-no-pie) -Wl,--bui
 
 # --- objects ---
 obj-y :=
-DIRS := arch/x86 lib mm kernel drivers net net/roce net/fit managers/protocol managers/control managers/$(ROLE)
+DIRS := arch/x86 lib mm kernel drivers net net/roce net/fit net/service managers/protocol managers/control managers/$(ROLE)
 -include $(addsuffix /build.mk,$(DIRS))
 OBJS := $(addprefix $(B)/,$(sort $(obj-y)))
 

@@ -130,6 +130,10 @@ class Checks:
         if self.wanted("fuzz"):
             self.run("fuzz", MAKE + ["O=" + self.options.build, "check-fuzz"], 600)
 
+    def interop(self):
+        if not self.options.only or self.options.only.startswith("interop"):
+            self.lines("interop", "check-interop")
+
     def system(self):
         for case in cases.all_cases():
             if self.wanted("system/" + case.name):
@@ -150,6 +154,7 @@ def main():
             if not options.only or options.only.startswith(kind):
                 checks.lines(kind, target)
         checks.tools()
+        checks.interop()
         checks.system()
     except KeyboardInterrupt:
         print("interrupted")

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-obj-y += managers/control/control.o
+obj-y += managers/control/control.o managers/control/rdma.o

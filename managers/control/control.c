@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The control port: reading commands, sending lines; see control.h. */
 #include "managers/control/control.h"
+#include "managers/control/rdma.h"
 
 #include "drivers/console.h"
 #include "kernel/counter.h"
@@ -283,6 +284,7 @@ static void control_thread(void *arg)
 void control_init(const char *role)
 {
 	role_name = role;
+	control_rdma_init();
 	port = console_port_find("tangram.control");
 	if (port == NULL)
 		return;

@@ -268,7 +268,10 @@ static void refuse(struct roce_cm *cm, u32 ip, const struct cm_msg *m, u8 about,
 static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 {
 	struct cm_listener l = { 0 };
-	struct cm_event ev = { .type = CM_REQ_RECEIVED, .private_data = m->private_data, .private_len = m->private_len };
+	struct cm_event ev = {
+		.type = CM_REQ_RECEIVED, .responder_resources = m->responder_resources, .initiator_depth = m->initiator_depth,
+		.private_data = m->private_data, .private_len = m->private_len,
+	};
 	struct cm_id *id;
 
 	spin_lock(&cm->lock);

@@ -146,6 +146,7 @@ struct cm_event {
 	void *listener_arg;	/* CM_REQ_RECEIVED */
 	u32 peer_ip;		/* host order */
 	u16 reason;
+	u8 responder_resources, initiator_depth;	/* CM_REQ_RECEIVED: READs and atomics that the peer takes from us, makes at us */
 	const void *private_data;	/* valid during the callback */
 	u32 private_len;
 };

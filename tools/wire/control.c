@@ -77,12 +77,14 @@ static void run_command(struct wire *w, char *line, FILE *out)
 			fprintf(out, "error %s: %s\n", argument, strerror(errno));
 			return;
 		}
+	} else if (strcmp(line, "pcap-limit") == 0) {
+		pcap_limit(strtoull(argument, NULL, 10));
 	} else if (strcmp(line, "flush") == 0) {
 		pcap_flush();
 	} else if (strcmp(line, "quit") == 0) {
 		w->stop = true;
 	} else {
-		fprintf(out, "error unknown command '%s': ping, stats, faults SPEC|off, pcap FILE|off, flush, quit\n", line);
+		fprintf(out, "error unknown command '%s': ping, stats, faults SPEC|off, pcap FILE|off, pcap-limit FRAMES, flush, quit\n", line);
 		return;
 	}
 	fputs("ok\n", out);

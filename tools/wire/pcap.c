@@ -31,6 +31,7 @@ static uint8_t buffer[BUFFER_SIZE];
 static size_t buffered;
 static uint64_t buffered_since;
 static uint64_t nr_frames;
+static uint64_t max_frames;		/* 0: no limit */
 
 void pcap_flush(void)
 {
@@ -77,6 +78,8 @@ int pcap_open(const char *path)
 	return 0;
 }
 
+void pcap_limit(uint64_t frames) { max_frames = frames; }
+
 void pcap_close(void)
 {
 	if (pcap_fd < 0)
@@ -92,7 +95,7 @@ void pcap_frame(const uint8_t *frame, size_t len)
 	struct timespec ts;
 	struct pcap_record record;
 
-	if (pcap_fd < 0)
+	if (pcap_fd < 0 || (max_frames != 0 && nr_frames >= max_frames))
 		return;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	record = (struct pcap_record){ (uint32_t)ts.tv_sec, (uint32_t)ts.tv_nsec, (uint32_t)len, (uint32_t)len };

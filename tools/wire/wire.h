@@ -83,6 +83,7 @@ void faults_help(FILE *out);
 
 /* pcap.c: the capture of what is delivered */
 int  pcap_open(const char *path);	/* 0 or -1 with errno; replaces a capture under way */
+void pcap_limit(uint64_t frames);	/* record no more than so many of each capture; 0: all */
 void pcap_close(void);
 void pcap_frame(const uint8_t *frame, size_t len);
 int64_t pcap_next_ns(void);		/* time until pcap_flush is due; -1: nothing is buffered */

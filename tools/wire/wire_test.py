@@ -207,6 +207,19 @@ class Wire(unittest.TestCase):
         self.assertEqual(seen, frames)
         self.assertIn("error", self.command("pcap /nonexistent/x"))
 
+    def test_pcap_limit(self):
+        capture = os.path.join(self.folder.name, "x.pcap")
+        a, b = self.start(2)
+        for limit, expected in ((3, 3), (0, 10)):
+            self.assertEqual(self.command("pcap-limit %d" % limit), "ok\n")
+            self.assertEqual(self.command("pcap " + capture), "ok\n")
+            frames = [frame(1, 2, bytes([i]) * 100) for i in range(10)]
+            a.send(*frames)
+            for f in frames:
+                b.receive()
+            self.assertEqual(self.command("pcap off"), "ok\n")
+            self.assertEqual(os.path.getsize(capture), 24 + expected * (16 + len(frames[0])))
+
     def test_drop_is_seeded(self):
         a, b = self.start(2)
         frames = [frame(1, 2, struct.pack(">I", i)) for i in range(400)]

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The verb `rdma PROGRAM ADDRESS [NAME=VALUE...]`: the verbs service as a client, see net/service/service.h. */
+#include "managers/control/control.h"
+#include "managers/control/rdma.h"
+#include "net/service/service.h"
+
+static int do_rdma(unsigned argc, char **argv)
+{
+	char why[160] = "";
+	int rc = service_run(argc - 1, argv + 1, why, sizeof(why));
+
+	if (rc < 0)
+		control_why("%s", why);
+	return rc;
+}
+
+void control_rdma_init(void)
+{
+	service_start();
+	control_register("rdma", do_rdma);
+}

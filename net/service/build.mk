@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+obj-y += net/service/endpoint.o net/service/service.o net/service/rping.o

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of net/service: what service.c gives to the programs' files, and what each of them gives to it. */
+#ifndef NET_SERVICE_IMPL_H
+#define NET_SERVICE_IMPL_H
+
+#include "net/service/endpoint.h"
+
+/* A connection that a peer asks for, in a thread of its own. What serve() returns below 0 is logged. */
+struct svc_request {
+	struct cm_id *id;		/* to be accepted or rejected by serve() */
+	u32 peer_ip;
+	u8 responder_resources, initiator_depth;	/* what the peer offers us, and asks of us */
+};
+
+/* What `rdma PROGRAM ADDRESS name=value...` says. */
+struct svc_job {
+	u32 ip;
+	u64 count, size, mtu, port;	/* 0: the program's default */
+	char *why;			/* for the reason of an error, svc_why() */
+	size_t why_size;
+};
+int svc_why(struct svc_job *job, int rc, const char *fmt, ...) __printf(3, 4);	/* returns rc */
+/* The reason of a failure of an endpoint, in words. Returns rc. */
+int svc_ep_why(struct svc_job *job, int rc, const struct ep *ep, const char *doing);
+
+/* rping.c */
+#define RPING_PORT 7174
+int rping_serve(const struct svc_request *req);
+int rping_run(struct svc_job *job);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The verbs service: what the well-known RDMA test programs of Linux talk to (rping, ucmatose, udaddy, rdma_client, rdma_server,
+ * perftest with -R). A client of net/roce/verbs.h like net/fit, and independent of it. Every node has it: as a server with the
+ * boot parameter rdma.service=1, as a client at the control port's command `rdma`.
+ */
+#ifndef NET_SERVICE_SERVICE_H
+#define NET_SERVICE_SERVICE_H
+
+#include "lib/base/types.h"
+
+/* Listen where those programs expect a server, if rdma.service says so. After roce_init(). */
+void service_start(void);
+
+/*
+ * Be the client of a program's server: words are PROGRAM ADDRESS [OPTION=VALUE...]. Sleeps until it is done.
+ * 0, or negative errno with the reason in why.
+ */
+int service_run(unsigned argc, char **argv, char *why, size_t why_size);
+
+#endif

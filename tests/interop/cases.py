@@ -1,0 +1,97 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""
+The interop tests: a node of ours and a Linux VM with rdma_rxe and its own programs, on one wire. `cases.py [PART|NAME...]` runs
+them in one set-up and prints a line `ok interop NAME SECONDS` or `FAIL interop NAME LOG` for each; `--list` names them. With
+TANGRAM_LONG=1 the long ones run, too. TANGRAM_BUILD is the build folder.
+"""
+
+import os
+import re
+import sys
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.dont_write_bytecode = True
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "scripts")]
+
+_cases = []
+
+
+class Case:
+    def __init__(self, name, function, mtu, long, packets):
+        self.name, self.function, self.mtu, self.long, self.packets = name, function, mtu, long, packets
+
+
+def add(name, function, mtu=1500, long=False, packets=1):
+    """A test; mtu: of the Linux VM's link; packets: fewer RoCE packets on the wire are a failure. It gets the Lab and a log file."""
+    _cases.append(Case(name, function, mtu, long, packets))
+
+
+def all_cases():
+    import case_tools                       # noqa: F401 (registers them)
+    return sorted(_cases, key=lambda one: one.mtu)          # the link's MTU changes seldom
+
+
+def run_case(lab, one, folder):
+    import capture
+    pcap, log = os.path.join(folder, one.name + ".pcap"), os.path.join(folder, one.name + ".log")
+    with open(log, "w") as file:
+        try:
+            lab.set_mtu(one.mtu)
+            lab.capture(pcap)
+            try:
+                one.function(lab, file)
+            finally:
+                time.sleep(0.3)             # what is said at the end of a connection
+                lab.capture_end()
+            capture.check(pcap, one.packets)
+        except Exception:                   # noqa: B902 (a test that fails must not end the others)
+            traceback.print_exc(file=file)
+            return log
+    os.unlink(pcap)
+    return None
+
+
+def main(names):
+    long = os.environ.get("TANGRAM_LONG") == "1"
+    chosen = [one for one in all_cases() if (any(re.match(name.replace("*", ".*"), one.name) for name in names if name[0] != "-")
+                                             if names and names != ["--list"] else long or not one.long)]
+    if names == ["--list"]:
+        print("\n".join(one.name for one in chosen))
+        return 0
+    if not chosen:
+        print("no case named %s" % " ".join(names), file=sys.stderr)
+        return 2
+    from lab import Lab
+    from tangramlib.host import BUILD
+    folder = os.path.join(BUILD, "check", "interop")
+    os.makedirs(folder, exist_ok=True)
+    failed, lab = 0, None
+    for one in chosen:
+        start = time.monotonic()
+        if lab is None:
+            try:
+                lab = Lab(folder, mtu=one.mtu)
+            except Exception:               # noqa: B902
+                traceback.print_exc()
+                print("FAIL interop %s %s" % (one.name, folder), flush=True)
+                return 1
+        log = run_case(lab, one, folder)
+        if log is None:
+            print("ok   interop %s %.1f" % (one.name, time.monotonic() - start), flush=True)
+        else:
+            print("FAIL interop %s %s" % (one.name, log), flush=True)
+            failed += 1
+            if lab.broken():                # the others get a new one
+                lab.close()
+                lab = None
+    if lab is not None:
+        lab.close()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.modules["cases"] = sys.modules["__main__"]      # the case files import this very module
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""
+The interop tests' set-up: one switch, one node of ours without peers, one Linux VM. All tests of a run share it; each test
+has a capture of its own, which is looked at when the test is over (capture.py).
+"""
+
+import os
+import select
+import socket
+import time
+
+from capture import MAX_FRAMES
+from linux_vm import LinuxVm
+from tangramlib import nodes, wire
+from tangramlib.host import TangramError
+from tangramlib.ports import decode, encode
+from tangramlib.processes import PrivateFolder, spawn, stop
+
+NODE = 2                        # our node's number, and with it its address
+LINUX = 10
+
+
+class Node:
+    """A node of ours, by itself: it has no peers, and its verbs service is on."""
+
+    def __init__(self, folder, role, log_dir, words=()):
+        self.role, self.ip = role, nodes.node_ip(NODE)
+        self.log = os.path.join(log_dir, role + ".log")
+        open(self.log, "wb").close()
+        path = os.path.join(folder, "control")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen(1)
+        command = [nodes.qemu_program(), "-name", "tangram-" + role, "-machine", "q35", "-nodefaults", "-no-reboot",
+                   "-accel", "tcg,thread=multi", "-cpu", "max", "-display", "none", "-smp", "1", "-m", "256M",
+                   "-serial", "file:" + self.log, "-kernel", nodes.kernel_path(role), "-append",
+                   " ".join(["fit.node=%d" % NODE, "fit.ip=%s/24" % self.ip, "rdma.service=1"] + list(words))]
+        command += nodes.wire_options(os.path.join(folder, "wire"), NODE)
+        command += ["-device", "virtio-serial-pci,id=ports", "-chardev", "socket,id=control,path=%s,server=off" % path,
+                    "-device", "virtserialport,bus=ports.0,chardev=control,name=tangram.control"]
+        self.process = spawn(command, os.path.join(log_dir, role + ".qemu"))
+        listener.settimeout(20)
+        self.sock, _ = listener.accept()
+        listener.close()
+        self.buffer = b""
+
+    def _line(self, deadline):
+        while b"\n" not in self.buffer:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.sock], [], [], left)[0]:
+                raise TangramError("the node does not answer (its log: %s)" % self.log)
+            data = self.sock.recv(65536)
+            if not data:
+                raise TangramError("the node is gone (its log: %s)" % self.log)
+            self.buffer += data
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return [decode(word) for word in line.split(b" ") if word]
+
+    def wait_for(self, *verbs, seconds=60):
+        """The words of the next line that begins with one of the verbs."""
+        deadline = time.monotonic() + seconds
+        while True:
+            words = self._line(deadline)
+            if words[0] == "panic":
+                raise TangramError("the node panicked: %s" % " ".join(words[1:]))
+            if words[0] in verbs:
+                return words
+
+    def send(self, *words):
+        self.sock.sendall(b" ".join(encode(word) for word in words) + b"\n")
+
+    def rdma(self, *words, seconds=60):
+        """Be a client; None when it went well, else what went wrong."""
+        self.send("rdma", *words)
+        return self.result(seconds)
+
+    def result(self, seconds=60):
+        answer = self.wait_for("ok", "error", seconds=seconds)
+        return None if answer[0] == "ok" else " ".join(answer[2:])
+
+    def counters(self):
+        self.send("counters")
+        out = {}
+        while True:
+            words = self.wait_for("counter", "end", "error")
+            if words[0] != "counter":
+                return out
+            out[words[1]] = int(words[2])
+
+    def close(self):
+        stop([self.process], 0.5)
+        self.sock.close()
+
+
+class Lab:
+    def __init__(self, log_dir, role="memory", mtu=1500, words=()):
+        self.log_dir = log_dir
+        self.mtu = mtu
+        self.folder = PrivateFolder()
+        self.switch = wire.start(self.folder.path, os.path.join(log_dir, "switch.log"))
+        self.node = self.linux = None
+        try:
+            self.node = Node(self.folder.path, role, log_dir, words)
+            self.linux = LinuxVm(self.folder.path, os.path.join(self.folder.path, "wire"), LINUX, log_dir, mtu)
+            self.node.wait_for("hello")
+            self.linux.wait_ready()
+        except BaseException:
+            self.close()
+            raise
+
+    def capture(self, path):
+        wire.command(self.folder.path, "pcap-limit %d" % MAX_FRAMES)
+        wire.command(self.folder.path, "pcap " + path)
+
+    def capture_end(self):
+        wire.command(self.folder.path, "pcap off")
+
+    def set_mtu(self, mtu):
+        if mtu != self.mtu:
+            self.linux.set_mtu(mtu)
+            self.mtu = mtu
+
+    def broken(self):
+        """Can a test still be run here?"""
+        try:
+            self.node.counters()
+            return self.linux.run("true").status != 0
+        except (TangramError, OSError):
+            return True
+
+    def close(self):
+        for one in (self.linux, self.node):
+            if one is not None:
+                one.close()
+        stop([self.switch])
+        self.folder.remove()
