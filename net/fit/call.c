@@ -118,8 +118,9 @@ static void slot_prepare(struct rpc_slot *s, struct rpc *call, const struct rpc_
 	wr->sge[0].len = sizeof(*h) + op->req_size;
 	wr->wr_id = WRID_SLOT(s->index);
 	wr->opcode = WR_SEND;
-	/* bulk is the caller's memory, given back when it is acknowledged: do not wait for a coalesced one */
-	wr->flags = WR_SIGNALED | (call->nr_segs != 0 ? WR_ACK_NOW : 0);
+	wr->flags = WR_SIGNALED | WR_TAKEN;
+	wr->taken = READ_ONCE(s->conn->taken);
+	h->taken = le32_of(wr->taken);
 }
 
 static int call_check(struct rpc *call, const struct rpc_op *op, const struct fit_conn *c)
@@ -170,6 +171,8 @@ static int call_start(struct rpc *call, struct fit_conn *c)
 	 * broken QP; the slot is in the table, so the burial ends the call like every other.
 	 */
 	rc = roce_post_send(c->qp, &wr);
+	if (rc == 0)
+		s->number = ++c->sent;
 	spin_unlock(&c->lock);
 	if (rc < 0)
 		conn_fail(c, "cannot send");
@@ -255,6 +258,8 @@ void call_reply_arrived(struct fit_conn *c, u32 imm, u32 len)
 		return;
 	}
 	s->replied = true;
+	if (!c->closed)
+		roce_qp_delivered(c->qp, s->number);
 	call = s->call;
 	if (call->rep_size != 0)
 		roce_mr_unbind(s->mr);

@@ -77,6 +77,20 @@ int conn_post_recv(struct fit_conn *c, struct recv_buf *r)
 	return rc;
 }
 
+/* A request also says which of our messages its sender had taken: no acknowledgement of those need be waited for. */
+static void request_taken(struct fit_conn *c, struct recv_buf *r, u32 len)
+{
+	r->len = len;
+	r->number = c->taken;
+	if (len >= sizeof(struct fit_request)) {
+		spin_lock(&c->lock);
+		if (!c->closed)
+			roce_qp_delivered(c->qp, le32_get(((const struct fit_request *)r->data)->taken));
+		spin_unlock(&c->lock);
+	}
+	serve_request_arrived(c, r);
+}
+
 static void completion(struct fit_conn *c, const struct roce_wc *wc)
 {
 	if (wc->status != WC_SUCCESS) {
@@ -90,10 +104,11 @@ static void completion(struct fit_conn *c, const struct roce_wc *wc)
 	}
 	switch (wc->opcode) {
 	case WC_RECV:
-		c->recv[wc->wr_id].len = wc->byte_len;
-		serve_request_arrived(c, &c->recv[wc->wr_id]);
+		WRITE_ONCE(c->taken, c->taken + 1);
+		request_taken(c, &c->recv[wc->wr_id], wc->byte_len);
 		break;
 	case WC_RECV_RDMA_WITH_IMM:
+		WRITE_ONCE(c->taken, c->taken + 1);
 		if (conn_post_recv(c, &c->recv[wc->wr_id]) < 0)
 			conn_fail(c, "cannot post a receive");
 		call_reply_arrived(c, wc->imm, wc->byte_len);

@@ -49,6 +49,7 @@ struct rpc_slot {			/* one of our calls */
 	u8 state;			/* [conn lock] */
 	bool sending;			/* [conn lock] the SEND is not yet acknowledged: its buffers are in use */
 	bool replied;			/* [conn lock] */
+	u32 number;			/* [conn lock] of its request among the messages sent on the connection */
 	struct rpc *call;		/* [conn lock] */
 	struct roce_mr *mr;		/* [I] bound to the reply buffer while the call is out */
 	u8 *buf;			/* [I] header and fixed body */
@@ -60,6 +61,7 @@ struct served {				/* one of their calls; public part first */
 	struct fit_conn *conn;		/* holds a reference */
 	const struct rpc_op *op;
 	u16 slot;			/* theirs */
+	u32 number;			/* of the request among the messages taken on the connection */
 	u32 rep_key;
 	u64 rep_addr;
 	struct recv_buf *recv;		/* the request's bytes; given back when answered */
@@ -76,6 +78,7 @@ struct recv_buf {
 	u8 *data;
 	u32 size;
 	u32 len;
+	u32 number;			/* as served.number */
 	struct list link;		/* [conn lock] requests that wait for a free struct served */
 };
 
@@ -97,6 +100,7 @@ struct fit_conn {
 	u64 incarnation;		/* [I] the peer's */
 	u32 peer_max_request;		/* [I] */
 	u64 heard_ns;			/* [a] when something last arrived */
+	u32 sent, taken;		/* messages: [lock], [a; written by the CQ handler] */
 	struct rpc_slot slot[FIT_SLOTS];
 	struct list free_slots;		/* [lock] */
 	unsigned nr_free_slots;		/* [lock] */

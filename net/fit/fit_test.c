@@ -47,6 +47,7 @@ struct roce_mr { void *ptr; u64 len; u32 key; };
 static u32 next_key = 1;
 static struct { struct roce_send_wr wr; u8 bytes[65536]; u32 len; } sent[1024];
 static unsigned nr_sent, nr_posted_recv;
+static u32 delivered;			/* the last number said */
 static bool post_fails;
 
 struct roce_cq *roce_cq_create(u32 depth, void (*h)(struct roce_cq *, void *), void *arg) { return (struct roce_cq *)1; }
@@ -62,6 +63,7 @@ u32 roce_mr_bind(struct roce_mr *mr, void *ptr, u64 len, unsigned access)
 	return mr->key;
 }
 void roce_mr_unbind(struct roce_mr *mr) { mr->ptr = NULL; }
+void roce_qp_delivered(struct roce_qp *qp, u32 nr_messages) { delivered = nr_messages; }
 struct roce_qp *roce_qp_create(const struct roce_qp_init *i) { return (struct roce_qp *)1; }
 void roce_qp_destroy(struct roce_qp *qp) { }
 void roce_cm_disconnect(struct cm_id *id) { }
@@ -424,6 +426,37 @@ static void backlog_is_served_in_order(void **state)
 	assert_int_equal(fit_imm_slot(sent[nr_sent - 1].wr.imm), 61);
 }
 
+/* Requests and replies acknowledge each other by number. */
+static void messages_tell_what_was_taken(void **state)
+{
+	static struct rpc c[3];		/* ended by the teardown */
+	const struct fit_request *h = (const void *)sent[0].bytes;
+
+	for (unsigned i = 0; i < 3; i++) {
+		c[i] = (struct rpc){ .node = 2, .op = OP_KEEP };
+		assert_int_equal(rpc_start(&c[i]), 0);
+	}
+	assert_int_equal(le32_get(h->taken), 0);
+	delivered = 99;
+	completion(up, &(struct roce_wc){ .wr_id = 9, .opcode = WC_RECV_RDMA_WITH_IMM, .imm = fit_imm(1, 0) });
+	assert_int_equal(delivered, 2);			/* the reply to the second one: the first has arrived, too */
+	request(4, OP_KEEP, NULL, 0, 0, 0);
+	((struct fit_request *)up->recv[4].data)->taken = le32_of(3);
+	completion(up, &(struct roce_wc){ .wr_id = 4, .opcode = WC_RECV, .byte_len = sizeof(*h) });
+	assert_int_equal(delivered, 3);
+	request(5, OP_KEEP, NULL, 0, 0, 0);
+	completion(up, &(struct roce_wc){ .wr_id = 5, .opcode = WC_RECV, .byte_len = sizeof(*h) });
+	rpc_reply(kept[0], 0);
+	assert_true(sent[3].wr.flags & WR_TAKEN);
+	assert_int_equal(sent[3].wr.taken, 2);		/* a reply, their first request; not yet the second */
+	rpc_reply(kept[1], 0);
+	assert_int_equal(sent[4].wr.taken, 3);
+	assert_int_equal(rpc_start(&c[1]), 0);
+	assert_int_equal(le32_get(((const struct fit_request *)sent[5].bytes)->taken), 3);
+	assert_int_equal(up->slot[2].number, 3);
+	assert_int_equal(c[1].slot->number, 6);		/* replies count */
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -433,6 +466,7 @@ int main(void)
 		T(a_post_that_fails_ends_by_burial), T(late_reply_after_the_deadline), T(strange_replies_are_dropped),
 		T(serve_inline), T(serve_bulk_is_released_once), T(serve_refuses_what_is_malformed),
 		T(pending_calls_outlive_their_connection), T(queued_request_of_an_old_epoch_is_not_run), T(backlog_is_served_in_order),
+		T(messages_tell_what_was_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,7 +74,8 @@ void rpc_reply(struct rpc_call *call, int status)
 		panic("fit: %s answered %d", s->op->name, status);
 	wr.wr_id = WRID_SERVED(s - c->served);
 	wr.opcode = WR_RDMA_WRITE_WITH_IMM;
-	wr.flags = WR_SIGNALED;
+	wr.flags = WR_SIGNALED | WR_TAKEN;
+	wr.taken = s->number;
 	wr.imm = fit_imm(s->slot, status);
 	wr.remote_addr = s->rep_addr;
 	wr.rkey = s->rep_key;
@@ -90,6 +91,7 @@ void rpc_reply(struct rpc_call *call, int status)
 	s->call.bulk = NULL;
 	spin_lock(&c->lock);
 	alive = s->posted = !c->closed && roce_post_send(c->qp, &wr) == 0;
+	c->sent += alive;
 	spin_unlock(&c->lock);
 	if (!alive)
 		served_free(s);		/* the caller's epoch is over: it has its error already */
@@ -226,6 +228,7 @@ void serve_request_arrived(struct fit_conn *c, struct recv_buf *r)
 	rc = request_check(r, &op);
 	s->op = rc < 0 ? &op_refused : op;
 	s->slot = le16_get(h->slot);
+	s->number = r->number;
 	s->rep_key = le32_get(h->rep_key);
 	s->rep_addr = le64_get(h->rep_addr);
 	s->recv = r;

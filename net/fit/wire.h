@@ -9,7 +9,7 @@
 #define FIT_PORT	0x7467
 #define FIT_SERVICE_ID	ROCE_PS_TCP(FIT_PORT)
 #define FIT_MAGIC	0x544d4754	/* "TGMT" */
-#define FIT_VERSION	1
+#define FIT_VERSION	2
 
 /* A request: this, the fixed body, the bulk, in one SEND. */
 struct fit_request {
@@ -21,12 +21,12 @@ struct fit_request {
 	le32 rep_room;		/* bytes the caller can take: fixed reply and bulk */
 	le64 rep_addr;		/* where the reply goes; meaningless when rep_room is 0 */
 	le32 rep_key;
-	le32 reserved2;
+	le32 taken;		/* messages of the callee that the caller took, on this connection: acknowledges them */
 } __packed;
 
 /*
  * A reply: RDMA WRITE_WITH_IMM, slot in the high half of the immediate, status (s16) in the low half. A negative status
- * comes without data.
+ * comes without data. It acknowledges the request, and all that the callee was sent before it.
  */
 static inline u32 fit_imm(u16 slot, s16 status) { return (u32)slot << 16 | (u16)status; }
 static inline u16 fit_imm_slot(u32 imm) { return imm >> 16; }

@@ -225,7 +225,7 @@ int roce_qp_to_rtr(struct roce_qp *qp, const struct roce_qp_attr *a)
 		qp->sport = 0xc000 | ((mix ^ mix >> 14 ^ mix >> 28) & 0x3fff);
 		qp->psn_post = qp->psn_next = qp->psn_max = qp->psn_una = a->sq_psn & PSN_MASK;
 		qp->epsn = a->rq_psn & PSN_MASK;
-		qp->msn = 0;
+		qp->msn = qp->msn_post = 0;
 		qp->rto_ns = a->ack_timeout_ns != 0 ? a->ack_timeout_ns : ROCE_RTO_DEFAULT_NS;
 		qp->retries = a->retry_count;
 		qp->rnr_retries = a->rnr_retry;
@@ -292,7 +292,8 @@ void qp_complete_send(struct roce_qp *qp, struct sq_wqe *w, unsigned status)
 	cq_push(qp->send_cq, &(struct roce_wc){
 		.wr_id = w->wr_id, .qp = qp, .byte_len = w->len, .status = status, .opcode = opcode[w->opcode],
 	});
-	roce_ctx_add_cq(qp->ctx, qp->send_cq);
+	if (!qp->polled)
+		roce_ctx_add_cq(qp->ctx, qp->send_cq);
 }
 
 struct rq_wqe *rq_peek(struct roce_qp *qp)
@@ -413,11 +414,14 @@ static int rc_post(struct roce_qp *qp, const struct roce_send_wr *wr)
 	w->got = 0;
 	w->psn = qp->psn_post;
 	w->nr_psn = MAX(DIV_ROUND_UP(len, MAX(qp->attr.mtu, 256U)), 1U);
+	w->msn = qp->msn_post = psn_add(qp->msn_post, 1);
 	qp->psn_post = psn_add(qp->psn_post, w->nr_psn);
 	if (qp->state == QPS_ERR)
 		qp_flush(qp);
 	else
 		req_transmit(qp);
+	if ((wr->flags & WR_TAKEN) && qp->sq_cur == qp->sq_head)	/* it is on its way */
+		resp_told(qp, wr->taken);
 	if (!(wr->flags & WR_MORE))
 		tx_flush(qp);
 	return 0;
@@ -432,6 +436,17 @@ int roce_post_send(struct roce_qp *qp, const struct roce_send_wr *wr)
 		rc = qp->type == QPT_RC ? rc_post(qp, wr) : ud_post(qp, wr);
 	spin_unlock(&qp->lock);
 	return rc;
+}
+
+void roce_qp_delivered(struct roce_qp *qp, u32 nr_messages)
+{
+	spin_lock(&qp->lock);
+	if (qp->type == QPT_RC && !qp->dying && (qp->state == QPS_RTS || qp->state == QPS_SQD)) {
+		qp->polled = true;
+		req_delivered(qp, nr_messages & PSN_MASK);
+		qp->polled = false;
+	}
+	spin_unlock(&qp->lock);
 }
 
 int roce_post_recv(struct roce_qp *qp, const struct roce_recv_wr *wr)

@@ -176,6 +176,14 @@ static void mix_faults(void **state)
 	}
 }
 
+static void post(struct end *e, u8 opcode, u64 id, void *p, u32 len, u64 va, u32 rkey)
+{
+	struct roce_send_wr wr = { .wr_id = id, .opcode = opcode, .flags = WR_SIGNALED, .nr_sge = 1, .sge = { { p, len } },
+				   .remote_addr = va, .rkey = rkey };
+
+	assert_int_equal(roce_post_send(e->qp, &wr), 0);
+}
+
 /* --- acknowledgements are few ----------------------------------------------------------------------------------- */
 
 static struct end call_a, call_b;
@@ -254,6 +262,155 @@ static void acks_are_coalesced(void **state)
 	sim_stop();
 }
 
+/* --- messages that tell what was taken ---------------------------------------------------------------------------- */
+
+static struct { u32 sent, taken; unsigned completed; } tell[2];
+
+/* b: the request says what a took of b's replies; the reply says by coming that the request was taken. */
+static void tell_serve(struct end *e, const struct roce_wc *wc)
+{
+	struct roce_send_wr wr = {
+		.opcode = WR_RDMA_WRITE_WITH_IMM, .flags = WR_SIGNALED | WR_TAKEN, .nr_sge = 1, .sge = { { page, 4096 } },
+		.rkey = call_rkey, .remote_addr = (u64)(uintptr_t)reply[0], .imm = 1,
+	};
+	struct roce_recv_wr r = { .wr_id = wc->wr_id, .nr_sge = 1, .sge = { { recvs[wc->wr_id], 128 } } };
+	u32 taken;
+
+	assert_int_equal(wc->status, WC_SUCCESS);
+	if (wc->opcode == WC_RDMA_WRITE) {
+		tell[1].completed++;
+		return;
+	}
+	memcpy(&taken, recvs[wc->wr_id], sizeof(taken));
+	roce_qp_delivered(e->qp, taken);
+	wr.taken = ++tell[1].taken;
+	assert_int_equal(roce_post_send(e->qp, &wr), 0);
+	tell[1].sent++;
+	assert_int_equal(roce_post_recv(e->qp, &r), 0);
+}
+
+static void tell_called(struct end *e, const struct roce_wc *wc)
+{
+	struct roce_recv_wr r = { .nr_sge = 0 };
+
+	assert_int_equal(wc->status, WC_SUCCESS);
+	if (wc->opcode == WC_SEND) {
+		tell[0].completed++;
+		return;
+	}
+	tell[0].taken++;
+	roce_qp_delivered(e->qp, tell[0].sent);		/* one call at a time: the reply is the last request's */
+	calls_done++;
+	assert_int_equal(roce_post_recv(e->qp, &r), 0);
+}
+
+static struct roce_mr *tell_begin(u64 seed)
+{
+	struct roce_mr *mr;
+
+	sim_start(seed, 9000);
+	end_create(&call_a, 0);
+	end_create(&call_b, 1);
+	call_a.on_wc = tell_called;
+	call_b.on_wc = tell_serve;
+	memset(tell, 0, sizeof(tell));
+	pair_connect(&call_a, &call_b, 4096, 0xfffff0, 0xffff80, 16);
+	mr = roce_dev_mr_create(sim.node[0].dev, 7);
+	call_rkey = roce_mr_bind(mr, reply, sizeof(reply), MR_REMOTE_WRITE);
+	for (unsigned i = 0; i < 64; i++) {
+		struct roce_recv_wr r = { .wr_id = i, .nr_sge = 1, .sge = { { recvs[i], 128 } } }, none = { .nr_sge = 0 };
+
+		assert_int_equal(roce_post_recv(call_b.qp, &r), 0);
+		assert_int_equal(roce_post_recv(call_a.qp, &none), 0);
+	}
+	return mr;
+}
+
+static void tell_calls(unsigned calls, u64 between_ns)
+{
+	for (unsigned i = 0; i < calls; i++) {
+		struct roce_send_wr wr = { .opcode = WR_SEND, .flags = WR_SIGNALED | WR_TAKEN, .taken = tell[0].taken,
+					   .nr_sge = 1, .sge = { { request[i % 64], 64 } } };
+		unsigned want = calls_done + 1;
+
+		memcpy(request[i % 64], &wr.taken, sizeof(wr.taken));
+		assert_int_equal(roce_post_send(call_a.qp, &wr), 0);
+		tell[0].sent++;
+		while (calls_done < want)
+			assert_true(sim_step());
+		assert_int_equal(tell[0].completed, i + 1);	/* without an acknowledgement, found by the handler itself */
+		shim_time_advance(between_ns);
+	}
+}
+
+static void tell_end(struct roce_mr *mr)
+{
+	assert_int_equal(call_a.qp->sq_head, call_a.qp->sq_tail);
+	assert_int_equal(call_b.qp->sq_head, call_b.qp->sq_tail);
+	assert_int_equal(tell[1].completed, tell[1].sent);
+	roce_mr_destroy(mr);
+	end_destroy(&call_a);
+	end_destroy(&call_b);
+	sim_stop();
+}
+
+/* A call a 9 ms, whatever the responder's timer: nothing but requests and replies on the wire. */
+static void told_messages_need_no_acknowledgement(void **state)
+{
+	struct roce_mr *mr = tell_begin(11);
+	u64 acks = counter_read(&nr_roce_tx_ack), timeouts = counter_read(&nr_roce_timeout), tx;
+	enum { CALLS = 500 };
+
+	tx = sim.node[0].sent + sim.node[1].sent;
+	tell_calls(CALLS, 9 * NSEC_PER_MSEC);
+	tx = sim.node[0].sent + sim.node[1].sent - tx;
+	assert_int_equal(counter_read(&nr_roce_tx_ack) - acks, 0);
+	assert_in_range(tx, 2 * CALLS, 2 * CALLS + 4);		/* and ARP at the beginning */
+	assert_int_equal(tell[1].completed, CALLS - 1);		/* the last reply was not told of: the timer acknowledges it */
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(counter_read(&nr_roce_tx_ack) - acks, 1);
+	assert_int_equal(counter_read(&nr_roce_timeout), timeouts);
+	tell_end(mr);
+}
+
+static void told_messages_over_a_bad_wire(void **state)
+{
+	for (u64 seed = 1; seed <= 8; seed++) {
+		struct roce_mr *mr = tell_begin(seed);
+
+		sim.drop = sim.dup = sim.reorder = 400;
+		tell_calls(300, 300 * NSEC_PER_USEC);
+		sim.drop = 0;
+		sim_run(20 * NSEC_PER_SEC);
+		assert_int_equal(tell[1].sent, 300);
+		tell_end(mr);
+	}
+}
+
+/* What a peer says of messages that we never sent, or of older ones again, completes nothing. */
+static void told_what_cannot_be(void **state)
+{
+	struct roce_mr *mr = tell_begin(12);
+	u64 drops = counter_read(&nr_roce_drop_ack);
+
+	tell_calls(3, NSEC_PER_MSEC);
+	sim_run(NSEC_PER_SEC);
+	sim.cut = true;
+	post(&call_a, WR_SEND, 7, request[0], 64, 0, 0);
+	roce_qp_delivered(call_a.qp, 2);
+	roce_qp_delivered(call_a.qp, 3);
+	assert_int_equal(tell[0].completed, 3);
+	assert_int_equal(counter_read(&nr_roce_drop_ack), drops);
+	roce_qp_delivered(call_a.qp, 5);
+	roce_qp_delivered(call_a.qp, 0x7fffff);
+	assert_int_equal(counter_read(&nr_roce_drop_ack), drops + 2);
+	assert_int_equal(call_a.qp->sq_head - call_a.qp->sq_tail, 1);
+	sim.cut = false;
+	tell[0].sent = 4;			/* a SEND more than replies: b answers it when it comes again */
+	sim_run(5 * NSEC_PER_SEC);
+	tell_end(mr);
+}
+
 /* --- errors ------------------------------------------------------------------------------------------------------ */
 
 static struct end ea, eb;
@@ -272,14 +429,6 @@ static void errors_end(void)
 	end_destroy(&eb);
 	sim.cut = false;
 	sim_stop();
-}
-
-static void post(struct end *e, u8 opcode, u64 id, void *p, u32 len, u64 va, u32 rkey)
-{
-	struct roce_send_wr wr = { .wr_id = id, .opcode = opcode, .flags = WR_SIGNALED, .nr_sge = 1, .sge = { { p, len } },
-				   .remote_addr = va, .rkey = rkey };
-
-	assert_int_equal(roce_post_send(e->qp, &wr), 0);
 }
 
 /* Whatever reaches beyond a region, or in a way it does not allow, or after unbind, changes nothing and says so. */
@@ -523,7 +672,8 @@ static void hostile_packets(void **state)
 int main(int argc, char **argv)	/* an argument: only tests that match it */
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(mix_clean), cmocka_unit_test(acks_are_coalesced), cmocka_unit_test(rights_and_bounds),
+		cmocka_unit_test(mix_clean), cmocka_unit_test(acks_are_coalesced), cmocka_unit_test(told_messages_need_no_acknowledgement),
+		cmocka_unit_test(told_messages_over_a_bad_wire), cmocka_unit_test(told_what_cannot_be), cmocka_unit_test(rights_and_bounds),
 		cmocka_unit_test(unbind_in_the_middle), cmocka_unit_test(receiver_not_ready), cmocka_unit_test(retries_exceeded),
 		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(destroy_in_flight),
 		cmocka_unit_test(mix_faults), cmocka_unit_test(hostile_packets),

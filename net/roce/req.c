@@ -3,8 +3,9 @@
  * The RC requester (9.7.3 to 9.7.8): posted requests become packets within a window of PSNs; acknowledgements, or the
  * responses of READs and atomics, complete them in order; what is missing is sent again from there on (go-back-N).
  *
- * Acknowledgements are asked for sparingly: every ack_every packets, when the window or half of the send queue is used up, and
- * at the end of a message that says so. In between the responder acknowledges by its timer.
+ * Acknowledgements are asked for sparingly: when ack_every packets are without one, when the window or half of the send queue
+ * is used up, and at the end of a message that says so. In between the responder acknowledges by its timer, and a user whose
+ * messages answer each other knows without any of that what arrived (req_delivered).
  */
 #include "kernel/time.h"
 #include "lib/base/printk.h"
@@ -180,6 +181,7 @@ static void progress(struct roce_qp *qp, u32 una)
 	if (psn_diff(una, qp->psn_una) <= 0)
 		return;
 	qp->psn_una = una;
+	qp->since_ackreq = MIN(qp->since_ackreq, (u32)MAX(psn_diff(qp->psn_next, una), 0));
 	qp->retries = qp->attr.retry_count;
 	qp->rnr_retries = qp->attr.rnr_retry;
 	qp->rto_shift = 0;
@@ -351,6 +353,22 @@ static void req_data(struct roce_qp *qp, const struct roce_pkt *p)
 	progress(qp, psn_add(p->psn, 1));
 	if (w->got == w->nr_psn)
 		complete_oldest(qp, WC_SUCCESS);
+}
+
+void req_delivered(struct roce_qp *qp, u32 msn)
+{
+	u32 end = qp->psn_una;
+
+	assert_held(&qp->lock);
+	for (u32 i = qp->sq_tail; i != qp->sq_head && psn_diff(sq_at(qp, i)->msn, msn) <= 0; i++)
+		end = psn_add(sq_at(qp, i)->psn, sq_at(qp, i)->nr_psn);
+	if (psn_diff(msn, qp->msn_post) > 0 || psn_diff(end, qp->psn_max) > 0) {
+		count(nr_roce_drop_ack);	/* more than we sent */
+		return;
+	}
+	if (qp->rtt_start != 0 && psn_diff(end, qp->rtt_psn) > 0)
+		qp->rtt_start = 0;		/* took as long as the peer's user, not the wire */
+	req_acked(qp, end);
 }
 
 void req_response(struct roce_qp *qp, const struct roce_pkt *p)

@@ -4,7 +4,8 @@
  * duplicate acknowledged and not executed (READs are executed again, atomics answered from memory). What is to be sent is
  * noted while a batch of packets is taken in, and sent at its end in the order of PSNs: responses, then one ACK or NAK.
  *
- * A request that asks for it is acknowledged at the end of the batch; others wait for later ones, at most ROCE_ACK_DELAY_NS.
+ * A request that asks for it is acknowledged at the end of the batch; others wait for later ones, at most ROCE_ACK_DELAY_NS,
+ * and not at all if a message of our user's tells the requester's (resp_told).
  */
 #include "kernel/time.h"
 #include "lib/base/printk.h"
@@ -136,6 +137,13 @@ static void executed(struct roce_qp *qp, const struct roce_pkt *p)
 		qp->ack_due = time_mono_ns() + ROCE_ACK_DELAY_NS;
 		roce_kick_at(qp->dev, qp->ack_due);
 	}
+}
+
+void resp_told(struct roce_qp *qp, u32 msn)
+{
+	assert_held(&qp->lock);
+	if (qp->msn == (msn & PSN_MASK) && qp->in_message == OP_NONE)
+		qp->ack_due = 0;
 }
 
 static void recv_done(struct roce_qp *qp, const struct roce_pkt *p, u8 opcode)

@@ -146,6 +146,7 @@ struct sq_wqe {
 	u64 remote_addr, compare_add, swap;
 	u32 rkey, imm, len;
 	u32 psn, nr_psn;		/* a READ takes one for each response packet */
+	u32 msn;			/* how many messages were posted up to this one */
 	u32 got;			/* READ: response packets received */
 	u8 opcode, flags, nr_sge;
 	struct roce_sge sge[ROCE_MAX_SGE];
@@ -175,7 +176,7 @@ struct roce_qp_attr {
 	u8 retry_count, rnr_retry;
 	u8 rd_out, rd_in;		/* READs and atomics that we may have outstanding, that the peer may */
 	u64 ack_timeout_ns;		/* 0: ROCE_RTO_DEFAULT_NS */
-	u16 ack_every;			/* ask for an acknowledgement every so many packets; 0: at the end of each message */
+	u16 ack_every;			/* ask for an acknowledgement when so many packets are without; 0: at the end of each message */
 	bool gate;			/* take no request before roce_qp_open_gate() */
 };
 
@@ -216,7 +217,9 @@ struct roce_qp {
 	u32 psn_max;			/* one beyond the highest ever sent */
 	u32 psn_una;			/* oldest unacknowledged */
 	u32 rd_outstanding;
-	u32 since_ackreq;		/* packets sent since we last asked */
+	u32 msn_post;			/* messages posted */
+	u32 since_ackreq;		/* packets sent since we last asked, or were acknowledged */
+	bool polled;			/* the handler of the send CQ is at work and will see what completes */
 	bool gap_asked;			/* a missing response was asked for, nothing came since */
 	u8 retries, rnr_retries, rto_shift;
 	bool grace;			/* a late timer was forgiven once */
@@ -329,11 +332,13 @@ void qp_copy_out(const struct roce_sge *sge, unsigned nr, u32 off, const void *s
 /* req.c */
 void req_transmit(struct roce_qp *qp);			/* [lock] send what window and pool allow */
 void req_response(struct roce_qp *qp, const struct roce_pkt *p);	/* [lock] ACK, READ or atomic response */
+void req_delivered(struct roce_qp *qp, u32 msn);	/* [lock] the peer executed our messages up to this one */
 void req_timers(struct roce_qp *qp, u64 now);		/* [lock] */
 
 /* resp.c */
 void resp_request(struct roce_qp *qp, const struct roce_pkt *p);	/* [lock] */
 void resp_flush(struct roce_qp *qp);			/* [lock] send the responses, ACK or NAK that are due */
+void resp_told(struct roce_qp *qp, u32 msn);		/* [lock] the requester learns that we executed up to this message */
 void resp_timers(struct roce_qp *qp, u64 now);		/* [lock] */
 
 /* ud.c */

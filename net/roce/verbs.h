@@ -98,6 +98,7 @@ enum roce_wr_opcode { WR_SEND, WR_SEND_WITH_IMM, WR_SEND_WITH_INV, WR_RDMA_WRITE
 #define WR_SOLICITED	2
 #define WR_MORE		4	/* another post follows at once: frames may be held back to be sent together */
 #define WR_ACK_NOW	8	/* ask for the acknowledgement of this message at once, whatever ack_every says */
+#define WR_TAKEN	16	/* this message tells the peer's user what we took: see taken, and roce_qp_delivered() */
 
 #define ROCE_MAX_SGE	10
 struct roce_sge { void *ptr; u32 len; };
@@ -113,6 +114,7 @@ struct roce_send_wr {
 	u64 remote_addr;
 	u32 rkey;
 	u64 compare_add, swap;
+	u32 taken;			/* WR_TAKEN: messages executed here up to this one need no acknowledgement packet */
 	struct roce_ud_dest ud;
 };
 struct roce_recv_wr {
@@ -123,6 +125,12 @@ struct roce_recv_wr {
 /* 0; -EINVAL (state, sizes), -ENOMEM (queue full; never when the caller keeps to max_send_wr) */
 int __must_check roce_post_send(struct roce_qp *qp, const struct roce_send_wr *wr);
 int __must_check roce_post_recv(struct roce_qp *qp, const struct roce_recv_wr *wr);	/* also in INIT */
+/*
+ * RC: what the peer's user said proves that it took our first nr_messages messages (counted from the connection on, modulo
+ * 2^24, like the MSN of clause 9.7.7.1): they complete as if acknowledged. A number that cannot be true is counted and
+ * ignored. For the handler of the send CQ alone, which finds the completions there when it polls on.
+ */
+void roce_qp_delivered(struct roce_qp *qp, u32 nr_messages);
 
 /* --- connection manager (chapter 12; MADs on QP 1; IP-addressed service ids as librdmacm uses them) ------ */
 
@@ -161,8 +169,8 @@ struct cm_conn_param {
 	u8 responder_resources, initiator_depth;
 	u32 ack_timeout_ns;	/* local ack timeout; encoded as the specification does (clause 12.7.34); 0: the default */
 	/*
-	 * Ask for an acknowledgement every so many packets only (or when window or send queue run low); between two nodes of
-	 * ours, whose responders also acknowledge by a timer of 10 ms. 0: at the end of each message, as Linux peers need.
+	 * Ask for an acknowledgement when so many packets are without one (or window or send queue run low); between two nodes
+	 * of ours, whose responders also acknowledge by a timer of 10 ms. 0: at the end of each message, as Linux peers need.
 	 */
 	u16 ack_every;
 };
