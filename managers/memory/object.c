@@ -2,6 +2,7 @@
 /* Objects by id and by file: their birth, who has them open, and their end. */
 #include "managers/memory/object.h"
 
+#include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "lib/hash.h"
@@ -13,7 +14,7 @@
 #define MODE_REGULAR	0100000
 
 static struct list by_id[1 << BUCKET_BITS], by_key[1 << BUCKET_BITS];	/* [cache_lock] */
-static u64 last_id = WIRE_OBJECT_FIRST;		/* [cache_lock] */
+static u64 last_id;				/* [cache_lock] */
 static struct list closing = LIST_INIT(closing);	/* [cache_lock] unused, to be closed */
 static unsigned nr_closing;			/* [cache_lock] on the list or being closed */
 static struct waitq close_done = WAITQ_INIT(close_done);
@@ -35,6 +36,8 @@ void objects_init(void)
 		list_init(&by_id[i]);
 		list_init(&by_key[i]);
 	}
+	/* no id is ever given out twice, by a later boot either: processor nodes keep pages by it after the last close */
+	last_id = WIRE_OBJECT_FIRST + ((time_wall_ns() / NSEC_PER_SEC) << 28);
 	work_init(&close_work, close_some);
 	close_queue = work_queue_create("objects", 1, PRIO_NORMAL);	/* its own: closing waits for S */
 	if (close_queue == NULL)
@@ -308,7 +311,7 @@ static int hold(struct object *o)
 	spin_lock(&cache_lock);
 	stale = o->size != le64_get(r.attr.size);
 	o->size = le64_get(r.attr.size);
-	if (stale && o->pages.nr > 0)
+	if (stale)			/* processor nodes may have pages still */
 		object_touched(o, 0);
 	spin_unlock(&cache_lock);
 	if (stale && o->pages.nr > 0)		/* changed behind our back: storage was repaired or replaced */

@@ -228,10 +228,19 @@ static int verb_sync(unsigned argc, char **argv)
 	return 0;
 }
 
+static int verb_balance(unsigned argc, char **argv)
+{
+	unsigned left = space_balance(false);
+
+	if (left != 0)
+		control_why("%u things left over: see the log", left);
+	return left != 0 ? -EUCLEAN : 0;
+}
+
 static int verb_drop_caches(unsigned argc, char **argv)
 {
 	struct rpc_memory_drop_caches_rep r;
-	unsigned left = space_balance();
+	unsigned left = space_balance(true);
 	int node = fit_wait_role(ROLE_MEMORY, 1);
 
 	if (left != 0)
@@ -266,6 +275,7 @@ void commands_init(void)
 	control_register("signal", verb_signal);
 	control_register("resize", verb_resize);
 	control_register("sync", verb_sync);
+	control_register("balance", verb_balance);
 	control_register("drop-caches", verb_drop_caches);
 	control_register("poweroff", verb_poweroff);
 }

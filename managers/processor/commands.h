@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the control port can ask of a processor node: exec, signal, drop-caches, sync, poweroff. */
+/* What the control port can ask of a processor node: exec, signal, balance, drop-caches, sync, poweroff. */
 #ifndef MANAGERS_PROCESSOR_COMMANDS_H
 #define MANAGERS_PROCESSOR_COMMANDS_H
 

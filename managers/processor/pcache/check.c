@@ -3,16 +3,27 @@
 #include "managers/processor/pcache/pcache.h"
 
 #include "lib/base/printk.h"
-#include "managers/processor/space/space.h"
+#include "managers/processor/space/space_impl.h"
 
-u64 pcache_lines_live(void)
+/* Lines in use; of closed objects, whose pages are only kept, or of all others. */
+static u64 lines_used(bool of_closed)
 {
+	struct pcache_line *line;
 	u64 n = 0;
 
-	for (u64 i = 0; i < pcache.p.nr_lines + RESERVE_LINES; i++)
-		n += READ_ONCE(pcache.lines[i].state) != LINE_FREE;
+	for (u32 i = 0; i < pcache.p.nr_sets; i++) {
+		struct pcache_set *set = &pcache.sets[i];
+
+		spin_lock(&set->lock);
+		list_for_each(line, &set->lines, link)
+			n += (line->page.object != NULL && object_is_parked(line->page.object)) == of_closed;
+		spin_unlock(&set->lock);
+	}
 	return n;
 }
+
+u64 pcache_lines_live(void) { return lines_used(false); }
+u64 pcache_lines_cached(void) { return lines_used(true); }
 
 u64 pcache_victims_live(void)
 {

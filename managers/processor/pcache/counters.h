@@ -33,6 +33,11 @@
 	X(nr_pcache_eviction_failure_evict, "times the line to be evicted had to stay: no victim entry was free") \
 	X(nr_pcache_reserve_used, "lines lent to a set beyond its ways")		\
 	X(nr_pcache_object_dropped, "cached pages of objects dropped by truncate, close or a new version") \
+	X(nr_pcache_object_kept, "closed files whose cached pages were kept")	\
+	X(nr_pcache_object_revived, "times a kept file was opened again and its pages were still right") \
+	X(nr_pcache_object_stale, "times a kept file was opened again and others had written it: its pages were dropped") \
+	X(nr_pcache_kept_hit, "first hits on pages that were kept while their file was closed") \
+	X(nr_pcache_eviction_idle, "lines evicted because nobody had them mapped, before the policy was asked") \
 	X(nr_clflush, "pages cleaned in place: msync, fsync, fork's 64th owner")	\
 	X(nr_clflush_clean_skipped, "pages that were to be cleaned in place and were clean") \
 	X(nr_clflush_fail, "pages whose write-back M refused")				\

@@ -292,6 +292,10 @@ static int hit_object(struct fault *f, struct pcache_set *set, struct pcache_lin
 	}
 	if (line->state == LINE_IDLE)
 		line_step(line, LINE_EV_FIRST_MAP);
+	if (line->revivals != f->object->revivals) {
+		line->revivals = f->object->revivals;
+		count(nr_pcache_kept_hit);
+	}
 	fault_map(f, line);
 	fault_unlock(f, set);
 	return FAULT_HIT;

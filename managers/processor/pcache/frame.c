@@ -183,6 +183,7 @@ struct pcache_line *line_take(struct pcache_set *set, struct page_id id, struct 
 	pcache.p.policy->inserted(set, line);
 	line_step(line, LINE_EV_FILL);
 	if (o != NULL) {
+		line->revivals = o->revivals;
 		spin_lock(&o->lock);
 		list_add_tail(&o->lines, &line->page.object_link);
 		spin_unlock(&o->lock);

@@ -81,6 +81,7 @@ int pcache_init(void)
 		return rc;
 	counters_register(&pcache_counters);
 	acct_register("lines_live", pcache_lines_live);
+	acct_register("lines_cached", pcache_lines_cached);
 	acct_register("owners_live", owners_live);
 	acct_register("victim_live", pcache_victims_live);
 	acct_register("reserve_out", pcache_reserve_out);

@@ -43,7 +43,8 @@ struct pcache_victim;
 	X(SEQUENCE)		/* the map is looked at again if it changed under a fault */ \
 	X(CHANGE_NUMBERS)	/* fills carry the last change number */		\
 	X(MOVED_NAMES)		/* after mremap's message a flush uses the new number (L14) */ \
-	X(ACKNOWLEDGED)		/* a victim entry is kept until M has acknowledged it (L40) */
+	X(ACKNOWLEDGED)		/* a victim entry is kept until M has acknowledged it (L40) */ \
+	X(KEPT_VERSION)		/* pages kept over a close are dropped when others have written the file */
 #define RULE_ENUM(r) RULE_##r,
 enum pcache_rule { PCACHE_RULES(RULE_ENUM) NR_PCACHE_RULES };
 #ifdef TANGRAM_HOST
@@ -126,6 +127,7 @@ struct pcache_line {
 	struct list link;	/* [set] set->lines, or set->free, or [pool] reserve */
 	u8 state;		/* [set] enum line_state: line_step() */
 	u8 referenced;		/* [set] the policy's */
+	u32 revivals;		/* [set] its object's when it was filled or last hit: if less, it was kept over a close */
 	u32 pins;		/* [set] shootdowns under way for a PTE that was taken from it */
 	atomic_t kept;		/* the progress token's: not to be evicted */
 	struct pcache_victim *victim;	/* [set] LEAVING: where it goes if dirty */
@@ -331,7 +333,8 @@ void pcache_token_release(void);	/* the calling thread gives it up: signal, stop
 
 /* --- check.c --- */
 unsigned pcache_check(void);		/* number of things that are wrong, each logged. Quiet system: exact */
-u64 pcache_lines_live(void);
+u64 pcache_lines_live(void);		/* in use, */
+u64 pcache_lines_cached(void);		/* and not counted there: kept of files that are closed */
 u64 pcache_victims_live(void);
 u64 pcache_reserve_out(void);
 

@@ -530,12 +530,23 @@ static void open_files(void *arg)
 	}
 }
 
-static void close_all(void *arg)
+static void close_files(void *arg)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
 		object_put(sim_files[i].object);
 	vma_files_reap();
+}
+
+static void drop_all(void *arg)
+{
+	objects_drop_cached();
 	commit_drain();
+}
+
+static void close_all(void *arg)
+{
+	close_files(NULL);
+	drop_all(NULL);
 }
 
 static void check_balance(void)
@@ -544,7 +555,8 @@ static void check_balance(void)
 		sim_fail("messages do not end");
 	if (pcache_check() != 0)
 		sim_fail("an invariant does not hold");
-	if (pcache_lines_live() + pcache_victims_live() + owners_live() + pcache_reserve_out() + spaces_live() + objects_live() != 0)
+	if (pcache_lines_live() + pcache_lines_cached() + pcache_victims_live() + owners_live() + pcache_reserve_out() + spaces_live() + objects_live() +
+	    objects_parked() != 0)
 		sim_fail("left over: %llu lines, %llu victims, %llu owners, %llu of the reserve, %llu spaces, %llu objects",
 			 (unsigned long long)pcache_lines_live(), (unsigned long long)pcache_victims_live(),
 			 (unsigned long long)owners_live(), (unsigned long long)pcache_reserve_out(),
@@ -702,41 +714,122 @@ static void shared_start(void *arg)
 		sim_go(shared_run, (void *)i, true, "shared");
 }
 
-static void shared_file(void **st)
+/* Between a close and the next open: another node may write, M may forget the file and give it another id. */
+static void while_closed(void)
+{
+	for (unsigned n = sim_random(3); n > 0; n--) {
+		unsigned i = sim_random(SHARED_PAGES);
+
+		sh.word[i] = ++next_value;
+		sim_file_foreign_write(0, i, sh.word[i]);
+	}
+	if (sim_random(4) == 0)
+		sim_file_forget(0);
+}
+
+static void sim_must_run(void (*fn)(void *arg), const char *name)
+{
+	sim_go(fn, NULL, true, name);
+	if (!sim_run(sim_steps() + 5000000))
+		abort();
+}
+
+/* The file is opened, used and closed a few times; its pages may stay here meanwhile. */
+static void shared_seed(u64 seed)
 {
 	static const struct pcache_policy *const policies[] = { &policy_lru, &policy_fifo, &policy_clock, &policy_random };
+	unsigned rounds;
 
-	for (u64 seed = 1; seed <= env("SIM_SEEDS", 60); seed++) {
-		u64 object;
-
-		sim_begin(seed);
-		sim_switch_in = 1 + sim_random(6);
-		sim_memory_slow = 1 + sim_random(2) * 10;
-		pcache_up(&(struct geometry){ 1 + sim_random(4), 2 + sim_random(4), sim_random(4), policies[sim_random(4)] });
-		for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
-			sim_file(i, SHARED_PAGES);
-		memset(&sh, 0, sizeof(sh));
+	sim_begin(seed);
+	sim_switch_in = 1 + sim_random(6);
+	sim_memory_slow = 1 + sim_random(2) * 10;
+	pcache_up(&(struct geometry){ 1 + sim_random(4), 2 + sim_random(4), sim_random(4), policies[sim_random(4)] });
+	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
+		sim_file(i, SHARED_PAGES);
+	memset(&sh, 0, sizeof(sh));
+	for (unsigned i = 0; i < SHARED_PAGES; i++)
+		sh.word[i] = sim_file_word(0, i);
+	rounds = 1 + sim_random(3);
+	for (unsigned n = 0; n < rounds; n++) {
+		sim_must_run(open_files, "open");
+		sim_must_run(shared_start, "start");
+		sim_must_run(close_files, "close");
 		for (unsigned i = 0; i < SHARED_PAGES; i++)
-			sh.word[i] = sim_file_word(0, i);
-		sim_go(open_files, NULL, true, "open");
-		if (!sim_run(1000000))
-			abort();
-		object = sim_files[0].object->id;
-		sim_go(shared_start, NULL, true, "start");
-		if (!sim_run(5000000))
-			abort();
-		sim_go(close_all, NULL, true, "close");
-		if (!sim_run(sim_steps() + 1000000))
-			abort();
-		for (unsigned i = 0; i < SHARED_PAGES; i++)
-			if (sim_object_word(object, i) != sh.word[i])
+			if (sim_object_word(sim_file_id(0), i) != sh.word[i])
 				sim_fail("after the last close M has %llx in page %u, should be %llx",
-					 (unsigned long long)sim_object_word(object, i), i, (unsigned long long)sh.word[i]);
-		check_balance();
-		token_reset();
-		pcache_free_all();
-		sim_end();
+					 (unsigned long long)sim_object_word(sim_file_id(0), i), i, (unsigned long long)sh.word[i]);
+		while_closed();
 	}
+	sim_must_run(drop_all, "drop");
+	check_balance();
+	token_reset();
+	pcache_free_all();
+	sim_end();
+}
+
+static void shared_file(void **st)
+{
+	u64 first = env("SIM_FIRST", 1);
+
+	pcache_mutant = (int)env("SIM_MUTANT", ~0ULL);
+	for (u64 seed = first; seed < first + env("SIM_SEEDS", 60); seed++)
+		shared_seed(seed);
+}
+
+/* What is kept over a close is hit, not fetched, by the next who opens the file. */
+static void map_and_read(void *arg)
+{
+	struct space *s = space_create();
+
+	if (s == NULL)
+		sim_fail("space_create");
+	must(space_mmap(s, va_of(0, 0), SHARED_PAGES * PAGE_SIZE, PROT_READ, ABI_MAP_PRIVATE | ABI_MAP_FIXED, &sim_files[0], 0), "mmap");
+	for (unsigned i = 0; i < SHARED_PAGES; i++) {
+		u64 v[2] = { sh.word[i], sh.word[i] };
+
+		must(sim_access(s, va_of(0, i), false, shared_access, v), "read access");
+	}
+	space_put(s);
+}
+
+static void kept_over_close(void **st)
+{
+	u64 fills, hits;
+
+	sim_begin(1);
+	pcache_up(&(struct geometry){ 8, 8, 8, &policy_lru });
+	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
+		sim_file(i, SHARED_PAGES);
+	for (unsigned i = 0; i < SHARED_PAGES; i++)
+		sh.word[i] = sim_file_word(0, i);
+	sim_must_run(open_files, "open");
+	sim_must_run(map_and_read, "first");
+	sim_must_run(close_files, "close");
+	assert_int_equal(objects_live(), 0);
+	assert_int_equal(objects_parked(), 1);
+	assert_int_equal(pcache_lines_live(), 0);
+	assert_int_equal(pcache_lines_cached(), SHARED_PAGES);
+	fills = this_cpu_read8(nr_pcache_fill_from_memory);
+	hits = this_cpu_read8(nr_pcache_kept_hit);
+
+	sim_must_run(open_files, "open");
+	sim_must_run(map_and_read, "second");
+	sim_must_run(close_files, "close");
+	assert_int_equal(this_cpu_read8(nr_pcache_fill_from_memory), fills);
+	assert_int_equal(this_cpu_read8(nr_pcache_kept_hit), hits + SHARED_PAGES);
+
+	sh.word[3] = 0x1234;		/* others write it: all is fetched again */
+	sim_file_foreign_write(0, 3, sh.word[3]);
+	sim_must_run(open_files, "open");
+	sim_must_run(map_and_read, "third");
+	sim_must_run(close_files, "close");
+	assert_int_equal(this_cpu_read8(nr_pcache_fill_from_memory), fills + SHARED_PAGES);
+
+	sim_must_run(drop_all, "drop");
+	check_balance();
+	token_reset();
+	pcache_free_all();
+	sim_end();
 }
 
 /*
@@ -759,6 +852,8 @@ static bool mutant_found(int rule, u64 seeds)
 		alarm(200);
 		pcache_mutant = rule;
 		only_zap = rule == RULE_ZAP_PINS;
+		for (u64 seed = 1; rule == RULE_KEPT_VERSION && seed <= seeds; seed++)
+			shared_seed(seed);
 		for (u64 seed = 1; seed <= (only_zap ? 4 * seeds : seeds); seed++)	/* few schedules notice */
 			run_seed(seed, only_zap ? &(struct geometry){ 4, 2, 8, &policy_fifo } : NULL);
 		alarm(0);
@@ -791,6 +886,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_schedules),
 		cmocka_unit_test(shared_file),
+		cmocka_unit_test(kept_over_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

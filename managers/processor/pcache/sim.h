@@ -49,6 +49,9 @@ u64 sim_memory_spaces(void);
 u64 sim_object_word(u64 object, u64 index);	/* first word of an object's page on M */
 u64 sim_file(u64 ino, u64 nr_pages);	/* a file with known contents: word i of page p is sim_file_word(ino, p) */
 u64 sim_file_word(u64 ino, u64 index);
+u64 sim_file_id(u64 ino);
+void sim_file_foreign_write(u64 ino, u64 index, u64 word);	/* by another node, while this one has it closed */
+void sim_file_forget(u64 ino);
 extern unsigned sim_memory_slow;	/* a message moves once in so many chances */
 extern bool sim_memory_dead;
 

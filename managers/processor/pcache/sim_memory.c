@@ -13,6 +13,7 @@
 
 #define M_MAX_PAGES 512
 #define M_MAX_SPACES 1024
+#define SIM_FILE_FIRST (WIRE_OBJECT_FIRST + (1ULL << 31))	/* ids of files; below: shared memory */
 
 struct m_page { u8 data[PAGE_SIZE]; unsigned refs; };
 struct m_entry { u64 index; struct m_page *page; };
@@ -23,6 +24,8 @@ struct m_space {
 	struct vma_map map;
 	struct m_entry e[M_MAX_PAGES];
 	unsigned nr;
+	u64 ino, version;		/* of a file */
+	u32 opens;
 };
 struct message {
 	struct message *next;
@@ -171,8 +174,10 @@ void sim_memory_reset(void)
 
 u64 sim_file(u64 ino, u64 nr_pages)
 {
-	struct m_space *o = m_new(WIRE_OBJECT_FIRST + 1000 + ino);
+	struct m_space *o = m_new(SIM_FILE_FIRST + ino);
 
+	o->ino = ino;
+	o->version = 1;
 	for (u64 i = 0; i < nr_pages; i++) {
 		struct m_page *p = m_page_new(NULL);
 
@@ -181,6 +186,40 @@ u64 sim_file(u64 ino, u64 nr_pages)
 	}
 	o->applied = nr_pages;		/* of an object: its size in pages */
 	return o->id;
+}
+
+static struct m_space *m_file(u64 ino)
+{
+	for (unsigned i = 0; i < nr_spaces; i++)
+		if (spaces[i]->alive && spaces[i]->id >= SIM_FILE_FIRST && spaces[i]->ino == ino)
+			return spaces[i];
+	return NULL;
+}
+
+u64 sim_file_id(u64 ino) { return m_file(ino)->id; }
+
+/* Another node writes the file's page: this one, having it closed, must notice when it opens it again. */
+void sim_file_foreign_write(u64 ino, u64 index, u64 word)
+{
+	struct m_space *o = m_file(ino);
+	struct m_page *p = m_page_new(m_entry(o, index)->page->data);
+
+	if (o->opens != 0)
+		sim_fail("file %llu is open", (unsigned long long)ino);
+	*(u64 *)p->data = word;
+	m_set(o, index, p);
+	o->version++;
+}
+
+/* M had no room for its pages, and forgot the file: at the next open it has another id and version 1. */
+void sim_file_forget(u64 ino)
+{
+	struct m_space *o = m_file(ino);
+
+	if (o->opens != 0)
+		sim_fail("file %llu is open", (unsigned long long)ino);
+	o->id += 1000;
+	o->version = 1;
 }
 
 /* --- what M does; false: parked --- */
@@ -383,20 +422,25 @@ static void do_file(struct message *m)
 		break;
 	}
 	case RPC_memory_open: {
-		struct m_space *o = m_find(WIRE_OBJECT_FIRST + 1000 + le64_get(((struct rpc_memory_open_req *)m->req)->ino));
+		struct m_space *o = m_file(le64_get(((struct rpc_memory_open_req *)m->req)->ino));
 		struct rpc_memory_open_rep *r = reply(m, sizeof(*r));
 
+		o->opens++;
 		r->object = le64_of(o->id);
-		r->version = le64_of(1);
+		r->version = le64_of(o->version);
 		r->size = le64_of(o->applied << 12);
 		break;
 	}
 	case RPC_memory_close: {
 		struct m_space *o = m_find(le64_get(((struct rpc_memory_close_req *)m->req)->object));
 
-		if (o->id < WIRE_OBJECT_FIRST + 1000) {
+		if (o->id < SIM_FILE_FIRST) {
 			m_drop(o, 0, ~0ULL);
 			o->alive = false;
+		} else {
+			if (o->opens < le32_get(((struct rpc_memory_close_req *)m->req)->count))
+				sim_fail("closed more often than opened");
+			o->opens -= le32_get(((struct rpc_memory_close_req *)m->req)->count);
 		}
 		break;
 	}

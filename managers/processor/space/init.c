@@ -15,6 +15,7 @@ int space_init(void)
 		return rc;
 	acct_register("spaces", spaces_live);
 	acct_register("objects", objects_live);
+	acct_register("objects_cached", objects_parked);
 	acct_register("commit_reserved", commit_held);
 	return 0;
 }
@@ -26,12 +27,13 @@ static unsigned left(const char *what, u64 n)
 	return n != 0;
 }
 
-unsigned space_balance(void)
+unsigned space_balance(bool drop_cached)
 {
 	unsigned wrong;
 
 	vma_files_reap();
-	objects_drop_cached();
+	if (drop_cached)
+		objects_drop_cached();
 	commit_drain();
 	wrong = pcache_check();
 	wrong += left("address spaces", spaces_live());
@@ -39,7 +41,7 @@ unsigned space_balance(void)
 		wrong += left("lines in use", pcache_lines_live()) + left("victim entries in use", pcache_victims_live());
 	wrong += left("owners", owners_live());
 	if (owners_live() == 0)
-		wrong += left("lines out of the reserve", objects_live() == 0 ? pcache_reserve_out() : 0);
+		wrong += left("lines out of the reserve", objects_live() + objects_parked() == 0 ? pcache_reserve_out() : 0);
 	wrong += left("pages of commit", commit_held());
 	return wrong;
 }

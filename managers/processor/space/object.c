@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Objects: the files and shared memories whose pages this node caches or maps. One struct a file, whoever opens or maps it;
- * opening asks M each time, for the version and the size. The last put writes its dirty pages home, drops the rest and
- * closes it on M.
+ * opening asks M each time, for the version and the size. The last put writes a file's dirty pages home and closes it on M;
+ * its clean pages stay (it is *parked*), for whoever opens it next: a program's text is fetched once a boot, as long as
+ * there is room. They are right as long as M names the same object and version; lines that nobody maps are the first to
+ * be evicted, and the struct goes when the last of them has gone.
  */
 #include "managers/processor/space/space_impl.h"
 
@@ -13,6 +15,7 @@
 #include "mm/slab.h"
 
 #define NR_BUCKETS 64
+#define MAX_PARKED 512		/* closed files whose pages are kept */
 
 static struct {
 	struct mutex open_lock;		/* opening and closing of its objects */
@@ -20,6 +23,8 @@ static struct {
 } bucket[NR_BUCKETS];
 static DEFINE_SPINLOCK(objects_lock, RANK_LEAF);
 static u64 live;			/* [a] */
+static struct list parked = LIST_INIT(parked);	/* [objects_lock] the longest closed first */
+static u64 nr_parked;			/* [objects_lock] */
 
 void objects_init(void)
 {
@@ -30,6 +35,7 @@ void objects_init(void)
 }
 
 u64 objects_live(void) { return __atomic_load_n(&live, __ATOMIC_RELAXED); }
+u64 objects_parked(void) { return READ_ONCE(nr_parked); }
 
 static unsigned bucket_of(u64 id) { return hash64(id) % NR_BUCKETS; }
 
@@ -60,6 +66,7 @@ static struct object *object_make(u64 id, u16 memory_node)
 	list_init(&o->hash_link);
 	list_init(&o->lines);
 	list_init(&o->holds);
+	list_init(&o->park_link);
 	spin_init(&o->lock, "object", RANK_PCACHE_OBJECT);
 	waitq_init(&o->hold_wait);
 	__atomic_fetch_add(&live, 1, __ATOMIC_RELAXED);
@@ -85,6 +92,109 @@ static void object_close(struct object *o)
 
 void object_get(struct object *o) { ref_get(&o->refs); }
 
+/* --- closed, and kept for their pages --- */
+
+static void object_free(struct object *o)
+{
+	spin_lock(&o->lock);		/* whoever took the last line off its list has left */
+	DEBUG_BUG_ON(!list_empty(&o->lines));
+	spin_unlock(&o->lock);
+	kfree(o);
+}
+
+/* Its last reference went, its dirty pages are on M. The bucket's open_lock is held. */
+static void object_park(struct object *o)
+{
+	spin_lock(&objects_lock);
+	o->parked = true;
+	list_add_tail(&parked, &o->park_link);
+	nr_parked++;
+	spin_unlock(&objects_lock);
+	count(nr_pcache_object_kept);
+}
+
+/* The kept object of this id, in use again; NULL: there is none. The bucket's open_lock is held. */
+static struct object *object_unpark(u64 id)
+{
+	struct object *o, *found = NULL;
+
+	spin_lock(&objects_lock);
+	list_for_each(o, &bucket[bucket_of(id)].objects, hash_link) {
+		if (o->id == id && o->parked) {
+			found = o;
+			break;
+		}
+	}
+	if (found != NULL) {
+		found->parked = false;
+		list_del(&found->park_link);
+		nr_parked--;
+		found->opens = 0;
+		found->revivals++;	/* nobody maps or fills a page of it: no one reads this now */
+		ref_init(&found->refs, 1);
+	}
+	spin_unlock(&objects_lock);
+	if (found != NULL)
+		__atomic_fetch_add(&live, 1, __ATOMIC_RELAXED);
+	return found;
+}
+
+/* One that is to go: it has no page any more, or they are too many, or all must go. NULL: none. It is the caller's alone. */
+static struct object *take_parked(bool all)
+{
+	struct object *o, *found = NULL;
+	unsigned looked = 0;
+
+	spin_lock(&objects_lock);
+	list_for_each(o, &parked, park_link) {
+		if (all || nr_parked > MAX_PARKED || list_empty(&o->lines)) {
+			found = o;
+			break;
+		}
+		if (++looked == 8)
+			break;
+	}
+	if (found != NULL) {
+		list_del(&found->park_link);
+		list_del(&found->hash_link);
+		nr_parked--;
+	}
+	spin_unlock(&objects_lock);
+	return found;
+}
+
+static void parked_reap(bool all)
+{
+	struct object *o;
+
+	while ((o = take_parked(all)) != NULL) {
+		object_zap(o, 0, ~0ULL);
+		object_free(o);
+	}
+}
+
+/* --- the end --- */
+
+static bool has_pages(struct object *o)
+{
+	bool any;
+
+	spin_lock(&o->lock);
+	any = !list_empty(&o->lines);
+	spin_unlock(&o->lock);
+	return any;
+}
+
+static void object_end(struct object *o)
+{
+	spin_lock(&objects_lock);
+	list_del(&o->hash_link);
+	spin_unlock(&objects_lock);
+	object_zap(o, 0, ~0ULL);
+	object_close(o);
+	object_free(o);
+}
+
 void object_put(struct object *o)
 {
 	struct mutex *lock = &bucket[bucket_of(o->id)].open_lock;
@@ -99,21 +209,20 @@ void object_put(struct object *o)
 		mutex_unlock(lock);
 		return;
 	}
-	spin_lock(&objects_lock);
-	list_del(&o->hash_link);
-	spin_unlock(&objects_lock);
-	if (o->fs != WIRE_FS_NONE)
-		(void)object_clean(o);	/* what cannot be written is lost: it was logged, and fsync would have said so */
-	object_zap(o, 0, ~0ULL);
-	object_close(o);
+	/* what cannot be written is lost: it was logged, and fsync would have said so */
+	if (o->fs != WIRE_FS_NONE && object_clean(o) == 0 && has_pages(o)) {
+		object_close(o);
+		object_park(o);
+	} else {
+		object_end(o);
+	}
 	mutex_unlock(lock);
-	DEBUG_BUG_ON(!list_empty(&o->lines));
-	kfree(o);
 	__atomic_fetch_sub(&live, 1, __ATOMIC_RELAXED);
+	parked_reap(false);
 }
 
-/* M changed the version: others have written. What is clean and mapped by nobody is dropped. */
-static void new_version(struct object *o, u64 version, u64 size)
+/* What M says of it at an open. true: the version is another, somebody else has written */
+static bool set_version(struct object *o, u64 version, u64 size)
 {
 	bool stale;
 
@@ -122,8 +231,26 @@ static void new_version(struct object *o, u64 version, u64 size)
 	o->version = version;
 	o->size = size;
 	spin_unlock(&o->lock);
-	if (stale && object_clean(o) == 0)
+	return stale;
+}
+
+/* In use already: what is clean and mapped by nobody is dropped if others have written. */
+static void opened_again(struct object *o, u64 version, u64 size)
+{
+	if (set_version(o, version, size) && object_clean(o) == 0)
 		object_drop_idle(o);
+}
+
+/* Not in use until now: nothing of another version may be left. */
+static void revived(struct object *o, u64 version, u64 size)
+{
+	if (!set_version(o, version, size)) {
+		count(nr_pcache_object_revived);
+		return;
+	}
+	count(nr_pcache_object_stale);
+	if (RULE(KEPT_VERSION))
+		object_zap(o, 0, ~0ULL);
 }
 
 int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
@@ -147,6 +274,13 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 	mutex_lock(lock);
 	o = object_find(id);
 	if (o == NULL) {
+		o = object_unpark(id);
+		if (o != NULL)
+			revived(o, le64_get(rep.version), le64_get(rep.size));
+	} else {
+		opened_again(o, le64_get(rep.version), le64_get(rep.size));
+	}
+	if (o == NULL) {
 		o = object_make(id, node);
 		if (o == NULL) {
 			mutex_unlock(lock);
@@ -161,8 +295,6 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 		o->version = le64_get(rep.version);
 		o->size = le64_get(rep.size);
 		object_publish(o);
-	} else {
-		new_version(o, le64_get(rep.version), le64_get(rep.size));
 	}
 	o->opens++;
 	mutex_unlock(lock);
@@ -380,5 +512,4 @@ void space_sync_all(void)
 	}
 }
 
-/* Nothing is kept for objects that nobody has open. */
-void objects_drop_cached(void) { }
+void objects_drop_cached(void) { parked_reap(true); }

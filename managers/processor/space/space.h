@@ -115,6 +115,9 @@ struct object {
 	struct list holds;		/* [lock] ranges of pages that are being written or truncated */
 	struct waitq hold_wait;
 	int error;			/* [a] a page could not be written back */
+	bool parked;			/* [objects lock] closed, kept for its cached pages alone */
+	u32 revivals;			/* [set] times it was opened again while it was kept: see pcache_line.revivals */
+	struct list park_link;		/* [objects lock] the longest closed first */
 };
 int __must_check object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out);
 int __must_check object_create_shm(u64 size, struct object **out);
@@ -130,8 +133,10 @@ void space_sync_all(void);			/* sync(2): all dirty object pages to M, from there
 
 /* --- start, and the end-of-run balance --- */
 int space_init(void);			/* parameters pcache.*; called by manager_init; needs no other node */
-/* After the last program is gone: flush and drop cached object pages; then check the invariants and the balance: 0, or the
- * number of things left over, each logged. */
-unsigned space_balance(void);
+/*
+ * After the last program is gone: drop what is kept of closed files, if so wished; then check the invariants and the balance:
+ * 0, or the number of things left over, each logged.
+ */
+unsigned space_balance(bool drop_cached);
 
 #endif
