@@ -219,6 +219,21 @@ void sched_add_new(struct thread *t)
 	preempt_enable();
 }
 
+u64 thread_runtime_ns(struct thread *t)
+{
+	struct runq *rq;
+	u64 flags, ns;
+
+	preempt_disable();
+	rq = lock_runq_of(t, &flags);
+	ns = t->runtime_ns;
+	if (rq->current == t)
+		ns += time_mono_ns() - t->run_start_ns;
+	spin_unlock_irqrestore(&rq->lock, flags);
+	preempt_enable();
+	return ns;
+}
+
 void thread_set_affinity(struct thread *t, u64 mask)
 {
 	struct runq *rq;
@@ -293,6 +308,10 @@ again:
 	timers_set_slice(rq->nr_ready != 0 && next != rq->idle ? now + SLICE_NS : 0);
 	if (next != prev) {
 		prev->runtime_ns += now - prev->run_start_ns;
+		if (state == THREAD_WAITING && !preempted)
+			prev->nr_waits++;
+		else
+			prev->nr_preempted++;
 		next->run_start_ns = now;
 		DEBUG_BUG_ON(next->on_cpu);
 		next->on_cpu = true;

@@ -31,7 +31,8 @@ struct thread {
 	u64 affinity;			/* [run queue lock] bit per CPU; all ones by default (L21) */
 	u8 priority;			/* PRIO_* */
 	s32 nice;
-	u64 runtime_ns;			/* [o] CPU time used */
+	u64 runtime_ns;			/* [run queue lock] CPU time used until it was last taken off: thread_runtime_ns() */
+	u64 nr_waits, nr_preempted;	/* [run queue lock] switches away: because it waits, or to let another run */
 	u64 slice_end_ns;
 	struct list run_link;		/* [run queue lock] */
 	struct list all_link;		/* [threads lock] */
@@ -69,6 +70,7 @@ int thread_sleep_until_intr(u64 deadline_ns);	/* 0, or -EINTR */
 void thread_wake(struct thread *t);		/* WAITING -> READY; harmless otherwise; any context */
 /* End the thread's interruptible (fatal: also killable) wait now or its next one; sets the flags. */
 void thread_interrupt(struct thread *t, bool fatal);
+u64 thread_runtime_ns(struct thread *t);	/* CPU time used until now; any context */
 void thread_set_affinity(struct thread *t, u64 mask);
 /* called by arch on the way out of an interrupt or syscall when need_resched is set, preemption being enabled */
 void sched_preempt_point(void);

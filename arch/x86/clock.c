@@ -117,6 +117,11 @@ u64 arch_clock_ns(void)
 	return (unsigned __int128)(rdtsc() - tsc_start) * tsc_mult >> 32;	/* 0 until clock_init() */
 }
 
+u64 clock_tsc_to_ns(u64 ticks)
+{
+	return (unsigned __int128)ticks * tsc_mult >> 32;
+}
+
 u64 clock_ns_to_tsc(u64 ns)
 {
 	return tsc_start + (u64)((unsigned __int128)ns * tsc_per_ns >> 28);

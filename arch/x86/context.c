@@ -4,6 +4,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/fpu_internal.h"
 #include "arch/x86/hooks.h"
+#include "arch/x86/init.h"
 #include "arch/x86/tlb.h"
 #include "arch/x86/traps.h"
 #include "lib/base/atomic.h"
@@ -70,6 +71,18 @@ void arch_set_cr3(u64 cr3)
 	context_of(arch_current_thread())->cr3 = cr3;
 	tlb_load_root(cr3);
 	irq_restore(flags);
+}
+
+u64 arch_user_ns(struct thread *t)
+{
+	struct arch_context *ctx = context_of(t);
+	u64 so_far, since;
+
+	do {			/* the stay ends while we look: look again */
+		so_far = load_acquire(&ctx->user_tsc);
+		since = load_acquire(&ctx->user_since);
+	} while (so_far != READ_ONCE(ctx->user_tsc));
+	return clock_tsc_to_ns(so_far + (since == 0 ? 0 : rdtsc() - since));
 }
 
 void arch_context_init(struct arch_context *ctx, void *stack_top, void (*entry)(void *arg), void *arg)

@@ -18,6 +18,8 @@ struct arch_context {
 	u32 notify;		/* [a] arch_set_notify(): user_return is to run before user mode */
 	u32 cpu;		/* [a] where it runs or ran last */
 	bool running;		/* [a] on a CPU now */
+	u64 user_tsc;		/* [o; read by others] TSC ticks in user mode so far, without the present stay */
+	u64 user_since;		/* [o; read by others] when it went to user mode, 0 while in the kernel */
 };
 /* struct arch_context is the first member of struct thread: all that this layer knows of one. */
 static inline struct arch_context *context_of(struct thread *t) { return (struct arch_context *)t; }
@@ -40,6 +42,9 @@ u64 arch_get_fs_base(void);
 u64 arch_get_gs_base(void);
 /* The current thread's ctx.cr3 from now on, loaded too (execve, exit: 0 leaves its space for the kernel's own). */
 void arch_set_cr3(u64 cr3);
+
+/* Time that t has spent in user mode, in nanoseconds; of any thread that stays while one looks. */
+u64 arch_user_ns(struct thread *t);
 
 /* Prepare ctx so that the first switch to it calls entry(arg) on its own stack, interrupts on. */
 void arch_context_init(struct arch_context *ctx, void *stack_top, void (*entry)(void *arg), void *arg);

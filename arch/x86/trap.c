@@ -111,10 +111,21 @@ static void user_exception(struct regs *r)
 		user_ops->exception(r);
 }
 
+/* The account of user time: a stay begins at the end of user_exit() and ends here. Interrupts off. */
+static void user_entered(void)
+{
+	struct arch_context *ctx = context_of(arch_current_thread());
+
+	ctx->user_tsc += rdtsc() - ctx->user_since;
+	store_release(&ctx->user_since, 0);
+}
+
 void trap_dispatch(struct regs *r)
 {
 	bool user = regs_from_user(r);
 
+	if (user)
+		user_entered();
 	if (r->vector >= NR_EXCEPTIONS)
 		irq_dispatch(r);
 	else if (user)
@@ -147,6 +158,7 @@ bool syscall_dispatch(struct regs *r)
 	r->rax = -ENOSYS;
 	if (user_ops == NULL)
 		trap_panic(r);
+	user_entered();
 	irq_enable();
 	user_ops->syscall(r);
 	user_exit(r);
@@ -185,6 +197,7 @@ void user_exit(struct regs *r)
 	r->cs = USER_CS;
 	r->ss = USER_DS;
 	r->rflags = (r->rflags & RFLAGS_USER) | RFLAGS_IF | 2;
+	store_release(&ctx->user_since, rdtsc());
 }
 
 void arch_set_notify(struct thread *t)

@@ -46,7 +46,7 @@ static struct file *stdio_open(const char *port, const char *fallback, u32 flags
 
 static void report_exit(const struct run *r, u32 status)
 {
-	u64 ns = time_mono_ns() - r->start_ns, foot = r->process->footprint;
+	u64 ns = time_mono_ns() - r->start_ns, foot = r->process->ended.max_pages;
 	bool by_signal = status & 0x7f;
 
 	counters_log();

@@ -152,13 +152,20 @@ static void show_stat(struct text *t, u32 pid)
 		return;
 	spin_lock(&tree_lock);
 	u32 ppid = p->parent ? p->parent->pid : 0, pgid = p->pgid, sid = p->sid, nr = p->nr_tasks;
-	u64 cpu = p->utime_ns / 10000000;
+	struct usage own, reaped = p->reaped;
+	s32 nice = p->leader != NULL ? p->leader->thread->nice : 0;
 	char letter = state_letter(p), comm[16];
 
+	usage_of_process_locked(p, &own);
 	memcpy(comm, p->comm, sizeof(comm));
 	spin_unlock(&tree_lock);
-	text_printf(t, "%u (%s) %c %u %u %u 0 -1 0 0 0 0 0 %llu 0 0 0 20 0 %u 0 %llu 0 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0"
-		    " 0 0 0 0 0 0 0 0 0 0 0\n", pid, comm, letter, ppid, pgid, sid, (unsigned long long)cpu, nr,
+	text_printf(t, "%u (%s) %c %u %u %u 0 -1 0 %llu %llu %llu %llu %llu %llu %llu %llu %d %d %u 0 %llu 0 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0"
+		    " 0 0 0 0 0 0 0 0 0 0 0\n", pid, comm, letter, ppid, pgid, sid,
+		    (unsigned long long)own.minor_faults, (unsigned long long)reaped.minor_faults,
+		    (unsigned long long)own.major_faults, (unsigned long long)reaped.major_faults,
+		    (unsigned long long)(own.user_ns / CLOCK_TICK_NS), (unsigned long long)(own.system_ns / CLOCK_TICK_NS),
+		    (unsigned long long)(reaped.user_ns / CLOCK_TICK_NS), (unsigned long long)(reaped.system_ns / CLOCK_TICK_NS),
+		    20 + nice, nice, nr,
 		    (unsigned long long)p->start_ns / 10000000);
 	process_put(p);
 }

@@ -7,6 +7,7 @@
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/timers.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
 
@@ -121,6 +122,10 @@ static struct process *process_copy(struct task *self, const struct clone_args_a
 
 	if (p == NULL)
 		return NULL;
+	if (cpu_limit_watch(p) < 0) {
+		process_discard(p);
+		return NULL;
+	}
 	p->exit_signal = a->exit_signal;
 	spin_lock(&old->signal_lock);
 	memcpy(p->action, old->action, sizeof(p->action));

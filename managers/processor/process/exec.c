@@ -14,6 +14,7 @@
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/timers.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
 #include "mm/vmalloc.h"
@@ -400,6 +401,7 @@ static int exec_reset(struct task *t)
 	task_set_files(t, files);
 	fd_close_on_exec(t->files);
 	signal_exec(p);
+	ptimers_delete(p, false);
 	t->altstack_sp = t->altstack_size = 0;
 	t->altstack_flags = SS_DISABLE;
 	futex_exit_robust(t);
@@ -446,6 +448,11 @@ static s64 execve(const char *path, u64 argv, u64 envp, struct regs *r)
 	/* no way back from here */
 	process_name(t->process, &prog);
 	old = t->space;			/* still in use by what follows */
+	if (t->vfork == NULL) {
+		spin_lock(&tree_lock);
+		usage_add_space(&t->process->ended, old);
+		spin_unlock(&tree_lock);
+	}
 	if (t->clear_child_tid != 0 && put_user32(t->clear_child_tid, 0) == 0)
 		futex_wake(old, t->clear_child_tid, true, 1, FUTEX_BITSET_ANY);
 	t->clear_child_tid = 0;

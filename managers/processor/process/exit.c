@@ -9,6 +9,7 @@
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/process/job.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/timers.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
 
@@ -23,7 +24,8 @@ static void tell_parent_locked(struct process *p, int code, int status)
 	info.child.pid = p->pid;
 	info.child.uid = p->cred.uid;
 	info.child.status = status;
-	info.child.utime = p->utime_ns / 10000000;
+	info.child.utime = p->ended.user_ns / CLOCK_TICK_NS;
+	info.child.stime = p->ended.system_ns / CLOCK_TICK_NS;
 	if (p->exit_signal != 0 && p->parent != process_init)
 		signal_send_locked(p->parent, NULL, &info);
 	waitq_wake_all(&p->parent->child_wait);
@@ -92,6 +94,7 @@ static void release_memory(struct task *t)
 {
 	struct space *s = t->space;
 	u64 ctid = t->clear_child_tid;
+	bool borrowed;				/* by vfork: what happened in it is the parent's */
 
 	futex_exit_robust(t);
 	if (ctid != 0) {
@@ -99,9 +102,11 @@ static void release_memory(struct task *t)
 		if (put_user32(ctid, 0) == 0)
 			futex_wake(s, ctid, true, 1, FUTEX_BITSET_ANY);
 	}
+	borrowed = t->vfork != NULL;
 	exit_release_vfork(t);
 	spin_lock(&tree_lock);
-	t->process->footprint = MAX(t->process->footprint, s->footprint);
+	if (--t->process->nr_in_space == 0 && !borrowed)
+		usage_add_space(&t->process->ended, s);
 	spin_unlock(&tree_lock);
 	arch_set_cr3(0);
 	space_put(task_set_space(t, NULL));
@@ -114,6 +119,7 @@ void __noreturn task_exit(u32 status)
 	struct process *p = t->process;
 	struct file *exe = NULL;
 	struct list dead = LIST_INIT(dead);
+	struct usage used;
 	bool last;
 
 	t->exiting = true;
@@ -128,7 +134,8 @@ void __noreturn task_exit(u32 status)
 	list_del(&t->group_link);
 	tid_free_locked(t);
 	p->nr_tasks--;
-	p->utime_ns += self->runtime_ns;
+	usage_of_task(t, &used);
+	usage_add(&p->ended, &used);
 	last = p->nr_tasks == 0;
 	if (!p->group_exit && (t == p->leader || last))
 		p->exit_status = status;
@@ -142,7 +149,7 @@ void __noreturn task_exit(u32 status)
 	}
 	spin_unlock(&tree_lock);
 	if (last) {
-		timer_cancel_sync(&p->itimer_real);
+		ptimers_delete(p, true);
 		if (exe != NULL)
 			file_put(exe);
 		spin_lock(&tree_lock);
@@ -214,7 +221,7 @@ struct wait_for {
 	struct process *child;		/* with a reference when reaped */
 	bool reaped;
 	u32 pid, uid, status, code;	/* code: CLD_* */
-	u64 cpu_ns;
+	struct usage usage;
 };
 
 static bool wait_matches(const struct wait_for *w, const struct process *c)
@@ -244,10 +251,10 @@ static int wait_scan_locked(struct wait_for *w, struct process *self)
 		if (c->state == PROCESS_ZOMBIE && (w->options & WEXITED)) {
 			wait_take(w, c, c->exit_status, !(c->exit_status & 0x7f) ? CLD_EXITED :
 				  c->exit_status & 0x80 ? CLD_DUMPED : CLD_KILLED);
-			w->cpu_ns = c->utime_ns + c->ctime_ns;
+			w->usage = c->ended;
+			usage_add(&w->usage, &c->reaped);
 			if (!(w->options & WNOWAIT)) {
-				self->ctime_ns += w->cpu_ns;
-				self->footprint = MAX(self->footprint, c->footprint);
+				usage_add(&self->reaped, &w->usage);
 				process_unlink_locked(c);
 				w->reaped = true;
 			}
@@ -255,6 +262,7 @@ static int wait_scan_locked(struct wait_for *w, struct process *self)
 		}
 		if (c->stopped && !c->stop_reported && (w->options & WSTOPPED)) {
 			wait_take(w, c, (u32)c->stop_signal << 8 | 0x7f, CLD_STOPPED);
+			usage_of_process_locked(c, &w->usage);
 			if (!(w->options & WNOWAIT))
 				c->stop_reported = true;
 			return 1;
@@ -310,14 +318,13 @@ u32 process_wait_reap(struct process *p)
 	return status;
 }
 
-static int put_rusage(u64 user, u64 cpu_ns)
+static int put_rusage(u64 user, const struct usage *usage)
 {
-	struct rusage_abi ru = { 0 };
+	struct rusage_abi ru;
 
 	if (user == 0)
 		return 0;
-	ru.utime.sec = cpu_ns / NSEC_PER_SEC;
-	ru.utime.usec = cpu_ns % NSEC_PER_SEC / 1000;
+	usage_to_abi(usage, &ru);
 	return copy_to_user(user, &ru, sizeof(ru));
 }
 
@@ -345,7 +352,7 @@ s64 sys_wait4(u64 pid, u64 status, u64 options, u64 rusage, u64 a4, u64 a5)
 		return rc;
 	if (status != 0 && put_user32(status, w.status) < 0)
 		return -EFAULT;
-	if (put_rusage(rusage, w.cpu_ns) < 0)
+	if (put_rusage(rusage, &w.usage) < 0)
 		return -EFAULT;
 	return w.pid;
 }
@@ -371,7 +378,7 @@ s64 sys_waitid(u64 type, u64 id, u64 info, u64 options, u64 rusage, u64 a5)
 		si.child.uid = w.uid;
 		si.child.status = w.code == CLD_EXITED ? w.status >> 8 & 0xff : w.code == CLD_STOPPED ? w.status >> 8 & 0xff :
 				  w.code == CLD_CONTINUED ? SIGCONT : w.status & 0x7f;
-		if (put_rusage(rusage, w.cpu_ns) < 0)
+		if (put_rusage(rusage, &w.usage) < 0)
 			return -EFAULT;
 	}
 	if (info != 0 && copy_to_user(info, &si, sizeof(si)) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Processes and tasks: making them, finding them, letting them go. */
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/timers.h"
 
 #include "arch/x86/fpu.h"
 #include "arch/x86/uaccess.h"
@@ -31,13 +32,6 @@ void process_put(struct process *p)
 	kfree(p);
 }
 
-static void itimer_fired(struct timer *t)
-{
-	struct process *p = container_of(t, struct process, itimer_real);
-
-	alarm_fired(p);
-}
-
 static const struct rlimit_abi default_rlimit[NR_RLIMITS] = {
 	[RLIMIT_CPU] = { RLIM_INFINITY, RLIM_INFINITY }, [RLIMIT_FSIZE] = { RLIM_INFINITY, RLIM_INFINITY },
 	[RLIMIT_DATA] = { RLIM_INFINITY, RLIM_INFINITY }, [RLIMIT_STACK] = { MIB(8), RLIM_INFINITY },
@@ -64,9 +58,7 @@ struct process *process_alloc(struct process *parent)
 	waitq_init(&p->task_wait);
 	spin_init(&p->signal_lock, "signal", RANK_SIGNAL);
 	list_init(&p->pending.queue);
-	mutex_init(&p->timer_lock, "itimer", RANK_MUTEX_LEAF);
-	timer_init(&p->itimer_real, itimer_fired, NULL);
-	work_init(&p->alarm_work, alarm_work);
+	list_init(&p->timers);
 	p->start_ns = time_mono_ns();
 	p->exit_signal = SIGCHLD;
 	memcpy(p->rlimit, parent ? parent->rlimit : default_rlimit, sizeof(p->rlimit));
@@ -179,6 +171,7 @@ void task_discard(struct task *t)
 /* A process that never was published. */
 void process_discard(struct process *p)
 {
+	ptimers_delete(p, true);
 	if (p->exe != NULL)
 		file_put(p->exe);
 	process_put(p);
@@ -202,6 +195,7 @@ int task_publish(struct task *t, struct process *parent)
 	} else {
 		list_add_tail(&p->tasks, &t->group_link);
 		p->nr_tasks++;
+		p->nr_in_space++;
 		if (new_process) {
 			p->pid = t->tid;
 			p->leader = t;

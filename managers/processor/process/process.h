@@ -19,6 +19,7 @@
 #include "kernel/waitq.h"
 #include "kernel/work.h"
 #include "managers/processor/process/abi.h"
+#include "managers/processor/process/usage.h"
 #include "managers/processor/space/space.h"
 
 struct fd_table;
@@ -30,9 +31,11 @@ struct tty;
 typedef u64 sigset_t_;				/* bit n-1: signal n */
 #define SIGBIT(n)	(1ULL << ((n) - 1))
 
+struct ptimer;					/* process/timers.c */
 struct queued_signal {
 	struct list link;
 	struct siginfo_abi info;
+	struct ptimer *timer;			/* its own: stays when taken; NULL: allocated */
 };
 
 struct pending {				/* [signal_lock] */
@@ -55,6 +58,7 @@ struct process {
 	struct list all_link;			/* [tree_lock] */
 	struct list tasks;			/* [tree_lock] struct task.group_link */
 	unsigned nr_tasks;			/* [tree_lock] */
+	unsigned nr_in_space;			/* [tree_lock] tasks that still have their address space */
 	struct task *leader;			/* [tree_lock] may have exited before the others */
 	u8 state;				/* [tree_lock] enum process_state */
 	bool leader_gone;			/* [tree_lock] */
@@ -75,17 +79,14 @@ struct process {
 	struct credentials cred;		/* [tree_lock] */
 	struct rlimit_abi rlimit[16];		/* [tree_lock] */
 	u64 start_ns;				/* [I] */
-	u64 utime_ns, ctime_ns;			/* [tree_lock] CPU time of ended tasks, of reaped children */
-	u64 nr_faults;				/* [a] */
+	struct usage ended, reaped;		/* [tree_lock] of ended tasks and given up spaces; of reaped children */
 	bool spawned;				/* [I] by the kernel: process_wait_reap() waits for it */
 	bool did_exec;				/* [tree_lock] setpgid() of a child is refused after it */
-	u64 footprint;				/* [tree_lock] pages touched, when its last space is gone */
 	struct file *exe;			/* [tree_lock] /proc/self/exe */
 	char comm[16];				/* [tree_lock] */
-	struct mutex timer_lock;
-	struct timer itimer_real;		/* [timer_lock] setitimer(ITIMER_REAL), alarm */
-	u64 itimer_interval_ns;			/* [timer_lock; read by the timer while it is pending] */
-	struct work alarm_work;
+	struct list timers;			/* [signal_lock] struct ptimer, by id */
+	struct ptimer *own_timer[4];		/* [signal_lock] by PTIMER_* */
+	bool timers_gone;			/* [signal_lock] it has ended: no new ones */
 };
 
 struct vfork_wait;				/* process/clone.c */
@@ -179,11 +180,12 @@ void exit_release_vfork(struct task *t);
 int exec_kernel(struct task *t, const struct spawn *s);
 
 /* signal.c */
-void alarm_fired(struct process *p);			/* ITIMER_REAL: interrupt context */
-void alarm_work(struct work *w);
+bool signal_send_timer_locked(struct process *p, struct task *t, struct queued_signal *q);	/* a timer's own */
+void pending_unlink(struct pending *q, struct queued_signal *s);	/* signal_lock held: a timer's goes out of the queue */
 int signal_send_process(struct process *p, const struct siginfo_abi *info);	/* kill */
 int signal_send_task(struct task *t, const struct siginfo_abi *info);		/* tgkill; tree_lock not held, t referenced */
-void signal_send_locked(struct process *p, struct task *t, const struct siginfo_abi *info);	/* tree_lock held; t NULL: the process */
+/* tree_lock held; t NULL: the process. false: nobody will ever take it */
+bool signal_send_locked(struct process *p, struct task *t, const struct siginfo_abi *info);
 void signal_force(int sig, int code, u64 addr, int trapno, u64 error);		/* a fault of the current task: cannot be ignored */
 void signal_pipe(void);					/* SIGPIPE to the current task */
 bool signal_pending_current(void);

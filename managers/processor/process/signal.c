@@ -13,6 +13,7 @@
 #include "managers/processor/process/frame.h"
 #include "managers/processor/process/job.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/timers.h"
 #include "mm/slab.h"
 
 #define SIG_UNBLOCKABLE	(SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
@@ -24,14 +25,22 @@
 
 /* --- queues; signal_lock held --- */
 
+/* Off the queue; its timer, if it has one, goes on. */
+static void queued_drop(struct queued_signal *s)
+{
+	list_del(&s->link);
+	if (s->timer != NULL)
+		ptimer_taken(s->timer, &s->info);
+	else
+		kfree(s);
+}
+
 void signal_flush(struct pending *q)
 {
 	struct queued_signal *s, *tmp;
 
-	list_for_each_safe(s, tmp, &q->queue, link) {
-		list_del(&s->link);
-		kfree(s);
-	}
+	list_for_each_safe(s, tmp, &q->queue, link)
+		queued_drop(s);
 	q->set = 0;
 }
 
@@ -39,27 +48,45 @@ static void pending_remove(struct pending *q, sigset_t_ which)
 {
 	struct queued_signal *s, *tmp;
 
-	list_for_each_safe(s, tmp, &q->queue, link) {
-		if (SIGBIT(s->info.signo) & which) {
-			list_del(&s->link);
-			kfree(s);
-		}
-	}
+	list_for_each_safe(s, tmp, &q->queue, link)
+		if (SIGBIT(s->info.signo) & which)
+			queued_drop(s);
 	q->set &= ~which;
 }
 
-static void pending_add(struct pending *q, const struct siginfo_abi *info)
+void pending_unlink(struct pending *q, struct queued_signal *s)
 {
-	struct queued_signal *s;
+	struct queued_signal *other;
+	bool here = false, more = false;
+
+	list_for_each(other, &q->queue, link) {
+		if (other == s)
+			here = true;
+		else if (other->info.signo == s->info.signo)
+			more = true;
+	}
+	if (!here)
+		return;
+	list_del(&s->link);
+	if (!more)
+		q->set &= ~SIGBIT(s->info.signo);
+}
+
+/* mine: what to queue, NULL: one is allocated */
+static void pending_add(struct pending *q, const struct siginfo_abi *info, struct queued_signal *mine)
+{
+	struct queued_signal *s = mine;
 	int sig = info->signo;
 
-	if (sig < SIGRTMIN && (q->set & SIGBIT(sig)))
+	if (mine == NULL && sig < SIGRTMIN && (q->set & SIGBIT(sig)))
 		return;				/* one of a kind is enough */
 	q->set |= SIGBIT(sig);
-	s = kzalloc(sizeof(*s));
-	if (s == NULL)
-		return;				/* delivered without details, as when Linux's queue is full */
-	s->info = *info;
+	if (mine == NULL) {
+		s = kzalloc(sizeof(*s));
+		if (s == NULL)
+			return;			/* delivered without details, as when Linux's queue is full */
+		s->info = *info;
+	}
 	list_add_tail(&q->queue, &s->link);
 }
 
@@ -77,9 +104,12 @@ static bool pending_take(struct pending *q, int sig, struct siginfo_abi *info)
 			more = true;
 			break;
 		}
-		*info = s->info;
 		list_del(&s->link);
-		kfree(s);
+		if (s->timer != NULL)
+			ptimer_taken(s->timer, &s->info);
+		*info = s->info;
+		if (s->timer == NULL)
+			kfree(s);
 		found = true;
 	}
 	if (!more)
@@ -107,6 +137,8 @@ int signal_next(struct task *t, sigset_t_ mask, struct siginfo_abi *info)
 	} else if (p->pending.set & mask) {
 		sig = pick(p->pending.set & mask);
 		pending_take(&p->pending, sig, info);
+		if (sig == SIGALRM)
+			itimer_real_taken(p);
 	}
 	if (sig != 0 && (SIGBIT(sig) & SIG_STOPS))
 		p->stop_taken = true;
@@ -220,56 +252,94 @@ static void continue_locked(struct process *p)
 	}
 }
 
-void signal_send_locked(struct process *p, struct task *t, const struct siginfo_abi *info)
+static void kill_locked(struct process *p)
+{
+	struct task *t;
+
+	if (!p->group_exit) {
+		p->group_exit = true;
+		p->exit_status = SIGKILL;
+	}
+	p->stopped = false;
+	list_for_each(t, &p->tasks, group_link) {
+		thread_interrupt(t->thread, true);
+		arch_set_notify(t->thread);
+	}
+	waitq_wake_all(&p->task_wait);
+}
+
+/* Into the queue of t; signal_lock held. false: it is ignored */
+static bool queue_for_task(struct process *p, struct task *t, const struct siginfo_abi *info, struct queued_signal *mine)
+{
+	sigset_t_ bit = SIGBIT(info->signo);
+
+	if (ignored(p, info->signo) && !((t->blocked | t->waited_for) & bit))
+		return false;
+	pending_add(&t->pending, info, mine);
+	if (!(t->blocked & bit))
+		wake_for_signal(t);
+	return true;
+}
+
+/* Into the queue of the process: whoever does not block it is woken, first of all who waits for it. */
+static bool queue_for_process(struct process *p, const struct siginfo_abi *info, struct queued_signal *mine)
+{
+	struct task *t, *any = NULL;
+	sigset_t_ bit = SIGBIT(info->signo);
+	bool wanted = false;
+
+	list_for_each(t, &p->tasks, group_link) {
+		if ((t->blocked & bit) || t->exiting)
+			continue;
+		if (any == NULL || (t->waited_for & bit))
+			any = t;
+		wanted |= (t->waited_for & bit) != 0;
+	}
+	if (any != NULL && !wanted && ignored(p, info->signo))
+		return false;
+	pending_add(&p->pending, info, mine);
+	if (any != NULL)
+		wake_for_signal(any);
+	return true;
+}
+
+static bool send_locked(struct process *p, struct task *t, const struct siginfo_abi *info, struct queued_signal *mine)
 {
 	int sig = info->signo;
-	struct task *target = t;
+	struct task *other;
+	bool queued;
 
 	assert_held(&tree_lock);
 	if (sig == 0 || p->state != PROCESS_LIVE || p == process_init)
-		return;
+		return false;
 	if (sig == SIGKILL) {
-		if (!p->group_exit) {
-			p->group_exit = true;
-			p->exit_status = SIGKILL;
-		}
-		p->stopped = false;
-		list_for_each(target, &p->tasks, group_link) {
-			thread_interrupt(target->thread, true);
-			arch_set_notify(target->thread);
-		}
-		waitq_wake_all(&p->task_wait);
-		return;
+		kill_locked(p);
+		return true;
 	}
 	if (sig == SIGCONT)
 		continue_locked(p);
 	spin_lock(&p->signal_lock);
-	if (SIGBIT(sig) & SIG_STOPS)
+	if (SIGBIT(sig) & SIG_STOPS) {
 		pending_remove(&p->pending, SIGBIT(SIGCONT));
-	if (t != NULL) {
-		if (!ignored(p, sig) || ((t->blocked | t->waited_for) & SIGBIT(sig))) {
-			pending_add(&t->pending, info);
-			if (!(t->blocked & SIGBIT(sig)))
-				wake_for_signal(t);
-		}
-	} else {
-		struct task *any = NULL;
-		bool wanted = false;
-
-		list_for_each(target, &p->tasks, group_link) {
-			if ((target->blocked & SIGBIT(sig)) || target->exiting)
-				continue;
-			if (any == NULL || (target->waited_for & SIGBIT(sig)))
-				any = target;
-			wanted |= (target->waited_for & SIGBIT(sig)) != 0;
-		}
-		if (any == NULL || wanted || !ignored(p, sig)) {
-			pending_add(&p->pending, info);
-			if (any != NULL)
-				wake_for_signal(any);
-		}
+		list_for_each(other, &p->tasks, group_link)
+			pending_remove(&other->pending, SIGBIT(SIGCONT));
 	}
+	if (mine != NULL && list_linked(&mine->link))
+		queued = true;			/* it waits to be taken still */
+	else
+		queued = t != NULL ? queue_for_task(p, t, info, mine) : queue_for_process(p, info, mine);
 	spin_unlock(&p->signal_lock);
+	return queued;
+}
+
+bool signal_send_locked(struct process *p, struct task *t, const struct siginfo_abi *info)
+{
+	return send_locked(p, t, info, NULL);
+}
+
+bool signal_send_timer_locked(struct process *p, struct task *t, struct queued_signal *q)
+{
+	return send_locked(p, t, &q->info, q);
 }
 
 int signal_send_process(struct process *p, const struct siginfo_abi *info)
@@ -308,7 +378,7 @@ void signal_force(int sig, int code, u64 addr, int trapno, u64 error)
 		t->blocked &= ~SIGBIT(sig);
 	}
 	pending_remove(&t->pending, SIGBIT(sig));
-	pending_add(&t->pending, &info);
+	pending_add(&t->pending, &info, NULL);
 	signal_recalc(t);
 	spin_unlock(&p->signal_lock);
 }
@@ -324,28 +394,6 @@ void signal_exec(struct process *p)
 			p->action[sig].handler = SIG_IGN;
 	}
 	spin_unlock(&p->signal_lock);
-}
-
-/* --- timers --- */
-
-void alarm_work(struct work *w)
-{
-	struct process *p = container_of(w, struct process, alarm_work);
-	struct siginfo_abi info = { .signo = SIGALRM, .code = SI_KERNEL };
-
-	signal_send_process(p, &info);
-	process_put(p);
-}
-
-/* In interrupt context, where no tree lock may be taken: a worker sends it. */
-void alarm_fired(struct process *p)
-{
-	if (p->itimer_interval_ns != 0)
-		timer_start(&p->itimer_real, p->itimer_real.when_ns + p->itimer_interval_ns);
-	if (!ref_get_not_zero(&p->refs))
-		return;
-	if (!work_queue_add(system_work, &p->alarm_work))
-		atomic_dec(&p->refs.n);		/* still queued: its reference does for both, and the signal is one */
 }
 
 /* --- delivery --- */

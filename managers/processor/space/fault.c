@@ -142,9 +142,10 @@ static int fault_once(struct fault *f)
 	return rc;
 }
 
-static void count_outcome(int rc, bool exec)
+static void count_outcome(struct space *s, int rc, bool exec)
 {
 	count(nr_pgfault);
+	__atomic_fetch_add(rc == FAULT_MEMORY ? &s->major_faults : &s->minor_faults, 1, __ATOMIC_RELAXED);
 	if (exec)
 		count(nr_pgfault_code);
 	switch (rc) {
@@ -171,6 +172,6 @@ int space_fault(struct space *s, u64 va, unsigned flags)
 			rc = fault_once(&f);
 	} while (rc == -EAGAIN);
 	token_fault_done();
-	count_outcome(rc, f.exec);
+	count_outcome(s, rc, f.exec);
 	return rc < 0 ? rc : 0;
 }

@@ -34,6 +34,7 @@ struct space {
 	u64 arg_start, arg_end, env_start, env_end;
 	u64 committed;			/* [map_lock] pages charged */
 	u64 footprint;			/* [a] distinct pages touched */
+	u64 minor_faults, major_faults;	/* [a] major: a page came from M */
 	/* space/'s own */
 	struct spinlock vma_lock;	/* RANK_SPACE: the tree of map, for faults, which do not take map_lock */
 	struct space_family *family;	/* [I] spaces with one salt: they fork one after the other */

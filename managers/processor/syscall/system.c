@@ -8,6 +8,7 @@
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/timers.h"
 #include "managers/processor/random.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/frame.h"
@@ -197,6 +198,7 @@ s64 sys_prlimit64(u64 pid, u64 resource, u64 new_user, u64 old_user, u64 a4, u64
 	struct process *p;
 	s64 rc;
 
+	resource = (u32)resource;
 	if (resource >= NR_RLIMITS)
 		return -EINVAL;
 	if (new_user != 0 && copy_from_user(&new, new_user, sizeof(new)) < 0)
@@ -210,6 +212,8 @@ s64 sys_prlimit64(u64 pid, u64 resource, u64 new_user, u64 old_user, u64 a4, u64
 	if (p == NULL)
 		return -ESRCH;
 	rc = rlimit_change(p, resource, new_user ? &new : NULL, &old);
+	if (rc == 0 && new_user != 0 && resource == RLIMIT_CPU)
+		rc = cpu_limit_watch(p);
 	process_put(p);
 	if (rc == 0 && old_user != 0 && copy_to_user(old_user, &old, sizeof(old)) < 0)
 		return -EFAULT;

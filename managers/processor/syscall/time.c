@@ -1,51 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The system calls around time. */
 #include "arch/x86/cpu.h"
+#include "arch/x86/smp.h"
 #include "arch/x86/uaccess.h"
 #include "lib/base/errno.h"
+#include "managers/processor/process/clocks.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 
-enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW,
-       CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME, CLOCK_TAI = 11 };
-#define TIMER_ABSTIME 1
-
-static u64 process_cpu_ns(struct process *p)
-{
-	struct task *t;
-	u64 ns;
-
-	spin_lock(&tree_lock);
-	ns = p->utime_ns;
-	list_for_each(t, &p->tasks, group_link)
-		ns += t->thread->runtime_ns;
-	spin_unlock(&tree_lock);
-	return ns;
-}
-
-static int clock_read(u64 id, u64 *ns)
-{
-	switch ((s32)id) {
-	case CLOCK_REALTIME:
-	case CLOCK_REALTIME_COARSE:
-	case CLOCK_TAI:
-		*ns = time_wall_ns();
-		return 0;
-	case CLOCK_MONOTONIC:
-	case CLOCK_MONOTONIC_RAW:
-	case CLOCK_MONOTONIC_COARSE:
-	case CLOCK_BOOTTIME:
-		*ns = time_mono_ns();
-		return 0;
-	case CLOCK_PROCESS_CPUTIME_ID:
-		*ns = process_cpu_ns(process_current());
-		return 0;
-	case CLOCK_THREAD_CPUTIME_ID:
-		*ns = thread_current()->runtime_ns;
-		return 0;
-	}
-	return -EINVAL;
-}
+#define TIMER_ABSTIME	1
+#define CPU_SLEEP_MIN	(1 * NSEC_PER_MSEC)
+#define CPU_SLEEP_MAX	(100 * NSEC_PER_MSEC)	/* while nobody uses the CPU */
 
 int timespec_to_user(u64 user, u64 ns)
 {
@@ -68,20 +33,21 @@ int timespec_from_user(u64 user, u64 *ns)
 
 s64 sys_clock_gettime(u64 id, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 {
+	struct clock c;
 	u64 ns;
-	int rc = clock_read(id, &ns);
+	int rc = clock_find(id, &c);
 
+	if (rc == 0)
+		rc = clock_read(&c, &ns);
 	return rc < 0 ? rc : timespec_to_user(user, ns);
 }
 
 s64 sys_clock_getres(u64 id, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	u64 ns;
-	int rc = clock_read(id, &ns);
+	struct clock c;
+	int rc = clock_find(id, &c);
 
-	if (rc < 0 || user == 0)
-		return rc;
-	return timespec_to_user(user, 1);
+	return rc < 0 || user == 0 ? rc : timespec_to_user(user, 1);
 }
 
 s64 sys_gettimeofday(u64 tv, u64 tz, u64 a2, u64 a3, u64 a4, u64 a5)
@@ -143,19 +109,78 @@ s64 sys_nanosleep(u64 req, u64 rem, u64 a2, u64 a3, u64 a4, u64 a5)
 	return rc < 0 ? rc : sleep_for(ns, rem);
 }
 
-s64 sys_clock_nanosleep(u64 id, u64 flags, u64 req, u64 rem, u64 a4, u64 a5)
+/* A clock of CPU time: nobody tells when it gets there, so it is asked, at the earliest time at which it can be. */
+static s64 cpu_sleep_until(const struct clock *c, u64 until, u64 rem)
 {
-	u64 ns, now;
+	u64 now, last = ~0ULL, pause = CPU_SLEEP_MIN;
+
+	for (;;) {
+		if (clock_read(c, &now) < 0)
+			return -EINVAL;
+		if (now >= until)
+			return 0;
+		pause = now != last ? CPU_SLEEP_MIN : MIN(pause * 2, CPU_SLEEP_MAX);
+		last = now;
+		if (thread_sleep_until_intr(time_mono_ns() + MAX((until - now) / nr_cpus, pause)) < 0)
+			break;
+	}
+	if (rem != 0 && timespec_to_user(rem, until - now) < 0)
+		return -EFAULT;
+	return -EINTR;
+}
+
+static s64 cpu_sleep_again(struct task *t)
+{
+	struct clock c = { .kind = CLOCK_CPU_PROCESS, .share = t->restart_arg[1], .id = t->restart_arg[2] };
+	s64 rc = cpu_sleep_until(&c, t->restart_deadline, t->restart_arg[0]);
+
+	return rc == -EINTR ? -ERESTART_RESTARTBLOCK : rc;
+}
+
+static s64 cpu_sleep(const struct clock *c, bool absolute, u64 ns, u64 rem)
+{
+	struct task *t = task_current();
+	u64 now;
 	s64 rc;
 
-	if ((s32)id != CLOCK_REALTIME && (s32)id != CLOCK_MONOTONIC && (s32)id != CLOCK_BOOTTIME && (s32)id != CLOCK_TAI)
-		return (s32)id == CLOCK_PROCESS_CPUTIME_ID ? -EOPNOTSUPP : -EINVAL;
+	if (c->kind == CLOCK_CPU_TASK)
+		return c->id == t->tid ? -EINVAL : -EOPNOTSUPP;		/* one's own would never get there */
+	if (absolute) {
+		rc = cpu_sleep_until(c, ns, 0);
+		return rc == -EINTR ? -ERESTARTNOHAND : rc;
+	}
+	if (clock_read(c, &now) < 0)
+		return -EINVAL;
+	t->restart_deadline = now + ns;
+	t->restart_arg[0] = rem;
+	t->restart_arg[1] = c->share;
+	t->restart_arg[2] = c->id;
+	t->restart = cpu_sleep_again;
+	return cpu_sleep_again(t);
+}
+
+s64 sys_clock_nanosleep(u64 id, u64 flags, u64 req, u64 rem, u64 a4, u64 a5)
+{
+	struct clock c;
+	u64 ns, now;
+	s64 rc = clock_find(id, &c);
+
+	if (rc < 0)
+		return rc;
+	if (c.coarse_or_raw)
+		return -EOPNOTSUPP;
 	rc = timespec_from_user(req, &ns);
 	if (rc < 0)
 		return rc;
+	if ((s32)id == CLOCK_THREAD_CPUTIME_ID)
+		return -EINVAL;
+	if (c.alarm)
+		return -EOPNOTSUPP;		/* there is no clock that could wake a sleeping machine */
+	if (clock_is_cpu(&c))
+		return cpu_sleep(&c, flags & TIMER_ABSTIME, ns, rem);
 	if (!(flags & TIMER_ABSTIME))
 		return sleep_for(ns, rem);
-	if (clock_read(id, &now) < 0)
+	if (clock_read(&c, &now) < 0)
 		return -EINVAL;
 	if (ns <= now)
 		return 0;
@@ -173,104 +198,44 @@ s64 sys_restart_syscall(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 s64 sys_times(u64 buf, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct process *p = process_current();
-	u64 t[4] = { process_cpu_ns(p) / 10000000, 0, READ_ONCE(p->ctime_ns) / 10000000, 0 };
+	struct usage self, children;
+	u64 t[4];
 
+	spin_lock(&tree_lock);
+	usage_of_process_locked(p, &self);
+	children = p->reaped;
+	spin_unlock(&tree_lock);
+	t[0] = self.user_ns / CLOCK_TICK_NS;
+	t[1] = self.system_ns / CLOCK_TICK_NS;
+	t[2] = children.user_ns / CLOCK_TICK_NS;
+	t[3] = children.system_ns / CLOCK_TICK_NS;
 	if (buf != 0 && copy_to_user(buf, t, sizeof(t)) < 0)
 		return -EFAULT;
-	return time_mono_ns() / 10000000;
+	return time_mono_ns() / CLOCK_TICK_NS;
 }
 
 s64 sys_getrusage(u64 who, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct process *p = process_current();
-	struct rusage_abi ru = { 0 };
-	u64 ns;
+	struct rusage_abi ru;
+	struct usage u;
 
 	switch ((s32)who) {
-	case 0: ns = process_cpu_ns(p); break;
-	case 1: ns = thread_current()->runtime_ns; break;
-	case -1: ns = READ_ONCE(p->ctime_ns); break;
-	default: return -EINVAL;
+	case 0:
+		usage_of_process(p, &u);
+		break;
+	case 1:
+		usage_of_task(task_current(), &u);
+		usage_add_space(&u, task_current()->space);
+		break;
+	case -1:
+		spin_lock(&tree_lock);
+		u = p->reaped;
+		spin_unlock(&tree_lock);
+		break;
+	default:
+		return -EINVAL;
 	}
-	ru.utime.sec = ns / NSEC_PER_SEC;
-	ru.utime.usec = ns % NSEC_PER_SEC / 1000;
-	ru.maxrss = (task_current()->space->footprint * PAGE_SIZE) >> 10;
+	usage_to_abi(&u, &ru);
 	return copy_to_user(user, &ru, sizeof(ru));
-}
-
-/* --- interval timers; only the real-time one is there --- */
-
-/* What is left of the old one; 0: it was not running. */
-static void itimer_set(struct process *p, u64 value_ns, u64 interval_ns, u64 *left, u64 *interval)
-{
-	u64 now;
-
-	mutex_lock(&p->timer_lock);
-	*interval = p->itimer_interval_ns;
-	now = time_mono_ns();
-	*left = timer_pending(&p->itimer_real) ? (p->itimer_real.when_ns > now ? p->itimer_real.when_ns - now : 1) : 0;
-	p->itimer_interval_ns = 0;		/* should it fire now, it does not begin again */
-	timer_cancel_sync(&p->itimer_real);
-	p->itimer_interval_ns = value_ns ? interval_ns : 0;
-	if (value_ns != 0)
-		timer_start(&p->itimer_real, now + value_ns);
-	mutex_unlock(&p->timer_lock);
-}
-
-static struct timeval_abi timeval_of(u64 ns)
-{
-	return (struct timeval_abi){ ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / 1000 };
-}
-
-static int timeval_ns(const struct timeval_abi *tv, u64 *ns)
-{
-	if (tv->sec < 0 || tv->usec < 0 || tv->usec >= 1000000)
-		return -EINVAL;
-	*ns = MIN((u64)tv->sec, 4000000000ULL) * NSEC_PER_SEC + (u64)tv->usec * 1000;
-	return 0;
-}
-
-static int put_itimer(u64 user, u64 left, u64 interval)
-{
-	struct itimerval_abi it = { timeval_of(interval), timeval_of(left ? MAX(left, 1000ULL) : 0) };
-
-	return copy_to_user(user, &it, sizeof(it));
-}
-
-s64 sys_setitimer(u64 which, u64 new, u64 old, u64 a3, u64 a4, u64 a5)
-{
-	struct itimerval_abi it = { 0 };
-	u64 value, interval, left, was;
-
-	if ((u32)which != 0)
-		return -EINVAL;
-	if (new != 0 && copy_from_user(&it, new, sizeof(it)) < 0)
-		return -EFAULT;
-	if (timeval_ns(&it.value, &value) < 0 || timeval_ns(&it.interval, &interval) < 0)
-		return -EINVAL;
-	itimer_set(process_current(), value, interval, &left, &was);
-	return old != 0 ? put_itimer(old, left, was) : 0;
-}
-
-s64 sys_getitimer(u64 which, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
-{
-	struct process *p = process_current();
-	u64 now, left, interval;
-
-	if ((u32)which != 0)
-		return -EINVAL;
-	mutex_lock(&p->timer_lock);
-	now = time_mono_ns();
-	interval = p->itimer_interval_ns;
-	left = timer_pending(&p->itimer_real) ? (p->itimer_real.when_ns > now ? p->itimer_real.when_ns - now : 1) : 0;
-	mutex_unlock(&p->timer_lock);
-	return put_itimer(user, left, interval);
-}
-
-s64 sys_alarm(u64 seconds, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
-{
-	u64 left, interval;
-
-	itimer_set(process_current(), (u64)(u32)seconds * NSEC_PER_SEC, 0, &left, &interval);
-	return left / NSEC_PER_SEC + (left % NSEC_PER_SEC >= NSEC_PER_SEC / 2 || (left != 0 && left < NSEC_PER_SEC));
 }

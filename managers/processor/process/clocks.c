@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "managers/processor/process/clocks.h"
+
+#include "managers/processor/process/process.h"
+
+/*
+ * A negative clockid_t names a process or thread: the complement of its number above three bits, of which one says thread
+ * and two what is counted (clock_getcpuclockid(3)).
+ */
+#define CPUCLOCK_THREAD	4
+enum { CPUCLOCK_ALL, CPUCLOCK_USER, CPUCLOCK_RUNTIME };
+
+static int find_cpu_clock(s32 clockid, struct clock *c)
+{
+	u32 id = ~(clockid >> 3), what = clockid & 3;
+	struct process *p;
+	struct task *t;
+	bool found;
+
+	if (what > CPUCLOCK_RUNTIME)
+		return -EINVAL;
+	c->share = what == CPUCLOCK_USER ? SHARE_USER : SHARE_ALL;
+	c->kind = clockid & CPUCLOCK_THREAD ? CLOCK_CPU_TASK : CLOCK_CPU_PROCESS;
+	c->id = id != 0 ? id : c->kind == CLOCK_CPU_TASK ? task_current()->tid : process_current()->pid;
+	if (c->kind == CLOCK_CPU_TASK) {
+		spin_lock(&tree_lock);
+		t = task_find_locked(c->id);
+		found = t != NULL && t->process == process_current();
+		spin_unlock(&tree_lock);
+	} else {
+		p = process_find(c->id);
+		found = p != NULL;
+		if (found)
+			process_put(p);
+	}
+	return found ? 0 : -EINVAL;
+}
+
+int clock_find(s32 clockid, struct clock *c)
+{
+	*c = (struct clock){ 0 };
+	if (clockid < 0)
+		return find_cpu_clock(clockid, c);
+	switch (clockid) {
+	case CLOCK_REALTIME_COARSE:
+		c->coarse_or_raw = true;
+		/* fall through */
+	case CLOCK_REALTIME:
+	case CLOCK_TAI:
+	case CLOCK_REALTIME_ALARM:
+		c->kind = CLOCK_WALL;
+		c->alarm = clockid == CLOCK_REALTIME_ALARM;
+		return 0;
+	case CLOCK_MONOTONIC_RAW:
+	case CLOCK_MONOTONIC_COARSE:
+		c->coarse_or_raw = true;
+		/* fall through */
+	case CLOCK_MONOTONIC:
+	case CLOCK_BOOTTIME:
+	case CLOCK_BOOTTIME_ALARM:
+		c->kind = CLOCK_MONO;
+		c->alarm = clockid == CLOCK_BOOTTIME_ALARM;
+		return 0;
+	case CLOCK_PROCESS_CPUTIME_ID:
+		c->kind = CLOCK_CPU_PROCESS;
+		c->id = process_current()->pid;
+		return 0;
+	case CLOCK_THREAD_CPUTIME_ID:
+		c->kind = CLOCK_CPU_TASK;
+		c->id = task_current()->tid;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int cpu_clock_read(const struct clock *c, u64 *ns)
+{
+	struct usage u = { 0 };
+	struct process *p;
+	struct task *t;
+
+	if (c->kind == CLOCK_CPU_TASK) {
+		spin_lock(&tree_lock);
+		t = task_find_locked(c->id);
+		if (t != NULL)
+			usage_of_task(t, &u);
+		spin_unlock(&tree_lock);
+		if (t == NULL)
+			return -EINVAL;
+	} else {
+		p = process_find(c->id);
+		if (p == NULL)
+			return -EINVAL;
+		usage_of_process(p, &u);
+		process_put(p);
+	}
+	*ns = u.user_ns + (c->share == SHARE_ALL ? u.system_ns : 0);
+	return 0;
+}
+
+int clock_read(const struct clock *c, u64 *ns)
+{
+	switch (c->kind) {
+	case CLOCK_WALL:
+		*ns = time_wall_ns();
+		return 0;
+	case CLOCK_MONO:
+		*ns = time_mono_ns();
+		return 0;
+	}
+	return cpu_clock_read(c, ns);
+}

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""System calls around processes, signals and time: each program says the same on this machine's Linux and on Tangram."""
+
+import os
+import subprocess
+
+from cases import case, each
+from testbed import BUILD
+
+
+def on_linux(words):
+    done = subprocess.run([os.path.join(BUILD, "user", words[0])] + words[1:], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=100)
+    return done.returncode, done.stdout
+
+
+@each({"timers": "timers"})
+def call(bed, line):
+    words = line.split()
+    status, out = on_linux(words)
+    assert status == 0, "the program is wrong on Linux: %r" % out
+    result = bed.run("/bin/" + words[0], *words[1:])
+    assert result.out == out, (result.out, out)
+
+
+@case(limit=400)
+def ten_thousand_processes(bed):
+    """All gone at the end, numbers reused, nothing kept on P or M (lesson: L42)."""
+    result = bed.run("/bin/processes", "10000", timeout=360)
+    assert b"processes: OK" in result.out, result.out
+    nodes = result.facts["nodes"]
+    for name in ("processes", "spaces", "lines_live", "owners_live", "victim_live", "commit_reserved"):
+        assert nodes["processor"]["accounting"][name] == 0, (name, nodes["processor"]["accounting"])
+    for name in ("spaces", "vmas", "frames_private", "commit"):
+        assert nodes["memory"]["accounting"][name] == 0, (name, nodes["memory"]["accounting"])
