@@ -79,6 +79,7 @@ static bool table_is(const void *table, size_t len, const char *signature, size_
 
 static void madt_add_cpu(struct acpi_madt *out, u32 apic_id, u32 flags)
 {
+	out->nr_places++;
 	/* bit 0: enabled; bit 1: can be enabled later, which we do not */
 	if (!(flags & 1) || out->nr_cpus == ARRAY_SIZE(out->cpu))
 		return;

@@ -68,6 +68,7 @@ static void test_madt(void **state)
 	assert_int_equal(acpi_madt_parse(b.data, b.len, &m), 0);
 	assert_int_equal(m.lapic, 0xfee00000);
 	assert_int_equal(m.nr_cpus, 3);
+	assert_int_equal(m.nr_places, 5);
 	assert_int_equal(m.cpu[0].apic_id, 0);
 	assert_int_equal(m.cpu[1].apic_id, 1);
 	assert_int_equal(m.cpu[2].apic_id, 300);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Split virtqueues; see virtqueue.h. Names of fields are the specification's (virtio 1.1, 2.6). */
+#include "arch/x86/platform.h"
 #include "drivers/virtqueue.h"
 #include "lib/base/atomic.h"
 #include "lib/base/errno.h"
@@ -120,7 +121,7 @@ bool vq_publish(struct virtqueue *vq)
 		return false;
 	store_release(&vq->avail->idx, now);
 	vq->published_idx = now;
-	smp_mb();		/* the index is out before we look whether the device waits for it */
+	arch_device_mb();		/* the index is out before we look whether the device waits for it */
 	return vq->event_idx ? passed(*avail_event(vq), now, before) : !(READ_ONCE(vq->used->flags) & USED_NO_NOTIFY);
 }
 
@@ -175,7 +176,7 @@ bool vq_irq_enable_after(struct virtqueue *vq, u16 n)
 {
 	vq->avail->flags = 0;
 	*used_event(vq) = vq->last_used + n - 1;
-	smp_mb();		/* the wish is out before we look whether it is fulfilled */
+	arch_device_mb();		/* the wish is out before we look whether it is fulfilled */
 	/* of a broken queue nothing will come, and nothing is there */
 	return vq->broken || (u16)(used_idx(vq) - vq->last_used) < (vq->event_idx ? n : 1);
 }

@@ -14,6 +14,7 @@ struct acpi_override { u8 isa_irq; u32 gsi; bool level, active_low; };
 struct acpi_madt {
 	paddr_t lapic;
 	unsigned nr_cpus, nr_ioapics, nr_overrides;
+	unsigned nr_places;		/* entries for processors, those that are not there too */
 	struct acpi_cpu cpu[64];
 	struct acpi_ioapic ioapic[8];
 	struct acpi_override override[24];
@@ -26,6 +27,11 @@ void arch_init_cpu(void);		/* every CPU, first in the list */
 /* A one-shot interrupt to timers_interrupt() on this CPU; when_ns monotonic, ~0 to stop. Interrupts off. */
 void arch_timer_set(u64 when_ns);
 u64 arch_clock_ns(void);		/* TSC, calibrated against a known clock */
+/*
+ * A full barrier between our stores and our loads in memory shared with a device. Use it where the device is told by a store
+ * and its answer is looked for by a load: smp_mb() is not enough on every virtual machine. Any context.
+ */
+void arch_device_mb(void);
 /* Random bytes from RDSEED/RDRAND and TSC jitter; not a CSPRNG by itself. */
 u64 arch_random(void);
 void __noreturn arch_halt_forever(void);

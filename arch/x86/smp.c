@@ -35,10 +35,35 @@ static unsigned nr_found = 1;		/* CPUs that the firmware names; those that start
 
 /* --- start-up --- */
 
+/*
+ * QEMU's TCG up to 8.0 leaves barriers and the LOCK prefix out of the code of a machine with room for one CPU, as if its
+ * devices were no threads: a driver then looks before its own store is out, both sides think that the other will come, and
+ * a queue stands still for ever. An access to a port always orders: QEMU takes a mutex for it.
+ */
+static bool barriers_left_out;
+
+static bool leaves_barriers_out(const struct acpi_madt *madt)
+{
+	struct cpuid c = cpuid(0x40000000, 0);
+	bool tcg = (cpuid(1, 0).ecx >> 31) && c.ebx == 0x54474354 && c.ecx == 0x43544743 && c.edx == 0x47435447;
+
+	return tcg && (madt == NULL || madt->nr_places <= 1);
+}
+
+void arch_device_mb(void)
+{
+	smp_mb();
+	if (unlikely(barriers_left_out))
+		(void)inb(0x80);
+}
+
 void arch_apic_init(const struct acpi_madt *madt)
 {
 	u32 ids[MAX_CPUS];
 
+	barriers_left_out = leaves_barriers_out(madt);
+	if (barriers_left_out)
+		pr_info("smp: TCG with one CPU: barriers for devices by port access");
 	apic_init(madt != NULL ? madt->lapic : 0);
 	ids[0] = apic_id_self();
 	for (unsigned i = 0; madt != NULL && i < madt->nr_cpus && nr_found < MIN(CONFIG_MAX_CPUS, MAX_CPUS); i++)

@@ -70,6 +70,7 @@ WEAK void power_register_off(void (*fn)(void)) { (void)fn; }
 WEAK void power_on_shutdown(void (*fn)(void)) { (void)fn; }
 WEAK void power_off(void) { exit(0); }
 WEAK void panic_on_notify(void (*fn)(const char *text)) { (void)fn; }
+WEAK void arch_device_mb(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 WEAK u64 arch_random(void) { return ((u64)random() << 42) ^ ((u64)random() << 21) ^ (u64)random(); }
 WEAK void arch_trace_here(void) { }
 WEAK void memory_trim(void) { }

@@ -32,7 +32,7 @@ class Node:
         listener.bind(path)
         listener.listen(1)
         command = [nodes.qemu_program(), "-name", "tangram-" + role, "-machine", "q35", "-nodefaults", "-no-reboot",
-                   "-accel", "tcg,thread=multi", "-cpu", "max", "-display", "none", "-smp", "1", "-m", "256M",
+                   "-accel", "tcg,thread=multi", "-cpu", "max", "-display", "none", "-smp", "1,maxcpus=2", "-m", "256M",
                    "-serial", "file:" + self.log, "-kernel", nodes.kernel_path(role), "-append",
                    " ".join(["fit.node=%d" % NODE, "fit.ip=%s/24" % self.ip, "rdma.service=1"] + list(words))]
         command += nodes.wire_options(os.path.join(folder, "wire"), NODE)

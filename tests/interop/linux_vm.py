@@ -32,7 +32,7 @@ class LinuxVm:
         listener.listen(1)
         self.start = time.monotonic()
         command = [nodes.qemu_program(), "-name", "tangram-linux%d" % number, "-machine", "q35", "-nodefaults", "-no-reboot",
-                   "-accel", "tcg,thread=multi", "-cpu", "max", "-display", "none", "-smp", "1", "-m", memory,
+                   "-accel", "tcg,thread=multi", "-cpu", "max", "-display", "none", "-smp", "1,maxcpus=2", "-m", memory,
                    "-kernel", os.path.join(FOLDER, "vmlinux"), "-initrd", os.path.join(FOLDER, "initrd"),
                    "-append", "console=ttyS0 quiet mitigations=off nopti vm_ip=%s/24 vm_mtu=%d" % (self.ip, mtu),
                    "-serial", "file:" + self.console,
