@@ -42,13 +42,13 @@ clean:
 	rm -rf $(O) compile_commands.json
 
 -include scripts/iso.mk
--include user/build.mk scripts/build.mk tools/build.mk tests/host/build.mk tests/fuzz/build.mk bench/build.mk tests/system/build.mk tests/models/build.mk tests/interop/build.mk
+-include user/build.mk scripts/build.mk tools/build.mk tests/host/build.mk tests/fuzz/build.mk bench/build.mk tests/system/build.mk tests/models/build.mk tests/interop/build.mk tests/mutants.mk
 -include scripts/check.mk scripts/lint.mk
 
 help:
 	@echo "make                build the three kernels and the boot image into $(O)/"
 	@echo "make run            build all, boot processor, memory and storage node, run word_count"
-	@echo "make check          all tests; make check T=word those whose name contains the word; make check-long, make check-fuzz"
+	@echo "make check          all tests; make check T=word those whose name contains the word; make check-long, make check-fuzz, make check-mutants"
 	@echo "make bench          measure boot, idle cost, packets per fill, fault latencies, word_count"
 	@echo "make defconfig | menuconfig | savedefconfig   [CONFIG_ROLE=processor|memory|storage]"
 	@echo "make format | lint | compile_commands.json | clean"

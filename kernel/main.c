@@ -16,6 +16,7 @@
 #include "kernel/thread.h"
 #include "kernel/time.h"
 #include "kernel/work.h"
+#include "lib/base/rule.h"
 #include "mm/frame.h"
 #include "mm/slab.h"
 #include "mm/vmalloc.h"
@@ -77,6 +78,8 @@ void kernel_main(void)
 	serial_early_init();
 	arch_early_init();		/* memory map to mm, command line */
 	param_init(boot_command_line);
+	if (IS_ENABLED(CONFIG_MUTANTS))
+		rules_init();
 	frames_init();			/* needs the boot loader's memory map */
 	slab_init();
 	arch_init();			/* final page tables need frames */

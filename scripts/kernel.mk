@@ -34,6 +34,10 @@ ifeq ($(DEBUG),y)
 CONFIG_DEBUG := y
 DEBUG_FLAG := -DCONFIG_DEBUG=1
 endif
+ifeq ($(MUTANTS),y)
+CONFIG_MUTANTS := y
+DEBUG_FLAG += -DCONFIG_MUTANTS=1
+endif
 WARN	:= -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes -Wno-sign-compare \
 	   -Wno-missing-field-initializers -Wno-address-of-packed-member
 KFLAGS	:= -std=gnu11 -ffreestanding -fno-strict-aliasing -fno-common -fno-pic -fno-pie -mcmodel=kernel \

@@ -5,6 +5,7 @@
 #include "arch/x86/init.h"
 #include "arch/x86/layout.h"
 #include "lib/base/printk.h"
+#include "lib/base/rule.h"
 
 #define MSR_TSC_AUX	0xc0000103
 
@@ -36,6 +37,8 @@ void features_init_cpu(void)
 
 	__asm__ volatile("movq %%cr0, %0" : "=r"(cr0));
 	cr0 = (cr0 & ~(u64)(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE | CR0_WP | CR0_AM;
+	if (!RULE(KERNEL_WRITE_FAULTS))
+		cr0 &= ~(u64)CR0_WP;
 	__asm__ volatile("movq %0, %%cr0" :: "r"(cr0));
 	if (cpu_features.smep)
 		cr4 |= CR4_SMEP;

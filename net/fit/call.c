@@ -10,6 +10,7 @@
 #include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
+#include "lib/base/rule.h"
 #include "lib/base/string.h"
 #include "mm/slab.h"
 #include "net/fit/fit.h"
@@ -381,7 +382,10 @@ int rpc_call_bulk(unsigned node, unsigned opcode, const void *req, const void *b
 		count(nr_fit_timeouts);
 		pr_warn("fit: %s to %s: no answer in %llu s", op->name, fit_node_name(node),
 			(unsigned long long)(RPC_DEFAULT_TIMEOUT_NS / NSEC_PER_SEC));
-		timed_call_put(t);
+		if (RULE(CALL_KEEPS_BLOCK))
+			timed_call_put(t);
+		else
+			kfree(t);
 		return -ETIMEDOUT;
 	}
 	rc = t->rpc.status;

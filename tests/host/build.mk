@@ -15,7 +15,7 @@ UNIT_TESTS := $(patsubst ./%,%,$(shell find . -name '*_test.c' -not -path './bui
 UNIT_BINS := $(patsubst %.c,$(UNIT_O)/%,$(filter $(T)%,$(UNIT_TESTS)))
 # What any test may use without naming it: an archive, so that only what is missing is taken.
 UNIT_LIB_SRC := tests/host/shim.c tests/host/shim_mem.c tests/host/shim_thread.c kernel/waitq.c kernel/mutex.c kernel/work.c \
-	   kernel/param.c kernel/counter.c kernel/timer_queue.c $(filter-out %_test.c lib/string.c lib/printf.c,$(wildcard lib/*.c))
+	   kernel/param.c kernel/rule.c kernel/counter.c kernel/timer_queue.c $(filter-out %_test.c lib/string.c lib/printf.c,$(wildcard lib/*.c))
 UNIT_LIB_OBJ := $(patsubst %.c,$(UNIT_O)/lib/%.o,$(UNIT_LIB_SRC))
 
 $(UNIT_O)/lib/%.o: %.c tests/host/build.mk
@@ -40,9 +40,3 @@ check-unit:
 		for bin in $(UNIT_BINS); do $(MAKE) -q O=$(O) CC=$(CC) $$bin 2> /dev/null || rm -f $$bin; done
 	$(Q)O=$(O)/host tests/host/run.sh $(patsubst $(UNIT_O)/%,%,$(UNIT_BINS))
 check-unit-build: $(UNIT_BINS)
-
-# The pcache's rules taken away one at a time: a test that cannot fail proves nothing.
-.PHONY: check-mutants
-check-mutants:
-	$(Q)$(MAKE) --no-print-directory O=$(O) CC=$(CC) T=managers/processor/pcache check-unit-build
-	$(Q)$(UNIT_O)/managers/processor/pcache/pcache_test mutants

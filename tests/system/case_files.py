@@ -7,6 +7,7 @@ import case_word_count          # noqa: F401
 import case_programs            # noqa: F401
 import case_pcache              # noqa: F401
 import case_calls               # noqa: F401
+import case_lessons             # noqa: F401
 import case_debian             # noqa: F401
 import case_tool                # noqa: F401
 

@@ -71,6 +71,8 @@ class Testbed:
         """`tangram run` of a program; fails unless it ends with the status expected (None: any)."""
         self.runs += 1
         facts = self.path("facts%d.json" % self.runs)
+        if "TANGRAM_MUTANT" in os.environ:      # tests/mutants.py: a rule that the processor node is to do without
+            options = [*options, "--append", "P:debug.mutant=" + os.environ["TANGRAM_MUTANT"]]
         result = self.tangram("run", "--timeout", str(timeout), "--log-dir", self.path("run%d" % self.runs), "--json",
                               facts, *options, "--", *program, stdin=stdin, timeout=timeout + 30)
         if os.path.exists(facts):

@@ -110,7 +110,8 @@ static void leave(struct pcache_line *line)
 	BUG_ON(p->dirty && v == NULL);
 	line->victim = NULL;
 	list_for_each_safe(o, next, &p->owners, link) {
-		owner_set_mark(o, mark);
+		if (RULE(EVICT_ALL_OWNERS) || !pte_present(pte_read(o->slot)))
+			owner_set_mark(o, mark);
 		if (!keep)
 			owner_remove(p, o);
 	}
@@ -170,7 +171,7 @@ void evict_trim(struct pcache_set *set)
 		}
 		spin_unlock(&set->lock);
 		evict_finish(&b);
-		if (rc == -EAGAIN || (rc == -ENOSPC && victim_wait_free(true) == -EINTR))
+		if (rc == -EAGAIN || (rc == -ENOSPC && (!RULE(BACK_PRESSURE) || victim_wait_free(true) == -EINTR)))
 			return;
 	}
 }

@@ -208,7 +208,7 @@ static int fetch_end(struct fault *f, struct pcache_set *set, const struct fetch
 
 	spin_lock(&set->lock);
 	spin_lock(&f->s->pt_lock);
-	take = rc >= 0 && fault_recheck(f);
+	take = (rc >= 0 || !RULE(FILL_CHECKED)) && fault_recheck(f);
 	if (take) {
 		line->page.dirty = w->copy && RULE(COW_DIRTY);
 		line_step(line, LINE_EV_INSTALL);

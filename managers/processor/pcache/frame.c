@@ -242,7 +242,7 @@ int line_make_room(struct pcache_set *set, bool killable)
 	if (rc == 0)
 		return -EAGAIN;
 	if (rc == -ENOSPC)
-		return victim_wait_free(killable);
+		return RULE(BACK_PRESSURE) ? victim_wait_free(killable) : -ENOMEM;
 	if (token_mine())
 		evict_trim_all();	/* the reserve is out to sets that a former holder used */
 	return set_wait_for(set, seen, killable, token_held() ? 10 * NSEC_PER_MSEC : 0);	/* the set is not told of its end */

@@ -16,43 +16,13 @@
 #include "lib/base/atomic.h"
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
+#include "lib/base/rule.h"
 #include "managers/processor/pcache/counters.h"
 
 struct space;
 struct object;
 struct pcache_set;
 struct pcache_victim;
-
-/*
- * Rules that a host test can take away one at a time, to see that it notices (make check-mutants). On a node they hold.
- */
-#define PCACHE_RULES(X)									\
-	X(EVICT_ALL_OWNERS)	/* an eviction takes the page from all its owners (L10) */ \
-	X(EVICT_SHOOTDOWN)	/* a frame is read only after its shootdown */		\
-	X(FOLD_DIRTY)		/* whoever takes a PTE away folds its D bit into the line */ \
-	X(COW_DIRTY)		/* a copy is born dirty (L17) */			\
-	X(COW_SHOOTDOWN)	/* the old frame's translations go before the copy is mapped */ \
-	X(FORK_SHOOTDOWN)	/* write protection is in force before the child runs (L9) */ \
-	X(FORK_VICTIMS)		/* the child owns the parent's victim entries */	\
-	X(FORK_HELD)		/* nothing that names the child is flushed before M knows it */ \
-	X(FLUSH_ALL_OWNERS)	/* a flush names all owners */				\
-	X(FLUSH_BUSY)		/* a page in flight is waited for, not fetched */	\
-	X(ZAP_VICTIMS)		/* munmap drops victim entries, too (L16) */		\
-	X(ZAP_PINS)		/* an unmapped line is not used before the shootdown */	\
-	X(CLOSED)		/* faults in a range being changed wait */		\
-	X(SEQUENCE)		/* the map is looked at again if it changed under a fault */ \
-	X(CHANGE_NUMBERS)	/* fills carry the last change number */		\
-	X(MOVED_NAMES)		/* after mremap's message a flush uses the new number (L14) */ \
-	X(ACKNOWLEDGED)		/* a victim entry is kept until M has acknowledged it (L40) */ \
-	X(KEPT_VERSION)		/* pages kept over a close are dropped when others have written the file */
-#define RULE_ENUM(r) RULE_##r,
-enum pcache_rule { PCACHE_RULES(RULE_ENUM) NR_PCACHE_RULES };
-#ifdef TANGRAM_HOST
-extern int pcache_mutant;	/* the rule that is gone; -1: none */
-#define RULE(r)	(pcache_mutant != RULE_##r)
-#else
-#define RULE(r)	true
-#endif
 
 /* --- identity --- */
 struct page_id {

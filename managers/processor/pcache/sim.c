@@ -413,7 +413,7 @@ bool sim_run(u64 max_steps)
 	while (users_left()) {
 		if (steps > max_steps) {
 			fprintf(stderr, "seed %llu: no end in sight\n", (unsigned long long)sim_seed);
-			if (pcache_mutant >= 0)
+			if (rule_gone >= 0)
 				_exit(0);	/* says nothing: some schedules are long */
 			dump();
 			return false;

@@ -42,6 +42,7 @@ struct message {
 static struct waitq rpc_waitq = WAITQ_INIT(rpc_waitq);
 unsigned sim_memory_slow = 1;
 bool sim_memory_dead;
+unsigned sim_fill_fails;
 static struct m_space *spaces[M_MAX_SPACES];	/* objects too: id >= WIRE_OBJECT_FIRST */
 static unsigned nr_spaces;
 static struct message *messages;
@@ -170,6 +171,7 @@ void sim_memory_reset(void)
 	next_object = WIRE_OBJECT_FIRST;
 	reserved = 0;
 	sim_memory_dead = false;
+	sim_fill_fails = 0;
 }
 
 u64 sim_file(u64 ino, u64 nr_pages)
@@ -252,6 +254,10 @@ static void do_fill(struct message *m)
 		sim_fail("fill of (%llx, %llx): not mapped there", (unsigned long long)id, (unsigned long long)index);
 	if (wire_is_object(id) && index >= s->applied) {
 		answer(m, -EFAULT);
+		return;
+	}
+	if (sim_fill_fails != 0 && sim_random(sim_fill_fails) == 0) {
+		answer(m, -EIO);
 		return;
 	}
 	e = m_entry(s, index);

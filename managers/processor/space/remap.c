@@ -67,7 +67,8 @@ static enum pass_answer rehome_line(struct pass *p, struct pcache_set *from, str
 		p->room = to;
 		return PASS_ROOM;
 	}
-	line_swap_frames(line, new);
+	if (RULE(REHOME_FRAME))
+		line_swap_frames(line, new);
 	new->page.dirty = line->page.dirty;
 	new->page.zero = line->page.zero;
 	owner_move_all(&new->page, &line->page);
