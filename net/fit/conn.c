@@ -77,6 +77,33 @@ int conn_post_recv(struct fit_conn *c, struct recv_buf *r)
 	return rc;
 }
 
+/* Two packets, of which the second is the transport's: nothing is called, nothing is looked up. Both ends have heard then. */
+void conn_ping(struct fit_conn *c)
+{
+	struct roce_send_wr wr = {
+		.wr_id = WRID_PING, .opcode = WR_RDMA_WRITE_WITH_IMM, .flags = WR_SIGNALED | WR_ACK_NOW, .imm = FIT_PING_IMM,
+	};
+	int rc = 0;
+
+	spin_lock(&c->lock);
+	if (c->up && !c->ping_out) {
+		rc = roce_post_send(c->qp, &wr);
+		c->ping_out = rc == 0;
+		c->sent += rc == 0;
+		count_n(nr_fit_pings, rc == 0);
+	}
+	spin_unlock(&c->lock);
+	if (rc < 0)
+		conn_fail(c, "cannot send");
+}
+
+static void ping_acknowledged(struct fit_conn *c)
+{
+	spin_lock(&c->lock);
+	c->ping_out = false;
+	spin_unlock(&c->lock);
+}
+
 /* A request also says which of our messages its sender had taken: no acknowledgement of those need be waited for. */
 static void request_taken(struct fit_conn *c, struct recv_buf *r, u32 len)
 {
@@ -111,7 +138,8 @@ static void completion(struct fit_conn *c, const struct roce_wc *wc)
 		WRITE_ONCE(c->taken, c->taken + 1);
 		if (conn_post_recv(c, &c->recv[wc->wr_id]) < 0)
 			conn_fail(c, "cannot post a receive");
-		call_reply_arrived(c, wc->imm, wc->byte_len);
+		if (wc->imm != FIT_PING_IMM)
+			call_reply_arrived(c, wc->imm, wc->byte_len);
 		break;
 	case WC_SEND:
 		if (WRID_IS_SLOT(wc->wr_id))
@@ -120,6 +148,8 @@ static void completion(struct fit_conn *c, const struct roce_wc *wc)
 	case WC_RDMA_WRITE:
 		if (WRID_IS_SERVED(wc->wr_id))
 			serve_reply_done(c, &c->served[wc->wr_id - WRID_SERVED(0)]);
+		else
+			ping_acknowledged(c);
 		break;
 	}
 }
@@ -148,7 +178,7 @@ u32 conn_max_request(void)
 	u32 largest = PAGE_SIZE;
 
 	for (unsigned i = 0; i < fit_nr_ops; i++)
-		if (fit_ops[i].run != NULL && fit_ops[i].op != FIT_OP_PING)
+		if (fit_ops[i].run != NULL)
 			largest = sizeof(struct fit_request) + RPC_MAX_REQ + RPC_MAX_BULK_OUT;
 	return largest;
 }
@@ -208,7 +238,7 @@ struct fit_conn *conn_create(struct fit_node *node)
 		goto free_conn;
 	init.type = QPT_RC;
 	init.send_cq = init.recv_cq = c->cq;
-	init.max_send_wr = FIT_SLOTS + FIT_SERVED;
+	init.max_send_wr = FIT_SLOTS + FIT_SERVED + 1;		/* the ping */
 	init.max_recv_wr = FIT_RECVS;
 	init.pd = node->id;
 	init.event = qp_event;

@@ -34,7 +34,7 @@
 	X(nr_fit_served_worker, "requests run by a worker")				\
 	X(nr_fit_bad_requests, "requests refused: malformed, or of an unknown op")	\
 	X(nr_fit_bad_replies, "replies dropped: no such call")				\
-	X(nr_fit_pings, "pings sent")							\
+	X(nr_fit_pings, "pings sent: a peer was silent for a while")				\
 	X(nr_fit_joins, "connections that came up")					\
 	X(nr_fit_deaths, "connections that ended other than by an orderly leave")	\
 	X(nr_fit_refused, "joins refused: wrong key, version, protocol or node id")
@@ -108,8 +108,7 @@ struct fit_conn {
 	struct list free_served;	/* [lock] */
 	struct list backlog;		/* [lock] recv_buf: requests without a struct served */
 	struct recv_buf recv[FIT_RECVS];
-	struct rpc ping;		/* [membership thread] */
-	bool ping_out;			/* [a] */
+	bool ping_out;			/* [lock] not yet acknowledged */
 };
 
 #define NODE_STATES(X)	\
@@ -156,6 +155,7 @@ void conn_put(struct fit_conn *c);
 void conn_fail(struct fit_conn *c, const char *why);	/* any thread context: asks the membership thread to bury it */
 void conn_bury(struct fit_conn *c);			/* membership thread: QP destroyed, all calls ended; may sleep */
 int conn_post_recv(struct fit_conn *c, struct recv_buf *r);
+void conn_ping(struct fit_conn *c);			/* is the peer alive? its acknowledgement is heard; one at a time */
 
 /* call.c */
 void call_init(void);
@@ -171,6 +171,7 @@ void serve_reply_done(struct fit_conn *c, struct served *s);
 #define WRID_SLOT(i)	(0x1000000ULL + (i))
 #define WRID_IS_SLOT(id) ((id) >= 0x1000000ULL && (id) < 0x1000000ULL + FIT_SLOTS)
 #define WRID_SERVED(i)	(0x2000000ULL + (i))
+#define WRID_PING	0x3000000ULL
 #define WRID_IS_SERVED(id) ((id) >= 0x2000000ULL && (id) < 0x2000000ULL + FIT_SERVED)
 
 /* member.c */

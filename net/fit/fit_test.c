@@ -457,6 +457,28 @@ static void messages_tell_what_was_taken(void **state)
 	assert_int_equal(c[1].slot->number, 6);		/* replies count */
 }
 
+/* One ping at a time; it takes no slot, is no call, and the peer that gets one answers nothing itself. */
+static void pings(void **state)
+{
+	u64 bad = counter_read(&nr_fit_bad_replies);
+
+	conn_ping(up);
+	conn_ping(up);
+	assert_int_equal(nr_sent, 1);
+	assert_int_equal(sent[0].wr.opcode, WR_RDMA_WRITE_WITH_IMM);
+	assert_true(sent[0].wr.flags & WR_ACK_NOW);
+	assert_int_equal(sent[0].len, 0);
+	assert_int_equal(up->nr_free_slots, FIT_SLOTS);
+	completion(up, &(struct roce_wc){ .wr_id = WRID_PING, .opcode = WC_RDMA_WRITE });
+	conn_ping(up);
+	assert_int_equal(nr_sent, 2);
+	nr_posted_recv = 0;
+	completion(up, &(struct roce_wc){ .wr_id = 1, .opcode = WC_RECV_RDMA_WITH_IMM, .imm = FIT_PING_IMM });
+	assert_int_equal(nr_posted_recv, 1);
+	assert_int_equal(counter_read(&nr_fit_bad_replies), bad);
+	assert_int_equal(nr_sent, 2);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -466,7 +488,7 @@ int main(void)
 		T(a_post_that_fails_ends_by_burial), T(late_reply_after_the_deadline), T(strange_replies_are_dropped),
 		T(serve_inline), T(serve_bulk_is_released_once), T(serve_refuses_what_is_malformed),
 		T(pending_calls_outlive_their_connection), T(queued_request_of_an_old_epoch_is_not_run), T(backlog_is_served_in_order),
-		T(messages_tell_what_was_taken),
+		T(messages_tell_what_was_taken), T(pings),
 	};
 
 	if (getenv("TANGRAM_MUTANT") != NULL)

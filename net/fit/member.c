@@ -65,16 +65,8 @@ static unsigned nr_watchers;
 
 /* --- ops --- */
 
-static int run_ping(struct rpc_call *c, const void *req, void *rep)
-{
-	return 0;
-}
-static const struct rpc_op ping_op = { FIT_OP_PING, 0, 0, RPC_INLINE, RPC_REDO, "ping", run_ping };
-
 const struct rpc_op *fit_op(unsigned op)
 {
-	if (op == FIT_OP_PING)
-		return &ping_op;
 	for (unsigned i = 0; i < fit_nr_ops; i++)
 		if (fit_ops[i].op == op)
 			return &fit_ops[i];
@@ -415,31 +407,26 @@ static void note_handle(struct note *r)
 
 /* --- the thread --- */
 
-static void ping_done(struct rpc *call)
+/*
+ * Ask a silent peer whether it lives, and when to look again: at what silence would bring next. The lower id waits a little
+ * longer, so that between two idle nodes one asks and both have heard.
+ */
+static u64 node_next_look(struct fit_node *n, struct fit_conn *c, u64 silent, u64 now)
 {
-	struct fit_conn *c = container_of(call, struct fit_conn, ping);
+	u64 quiet = MIN(fit_suspect_ns / 2, fit_dead_ns / 4), next;
 
-	store_release(&c->ping_out, false);
-	conn_put(c);
-}
-
-static void ping(struct fit_node *n, struct fit_conn *c)
-{
-	if (load_acquire(&c->ping_out))
-		return;
-	memset(&c->ping, 0, sizeof(c->ping));
-	c->ping.node = n->id;
-	c->ping.op = FIT_OP_PING;
-	c->ping.lane = RPC_LANE_CHANGE;
-	c->ping.done = ping_done;
-	c->ping_out = true;
-	conn_get(c);
-	if (rpc_try_start(&c->ping) < 0) {
-		c->ping_out = false;
-		conn_put(c);
-		return;
+	if (self_id < n->id)
+		quiet += quiet / 4;
+	if (silent >= quiet - quiet / 8) {		/* the answer to the last ping came a moment after the look that sent it */
+		conn_ping(c);
+		next = fit_suspect_ns;
+		if (n->state == NODE_SUSPECT)		/* it may speak again at any time */
+			next = silent + quiet;
+		next = MIN(next, fit_dead_ns);
+	} else {
+		next = quiet;
 	}
-	count(nr_fit_pings);
+	return now - silent + next;
 }
 
 /* One look at a node; returns when it wants the next. */
@@ -483,9 +470,7 @@ static u64 node_look(struct fit_node *n, u64 now, u64 late)
 			node_step(n, NODE_UP);
 			pr_note("fit: %s speaks again", n->name);
 		}
-		if (silent >= fit_suspect_ns / 2)
-			ping(n, c);
-		return now + fit_suspect_ns / 2;
+		return node_next_look(n, c, silent, now);
 	}
 	return ~0ULL;
 }
@@ -702,7 +687,7 @@ int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops)
 	self_incarnation = arch_random();
 	protocol_hash = ops_hash();
 	path_mtu = param_u64("fit.mtu", 4096, 256, 4096);
-	fit_suspect_ns = param_ns("fit.suspect", 500 * NSEC_PER_MSEC, 10 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
+	fit_suspect_ns = param_ns("fit.suspect", NSEC_PER_SEC, 10 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
 	fit_dead_ns = param_ns("fit.dead", 2 * NSEC_PER_SEC, 50 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
 	/* the secret, whatever its length, spread over the key */
 	key.k0 = siphash(&key, secret, strlen(secret));

@@ -9,7 +9,7 @@
 #define FIT_PORT	0x7467
 #define FIT_SERVICE_ID	ROCE_PS_TCP(FIT_PORT)
 #define FIT_MAGIC	0x544d4754	/* "TGMT" */
-#define FIT_VERSION	2
+#define FIT_VERSION	3
 
 /* A request: this, the fixed body, the bulk, in one SEND. */
 struct fit_request {
@@ -29,6 +29,7 @@ struct fit_request {
  * comes without data. It acknowledges the request, and all that the callee was sent before it.
  */
 static inline u32 fit_imm(u16 slot, s16 status) { return (u32)slot << 16 | (u16)status; }
+#define FIT_PING_IMM	0xffffffffU	/* a WRITE_WITH_IMM of no bytes: its acknowledgement says that the peer lives */
 static inline u16 fit_imm_slot(u32 imm) { return imm >> 16; }
 static inline s16 fit_imm_status(u32 imm) { return (s16)(u16)imm; }
 
@@ -45,8 +46,5 @@ struct fit_hello {
 	le64 key;		/* keyed hash of the fields above and both node ids under fit.key */
 } __packed;
 _Static_assert(sizeof(struct fit_hello) <= CM_REQ_PRIVATE, "fits a REQ");
-
-/* FIT's own op: is the peer alive? No body either way. */
-#define FIT_OP_PING	0xf000
 
 #endif
