@@ -22,6 +22,9 @@ enum lock_rank {		/* take locks downwards */
 	RANK_INODE,		/* inode->lock on P; on S the whole volume */
 	RANK_FILE,		/* file->pos_lock */
 	RANK_PIPE,		/* pipe->lock */
+	RANK_SOCKET_READ,	/* socket->reader: who takes messages off its queue */
+	RANK_SOCKET_NET,	/* P: who is connected to whom, names of sockets */
+	RANK_SOCKET_RIGHTS,	/* files in flight between sockets */
 	RANK_TTY,		/* tty->lock */
 	RANK_SPACE_FORK,	/* space salt group: one fork at a time */
 	RANK_SPACE_MAP,		/* space->map_lock */
@@ -32,6 +35,7 @@ enum lock_rank {		/* take locks downwards */
 	RANK_SIGNAL,		/* process->signal lock */
 	RANK_FUTEX,		/* futex hash bucket; two in address order */
 	RANK_FILES,		/* descriptor table */
+	RANK_SOCKET,		/* socket->lock: its queue and state */
 	RANK_PCACHE_SET,	/* set->lock; two by set number */
 	RANK_PAGE_TABLE,	/* space->pt_lock */
 	RANK_PCACHE_VICTIM,	/* pool of free victim entries, frames and owners */

@@ -48,7 +48,7 @@ struct epitem {
 	u64 data;			/* [ep->lock] */
 	struct poll_table pt;
 	unsigned nr_queues;		/* [I once added] */
-	struct { struct waiter waiter; struct waitq *queue; struct epitem *item; } on[MAX_QUEUES];
+	struct { struct waiter waiter; struct waitq *queue; struct epitem *item; u32 events; } on[MAX_QUEUES];
 };
 
 static DEFINE_MUTEX(items_lock, RANK_INODE);
@@ -65,13 +65,17 @@ static void item_ready(struct epitem *it)
 /* from the file's wait queue */
 static void item_called(struct waiter *w)
 {
-	struct epitem *it = ((__typeof__(&((struct epitem *)0)->on[0]))w)->item;
+	__typeof__(&((struct epitem *)0)->on[0]) on = (void *)w;
+	struct epitem *it = on->item;
+	u32 wanted = READ_ONCE(it->events) & ~(EPOLL_FLAGS | POLLERR | POLLHUP);
 
+	if (wanted != 0 && !(wanted & on->events))
+		return;
 	item_ready(it);
 	waitq_wake_nested(&it->ep->wait);
 }
 
-static void item_add_queue(struct poll_table *pt, struct waitq *q)
+static void item_add_queue(struct poll_table *pt, struct waitq *q, u32 events)
 {
 	struct epitem *it = container_of(pt, struct epitem, pt);
 	unsigned n = it->nr_queues;
@@ -82,6 +86,7 @@ static void item_add_queue(struct poll_table *pt, struct waitq *q)
 	it->on[n].waiter.called = item_called;
 	it->on[n].queue = q;
 	it->on[n].item = it;
+	it->on[n].events = events;
 	waitq_add(q, &it->on[n].waiter);
 }
 

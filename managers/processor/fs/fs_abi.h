@@ -74,6 +74,7 @@
 #define POLLNVAL	32
 #define POLLRDNORM	64
 #define POLLWRNORM	256
+#define POLLRDHUP	0x2000
 
 #define TCGETS		0x5401
 #define FIONREAD	0x541b

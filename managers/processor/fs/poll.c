@@ -32,7 +32,7 @@ static void entry_called(struct waiter *w)
 	waitq_wake_nested(&e->set->wait);
 }
 
-static void set_add(struct poll_table *pt, struct waitq *q)
+static void set_add(struct poll_table *pt, struct waitq *q, u32 events)
 {
 	struct poll_set *s = container_of(pt, struct poll_set, pt);
 	struct poll_entry *e = kzalloc(sizeof(*e));

@@ -11,14 +11,21 @@
 #include "managers/processor/fs/fs_abi.h"
 
 struct poll_table {			/* who asks: a poll_set, or an item of an epoll */
-	void (*add)(struct poll_table *pt, struct waitq *q);
+	void (*add)(struct poll_table *pt, struct waitq *q, u32 events);	/* events: those that q's wake-ups are about */
 };
 
 /* Called by poll ops; pt NULL: only the state is wanted. */
 static inline void poll_wait(struct poll_table *pt, struct waitq *q)
 {
 	if (pt != NULL)
-		pt->add(pt, q);
+		pt->add(pt, q, ~0U);
+}
+
+/* A queue that is woken for these events only: an edge there is none for who waits for others (epoll(7), EPOLLET). */
+static inline void poll_wait_for(struct poll_table *pt, struct waitq *q, u32 events)
+{
+	if (pt != NULL)
+		pt->add(pt, q, events | POLLERR | POLLHUP);
 }
 
 /* What is ready of an open file; one without a poll op is always ready. */

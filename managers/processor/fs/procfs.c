@@ -336,6 +336,8 @@ static s64 link_fd(u32 pid, u32 nr, char *buf, size_t size)
 		n = dentry_path_locked(l.dentry, NULL, buf, size);
 	else if (l.inode != NULL && l.inode->type == S_IFIFO)
 		n = snprintf(buf, size, "pipe:[%llu]", (unsigned long long)l.inode->ino);
+	else if (l.inode != NULL && l.inode->type == S_IFSOCK)
+		n = snprintf(buf, size, "socket:[%llu]", (unsigned long long)l.inode->ino);
 	else
 		n = snprintf(buf, size, "anon_inode:[%u]", nr);
 	if (l.dentry != NULL)

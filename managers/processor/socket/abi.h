@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* The Linux x86-64 user ABI around sockets: socket(2), socket(7), unix(7), ip(7), tcp(7), send(2), recv(2), cmsg(3). */
+#ifndef MANAGERS_PROCESSOR_SOCKET_ABI_H
+#define MANAGERS_PROCESSOR_SOCKET_ABI_H
+
+#include "lib/base/types.h"
+
+#define AF_UNSPEC	0
+#define AF_UNIX		1
+#define AF_INET		2
+#define AF_MAX		46
+
+#define SOCK_STREAM	1
+#define SOCK_DGRAM	2
+#define SOCK_RAW	3
+#define SOCK_SEQPACKET	5
+#define SOCK_TYPE_MASK	15
+#define SOCK_NONBLOCK	04000
+#define SOCK_CLOEXEC	02000000
+
+#define IPPROTO_IP	0
+#define IPPROTO_TCP	6
+#define IPPROTO_UDP	17
+
+#define SHUT_RD		0
+#define SHUT_WR		1
+#define SHUT_RDWR	2
+#define SOMAXCONN	4096
+
+#define MSG_OOB		0x1
+#define MSG_PEEK	0x2
+#define MSG_DONTROUTE	0x4
+#define MSG_CTRUNC	0x8
+#define MSG_TRUNC	0x20
+#define MSG_DONTWAIT	0x40
+#define MSG_EOR		0x80
+#define MSG_WAITALL	0x100
+#define MSG_CONFIRM	0x800
+#define MSG_ERRQUEUE	0x2000
+#define MSG_NOSIGNAL	0x4000
+#define MSG_MORE	0x8000
+#define MSG_WAITFORONE	0x10000
+#define MSG_CMSG_CLOEXEC 0x40000000
+
+#define SOL_SOCKET	1
+#define SCM_RIGHTS	1
+#define SCM_CREDENTIALS	2
+#define SCM_MAX_FD	253
+
+enum {	/* options of SOL_SOCKET */
+	SO_DEBUG = 1, SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_DONTROUTE, SO_BROADCAST, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_OOBINLINE,
+	SO_NO_CHECK, SO_PRIORITY, SO_LINGER, SO_BSDCOMPAT, SO_REUSEPORT, SO_PASSCRED, SO_PEERCRED, SO_RCVLOWAT, SO_SNDLOWAT,
+	SO_RCVTIMEO, SO_SNDTIMEO, SO_ACCEPTCONN = 30, SO_SNDBUFFORCE = 32, SO_RCVBUFFORCE, SO_PROTOCOL = 38, SO_DOMAIN = 39,
+	SO_COOKIE = 57
+};
+enum {	/* of IPPROTO_TCP */
+	TCP_NODELAY = 1, TCP_MAXSEG, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_SYNCNT, TCP_LINGER2, TCP_DEFER_ACCEPT,
+	TCP_WINDOW_CLAMP, TCP_INFO, TCP_QUICKACK, TCP_CONGESTION, TCP_USER_TIMEOUT = 18
+};
+enum {	/* of IPPROTO_IP */
+	IP_TOS = 1, IP_TTL, IP_MTU_DISCOVER = 10, IP_RECVERR = 11, IP_MULTICAST_TTL = 33, IP_MULTICAST_LOOP = 34
+};
+
+#define SIOCGSTAMP	0x8906
+#define SIOCATMARK	0x8905
+#define SIOCOUTQ	0x5411
+
+#define SOCKADDR_MAX	128
+struct sockaddr_un_abi { u16 family; char path[108]; };
+struct sockaddr_in_abi { u16 family; u16 port; u32 addr; u8 zero[8]; };	/* port and addr in network order */
+_Static_assert(sizeof(struct sockaddr_un_abi) == 110 && sizeof(struct sockaddr_in_abi) == 16, "as programs see it");
+
+struct msghdr_abi {
+	u64 name;
+	u32 name_len, pad;
+	u64 iov, iov_len, control, control_len;
+	u32 flags, pad2;
+};
+struct mmsghdr_abi { struct msghdr_abi hdr; u32 len, pad; };
+struct cmsghdr_abi { u64 len; s32 level, type; };
+_Static_assert(sizeof(struct msghdr_abi) == 56 && sizeof(struct mmsghdr_abi) == 64, "as programs see it");
+#define CMSG_ALIGN(n)	ALIGN_UP((u64)(n), 8ULL)
+
+struct ucred_abi { s32 pid; u32 uid, gid; };
+struct linger_abi { s32 on, seconds; };
+
+#endif

@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: MIT */
+/* Sending and receiving: bytes (streams) and messages (datagrams, SOCK_SEQPACKET). send(2), recv(2), unix(7), tcp(7), udp(7). */
+#include "arch/x86/uaccess.h"
+#include "kernel/time.h"
+#include "lib/base/errno.h"
+#include "lib/base/string.h"
+#include "managers/processor/fs/file.h"
+#include "managers/processor/fs/fs_abi.h"
+#include "managers/processor/process/process.h"
+#include "managers/processor/socket/rights.h"
+
+#define TCP_WINDOW	(256 * 1024)	/* bytes on their way where the program has not said how many */
+#define UDP_MAX		65507
+#define UNIX_OVERHEAD	32		/* of SO_SNDBUF, that a datagram cannot have */
+
+/* --- the caller's bytes --- */
+
+/* The next n bytes to or from it: how many went before a fault. */
+static size_t transfer_copy(struct transfer *t, void *buf, size_t n, bool out)
+{
+	size_t done = 0;
+
+	if (t->kernel != NULL) {
+		if (out)
+			memcpy((u8 *)t->kernel + t->done, buf, n);
+		else
+			memcpy(buf, (u8 *)t->kernel + t->done, n);
+		t->done += n;
+		return n;
+	}
+	while (done < n) {
+		const struct iovec_abi *v = &t->vec[t->at];
+		size_t part = MIN(n - done, (size_t)(v->len - t->at_done)), got;
+
+		if (part == 0) {
+			t->at++;
+			t->at_done = 0;
+			continue;
+		}
+		got = out ? copy_to_user_partial(v->base + t->at_done, (u8 *)buf + done, part) :
+			    copy_from_user_partial((u8 *)buf + done, v->base + t->at_done, part);
+		done += got;
+		t->at_done += got;
+		if (got < part)
+			break;
+	}
+	t->done += done;
+	return done;
+}
+
+/* --- room: what a socket has sent stands in its peer's queue and is charged to it --- */
+
+static u64 send_limit(const struct socket *s)
+{
+	if (s->kind == &inet_tcp && !READ_ONCE(s->send_size_set))
+		return TCP_WINDOW;
+	return READ_ONCE(s->send_size);
+}
+
+static u64 charged(struct socket *s)
+{
+	return MAX((s64)atomic_read(&s->sent), (s64)0);
+}
+
+static bool has_room(struct socket *s)
+{
+	return charged(s) < send_limit(s);
+}
+
+static bool writable(struct socket *s)
+{
+	return charged(s) * 4 <= send_limit(s) * (s->kind == &inet_tcp ? 3 : 1);
+}
+
+/* m is off its queue, or has lost bytes for which nobody waits: who sent it may send more. */
+static void message_done(struct message *m)
+{
+	struct socket *from = m->from;
+
+	if (from != NULL) {
+		bool before = writable(from);
+
+		atomic_sub(&from->sent, m->charge);
+		if (!before && writable(from))
+			waitq_wake_all(&from->write_wait);
+		socket_put(from);
+	}
+	message_free(m);
+}
+
+static void charge_to(struct socket *s, struct message *m)
+{
+	socket_get(s);
+	m->from = s;
+	atomic_add(&s->sent, m->charge);
+}
+
+static void message_sign(struct socket *s, struct message *m, const struct transfer *t)
+{
+	const struct process *p = process_current();
+
+	if (s->kind->family != AF_UNIX)
+		return;
+	m->cred = t->cred != NULL ? *t->cred : (struct ucred_abi){ p->pid, p->cred.uid, p->cred.gid };
+}
+
+static struct socket *peer_get(struct socket *s)
+{
+	struct socket *peer;
+
+	spin_lock(&s->lock);
+	peer = s->peer;
+	if (peer != NULL)
+		socket_get(peer);
+	spin_unlock(&s->lock);
+	return peer;
+}
+
+/* Into to's queue; the message and its rights are the queue's on 0. */
+static int deliver(struct socket *to, struct message *m, bool join)
+{
+	struct rights *rights = m->rights;	/* once it is in the queue, m is the receiver's */
+	struct message *spare = NULL;
+	int rc = 0;
+
+	if (rights != NULL) {
+		mutex_lock(&rights_lock);
+		rights_take_off(rights);
+	}
+	spin_lock(&to->lock);
+	if (to->state == SOCKET_CLOSED)
+		rc = -ECONNRESET;
+	else if ((to->shut & SHUT_RECEIVE) && to->kind->family == AF_UNIX)
+		rc = -EPIPE;
+	else if (join && queue_join(&to->queue, m))
+		spare = m;
+	else
+		queue_put(&to->queue, m);
+	spin_unlock(&to->lock);
+	if (rights != NULL) {
+		if (rc < 0)
+			rights_land(rights);
+		mutex_unlock(&rights_lock);
+	}
+	if (spare != NULL)
+		message_done(spare);
+	if (rc == 0)
+		waitq_wake_all(&to->read_wait);
+	return rc;
+}
+
+/* --- streams --- */
+
+/* What a stream's sender is told before anything is looked at; 0: go on. */
+static int stream_send_state(struct socket *s)
+{
+	int rc = 0;
+
+	spin_lock(&s->lock);
+	if (s->error != 0 && !((s->shut & SHUT_SEND) && s->kind->family == AF_UNIX)) {
+		rc = -s->error;
+		s->error = 0;
+	} else if (s->shut & SHUT_SEND) {
+		rc = -EPIPE;
+	} else if (s->state == SOCKET_CONNECTING) {
+		rc = -EAGAIN;
+	} else if (s->state != SOCKET_CONNECTED) {
+		rc = s->kind->family == AF_UNIX ? -ENOTCONN : -EPIPE;
+	}
+	spin_unlock(&s->lock);
+	return rc;
+}
+
+static bool send_may_go_on(struct socket *s)
+{
+	return (READ_ONCE(s->state) == SOCKET_CONNECTED && has_room(s)) || (READ_ONCE(s->shut) & SHUT_SEND) || READ_ONCE(s->error) != 0 ||
+	       (READ_ONCE(s->state) != SOCKET_CONNECTED && READ_ONCE(s->state) != SOCKET_CONNECTING);
+}
+
+/* One message's worth: bytes sent or an error. */
+static s64 stream_send_part(struct socket *s, struct transfer *t)
+{
+	struct socket *peer = peer_get(s);
+	u64 room = send_limit(s) - MIN(charged(s), send_limit(s));
+	size_t n = MIN(MIN(t->len - t->done, (size_t)MESSAGE_MAX), MAX((size_t)room, (size_t)4096)), got;
+	struct message *m;
+	int rc;
+
+	if (peer == NULL)
+		return -EPIPE;
+	m = message_alloc(n < 256 ? 256 : n);
+	if (m == NULL) {
+		socket_put(peer);
+		return -ENOBUFS;
+	}
+	got = transfer_copy(t, m->data, n, false);
+	m->len = got;
+	if (got == 0) {
+		message_free(m);
+		socket_put(peer);
+		return -EFAULT;
+	}
+	message_sign(s, m, t);
+	m->rights = t->rights;
+	charge_to(s, m);
+	rc = deliver(peer, m, true);
+	if (rc == 0) {
+		t->rights = NULL;
+	} else {
+		m->rights = NULL;
+		message_done(m);
+	}
+	socket_put(peer);
+	if (rc == -ECONNRESET && s->kind->family == AF_UNIX)
+		rc = -EPIPE;
+	if (rc == -ECONNRESET) {	/* TCP, to one who is gone: these bytes are lost, and it answers with a reset */
+		spin_lock(&s->lock);
+		s->error = s->fin ? EPIPE : ECONNRESET;
+		s->shut = SHUT_RECEIVE | SHUT_SEND;
+		spin_unlock(&s->lock);
+		socket_wake(s);
+		rc = 0;
+	}
+	return rc < 0 ? rc : got < n ? -EFAULT : (s64)got;
+}
+
+static s64 stream_send(struct socket *s, struct transfer *t)
+{
+	u64 timeout = READ_ONCE(s->opt.send_ns);
+	s64 rc = 0;
+
+	if (s->kind->family == AF_UNIX && t->name != NULL && t->name->len != 0)
+		return READ_ONCE(s->state) == SOCKET_CONNECTED ? -EISCONN : -EOPNOTSUPP;
+	do {
+		rc = stream_send_state(s);
+		if (rc == 0 && t->done == t->len)
+			break;
+		if (rc == -EAGAIN || (rc == 0 && !has_room(s))) {
+			if (t->flags & MSG_DONTWAIT) {
+				rc = -EAGAIN;
+				break;
+			}
+			rc = socket_wait(&s->write_wait, send_may_go_on(s), timeout);
+			continue;
+		}
+		if (rc == 0)
+			rc = stream_send_part(s, t);
+	} while (rc >= 0 && t->done < t->len);
+	if (t->done != 0)
+		return t->done;
+	if (rc == -EPIPE && !(t->flags & MSG_NOSIGNAL))
+		signal_pipe();
+	return rc;
+}
+
+/* Bytes that are there, into the caller's memory: how many, or -EFAULT. s->reader held. *stop: no more for this call. */
+static s64 stream_take(struct socket *s, struct transfer *t, struct list *done, bool *stop)
+{
+	struct message *m, *next;
+	bool peek = t->flags & MSG_PEEK;
+	s64 moved = 0;
+
+	spin_lock(&s->lock);
+	m = queue_first(&s->queue);
+	while (m != NULL && t->done < t->len && !*stop) {
+		size_t off = m->off, n = MIN(t->len - t->done, (size_t)(m->len - off)), got;
+		bool rights = m->rights != NULL;
+
+		if (s->opt.pass_cred && t->has_cred && memcmp(t->cred, &m->cred, sizeof(m->cred)) != 0) {
+			*stop = true;
+			break;
+		}
+		spin_unlock(&s->lock);		/* we alone take messages off: it stays */
+		got = transfer_copy(t, m->data + off, n, true);
+		moved += got;
+		if (rights && (got != 0 || n == 0)) {
+			mutex_lock(&rights_lock);
+			if (peek) {
+				t->rights = rights_copy(m->rights);
+			} else {
+				rights_land(m->rights);
+				t->rights = m->rights;
+			}
+			mutex_unlock(&rights_lock);
+			*stop = true;
+		}
+		if (t->cred != NULL && got != 0) {
+			*t->cred = m->cred;
+			t->has_cred = true;
+		}
+		spin_lock(&s->lock);
+		if (rights && !peek && got != 0)
+			m->rights = NULL;
+		next = queue_next(&s->queue, m);
+		if (!peek && got != 0 && queue_take(&s->queue, m, got))
+			list_add_tail(done, &m->link);
+		m = next;
+		if (got < n) {
+			moved = moved ? moved : -EFAULT;
+			*stop = true;
+		}
+	}
+	spin_unlock(&s->lock);
+	return moved;
+}
+
+static bool stream_ended(struct socket *s)
+{
+	u8 state = READ_ONCE(s->state);
+
+	return (READ_ONCE(s->shut) & SHUT_RECEIVE) || READ_ONCE(s->error) != 0 || READ_ONCE(s->fin) ||
+	       (state != SOCKET_CONNECTED && state != SOCKET_CONNECTING);
+}
+
+/* Nothing is there: what the caller is told; 1: wait. */
+static int stream_empty(struct socket *s)
+{
+	int rc = 1;
+
+	spin_lock(&s->lock);
+	if (s->queue.bytes != 0) {
+		rc = 2;			/* came meanwhile */
+	} else if (s->fin && s->kind->family == AF_INET) {
+		rc = 0;			/* the end stays the end, whatever came after it */
+	} else if (s->error != 0) {
+		rc = -s->error;
+		s->error = 0;
+	} else if (s->shut & SHUT_RECEIVE) {
+		rc = 0;
+	} else if (s->state == SOCKET_FREE || s->state == SOCKET_LISTENING || s->state == SOCKET_CLOSED) {
+		rc = s->kind->family == AF_UNIX ? -EINVAL : -ENOTCONN;
+	}
+	spin_unlock(&s->lock);
+	return rc;
+}
+
+static s64 stream_receive(struct socket *s, struct transfer *t)
+{
+	u64 timeout = READ_ONCE(s->opt.receive_ns);
+	size_t target = t->flags & MSG_WAITALL ? t->len : MIN((size_t)MAX(READ_ONCE(s->opt.receive_low), 1), t->len);
+	bool stop = false;
+	s64 rc;
+
+	if (t->flags & MSG_PEEK)
+		target = MIN(target, (size_t)1);
+	for (;;) {
+		struct list done = LIST_INIT(done);
+		struct message *m;
+
+		mutex_lock(&s->reader);
+		rc = stream_take(s, t, &done, &stop);
+		mutex_unlock(&s->reader);
+		while ((m = list_first(&done, struct message, link)) != NULL) {
+			list_del(&m->link);
+			message_done(m);
+		}
+		if (rc < 0 || stop || (t->done >= target && t->done != 0))
+			break;
+		rc = stream_empty(s);
+		if (t->done != 0 && rc < 0 && rc != -EAGAIN) {		/* the error is for the next call */
+			spin_lock(&s->lock);
+			if (s->error == 0 && rc != -EINVAL && rc != -ENOTCONN)
+				s->error = -rc;
+			spin_unlock(&s->lock);
+		}
+		if (rc == 2 && t->len != 0)
+			continue;
+		if (rc <= 0 || rc == 2) {
+			rc = rc == 2 ? 0 : rc;
+			break;
+		}
+		if (t->flags & MSG_DONTWAIT) {
+			rc = -EAGAIN;
+			break;
+		}
+		rc = socket_wait(&s->read_wait, READ_ONCE(s->queue.bytes) != 0 || stream_ended(s), timeout);
+		if (rc < 0)
+			break;
+	}
+	return t->done ? (s64)t->done : rc;
+}
+
+/* --- messages --- */
+
+/* Whom it is for, with a reference; 0: nobody, and that is no error (UDP). */
+static int message_target(struct socket *s, struct transfer *t, struct socket **out)
+{
+	const struct address *name = t->name != NULL && t->name->len != 0 ? t->name : NULL;
+	int rc = 0;
+
+	*out = NULL;
+	if (s->kind->connected) {			/* SOCK_SEQPACKET: the name is not looked at */
+		*out = peer_get(s);
+		return *out ? 0 : -ENOTCONN;
+	}
+	if (name != NULL) {
+		rc = s->kind->check(name);
+		if (rc == 0 && s->kind == &inet_udp && READ_ONCE(s->local.len) == 0) {
+			mutex_lock(&net_lock);
+			rc = s->local.len == 0 ? s->kind->autobind(s) : 0;
+			mutex_unlock(&net_lock);
+		}
+		return rc < 0 ? rc : s->kind->find(s, name, out);
+	}
+	if (s->kind == &inet_udp) {
+		if (READ_ONCE(s->state) != SOCKET_CONNECTED)
+			return -EDESTADDRREQ;
+		return s->kind->find(s, &s->remote, out);
+	}
+	*out = peer_get(s);
+	return *out ? 0 : -ENOTCONN;
+}
+
+/* Sleep until a message of this socket may go: 0 or negative. */
+static int message_room(struct socket *s, const struct transfer *t)
+{
+	while (!has_room(s)) {
+		int rc;
+
+		if (t->flags & MSG_DONTWAIT)
+			return -EAGAIN;
+		rc = socket_wait(&s->write_wait, has_room(s) || (READ_ONCE(s->shut) & SHUT_SEND) || READ_ONCE(s->error) != 0,
+				 READ_ONCE(s->opt.send_ns));
+		if (rc < 0)
+			return rc;
+		if (READ_ONCE(s->shut) & SHUT_SEND)
+			return -EPIPE;
+	}
+	return 0;
+}
+
+static int message_refused(struct socket *s, struct socket *to)
+{
+	int rc = 0;
+
+	spin_lock(&to->lock);
+	if (to->file == NULL && to->state == SOCKET_CLOSED)
+		rc = s->kind->connected ? -EPIPE : -ECONNREFUSED;
+	else if (to->shut & SHUT_RECEIVE && s->kind->family == AF_UNIX)
+		rc = -EPIPE;
+	else if (s->kind == &unix_dgram && to->peer != NULL && to->peer != s)
+		rc = -EPERM;			/* it takes from its own peer only */
+	spin_unlock(&to->lock);
+	return rc;
+}
+
+static bool queue_is_full(struct socket *to)
+{
+	return READ_ONCE(to->queue.charged) > READ_ONCE(to->receive_size);
+}
+
+/* The name a datagram comes from: never "any", which nobody could answer. */
+static void message_name(struct socket *s, struct message *m)
+{
+	struct address a;
+
+	spin_lock(&s->lock);
+	a = s->local;
+	spin_unlock(&s->lock);
+	if (s->kind == &inet_udp && a.in.addr == 0)
+		a.in.addr = INET_LOOPBACK;
+	m->name_len = a.len;
+	memcpy(m->name, a.bytes, a.len);
+}
+
+/* The filled message goes: it is consumed. */
+static int message_post(struct socket *s, struct socket *to, struct message *m, struct transfer *t)
+{
+	int rc;
+
+	message_sign(s, m, t);
+	message_name(s, m);
+	if (to == NULL || (s->kind == &inet_udp && queue_is_full(to))) {	/* lost, as a datagram may be */
+		message_free(m);
+		if (to == NULL && READ_ONCE(s->state) == SOCKET_CONNECTED)
+			socket_fail(s, ECONNREFUSED);		/* nobody has that port: said at the next call */
+		return 0;
+	}
+	if (s->kind != &inet_udp)
+		charge_to(s, m);
+	m->rights = t->rights;
+	rc = deliver(to, m, false);
+	if (rc == 0) {
+		t->rights = NULL;
+		return 0;
+	}
+	m->rights = NULL;
+	message_done(m);
+	if (rc == -ECONNRESET)
+		rc = s->kind->connected ? -EPIPE : s->kind == &inet_udp ? 0 : -ECONNREFUSED;
+	return rc;
+}
+
+static s64 message_send(struct socket *s, struct transfer *t)
+{
+	size_t max = s->kind == &inet_udp ? UDP_MAX : READ_ONCE(s->send_size) - UNIX_OVERHEAD;
+	struct socket *to;
+	struct message *m;
+	s64 rc = socket_error(s);
+
+	if (rc == 0)
+		rc = message_target(s, t, &to);
+	if (rc < 0)
+		return rc;
+	if (t->len > max)
+		rc = -EMSGSIZE;
+	else if (READ_ONCE(s->shut) & SHUT_SEND)
+		rc = -EPIPE;
+	else if (to != NULL)
+		rc = message_refused(s, to);
+	if (rc == 0 && s->kind != &inet_udp)
+		rc = message_room(s, t);
+	if (rc == -ECONNREFUSED && s->kind == &unix_dgram && (t->name == NULL || t->name->len == 0))
+		socket_disconnect(s);
+	m = rc == 0 ? message_alloc(t->len) : NULL;
+	if (rc == 0 && m == NULL)
+		rc = -ENOBUFS;
+	if (rc == 0) {
+		m->len = transfer_copy(t, m->data, t->len, false);
+		if (m->len != t->len)
+			rc = -EFAULT;
+	}
+	if (rc == 0)
+		rc = message_post(s, to, m, t);
+	else if (m != NULL)
+		message_free(m);
+	if (to != NULL)
+		socket_put(to);
+	return rc < 0 ? rc : (s64)t->len;
+}
+
+/* The first message, into the caller's memory; s->reader held. Its length, or -EAGAIN when there is none. */
+static s64 message_take(struct socket *s, struct transfer *t, struct message **done)
+{
+	bool peek = t->flags & MSG_PEEK;
+	struct message *m;
+	size_t n;
+	s64 rc;
+
+	spin_lock(&s->lock);
+	m = queue_first(&s->queue);
+	spin_unlock(&s->lock);
+	if (m == NULL)
+		return -EAGAIN;
+	n = MIN(t->len, (size_t)m->len);
+	rc = transfer_copy(t, m->data, n, true) < n ? -EFAULT : (s64)m->len;
+	if (m->len > n)
+		t->out_flags |= MSG_TRUNC;
+	if (t->name != NULL) {
+		t->name->len = m->name_len;
+		memcpy(t->name->bytes, m->name, m->name_len);
+	}
+	if (t->cred != NULL) {
+		*t->cred = m->cred;
+		t->has_cred = true;
+	}
+	if (m->rights != NULL) {
+		mutex_lock(&rights_lock);
+		if (peek) {
+			t->rights = rights_copy(m->rights);
+		} else {
+			rights_land(m->rights);
+			t->rights = m->rights;
+		}
+		mutex_unlock(&rights_lock);
+	}
+	if (!peek) {
+		spin_lock(&s->lock);
+		m->rights = NULL;
+		(void)queue_take(&s->queue, m, m->len);
+		spin_unlock(&s->lock);
+		*done = m;
+	}
+	return rc;
+}
+
+static s64 message_receive(struct socket *s, struct transfer *t)
+{
+	struct message *done = NULL;
+	s64 rc;
+
+	if (s->kind->connected && READ_ONCE(s->state) != SOCKET_CONNECTED)
+		return -ENOTCONN;
+	for (;;) {
+		rc = socket_error(s);
+		if (rc < 0)
+			return rc;
+		mutex_lock(&s->reader);
+		rc = message_take(s, t, &done);
+		mutex_unlock(&s->reader);
+		if (rc != -EAGAIN)
+			break;
+		if (READ_ONCE(s->shut) & SHUT_RECEIVE)
+			return 0;
+		if (t->flags & MSG_DONTWAIT)
+			return -EAGAIN;
+		rc = socket_wait(&s->read_wait, READ_ONCE(s->queue.count) != 0 || (READ_ONCE(s->shut) & SHUT_RECEIVE) ||
+				 READ_ONCE(s->error) != 0, READ_ONCE(s->opt.receive_ns));
+		if (rc < 0)
+			return rc;
+	}
+	if (done != NULL)
+		message_done(done);
+	return rc < 0 || (t->flags & MSG_TRUNC) ? rc : (s64)t->done;
+}
+
+/* --- both --- */
+
+s64 socket_send(struct socket *s, struct transfer *t)
+{
+	if (t->flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	return s->kind->stream ? stream_send(s, t) : message_send(s, t);
+}
+
+s64 socket_receive(struct socket *s, struct transfer *t)
+{
+	if (t->flags & MSG_OOB)
+		return s->kind == &inet_tcp ? -EINVAL : -EOPNOTSUPP;
+	if (t->flags & MSG_ERRQUEUE)
+		return -EAGAIN;
+	return s->kind->stream ? stream_receive(s, t) : message_receive(s, t);
+}
+
+static u32 listening_events(struct socket *s)
+{
+	return READ_ONCE(s->nr_accept) != 0 ? POLLIN | POLLRDNORM : 0;
+}
+
+u32 socket_events(struct socket *s)
+{
+	u32 events = 0;
+	u8 state, shut;
+
+	spin_lock(&s->lock);
+	state = s->state;
+	shut = s->shut | (s->fin ? SHUT_RECEIVE : 0);
+	if (s->error != 0)
+		events |= POLLERR;
+	if (state == SOCKET_LISTENING) {
+		events |= listening_events(s);
+	} else {
+		if (shut == (SHUT_RECEIVE | SHUT_SEND) || (s->kind->connected && (state == SOCKET_FREE || state == SOCKET_CLOSED)))
+			events |= POLLHUP;
+		if (shut & SHUT_RECEIVE)
+			events |= POLLIN | POLLRDNORM | POLLRDHUP;
+		if (s->kind->stream ? s->queue.bytes >= (u64)MAX(s->opt.receive_low, 1) : s->queue.count != 0)
+			events |= POLLIN | POLLRDNORM;
+		if (state != SOCKET_CONNECTING && (writable(s) || ((shut & SHUT_SEND) && s->kind == &inet_tcp)))
+			events |= POLLOUT | POLLWRNORM;
+	}
+	spin_unlock(&s->lock);
+	return events;
+}
+
+u32 socket_readable_bytes(struct socket *s)
+{
+	struct message *m;
+	u64 n;
+
+	spin_lock(&s->lock);
+	m = queue_first(&s->queue);
+	n = s->kind == &inet_udp ? (m ? m->len : 0) : s->queue.bytes;
+	spin_unlock(&s->lock);
+	return n;
+}
