@@ -10,6 +10,7 @@ lint-own:
 	$(Q)$(PYTHON) scripts/lint_files.py
 	$(Q)$(PYTHON) scripts/check_layers.py
 	$(Q)$(PYTHON) scripts/doc_tables.py --check
+	$(Q)$(PYTHON) scripts/syscalls.py --check
 
 CPPCHECK_FILES = $(filter-out %_test.c managers/processor/pcache/sim_%,$(shell git ls-files -co --exclude-standard "*.c"))
 lint-cppcheck:

@@ -24,6 +24,7 @@ struct file_ops {
 	void (*release)(struct file *f);
 };
 #define FILE_CHUNK (64 * 1024)
+#define FILE_APPEND (~0ULL)	/* as a position to write at: the end, wherever that is then */
 
 struct file {
 	refcount_t refs;

@@ -135,6 +135,15 @@ int tmpfs_init(void);			/* /dev/shm and /tmp */
 int memfd_open(const char *name, struct file **out);
 int device_open(u32 rdev, struct file *f);	/* a character device: sets f->ops, or -ENXIO */
 int pipe_create(struct file **r, struct file **w, u32 flags);
+bool file_is_pipe(const struct file *f);
+/*
+ * Bytes at the head of a pipe, given to sink in pieces under the pipe's lock, are taken off as far as sink says it took them
+ * (keep: they stay, for tee). Bytes; 0: no bytes and no writer; -EAGAIN: none now; what sink says when it took none.
+ */
+typedef s64 (*pipe_sink)(void *arg, const void *buf, size_t n);
+s64 __must_check pipe_drain(struct file *f, size_t len, bool keep, pipe_sink sink, void *arg);
+/* Between two pipes: bytes that fit; -EAGAIN: none there, or no room (*full then); 0: the end; -EPIPE, -EINVAL: the same pipe */
+s64 __must_check pipe_to_pipe(struct file *in, struct file *out, size_t len, bool keep, bool *full);
 int fifo_open(struct inode *i, struct file *f);	/* a fifo of any file system; waits for the other end */
 struct file *console_file(const char *port, u32 flags);	/* a console port as a descriptor; NULL: no such port */
 

@@ -195,6 +195,94 @@ static void pipe_release(struct file *f)
 static const struct file_ops pipe_ops = { .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .ioctl = pipe_ioctl,
 					  .seek = pipe_seek, .release = pipe_release };
 
+/* --- splice and tee --- */
+
+bool file_is_pipe(const struct file *f)
+{
+	return f->ops == &pipe_ops;
+}
+
+/* lock held */
+static s64 drain_locked(struct pipe *p, size_t len, bool keep, pipe_sink sink, void *arg)
+{
+	size_t done = 0, n = MIN(len, (size_t)p->used);
+	s64 rc = 0;
+
+	while (done < n) {
+		u32 head = (p->head + done) % PIPE_SIZE;
+		size_t part = MIN(n - done, (size_t)(PIPE_SIZE - head));
+
+		rc = sink(arg, p->data + head, part);
+		if (rc <= 0)
+			break;
+		done += rc;
+		if ((size_t)rc < part)
+			break;
+	}
+	if (!keep) {
+		p->head = (p->head + done) % PIPE_SIZE;
+		p->used -= done;
+	}
+	return done ? (s64)done : rc;
+}
+
+s64 pipe_drain(struct file *f, size_t len, bool keep, pipe_sink sink, void *arg)
+{
+	struct pipe *p = f->private;
+	s64 n;
+
+	mutex_lock(&p->lock);
+	if (p->used == 0)
+		n = p->writers == 0 ? 0 : -EAGAIN;
+	else
+		n = drain_locked(p, len, keep, sink, arg);
+	mutex_unlock(&p->lock);
+	if (n > 0 && !keep)
+		waitq_wake_all(&p->write_wait);
+	return n;
+}
+
+static s64 into_pipe(void *arg, const void *buf, size_t n)
+{
+	struct pipe *p = arg;
+
+	n = MIN(n, (size_t)(PIPE_SIZE - p->used));
+	pipe_put_bytes(p, buf, n);
+	return n;
+}
+
+/* Two pipes' locks are taken in the order of their addresses. */
+s64 pipe_to_pipe(struct file *in, struct file *out, size_t len, bool keep, bool *full)
+{
+	struct pipe *a = in->private, *b = out->private;
+	s64 n;
+
+	*full = false;
+	if (a == b)
+		return -EINVAL;
+	mutex_lock(a < b ? &a->lock : &b->lock);
+	mutex_lock_nested(a < b ? &b->lock : &a->lock);
+	if (b->readers == 0) {
+		n = -EPIPE;
+	} else if (a->used == 0) {
+		n = a->writers == 0 ? 0 : -EAGAIN;
+	} else if (b->used == PIPE_SIZE) {
+		*full = true;
+		n = -EAGAIN;
+	} else {
+		n = drain_locked(a, len, keep, into_pipe, b);
+	}
+	mutex_unlock(&a->lock);
+	mutex_unlock(&b->lock);
+	if (n > 0) {
+		waitq_wake_all(&a->write_wait);
+		waitq_wake_all(&b->read_wait);
+	}
+	if (n == -EPIPE)
+		signal_pipe();
+	return n;
+}
+
 /* --- ends --- */
 
 /* f becomes an end of p as its flags say; takes no reference of the caller's. */

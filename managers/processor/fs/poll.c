@@ -112,3 +112,22 @@ s64 poll_files(struct pollfd_abi *p, unsigned n, u64 deadline)
 	set_clear(&s);
 	return ready != 0 || rc == -ETIMEDOUT ? (s64)ready : rc;
 }
+
+int file_wait(struct file *f, u32 events)
+{
+	struct poll_set s = { .pt.add = set_add, .file = f };
+	u32 ready;
+	int rc = 0;
+
+	waitq_init(&s.wait);
+	events |= POLLERR | POLLHUP;
+	ready = file_poll(f, &s.pt) & events;
+	while (ready == 0 && rc == 0) {
+		rc = s.no_memory ? -ENOMEM : waitq_wait_intr(&s.wait, load_acquire(&s.woken), 0);
+		store_release(&s.woken, false);
+		smp_mb();		/* as in poll_files() */
+		ready = file_poll(f, NULL) & events;
+	}
+	set_clear(&s);
+	return ready != 0 || rc == 0 ? 0 : rc == -EINTR ? -ERESTARTSYS : rc;
+}

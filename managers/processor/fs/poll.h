@@ -31,6 +31,9 @@ static inline void poll_wait_for(struct poll_table *pt, struct waitq *q, u32 eve
 /* What is ready of an open file; one without a poll op is always ready. */
 u32 file_poll(struct file *f, struct poll_table *pt);
 
+/* Sleep until one of the events (or an error or end) is there: 0 or -ERESTARTSYS. */
+int __must_check file_wait(struct file *f, u32 events);
+
 struct pollfd_abi { s32 fd; s16 events, revents; };
 
 /*

@@ -356,8 +356,8 @@ static s64 regular_read(struct file *f, void *buf, size_t len, u64 *pos)
 
 static s64 regular_write(struct file *f, const void *buf, size_t len, u64 *pos)
 {
-	bool append = READ_ONCE(f->flags) & O_APPEND;
-	u64 at = *pos;
+	bool append = (READ_ONCE(f->flags) & O_APPEND) || *pos == FILE_APPEND;
+	u64 at = append ? 0 : *pos;
 	s64 n = object_write(f->object, &at, buf, len, append);
 
 	if (n > 0)

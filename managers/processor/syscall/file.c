@@ -7,6 +7,7 @@
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/fs/lock.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/socket/rights.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
 
@@ -153,38 +154,203 @@ static s64 rw_at(u64 fd, rw_fn rw, u64 user, size_t len, u64 pos)
 s64 sys_pread64(u64 fd, u64 buf, u64 len, u64 pos, u64 a4, u64 a5) { return rw_at(fd, read_file, buf, len, pos); }
 s64 sys_pwrite64(u64 fd, u64 buf, u64 len, u64 pos, u64 a4, u64 a5) { return rw_at(fd, write_file, buf, len, pos); }
 
-/* One vector entry after the other; pos NULL: the file's own. */
-static s64 rw_vector(u64 fd, rw_fn rw, u64 vec, u64 count, u64 *pos)
+/* --- vectors --- */
+
+void vec_put(struct iovec_abi *vec, struct iovec_abi *fast)
+{
+	if (vec != fast)
+		kfree(vec);
+}
+
+int vec_get(u64 user, u64 n, int too_many, struct iovec_abi *fast, struct iovec_abi **out, size_t *total)
+{
+	struct iovec_abi *vec = fast;
+	int rc = 0;
+
+	*total = 0;
+	if (n > IOV_MAX)
+		return too_many;
+	if (n > FAST_IOV)
+		vec = kmalloc(n * sizeof(*vec));
+	if (vec == NULL)
+		return -ENOMEM;
+	if (n != 0)
+		rc = copy_from_user(vec, user, n * sizeof(*vec));
+	for (u64 i = 0; i < n && rc == 0; i++) {
+		if ((s64)vec[i].len < 0)
+			rc = -EINVAL;
+		else if (!user_range_ok(vec[i].base, vec[i].len))
+			rc = -EFAULT;
+		else
+			vec[i].len = MIN(vec[i].len, RW_MAX - *total);
+		*total += rc == 0 ? vec[i].len : 0;
+	}
+	if (rc < 0)
+		vec_put(vec, fast);
+	else
+		*out = vec;
+	return rc;
+}
+
+struct vector { struct iovec_abi *vec; u64 nr; size_t total; };
+
+/* A file with positions: one piece after the other. */
+static s64 vector_pieces(struct file *f, const struct vector *v, bool write, u64 *pos)
 {
 	s64 done = 0, n = 0;
 
-	if (count > IOV_MAX)
-		return -EINVAL;
-	for (u64 i = 0; i < count; i++) {
-		struct iovec_abi v;
-
-		if (copy_from_user(&v, vec + i * sizeof(v), sizeof(v)) < 0)
-			return done ? done : -EFAULT;
-		if ((s64)v.len < 0)
-			return -EINVAL;
-		if (v.len == 0 && i + 1 < count)
+	for (u64 i = 0; i < v->nr; i++) {
+		if (v->vec[i].len == 0 && i + 1 < v->nr)
 			continue;
-		n = pos ? rw_at(fd, rw, v.base, v.len, *pos) : rw_fd(fd, rw, v.base, v.len);
+		n = write ? write_file(f, v->vec[i].base, v->vec[i].len, pos) : read_file(f, v->vec[i].base, v->vec[i].len, pos);
 		if (n < 0)
 			break;
 		done += n;
-		if (pos != NULL)
-			*pos += n;
-		if ((u64)n < v.len)
+		if ((u64)n < v->vec[i].len)
 			break;
 	}
 	return done ? done : n;
 }
 
-s64 sys_readv(u64 fd, u64 vec, u64 n, u64 a3, u64 a4, u64 a5) { return rw_vector(fd, read_file, vec, n, NULL); }
-s64 sys_writev(u64 fd, u64 vec, u64 n, u64 a3, u64 a4, u64 a5) { return rw_vector(fd, write_file, vec, n, NULL); }
-s64 sys_preadv(u64 fd, u64 vec, u64 n, u64 pos, u64 a4, u64 a5) { return rw_vector(fd, read_file, vec, n, &pos); }
-s64 sys_pwritev(u64 fd, u64 vec, u64 n, u64 pos, u64 a4, u64 a5) { return rw_vector(fd, write_file, vec, n, &pos); }
+/* Any other: it sees one read or write, so that what belongs together (a datagram, what is to be atomic in a pipe) stays so. */
+static s64 vector_whole(struct file *f, const struct vector *v, bool write)
+{
+	size_t size = MIN(v->total, (size_t)FILE_CHUNK), at = 0;
+	u8 *buf;
+	s64 n;
+
+	if (!(file_access(f) & (write ? MAY_WRITE : MAY_READ)))
+		return -EBADF;
+	if ((write ? (void *)f->ops->write : (void *)f->ops->read) == NULL)
+		return -EINVAL;
+	buf = kmalloc(MAX(size, (size_t)64));
+	if (buf == NULL)
+		return -ENOMEM;
+	for (u64 i = 0; write && i < v->nr && at < size; i++) {
+		size_t part = MIN(size - at, (size_t)v->vec[i].len), got = copy_from_user_partial(buf + at, v->vec[i].base, part);
+
+		at += got;
+		if (got < part)
+			break;
+	}
+	if (write)
+		n = at == 0 && size != 0 ? -EFAULT : f->ops->write(f, buf, at, NULL);
+	else
+		n = f->ops->read(f, buf, size, NULL);
+	for (u64 i = 0; !write && n > 0 && i < v->nr && at < (size_t)n; i++) {
+		size_t part = MIN((size_t)n - at, (size_t)v->vec[i].len), got = copy_to_user_partial(v->vec[i].base, buf + at, part);
+
+		at += got;
+		if (got < part) {
+			n = at ? (s64)at : -EFAULT;
+			break;
+		}
+	}
+	kfree(buf);
+	return n;
+}
+
+static s64 vector_socket(struct file *f, const struct vector *v, bool write, bool nowait)
+{
+	struct transfer t = { .vec = v->vec, .len = v->total };
+	s64 n;
+
+	if (nowait || (READ_ONCE(f->flags) & O_NONBLOCK))
+		t.flags |= MSG_DONTWAIT;
+	if (write)
+		return socket_send(file_socket(f), &t);
+	if (v->total == 0)
+		return 0;
+	n = socket_receive(file_socket(f), &t);
+	if (t.rights != NULL)
+		rights_free(t.rights);
+	return n;
+}
+
+static bool has_position(const struct file *f)
+{
+	return f->object != NULL || f->ops->readdir != NULL || f->inode == NULL || f->inode->type == S_IFREG;
+}
+
+/* pos NULL: the file's own. nowait: RWF_NOWAIT */
+static s64 rw_vector(struct file *f, const struct vector *v, bool write, u64 *pos, bool nowait)
+{
+	s64 n;
+
+	if (f->ops == NULL)
+		return -EBADF;
+	if (file_socket(f) != NULL)
+		return pos != NULL ? -ESPIPE : vector_socket(f, v, write, nowait);
+	if (nowait)
+		return -EOPNOTSUPP;
+	if (pos != NULL) {
+		if (f->inode != NULL && f->inode->type == S_IFIFO)
+			return -ESPIPE;
+		return has_position(f) ? vector_pieces(f, v, write, pos) : vector_whole(f, v, write);
+	}
+	if (!has_position(f))
+		return vector_whole(f, v, write);
+	mutex_lock(&f->pos_lock);
+	n = vector_pieces(f, v, write, &f->pos);
+	mutex_unlock(&f->pos_lock);
+	return n;
+}
+
+#define RWF_HIPRI	1
+#define RWF_DSYNC	2
+#define RWF_SYNC	4
+#define RWF_NOWAIT	8
+#define RWF_APPEND	16
+
+static s64 vector_call(u64 fd, u64 user, u64 nr, bool write, const u64 *at, u32 flags)
+{
+	struct iovec_abi fast[FAST_IOV];
+	struct vector v = { .nr = nr };
+	struct file *f = fd_get(fd);
+	u64 pos = at ? *at : 0;
+	s64 n;
+
+	if (f == NULL)
+		return -EBADF;
+	if (at != NULL && (s64)pos < 0)
+		n = -EINVAL;
+	else if (f->ops == NULL || !(file_access(f) & (write ? MAY_WRITE : MAY_READ)))
+		n = -EBADF;
+	else if (flags & ~31U)
+		n = -EOPNOTSUPP;
+	else
+		n = vec_get(user, nr, -EINVAL, fast, &v.vec, &v.total);
+	if (n == 0) {
+		bool append = write && (flags & RWF_APPEND) && f->object != NULL;
+		u64 end = FILE_APPEND;
+
+		n = rw_vector(f, &v, write, append ? &end : at ? &pos : NULL, flags & RWF_NOWAIT);
+		vec_put(v.vec, fast);
+		if (n > 0 && write && (flags & (RWF_DSYNC | RWF_SYNC)) && f->object != NULL) {
+			int rc = object_sync(f->object, true);
+
+			n = rc < 0 ? rc : n;
+		}
+	}
+	file_put(f);
+	return n;
+}
+
+s64 sys_readv(u64 fd, u64 vec, u64 n, u64 a3, u64 a4, u64 a5) { return vector_call(fd, vec, n, false, NULL, 0); }
+s64 sys_writev(u64 fd, u64 vec, u64 n, u64 a3, u64 a4, u64 a5) { return vector_call(fd, vec, n, true, NULL, 0); }
+s64 sys_preadv(u64 fd, u64 vec, u64 n, u64 pos, u64 a4, u64 a5) { return vector_call(fd, vec, n, false, &pos, 0); }
+s64 sys_pwritev(u64 fd, u64 vec, u64 n, u64 pos, u64 a4, u64 a5) { return vector_call(fd, vec, n, true, &pos, 0); }
+
+/* Position -1: the file's own. */
+s64 sys_preadv2(u64 fd, u64 vec, u64 n, u64 pos, u64 high, u64 flags)
+{
+	return vector_call(fd, vec, n, false, pos == ~0ULL ? NULL : &pos, flags);
+}
+
+s64 sys_pwritev2(u64 fd, u64 vec, u64 n, u64 pos, u64 high, u64 flags)
+{
+	return vector_call(fd, vec, n, true, pos == ~0ULL ? NULL : &pos, flags);
+}
 
 s64 sys_lseek(u64 fd, u64 off, u64 whence, u64 a3, u64 a4, u64 a5)
 {

@@ -12,7 +12,6 @@
 #include "mm/slab.h"
 
 #define CONTROL_MAX	20480		/* net.core.optmem_max */
-#define FAST_IOV	8
 
 /* The socket behind a descriptor: its file has a reference then. */
 static int socket_of(u64 fd, struct file **f, struct socket **s)
@@ -249,44 +248,6 @@ s64 sys_getsockopt(u64 fd, u64 level, u64 name, u64 user, u64 len_user, u64 a5)
 	return rc;
 }
 
-/* --- vectors --- */
-
-static void vec_put(struct iovec_abi *vec, struct iovec_abi *fast)
-{
-	if (vec != fast)
-		kfree(vec);
-}
-
-static int vec_get(u64 user, u64 n, struct iovec_abi *fast, struct iovec_abi **out, size_t *total)
-{
-	struct iovec_abi *vec = fast;
-	int rc = 0;
-
-	*total = 0;
-	if (n > IOV_MAX)
-		return -EMSGSIZE;
-	if (n > FAST_IOV)
-		vec = kmalloc(n * sizeof(*vec));
-	if (vec == NULL)
-		return -ENOMEM;
-	if (n != 0)
-		rc = copy_from_user(vec, user, n * sizeof(*vec));
-	for (u64 i = 0; i < n && rc == 0; i++) {
-		if ((s64)vec[i].len < 0)
-			rc = -EINVAL;
-		else if (!user_range_ok(vec[i].base, vec[i].len))
-			rc = -EFAULT;
-		else
-			vec[i].len = MIN(vec[i].len, 0x7ffff000ULL - *total);
-		*total += rc == 0 ? vec[i].len : 0;
-	}
-	if (rc < 0)
-		vec_put(vec, fast);
-	else
-		*out = vec;
-	return rc;
-}
-
 /* --- control messages, sent --- */
 
 static int rights_from(const u8 *data, size_t len, struct rights **out)
@@ -408,7 +369,7 @@ static s64 send_message(struct file *f, struct socket *s, u64 user, u32 flags)
 			return rc;
 		t.name = &name;
 	}
-	rc = vec_get(h.iov, h.iov_len, fast, &vec, &t.len);
+	rc = vec_get(h.iov, h.iov_len, -EMSGSIZE, fast, &vec, &t.len);
 	if (rc < 0)
 		return rc;
 	t.vec = vec;
@@ -532,7 +493,7 @@ static s64 receive_message(struct file *f, struct socket *s, u64 user, u32 flags
 		return -EFAULT;
 	if ((s32)h.name_len < 0)
 		return -EINVAL;
-	rc = vec_get(h.iov, h.iov_len, fast, &vec, &t.len);
+	rc = vec_get(h.iov, h.iov_len, -EMSGSIZE, fast, &vec, &t.len);
 	if (rc < 0)
 		return rc;
 	t.vec = vec;

@@ -19,6 +19,12 @@ void syscall_init(void);
 /* Shared by several files of calls. */
 int __must_check timespec_from_user(u64 user, u64 *ns);	/* -EFAULT, -EINVAL */
 int __must_check timespec_to_user(u64 user, u64 ns);
+/* A program's array of pieces, copied and checked; fast has room for FAST_IOV. Then vec_put(). -EINVAL, -EFAULT, -ENOMEM; too_many for more
+ * than IOV_MAX. */
+#define FAST_IOV 8
+struct iovec_abi;
+int __must_check vec_get(u64 user, u64 n, int too_many, struct iovec_abi *fast, struct iovec_abi **out, size_t *total);
+void vec_put(struct iovec_abi *vec, struct iovec_abi *fast);
 /* Another signal mask for the time of one call: 1 when there is one, 0 when set is 0, or why not. Then leave with the call's
  * result. */
 int __must_check sigmask_enter(u64 set, u64 size);

@@ -15,7 +15,7 @@
 	X(25, mremap) X(26, msync) X(27, mincore) X(28, madvise) \
 	X(32, dup) X(33, dup2) X(34, pause) \
 	X(35, nanosleep) X(36, getitimer) X(37, alarm) X(38, setitimer) X(39, getpid) \
-	X(41, socket) X(42, connect) X(43, accept) X(44, sendto) \
+	X(40, sendfile) X(41, socket) X(42, connect) X(43, accept) X(44, sendto) \
 	X(45, recvfrom) X(46, sendmsg) X(47, recvmsg) X(48, shutdown) X(49, bind) \
 	X(50, listen) X(51, getsockname) X(52, getpeername) X(53, socketpair) X(54, setsockopt) \
 	X(55, getsockopt) X(56, clone) X(57, fork) X(58, vfork) X(59, execve) \
@@ -54,6 +54,7 @@
 	X(260, fchownat) X(261, futimesat) X(262, newfstatat) X(263, unlinkat) X(264, renameat) \
 	X(265, linkat) X(266, symlinkat) X(267, readlinkat) X(268, fchmodat) X(269, faccessat) \
 	X(270, pselect6) X(271, ppoll) X(273, set_robust_list) X(274, get_robust_list) \
+	X(275, splice) X(276, tee) X(278, vmsplice) \
 	X(280, utimensat) X(281, epoll_pwait) X(283, timerfd_create) X(284, eventfd) \
 	X(286, timerfd_settime) X(287, timerfd_gettime) X(288, accept4) \
 	X(290, eventfd2) X(291, epoll_create1) X(292, dup3) X(293, pipe2) \
@@ -61,6 +62,7 @@
 	X(302, prlimit64) \
 	X(307, sendmmsg) X(309, getcpu) \
 	X(316, renameat2) X(318, getrandom) X(319, memfd_create) \
+	X(326, copy_file_range) X(327, preadv2) X(328, pwritev2) \
 	X(332, statx) \
 	X(435, clone3) X(436, close_range) X(437, openat2) X(439, faccessat2) \
 	X(441, epoll_pwait2)
@@ -68,7 +70,6 @@
 #define SYSCALLS_MISSING(X) \
 	X(29, shmget) \
 	X(30, shmat) X(31, shmctl) \
-	X(40, sendfile) \
 	X(64, semget) \
 	X(65, semop) X(66, semctl) X(67, shmdt) X(68, msgget) X(69, msgsnd) \
 	X(70, msgrcv) X(71, msgctl) \
@@ -99,7 +100,7 @@
 	X(250, keyctl) X(251, ioprio_set) X(252, ioprio_get) X(253, inotify_init) X(254, inotify_add_watch) \
 	X(255, inotify_rm_watch) X(256, migrate_pages) \
 	X(272, unshare) \
-	X(275, splice) X(276, tee) X(277, sync_file_range) X(278, vmsplice) X(279, move_pages) \
+	X(277, sync_file_range) X(279, move_pages) \
 	X(282, signalfd) \
 	X(285, fallocate) X(289, signalfd4) \
 	X(294, inotify_init1) \
@@ -109,7 +110,7 @@
 	X(310, process_vm_readv) X(311, process_vm_writev) X(312, kcmp) X(313, finit_module) X(314, sched_setattr) \
 	X(315, sched_getattr) X(317, seccomp) \
 	X(320, kexec_file_load) X(321, bpf) X(322, execveat) X(323, userfaultfd) X(324, membarrier) \
-	X(325, mlock2) X(326, copy_file_range) X(327, preadv2) X(328, pwritev2) X(329, pkey_mprotect) \
+	X(325, mlock2) X(329, pkey_mprotect) \
 	X(330, pkey_alloc) X(331, pkey_free) X(333, io_pgetevents) X(334, rseq) \
 	X(424, pidfd_send_signal) \
 	X(425, io_uring_setup) X(426, io_uring_enter) X(427, io_uring_register) X(428, open_tree) X(429, move_mount) \

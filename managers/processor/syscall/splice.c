@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bytes from one file to another without the program between: sendfile(2), copy_file_range(2), splice(2), tee(2), vmsplice(2). They
+ * go through a buffer; nothing that was taken from a source is lost when its target takes less.
+ */
+#include "arch/x86/uaccess.h"
+#include "lib/base/errno.h"
+#include "managers/processor/fs/fd.h"
+#include "managers/processor/fs/fs.h"
+#include "managers/processor/fs/poll.h"
+#include "managers/processor/process/process.h"
+#include "managers/processor/socket/socket.h"
+#include "managers/processor/syscall/syscall.h"
+#include "mm/slab.h"
+
+#define COPY_MAX	0x7ffff000UL
+#define SPLICE_F_MOVE	1
+#define SPLICE_F_NONBLOCK 2
+#define SPLICE_F_MORE	4
+#define SPLICE_F_GIFT	8
+
+struct pair { struct file *in, *out; };
+
+static void pair_put(struct pair *p)
+{
+	if (p->in != NULL)
+		file_put(p->in);
+	if (p->out != NULL)
+		file_put(p->out);
+}
+
+/* Both open, and open for it. */
+static int pair_get(struct pair *p, u64 in, u64 out)
+{
+	p->in = fd_get(in);
+	p->out = fd_get(out);
+	if (p->in != NULL && p->out != NULL && p->in->ops != NULL && p->out->ops != NULL && (file_access(p->in) & MAY_READ) &&
+	    (file_access(p->out) & MAY_WRITE))
+		return 0;
+	pair_put(p);
+	return -EBADF;
+}
+
+static bool has_position(const struct file *f)
+{
+	return f->inode != NULL && f->inode->type == S_IFREG;
+}
+
+/* What a write takes, waiting only if the file itself says so. */
+static s64 put(struct file *f, const void *buf, size_t n, u64 *pos)
+{
+	return f->ops->write == NULL ? -EINVAL : f->ops->write(f, buf, n, pos);
+}
+
+/* A position of the program's, or the file's own: begin, then end with what it became. */
+static int position_begin(struct file *f, u64 user, u64 *pos)
+{
+	if (user != 0)
+		return get_user64(pos, user) < 0 ? -EFAULT : (s64)*pos < 0 ? -EINVAL : 0;
+	mutex_lock(&f->pos_lock);
+	*pos = f->pos;
+	return 0;
+}
+
+static int position_end(struct file *f, u64 user, u64 pos)
+{
+	if (user != 0)
+		return put_user64(user, pos);
+	f->pos = pos;
+	mutex_unlock(&f->pos_lock);
+	return 0;
+}
+
+/* From a file with a position (at *pos, moved on) to out, whose position is *to or its own business. */
+static s64 copy_from_file(struct file *in, u64 *pos, struct file *out, u64 *to, size_t len)
+{
+	u8 *buf = kmalloc(FILE_CHUNK);
+	size_t done = 0;
+	s64 n = 0;
+
+	if (buf == NULL)
+		return -ENOMEM;
+	while (done < len) {
+		u64 at = *pos;
+		s64 took;
+
+		n = in->ops->read == NULL ? -EINVAL : in->ops->read(in, buf, MIN(len - done, (size_t)FILE_CHUNK), &at);
+		if (n <= 0)
+			break;
+		took = put(out, buf, n, to);
+		if (took < 0) {
+			n = took;
+			break;
+		}
+		*pos += took;
+		done += took;
+		if (took < n || signal_pending_current())
+			break;
+	}
+	kfree(buf);
+	return done ? (s64)done : n;
+}
+
+/* out's own position is guarded while in's may be, too: two files in the order of their addresses. */
+static void own_positions_lock(struct file *a, struct file *b)
+{
+	if (a == NULL || b == NULL || a == b) {
+		if (a != NULL || b != NULL)
+			mutex_lock(a != NULL ? &a->pos_lock : &b->pos_lock);
+		return;
+	}
+	mutex_lock(a < b ? &a->pos_lock : &b->pos_lock);
+	mutex_lock_nested(a < b ? &b->pos_lock : &a->pos_lock);
+}
+
+static void own_positions_unlock(struct file *a, struct file *b)
+{
+	if (a != NULL)
+		mutex_unlock(&a->pos_lock);
+	if (b != NULL && b != a)
+		mutex_unlock(&b->pos_lock);
+}
+
+/* Both positions: those of the program (users 0: the file's own). */
+static s64 copy_files(struct pair *p, u64 in_user, u64 out_user, size_t len)
+{
+	struct file *own_in = in_user == 0 && has_position(p->in) ? p->in : NULL;
+	struct file *own_out = out_user == 0 && has_position(p->out) ? p->out : NULL;
+	u64 from = 0, to = 0;
+	s64 n;
+
+	if ((in_user != 0 && get_user64(&from, in_user) < 0) || (out_user != 0 && get_user64(&to, out_user) < 0))
+		return -EFAULT;
+	if ((s64)from < 0 || (s64)to < 0)
+		return -EINVAL;
+	own_positions_lock(own_in, own_out);
+	if (own_in != NULL)
+		from = own_in->pos;
+	if (own_out != NULL)
+		to = own_out->pos;
+	n = copy_from_file(p->in, &from, p->out, has_position(p->out) ? &to : NULL, len);
+	if (own_in != NULL && n > 0)
+		own_in->pos = from;
+	if (own_out != NULL && n > 0)
+		own_out->pos = to;
+	own_positions_unlock(own_in, own_out);
+	if (n >= 0 && ((in_user != 0 && put_user64(in_user, from) < 0) || (out_user != 0 && put_user64(out_user, to) < 0)))
+		return -EFAULT;
+	return n;
+}
+
+s64 sys_sendfile(u64 out, u64 in, u64 pos_user, u64 len, u64 a4, u64 a5)
+{
+	struct pair p;
+	s64 n = pair_get(&p, in, out);
+
+	if (n < 0)
+		return n;
+	if (!has_position(p.in))
+		n = pos_user != 0 && p.in->inode != NULL && (p.in->inode->type == S_IFIFO || p.in->inode->type == S_IFSOCK) ? -ESPIPE : -EINVAL;
+	else if (READ_ONCE(p.out->flags) & O_APPEND)
+		n = -EINVAL;
+	else
+		n = copy_files(&p, pos_user, 0, MIN(len, COPY_MAX));
+	pair_put(&p);
+	return n;
+}
+
+s64 sys_copy_file_range(u64 in, u64 in_user, u64 out, u64 out_user, u64 len, u64 flags)
+{
+	u64 from = 0, to = 0;
+	struct pair p;
+	s64 n;
+
+	if ((u32)flags != 0)
+		return -EINVAL;
+	n = pair_get(&p, in, out);
+	if (n < 0)
+		return n;
+	len = MIN(len, COPY_MAX);
+	if ((p.in->inode != NULL && p.in->inode->type == S_IFDIR) || (p.out->inode != NULL && p.out->inode->type == S_IFDIR))
+		n = -EISDIR;
+	else if (!has_position(p.in) || !has_position(p.out))
+		n = -EINVAL;
+	else if (READ_ONCE(p.out->flags) & O_APPEND)
+		n = -EBADF;
+	else if (p.in->inode->dev != p.out->inode->dev)
+		n = -EXDEV;
+	else if ((in_user != 0 && get_user64(&from, in_user) < 0) || (out_user != 0 && get_user64(&to, out_user) < 0))
+		n = -EFAULT;
+	if (n == 0) {
+		from = in_user != 0 ? from : READ_ONCE(p.in->pos);
+		to = out_user != 0 ? to : READ_ONCE(p.out->pos);
+		if (p.in->object == p.out->object && from < to + len && to < from + len)
+			n = -EINVAL;			/* the ranges overlap */
+		else
+			n = copy_files(&p, in_user, out_user, len);
+	}
+	pair_put(&p);
+	return n;
+}
+
+/* --- pipes --- */
+
+struct sink { struct file *out; u64 *pos; };
+
+static s64 sink_file(void *arg, const void *buf, size_t n)
+{
+	struct sink *s = arg;
+	struct socket *to = file_socket(s->out);
+	struct transfer t = { .kernel = (void *)buf, .len = n, .flags = MSG_DONTWAIT };
+
+	return to != NULL ? socket_send(to, &t) : put(s->out, buf, n, s->pos);
+}
+
+static bool nonblocking(const struct file *f, u64 flags)
+{
+	return (flags & SPLICE_F_NONBLOCK) || (READ_ONCE(f->flags) & O_NONBLOCK);
+}
+
+static s64 splice_from_pipe(struct pair *p, u64 *pos, size_t len, u64 flags)
+{
+	struct sink s = { p->out, has_position(p->out) ? pos : NULL };
+
+	for (;;) {
+		u32 there = file_poll(p->in, NULL);
+		s64 n = pipe_drain(p->in, len, false, sink_file, &s);
+		int rc;
+
+		if (n != -EAGAIN)
+			return n;
+		if (there & POLLIN) {			/* there were bytes: the target has no room */
+			if (nonblocking(p->out, flags))
+				return -EAGAIN;
+			rc = file_wait(p->out, POLLOUT);
+		} else {
+			if (nonblocking(p->in, flags))
+				return -EAGAIN;
+			rc = file_wait(p->in, POLLIN);
+		}
+		if (rc < 0)
+			return rc;
+	}
+}
+
+/* Room first, so that nothing that was read has to wait for it. */
+static s64 splice_to_pipe(struct pair *p, u64 *pos, size_t len, u64 flags)
+{
+	const size_t part = 4096;		/* what a pipe that polls as writable takes at once */
+	u8 *buf;
+	s64 n;
+	int rc = 0;
+
+	if (p->in->ops->read == NULL)
+		return -EINVAL;
+	if (!(file_poll(p->out, NULL) & (POLLOUT | POLLERR))) {
+		if (nonblocking(p->out, flags))
+			return -EAGAIN;
+		rc = file_wait(p->out, POLLOUT);
+	}
+	if (rc < 0)
+		return rc;
+	if (has_position(p->in))
+		return copy_from_file(p->in, pos, p->out, NULL, MIN(len, part));
+	if ((flags & SPLICE_F_NONBLOCK) && !(file_poll(p->in, NULL) & (POLLIN | POLLHUP | POLLERR)))
+		return -EAGAIN;
+	buf = kmalloc(part);
+	if (buf == NULL)
+		return -ENOMEM;
+	n = p->in->ops->read(p->in, buf, MIN(len, part), NULL);
+	if (n > 0)
+		n = put(p->out, buf, n, NULL);
+	kfree(buf);
+	return n;
+}
+
+static s64 splice_pipes(struct pair *p, size_t len, u64 flags, bool keep)
+{
+	for (;;) {
+		bool full;
+		s64 n = pipe_to_pipe(p->in, p->out, len, keep, &full);
+		int rc;
+
+		if (n != -EAGAIN)
+			return n;
+		if (nonblocking(full ? p->out : p->in, flags))
+			return -EAGAIN;
+		rc = full ? file_wait(p->out, POLLOUT) : file_wait(p->in, POLLIN);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+static s64 splice(struct pair *p, u64 in_user, u64 out_user, size_t len, u64 flags)
+{
+	bool from_pipe = file_is_pipe(p->in), to_pipe = file_is_pipe(p->out);
+	struct file *other = from_pipe ? p->out : p->in;
+	u64 user = from_pipe ? out_user : in_user, pos = 0;
+	s64 n, rc = 0;
+
+	if (!from_pipe && !to_pipe)
+		return -EINVAL;
+	if ((from_pipe && in_user != 0) || (to_pipe && out_user != 0))
+		return -ESPIPE;
+	if (from_pipe && to_pipe)
+		return splice_pipes(p, len, flags, false);
+	if (user != 0 && !has_position(other))
+		return other->inode != NULL && other->inode->type == S_IFSOCK ? -ESPIPE : -EINVAL;
+	if (from_pipe && (READ_ONCE(other->flags) & O_APPEND))
+		return -EINVAL;
+	if (has_position(other))
+		rc = position_begin(other, user, &pos);
+	if (rc < 0)
+		return rc;
+	n = from_pipe ? splice_from_pipe(p, &pos, len, flags) : splice_to_pipe(p, &pos, len, flags);
+	if (has_position(other))
+		rc = position_end(other, user, pos);
+	return rc < 0 ? rc : n;
+}
+
+s64 sys_splice(u64 in, u64 in_user, u64 out, u64 out_user, u64 len, u64 flags)
+{
+	struct pair p;
+	s64 n;
+
+	if (len == 0)
+		return 0;
+	if ((u32)flags & ~15U)
+		return -EINVAL;
+	n = pair_get(&p, in, out);
+	if (n < 0)
+		return n;
+	n = splice(&p, in_user, out_user, MIN(len, COPY_MAX), flags);
+	pair_put(&p);
+	return n;
+}
+
+s64 sys_tee(u64 in, u64 out, u64 len, u64 flags, u64 a4, u64 a5)
+{
+	struct pair p;
+	s64 n;
+
+	if ((u32)flags & ~15U)
+		return -EINVAL;
+	if (len == 0)
+		return 0;
+	n = pair_get(&p, in, out);
+	if (n < 0)
+		return n;
+	n = !file_is_pipe(p.in) || !file_is_pipe(p.out) ? -EINVAL : splice_pipes(&p, MIN(len, COPY_MAX), flags, true);
+	pair_put(&p);
+	return n;
+}
+
+/* The program's pages are copied, never lent. */
+s64 sys_vmsplice(u64 fd, u64 vec, u64 n, u64 flags, u64 a4, u64 a5)
+{
+	struct file *f;
+	bool pipe, write;
+
+	if ((u32)flags & ~15U)
+		return -EINVAL;
+	f = fd_get(fd);
+	if (f == NULL)
+		return -EBADF;
+	pipe = f->ops != NULL && file_is_pipe(f);
+	write = file_access(f) & MAY_WRITE;
+	if (pipe && (flags & SPLICE_F_NONBLOCK) && !(file_poll(f, NULL) & (write ? POLLOUT | POLLERR : POLLIN | POLLHUP))) {
+		file_put(f);
+		return -EAGAIN;
+	}
+	file_put(f);
+	if (!pipe)
+		return -EBADF;
+	return write ? sys_writev(fd, vec, n, 0, 0, 0) : sys_readv(fd, vec, n, 0, 0, 0);
+}
