@@ -657,7 +657,7 @@ static void many_messages(void)
 {
 	struct mmsghdr m[3] = { 0 };
 	struct iovec v[3];
-	char buf[3][8];
+	char buf[3][8] = { { 0 } };
 	int s[2];
 
 	CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, s) == 0);
