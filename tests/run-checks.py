@@ -42,11 +42,8 @@ class Checks:
             self.failed += 1
             print("FAIL %s %s" % (name, os.path.relpath(log)), flush=True)
 
-    def run(self, name, command, limit, tries=1):
-        """
-        Run a command as a test; returns whether it passed. Its whole process group ends with it. With a second try, a test that
-        needed it is named in a line of its own, and its first log is kept: it is unsteady, and that is a defect.
-        """
+    def run(self, name, command, limit):
+        """Run a command as a test; returns whether it passed. Its whole process group ends with it."""
         if self.options.list:
             print(name)
             return True
@@ -70,10 +67,6 @@ class Checks:
             except BaseException:
                 os.killpg(process.pid, signal.SIGTERM)
                 raise
-        if status != 0 and tries > 1:
-            os.replace(log, log + ".first")
-            print("UNSTEADY %s %s" % (name, os.path.relpath(log + ".first")), flush=True)
-            return self.run(name, command, limit, tries - 1)
         self.result(name, status == 0, time.monotonic() - start, log)
         return status == 0
 
@@ -137,7 +130,7 @@ class Checks:
     def system(self):
         for case in cases.all_cases():
             if self.wanted("system/" + case.name):
-                self.run("system/" + case.name, [PYTHON, "tests/system/cases.py", case.name], case.limit, tries=2)
+                self.run("system/" + case.name, [PYTHON, "tests/system/cases.py", case.name], case.limit)
 
 
 def main():
