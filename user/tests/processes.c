@@ -177,17 +177,21 @@ static void pipes(void)
 {
 	static char big[200000], back[200000];
 	struct pollfd p[2];
-	int fd[2];
+	int fd[2], go[2];
 	fd_set in;
 	pid_t pid;
 	size_t got = 0;
 
+	CHECK(pipe(go) == 0);
 	CHECK(pipe2(fd, O_CLOEXEC) == 0 && fcntl(fd[0], F_GETFD) == FD_CLOEXEC);
 	for (size_t i = 0; i < sizeof(big); i++)
 		big[i] = pattern(i, 7);
 	pid = fork();
 	if (pid == 0) {
+		char c;
+
 		close(fd[0]);
+		CHECK(read(go[0], &c, 1) == 1);
 		usleep(30000);
 		CHECK(write(fd[1], big, sizeof(big)) == sizeof(big));
 		_exit(0);
@@ -196,6 +200,7 @@ static void pipes(void)
 	p[0] = (struct pollfd){ fd[0], POLLIN, 0 };
 	p[1] = (struct pollfd){ -1, POLLIN, 77 };
 	CHECK(poll(p, 2, 0) == 0 && p[0].revents == 0);
+	CHECK(write(go[1], "g", 1) == 1 && close(go[0]) == 0 && close(go[1]) == 0);
 	CHECK(poll(p, 2, -1) == 1 && (p[0].revents & POLLIN) && p[1].revents == 0);
 	while (got < sizeof(back)) {
 		ssize_t n = read(fd[0], back + got, sizeof(back) - got);
