@@ -33,6 +33,17 @@ void counters_for_each(void (*fn)(const char *name, u64 value, void *arg), void 
 	}
 }
 
+void counters_for_each_cpu(void (*fn)(const char *name, unsigned cpu, u64 value, void *arg), void *arg)
+{
+	struct counter_group *g;
+
+	list_for_each(g, &groups, link) {
+		for (unsigned i = 0; i < g->nr; i++)
+			for_each_cpu(cpu)
+				fn(g->desc[i].name, cpu, __atomic_load_n(per_cpu_ptr(g->desc[i].var, cpu), __ATOMIC_RELAXED), arg);
+	}
+}
+
 static void log_one(const char *name, u64 value, void *arg)
 {
 	pr_info("%s: %llu", name, (unsigned long long)value);

@@ -41,6 +41,8 @@ void counters_register(struct counter_group *g);	/* at boot, one CPU */
 u64 counter_read(const u64 *var);			/* sum over CPUs */
 /* every counter of every group, in order of registration */
 void counters_for_each(void (*fn)(const char *name, u64 value, void *arg), void *arg);
+/* the same, with each CPU's share */
+void counters_for_each_cpu(void (*fn)(const char *name, unsigned cpu, u64 value, void *arg), void *arg);
 void counters_log(void);				/* to the kernel log, one `name: value` a line */
 
 /* Accounting values (free frames, live objects...): functions asked when wanted; shown by the control port's acct. */

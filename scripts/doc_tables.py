@@ -37,7 +37,7 @@ def counter_lists():
     """[(path, [(name, meaning)])] of every list of counters."""
     lists = []
     for path, text in sources():
-        for match in re.finditer(r"#define (\w+_COUNTERS)\(X\)((?:.*\\\n)*.*\n)", text):
+        for match in re.finditer(r"(?m)^#define (\w+_COUNTERS)\(X\)((?:.*\\\n)*.*\n)", text):
             body = match.group(2).replace("\\\n", " ")
             rows = [(name, "".join(re.findall(STRING, words)))
                     for name, words in re.findall(r"X\((\w+),\s*((?:%s\s*)+)\)" % STRING.replace("(", "(?:", 1), body)]

@@ -104,6 +104,12 @@ class TestPrograms(unittest.TestCase):
             with self.subTest(line):
                 self.ok(*line.split())
 
+    def test_fill_disk(self):
+        with tempfile.TemporaryDirectory() as folder:
+            status, out, err = run("fill_disk", folder, "2")        # this disk has room: which the program must notice
+            self.assertEqual((status, out), (1, b""))
+            self.assertIn(b"2 MB written", err)
+
     def test_hello(self):
         for name in ("hello", "hello-dyn"):
             self.assertEqual(run(name, "to stderr"), (0, b"hello, world\nhello: OK\n", b"to stderr"))

@@ -169,6 +169,18 @@ static int do_counters(unsigned argc, char **argv)
 	return CONTROL_ANSWERED;
 }
 
+static void send_cpu_counter(const char *name, unsigned cpu, u64 value, void *arg)
+{
+	if (value != 0)
+		control_send("cpu-counter %s %u %llu", name, cpu, (unsigned long long)value);
+}
+static int do_cpu_counters(unsigned argc, char **argv)
+{
+	counters_for_each_cpu(send_cpu_counter, NULL);
+	control_send("end cpu-counters");
+	return CONTROL_ANSWERED;
+}
+
 static void send_acct(const char *name, u64 value, void *arg)
 {
 	control_send("acct %s %llu", name, (unsigned long long)value);
@@ -290,6 +302,7 @@ void control_init(const char *role)
 		return;
 	register_default("ping", do_ping);
 	register_default("counters", do_counters);
+	register_default("cpu-counters", do_cpu_counters);
 	register_default("acct", do_acct);
 	register_default("poweroff", do_poweroff);
 	if (thread_spawn(control_thread, NULL, PRIO_NORMAL, "control") < 0)

@@ -4,6 +4,7 @@
 #include "kernel/main.h"
 #include "kernel/param.h"
 #include "kernel/power.h"
+#include "kernel/printk.h"
 #include "kernel/thread.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
@@ -46,6 +47,7 @@ static void __noreturn cannot_start(int rc)
 	const char *text = param_errors() != 0 ? "a parameter is wrong" : "the processor node cannot start";
 	char word[96];
 
+	printk_drain();			/* the host looks there when it hears of this */
 	control_send("error ready %s %s", errno_name(rc), control_word(word, sizeof(word), text));
 	thread_exit();
 }

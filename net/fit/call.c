@@ -193,19 +193,28 @@ int rpc_try_start(struct rpc *call)
 	return rc;
 }
 
+/* A call that found its node dead. */
+static void count_dead(void)
+{
+	count(nr_fit_calls);
+	count(nr_fit_hostdown);
+}
+
 int rpc_start(struct rpc *call)
 {
 	struct fit_conn *c = fit_node_conn(call->node);
 	int rc;
 
 	if (c == NULL) {
-		count(nr_fit_hostdown);
+		count_dead();
 		return -EHOSTDOWN;
 	}
 	while ((rc = call_start(call, c)) == -EAGAIN) {
 		count(nr_fit_credit_waits);
 		waitq_wait(&c->node->slot_wait, conn_has_slot(c, call->lane));
 	}
+	if (rc == -EHOSTDOWN)
+		count_dead();
 	conn_put(c);
 	return rc;
 }

@@ -24,10 +24,10 @@
 #define FIT_RECVS		(2 * FIT_SLOTS)	/* a request takes one until answered, a reply for a moment */
 
 #define FIT_COUNTERS(X)									\
-	X(nr_fit_calls, "calls started")						\
+	X(nr_fit_calls, "calls made")							\
 	X(nr_fit_replies, "calls that ended by a reply")				\
 	X(nr_fit_hostdown, "calls that ended by their node's death, or found it dead")	\
-	X(nr_fit_timeouts, "calls given up by their caller at the deadline")		\
+	X(nr_fit_timeouts, "of these, given up by their caller at the deadline; they still end in one of the two ways") \
 	X(nr_fit_credit_waits, "times a caller slept because all slots of the peer were taken") \
 	X(nr_fit_served, "requests received")						\
 	X(nr_fit_served_inline, "requests answered in the receive path")		\

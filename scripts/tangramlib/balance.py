@@ -1,22 +1,32 @@
 # SPDX-License-Identifier: MIT
 """
-What must be zero when no program is left. A node's accounting (`acct`) has numbers that only tell (free_frames,
-cached_...) and numbers that count things a program holds; these are the latter.
+What the nodes say of themselves once no program is left: their counters at rest, and their accounting, of which some values
+must be zero.
 """
 
 import time
 
-# Names in a node's accounting that must be zero once every program is gone and the caches of objects are dropped.
+# Names in a node's accounting (`acct`) that must be zero once every program is gone and the caches of objects are dropped: those
+# that count things a program holds. Documentation/counters.md marks the same ones.
 HELD = {
-    "processor": ("lines_live", "owners_live", "victim_live", "pins_live", "spaces", "vmas", "processes"),
-    "memory": ("spaces", "vmas", "frames_private", "objects"),
+    "processor": ("processes", "spaces", "lines_live", "owners_live", "victim_live", "reserve_out", "objects"),
+    "memory": ("spaces", "vmas", "frames_private", "objects", "commit"),
     "storage": (),
 }
+# What files in tmpfs hold: they stay until power-off, and so do these.
+KEPT_BY_FILES = (("processor", "objects"), ("memory", "objects"), ("memory", "frames_private"), ("memory", "commit"))
+QUIET_SECONDS = 3.0             # for two readings of the counters to agree
+NEVER_QUIET = ("nr_net_", "nr_eth_", "nr_roce_", "nr_fit_pings")       # nodes ping each other at rest, too
 
 
-def held(role, accounting):
-    """{name: value} of what is still held there."""
-    return {name: accounting[name] for name in HELD[role] if accounting.get(name, 0) != 0}
+def held(role, accounting, files_kept=0):
+    """{name: value} of what is still held there; a value that the node does not tell is held, too."""
+    out = {}
+    for name in HELD[role]:
+        value = accounting.get(name)
+        if value is None or value != 0 and not (files_kept and (role, name) in KEPT_BY_FILES):
+            out[name] = value
+    return out
 
 
 def settle(cluster, seconds=3.0):
@@ -27,10 +37,41 @@ def settle(cluster, seconds=3.0):
     deadline = time.monotonic() + seconds
     while True:
         accounting = {role: cluster.ask(role, "acct") for role in cluster.nodes}
-        kept = accounting.get("processor", {}).get("files_kept", 0)     # in tmpfs: they stay until power-off
+        kept = accounting.get("processor", {}).get("files_kept", 0)
         wrong = ["%s node: %s %s" % (role, name, value) for role, values in accounting.items()
-                 for name, value in held(role, values).items() if (role, name, value) != ("memory", "objects", kept)]
+                 for name, value in held(role, values, kept).items()]
         if not wrong or time.monotonic() > deadline:
             return accounting, wrong
-        pause = time.monotonic() + 0.1
-        cluster.wait(lambda: time.monotonic() > pause)
+        cluster.pause(0.1)
+
+
+def counters_at_rest(cluster):
+    """{role: {name: value}}: read again until two readings agree, so that nothing was in progress while they were read."""
+    deadline = time.monotonic() + QUIET_SECONDS
+    before = None
+    while True:
+        counters = {role: cluster.ask(role, "counters") for role in cluster.nodes}
+        quiet = {role: {name: value for name, value in values.items() if not name.startswith(NEVER_QUIET)}
+                 for role, values in counters.items()}
+        if quiet == before or time.monotonic() > deadline:
+            return counters
+        before = quiet
+        cluster.pause(0.02)
+
+
+def gather(cluster, how="drop-caches"):
+    """
+    ({role: {"counters", "counters_by_cpu", "accounting"}}, [what does not balance]) of a cluster on which no program runs. how: what
+    the nodes are told before: "balance" leaves what is cached of closed files.
+    """
+    for role in ("processor", "memory") if how == "drop-caches" else ("processor",):
+        cluster.tell(role, how)
+    accounting, wrong = settle(cluster)
+    counters = counters_at_rest(cluster)
+    facts = {}
+    for role in cluster.nodes:
+        by_cpu = cluster.ask(role, "cpu-counters")
+        facts[role] = {"counters": counters[role], "accounting": accounting[role],
+                       "counters_by_cpu": {name: [cpus.get(cpu, 0) for cpu in range(max(cpus) + 1)]
+                                           for name, cpus in by_cpu.items()}}
+    return facts, wrong

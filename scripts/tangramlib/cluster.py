@@ -61,6 +61,7 @@ class Node:
                 data = file.read()
         except OSError:
             return ""
+        data = data[:data.rfind(b"\n") + 1]              # half a line says nothing
         bad = LOG_BAD.findall(data)
         if only_bad and not bad:
             return ""
@@ -151,6 +152,8 @@ class Cluster:
             self.exits[words[1]] = words[2:]
         elif verb in ("counter", "acct") and len(words) == 3:
             node.answers.setdefault("counters" if verb == "counter" else "acct", {})[words[1]] = _number(words[2])
+        elif verb == "cpu-counter" and len(words) == 4 and words[2].isdigit():
+            node.answers.setdefault("cpu-counters", {}).setdefault(words[1], {})[int(words[2])] = _number(words[3])
         elif verb == "end" and len(words) == 2:
             node.answers["end " + words[1]] = True
         elif verb == "error" and words[1:2] == ["ready"]:
@@ -208,6 +211,11 @@ class Cluster:
                 raise ClusterFailed("%s in %d s (logs: %s)" % (what, seconds, self.log_dir))
             self.loop.poll(left)
 
+    def pause(self, seconds):
+        """Do nothing for a while but serve what comes."""
+        deadline = time.monotonic() + seconds
+        self.wait(lambda: time.monotonic() > deadline)
+
     def wait_ready(self, progress):
         def condition():
             progress(", ".join("%s %s" % (node.role, node.state) for node in self.nodes.values()))
@@ -228,7 +236,7 @@ class Cluster:
     # Asking nodes
 
     def ask(self, role, verb, seconds=ANSWER_SECONDS):
-        """`counters` or `acct` of a node: {name: value}."""
+        """`counters` or `acct` of a node: {name: value}; `cpu-counters`: {name: {cpu: value}}, without zeros."""
         node = self.nodes[role]
         node.answers.pop("end " + verb, None)
         node.answers.pop("done " + verb, None)

@@ -192,14 +192,9 @@ class Run:
 
     def _collect(self):
         """Counters and accounting into the facts; returns what does not balance."""
-        cluster = self.cluster
+        facts, wrong = balance.gather(self.cluster)
         for role in nodes.ROLES:
-            self.facts["nodes"][role]["counters"] = cluster.ask(role, "counters")
-        for role in ("processor", "memory"):
-            cluster.tell(role, "drop-caches")
-        accounting, wrong = balance.settle(cluster)
-        for role in nodes.ROLES:
-            self.facts["nodes"][role]["accounting"] = accounting[role]
+            self.facts["nodes"][role].update(facts[role])
         for name, value in self.facts["nodes"]["processor"]["counters"].items():
             if value:
                 self.report.say("%s: %s" % (name, value))

@@ -174,13 +174,10 @@ class Keeper:
         channel.send(self._facts())
 
     def _facts(self):
-        cluster = self.cluster
-        counters = {role: cluster.ask(role, "counters") for role in nodes.ROLES}
-        cluster.tell("processor", "balance")            # what is cached of closed files stays for the next program
-        accounting, wrong = balance.settle(cluster)
-        return {"wrong": wrong, "nodes": {role: {
-            "parameters": dict(nodes.parameters(self.config, role)), "counters": counters[role],
-            "accounting": accounting[role]} for role in nodes.ROLES}}
+        facts, wrong = balance.gather(self.cluster, "balance")     # what is cached of closed files stays for the next program
+        for role in nodes.ROLES:
+            facts[role]["parameters"] = dict(nodes.parameters(self.config, role))
+        return {"wrong": wrong, "nodes": facts}
 
     def do_down(self, channel, message):
         self.down = True

@@ -52,14 +52,6 @@ def timeout_ends_it(bed):
 
 
 @case()
-def wrong_parameter_is_one_line(bed):
-    for options in (["--append", "P:fit.peers=nonsense"], ["--append", "P:pcache.ways=7"], ["--append", "S:storage.mount=vdz:/"],
-                    ["--append", "P:pcache.size=900M"]):
-        result = bed.run("hello", options=["--quiet", "--boot-timeout", "10", *options], status=125)
-        assert result.err.count("\n") == 1, result.err
-
-
-@case()
 def node_dies(bed):
     """Each node's QEMU is killed while the program runs: one line, status 125, nothing left."""
     for role in ("processor", "memory", "storage"):

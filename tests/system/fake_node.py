@@ -4,7 +4,7 @@
 Stands in for a node's QEMU (TANGRAM_QEMU=this file), to test scripts/tangram alone: it takes QEMU's arguments, speaks
 the control protocol, and "runs" programs as processes of the host, /bin/X from the folder TANGRAM_FAKE_PROGRAMS.
 TANGRAM_FAKE says what goes wrong: ROLE:KIND[,...], KIND one of die (before ready), silent (never ready), panic (while
-the program runs), logpanic (the same, in the log only), leak (accounting does not balance), stuck (no power off),
+the program runs), logpanic (the same, in the log only), leak (accounting does not balance), mute (a value of it is missing), stuck (no power off),
 killed (dies while the program runs).
 """
 
@@ -22,7 +22,9 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "scripts"))
 sys.dont_write_bytecode = True
 
+from tangramlib.balance import HELD                     # noqa: E402
 from tangramlib.ports import decode, encode             # noqa: E402
+from tangramlib.processes import die_with_parent        # noqa: E402
 
 POWEROFF = b"\xff" * 6 + b"\x52\x54\x00\x77\x00\x01" + b"\x88\xb5poweroff"
 
@@ -111,9 +113,15 @@ class FakeNode:
             for name, value in (("nr_pgfault", 1000 + self.number), ("nr_pcache_fill_zerofill", 7), ("nr_zero", 0)):
                 self.say("counter", name, str(value))
             self.say("end", "counters")
+        elif verb == "cpu-counters":
+            for cpu in (0, 2):
+                self.say("cpu-counter", "nr_pgfault", str(cpu), str(500 + cpu))
+            self.say("end", "cpu-counters")
         elif verb == "acct":
             self.say("acct", "free_frames", "5000")
-            self.say("acct", "lines_live" if self.role == "processor" else "spaces", "3" if "leak" in self.faults else "0")
+            for name in HELD[self.role]:
+                if name != "spaces" or "mute" not in self.faults:
+                    self.say("acct", name, "3" if name == "spaces" and "leak" in self.faults else "0")
             self.say("end", "acct")
         elif verb == "poweroff":
             if self.role == "processor":
@@ -144,8 +152,11 @@ class FakeNode:
         start = time.monotonic()
         path = os.path.join(os.environ["TANGRAM_FAKE_PROGRAMS"], os.path.basename(args[0]))
         try:
-            child = subprocess.Popen([path, *args[1:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                     stderr=subprocess.PIPE, env=env)
+            # What is "inside" this machine ends with it. TMPDIR tells whose it is, to those who look for what was left.
+            parent = os.getpid()
+            child = subprocess.Popen([path, *args[1:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                     env=dict(env, TMPDIR=os.environ.get("TMPDIR", "")),
+                                     preexec_fn=lambda: die_with_parent(parent))
         except OSError:
             self.say("exit", number, "error=ENOENT", "text=no such file")
             return

@@ -18,6 +18,36 @@ BUILD = os.environ.get("TANGRAM_BUILD", os.path.join(ROOT, "build"))
 TOOL = os.path.join(ROOT, "scripts", "tangram")
 
 
+SHORT = {"P": ("processor",), "M": ("memory",), "S": ("storage",), "all": ("processor", "memory", "storage")}
+
+
+def identities():
+    """[(role, total, [part])] of Documentation/counters.md."""
+    with open(os.path.join(ROOT, "Documentation", "counters.md")) as file:
+        text = file.read().split("## Identities", 1)[1].split("\n## ", 1)[0]
+    lines = []
+    for line in re.findall(r"(?m)^    (.*)$", text):
+        if line.startswith(" "):
+            lines[-1] += line               # goes on with the one before
+        else:
+            lines.append(line)
+    out = []
+    for line in lines:
+        match = re.fullmatch(r"(\w+): (\w+) = (\w+(?:\s*\+\s*\w+)*)", line.strip())
+        assert match, "cannot be read: %s" % line
+        out += [(role, match.group(2), re.findall(r"\w+", match.group(3))) for role in SHORT[match.group(1)]]
+    assert len(out) > 10, "identities are missing"
+    return out
+
+
+def check_identities(nodes):
+    """What Documentation/counters.md promises of counters at rest, on the nodes of a report."""
+    for role, total, parts in identities():
+        values = {**nodes[role]["accounting"], **nodes[role]["counters"]}
+        assert values[total] == sum(values[part] for part in parts), \
+            (role, total, {name: values[name] for name in [total] + parts})
+
+
 class Result:
     def __init__(self, status, out, err, facts):
         self.status, self.out, self.err, self.facts = status, out, err, facts
@@ -82,6 +112,8 @@ class Testbed:
         print(result.err[-3000:])
         if status is not None:
             assert result.status == status, "status %d, not %d; stdout: %r" % (result.status, status, result.out[-500:])
+        if result.facts and result.facts["error"] is None and result.node("processor")["accounting"]:
+            check_identities(result.facts["nodes"])         # lesson: L11
         return result
 
     def left(self):

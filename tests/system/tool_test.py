@@ -10,6 +10,7 @@ import json
 import os
 import pty
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -23,18 +24,24 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("TANGRAM_BUILD", os.path.join(ROOT, "build"))
 IMAGE = os.path.join(BUILD, "images", "default.img")
 TOOL = os.path.join(ROOT, "scripts", "tangram")
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+
+from tangramlib.balance import HELD                     # noqa: E402
 
 
 def leftovers(marker):
-    """Processes and sockets of runs whose command line or folder shows the marker."""
+    """Processes and sockets of runs whose command line, environment or folder shows the marker."""
     found = []
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
+    for folder in glob.glob("/proc/[0-9]*"):
         try:
-            with open(path, "rb") as file:
+            with open(folder + "/cmdline", "rb") as file:
                 line = file.read().replace(b"\0", b" ").decode(errors="replace")
+            with open(folder + "/environ", "rb") as file:
+                environment = file.read().decode(errors="replace")
         except OSError:
             continue
-        if marker in line and str(os.getpid()) != path.split("/")[2]:
+        if marker in line + environment and int(folder.split("/")[2]) != os.getpid():
             found.append(line)
     return found + [path for path in glob.glob(os.path.join(marker, "tangram-*")) if "tangram-clusters" not in path]
 
@@ -147,14 +154,16 @@ class Tool(unittest.TestCase):
         self.assertEqual(node["parameters"]["pcache.size"], "4M")
         self.assertEqual(node["parameters"]["loglevel"], "7")
         self.assertEqual(node["counters"]["nr_pgfault"], 1001)
-        self.assertEqual(facts["nodes"]["memory"]["accounting"], {"free_frames": 5000, "spaces": 0})
+        self.assertEqual(node["counters_by_cpu"], {"nr_pgfault": [500, 0, 502]})
+        self.assertEqual(facts["nodes"]["memory"]["accounting"], {"free_frames": 5000, **dict.fromkeys(HELD["memory"], 0)})
 
     def test_cluster_failures(self):
         for fake, text in (("storage:die", "storage node ended unexpectedly"), ("memory:silent", "memory node is not ready"),
                            ("processor:panic", "processor node panicked: the fake broke"),
                            ("processor:logpanic", "panicked: the fake broke silently"),
                            ("processor:killed", "processor node ended unexpectedly"),
-                           ("processor:leak", "processor node: lines_live 3"), ("memory:leak", "memory node: spaces 3"),
+                           ("processor:leak", "processor node: spaces 3"), ("memory:leak", "memory node: spaces 3"),
+                           ("processor:mute", "processor node: spaces None"),
                            ("storage:stuck", "do not power off")):
             with self.subTest(fake):
                 status, _, err = self.run_tool("run", "--quiet", "--boot-timeout", "2", program=["hello"], fake=fake)
@@ -325,6 +334,13 @@ class Tool(unittest.TestCase):
         process.kill()
         process.wait()
         self.assert_nothing_left(5)
+
+    def test_balance_is_the_documented_one(self):
+        """What must be zero at rest is what Documentation/counters.md says."""
+        with open(os.path.join(ROOT, "Documentation", "counters.md")) as file:
+            rows = re.findall(r"(?m)^\| `(\w+)` \| ([PMS, ]+|all) \| [^|]+ \| 0 \|$", file.read())
+        for short, role in (("P", "processor"), ("M", "memory"), ("S", "storage")):
+            self.assertEqual(sorted(name for name, who in rows if short in who or who == "all"), sorted(HELD[role]), role)
 
     def test_tool_lines_in_order(self):
         _, _, err = self.run_tool("run", program=["hello"])

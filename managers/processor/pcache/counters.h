@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pcache's counters. The sentence beside each is its definition; Documentation/pcache.md has the identities that hold
+ * The pcache's counters. The sentence beside each is its definition; Documentation/counters.md has the identities that hold
  * between them when nothing is in progress.
  */
 #ifndef MANAGERS_PROCESSOR_PCACHE_COUNTERS_H
@@ -47,11 +47,14 @@
 	X(nr_victim_eviction_eagain, "of these, none was free")				\
 	X(nr_victim_eviction_succeed, "victim entries freed by M's acknowledgement")	\
 	X(nr_victim_prepare_insert, "victim entries set aside before a line began to leave") \
+	X(nr_victim_unprepared, "victim entries set aside and not needed: the page was clean") \
 	X(nr_victim_finish_insert, "dirty pages put into the victim cache")		\
 	X(nr_victim_dropped, "victim entries freed because their last owner went")	\
 	X(nr_victim_flush_submitted_clean, "victim entries freed without a flush because nobody owned them") \
 	X(nr_victim_flush_submitted_dirty, "victim entries sent to M")			\
 	X(nr_victim_flush_finished_dirty, "victim entries acknowledged by M")		\
+	X(nr_victim_flush_failed, "victim entries sent to M that it refused, or did not live to take") \
+	X(nr_victim_lost, "of these, given up: the spaces that own them are lost")	\
 	X(nr_victim_flush_async_run, "messages of the flush daemon")			\
 	X(nr_victim_flush_sync, "times a thread waited for the flush of one page")	\
 	X(nr_sweep_run, "batches of the sweep daemon")					\

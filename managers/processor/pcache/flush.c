@@ -171,6 +171,8 @@ static void settle(struct pcache_victim *v, int status)
 	struct pcache_owner *o, *next;
 	bool gone = status == 0 || !RULE(ACKNOWLEDGED) || give_up(v, status);
 
+	if (status != 0)
+		count(nr_victim_flush_failed);
 	list_for_each_safe(o, next, &v->page.owners, link) {
 		owner_set_mark(o, MARK_PRIVATE);
 		if (gone)
@@ -187,6 +189,8 @@ static void settle(struct pcache_victim *v, int status)
 	if (status == 0) {
 		count(nr_victim_flush_finished_dirty);
 		count(nr_victim_eviction_succeed);
+	} else {
+		count(nr_victim_lost);
 	}
 	victim_release(v, VICTIM_EV_ACKED);
 }

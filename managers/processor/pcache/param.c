@@ -69,6 +69,10 @@ int pcache_params_get(struct pcache_params *p, u64 memory_free)
 	return pcache_params_check(p, size, ways, victim, param_str("pcache.policy", "lru"), memory_free);
 }
 
+static u64 user_frames(void) { return __atomic_load_n(&pcache.frames_used, __ATOMIC_RELAXED); }
+static u64 user_frames_max(void) { return __atomic_load_n(&pcache.frames_used_max, __ATOMIC_RELAXED); }
+static u64 user_frames_limit(void) { return pcache.p.nr_lines + pcache.p.nr_victims + RESERVE_LINES; }
+
 int pcache_init(void)
 {
 	int rc = pcache_params_get(&pcache.p, frames_free_count() << PAGE_SHIFT);
@@ -85,6 +89,9 @@ int pcache_init(void)
 	acct_register("owners_live", owners_live);
 	acct_register("victim_live", pcache_victims_live);
 	acct_register("reserve_out", pcache_reserve_out);
+	acct_register("user_frames", user_frames);
+	acct_register("user_frames_max", user_frames_max);
+	acct_register("user_frames_limit", user_frames_limit);
 	rc = flush_start();
 	if (rc == 0)
 		rc = sweep_start();

@@ -153,6 +153,7 @@ struct pcache {
 	struct pcache_victim *victims;		/* [I] */
 	struct pcache_line **line_of_frame;	/* [set] of the line; NULL: a victim entry's. Read without, then checked */
 	u32 nr_frames;				/* [I] */
+	u32 frames_used, frames_used_max;	/* [a] of lines and victim entries that are not FREE */
 	paddr_t area;				/* [I] */
 
 	struct spinlock pool_lock;		/* RANK_PCACHE_VICTIM */

@@ -46,6 +46,21 @@ static void line_check(const struct pcache_line *line)
 	}
 }
 
+/* Frames that hold, or are about to hold, a page of a program: how many there are, and were at the most. */
+static void count_frames(bool was_free, bool is_free)
+{
+	u32 now, max;
+
+	if (is_free && !was_free)
+		__atomic_sub_fetch(&pcache.frames_used, 1, __ATOMIC_RELAXED);
+	if (is_free || !was_free)
+		return;
+	now = __atomic_add_fetch(&pcache.frames_used, 1, __ATOMIC_RELAXED);
+	max = __atomic_load_n(&pcache.frames_used_max, __ATOMIC_RELAXED);
+	while (now > max && !__atomic_compare_exchange_n(&pcache.frames_used_max, &max, now, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
 void line_step(struct pcache_line *line, enum line_event ev)
 {
 	u8 to = line_next[line->state][ev];
@@ -55,6 +70,7 @@ void line_step(struct pcache_line *line, enum line_event ev)
 		to = LINE_IDLE;
 	if (to == LINE_ILLEGAL)
 		panic("pcache: %s of a line that is %s", line_event_name[ev], line_state_name[line->state]);
+	count_frames(line->state == LINE_FREE, to == LINE_FREE);
 	line->state = to;
 	line_check(line);
 	set_changed(line->page.set);
@@ -67,6 +83,7 @@ void victim_step(struct pcache_victim *v, enum victim_event ev)
 	assert_held(&v->page.set->lock);
 	if (to == VICTIM_ILLEGAL)
 		panic("pcache: %s of a victim entry that is %s", victim_event_name[ev], victim_state_name[v->state]);
+	count_frames(v->state == VICTIM_FREE, to == VICTIM_FREE);
 	v->state = to;
 	set_changed(v->page.set);
 }

@@ -49,6 +49,7 @@ static void victim_to_pool(struct pcache_victim *v)
 
 void victim_unprepare(struct pcache_victim *v)
 {
+	count(nr_victim_unprepared);
 	victim_to_pool(v);
 }
 
