@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# The two commands a person types: `make run` and `make check`. Both first install what is missing.
+# The commands a person types: `make run`, `make shell` and `make check`. Each first installs what is missing.
 
-.PHONY: run check check-long
+.PHONY: run shell check check-long
 # A cache of 2 MiB is about a quarter of what word_count touches on the default text.
 RUN ?= --pcache 2M -- /bin/word_count /data/text
 
@@ -9,6 +9,12 @@ run:
 	$(Q)scripts/setup run
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) O=$(O) kernel tools images
 	$(Q)TANGRAM_BUILD=$(abspath $(O)) scripts/tangram run $(RUN)
+
+# A Debian userland to live in; `exit` powers the cluster off. SHELL_OPTIONS: of `scripts/tangram shell`.
+shell:
+	$(Q)scripts/setup run
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) O=$(O) kernel tools debian-image
+	$(Q)TANGRAM_BUILD=$(abspath $(O)) scripts/tangram shell $(SHELL_OPTIONS)
 
 # `make check T=word` runs the tests whose name contains the word.
 check:

@@ -222,6 +222,49 @@ static int verb_resize(unsigned argc, char **argv)
 	return console_tty_resize(size.rows, size.cols);
 }
 
+/* --- the end of what is still there: asked to go, then made to --- */
+
+static bool end_one(struct process *p, void *arg)
+{
+	struct siginfo_abi info = { .signo = *(int *)arg, .code = SI_KERNEL };
+
+	signal_send_locked(p, NULL, &info);
+	info.signo = SIGCONT;
+	signal_send_locked(p, NULL, &info);
+	return true;
+}
+
+static bool all_ended(void)
+{
+	bool all;
+
+	spin_lock(&tree_lock);			/* an end is told before its process is off the lists, both under this lock */
+	all = process_count() == 1;
+	spin_unlock(&tree_lock);
+	return all;
+}
+
+/* Orphans too are children of process 1, which hears of each that ends. */
+static int programs_end(void)
+{
+	static const struct { int sig; u64 patience_ns; } step[] = { { SIGTERM, NSEC_PER_SEC }, { SIGKILL, 5 * NSEC_PER_SEC } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(step) && !all_ended(); i++) {
+		int sig = step[i].sig;
+
+		spin_lock(&tree_lock);
+		process_for_each(end_one, &sig);
+		spin_unlock(&tree_lock);
+		(void)!waitq_wait_timeout(&process_init->child_wait, all_ended(), time_mono_ns() + step[i].patience_ns);
+	}
+	return all_ended() ? 0 : -EBUSY;
+}
+
+static int verb_end_programs(unsigned argc, char **argv)
+{
+	return programs_end();
+}
+
 static int verb_sync(unsigned argc, char **argv)
 {
 	space_sync_all();
@@ -252,6 +295,7 @@ static int verb_drop_caches(unsigned argc, char **argv)
 
 void cluster_off(void)
 {
+	(void)!programs_end();
 	space_sync_all();
 	for (enum node_role role = ROLE_MEMORY; role <= ROLE_STORAGE; role++) {
 		int node = fit_wait_role(role, 1);
@@ -273,6 +317,7 @@ void commands_init(void)
 {
 	control_register("exec", verb_exec);
 	control_register("signal", verb_signal);
+	control_register("end-programs", verb_end_programs);
 	control_register("resize", verb_resize);
 	control_register("sync", verb_sync);
 	control_register("balance", verb_balance);

@@ -183,6 +183,7 @@ class Run:
         report_result(report.say, config, result)
         self.facts["guest_seconds"] = result.number("seconds")
         self.facts["footprint"] = result.number("footprint")
+        cluster.tell("processor", "end-programs")      # what it has left running
         wrong = self._collect()
         report.progress("powering off")
         cluster.power_off()

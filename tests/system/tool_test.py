@@ -216,12 +216,12 @@ class Tool(unittest.TestCase):
             self.assert_nothing_left(5)
 
     def test_terminal(self):
-        """With -t the caller's terminal is raw while the program runs and as before afterwards, also after a kill."""
+        """With -t the caller's terminal is raw while the program runs and as before afterwards, also after SIGKILL."""
         master, slave = pty.openpty()
         self.addCleanup(os.close, master)
         self.addCleanup(os.close, slave)
         before = termios.tcgetattr(slave)
-        for how in ("end", "interrupt"):
+        for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, "keys"):
             process = subprocess.Popen(self.command("run", "--quiet", "-t", program=["stdin_cat"]), stdin=slave,
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
             while termios.tcgetattr(slave)[3] & termios.ICANON:
@@ -229,9 +229,16 @@ class Tool(unittest.TestCase):
                 time.sleep(0.02)
             os.write(master, b"typed\x03\r")              # Ctrl-C is a byte for the program
             self.assertEqual(process.stdout.read(7), b"typed\x03\r")
-            process.send_signal(signal.SIGTERM if how == "interrupt" else signal.SIGINT)
+            if how == "keys":
+                os.write(master, b"\x1d\x1d\x1d")         # the way out when nothing answers
+            else:
+                process.send_signal(how)
             process.communicate(timeout=10)
-            self.assertEqual(termios.tcgetattr(slave), before)
+            deadline = time.monotonic() + 5             # after SIGKILL it is another process that does it
+            while termios.tcgetattr(slave) != before:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.02)
+            self.assertEqual(process.returncode, -9 if how == signal.SIGKILL else 128 + (2 if how == "keys" else how))
 
     def test_broken_pipe(self):
         process = subprocess.Popen(self.command("run", "--quiet", program=["stdin_cat"]), stdin=subprocess.PIPE,

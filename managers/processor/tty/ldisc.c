@@ -19,7 +19,7 @@ void ldisc_init(struct ldisc *l, bool utf8)
 	memset(l, 0, sizeof(*l));
 	l->t.iflag = ICRNL | IXON | (utf8 ? IUTF8 : 0);
 	l->t.oflag = OPOST | ONLCR;
-	l->t.cflag = B38400 | CS8 | CREAD | HUPCL;
+	l->t.cflag = B38400 | CS8 | CREAD;
 	l->t.lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN;
 	memcpy(l->t.cc, default_cc, sizeof(default_cc));
 }

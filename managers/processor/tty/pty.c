@@ -96,14 +96,12 @@ static s64 master_write(struct file *f, const void *buf, size_t len, u64 *pos)
 	size_t done = 0;
 
 	while (done < len) {
-		if (alone(t))
-			return done ? (s64)done : -EIO;
 		done += tty_keys(t, (const u8 *)buf + done, len - done);
 		if (done == len)
 			break;
 		if (READ_ONCE(f->flags) & O_NONBLOCK)
 			return done ? (s64)done : -EAGAIN;
-		if (waitq_wait_intr(&t->in_room, ldisc_input_room(&t->l) || alone(t), 0) < 0)
+		if (waitq_wait_intr(&t->in_room, ldisc_input_room(&t->l), 0) < 0)
 			return done ? (s64)done : -ERESTARTSYS;
 	}
 	return done;
