@@ -189,8 +189,9 @@ def tty_full_screen(bed):
         screen.command(b"echo $LINES $COLUMNS; stty size", rb"30 100\r\n")
         screen.command(b"echo $LINES $COLUMNS", rb"\r30 100\r\n")
         screen.type(b"top -d 1\r")
-        screen.see(rb"top - .*Tasks: .*%Cpu.*PID USER.*\bbash\b.*\btop\b|top - .*Tasks: .*%Cpu.*PID USER.*\btop\b.*\bbash\b", 40)
-        screen.see(rb"top - ", 10)                                      # it draws again
+        screen.see(rb"top - .*Tasks:.*%Cpu.*PID USER.*\bbash\b.*\btop\b|top - .*Tasks:.*%Cpu.*PID USER.*\btop\b.*\bbash\b", 40)
+        screen.resize(20, 90)
+        screen.see(rb"PID USER.*\btop\b", 15)                             # it draws all again
         screen.type(b"q")
         screen.see(PROMPT)
         screen.type(b"\x04")
