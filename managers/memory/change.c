@@ -10,79 +10,35 @@
 #include "managers/memory/space.h"
 #include "mm/slab.h"
 
+/* In the call itself: parking cannot fail. A change that is lost would hold up its space for ever. */
 struct kept {
-	struct list link;	/* [space->lock] space->parked; free: the reserve's */
-	struct rpc_call *call;	/* [I] */
+	struct list link;	/* [space->lock] space->parked */
 	u64 nr;			/* [I] change number */
 	bool change;		/* [I] is change nr itself; else waits for all up to nr */
-	bool reserved;		/* [I] from the reserve */
 	struct work work;
 };
+_Static_assert(sizeof(struct kept) <= RPC_KEEP, "fits into the call");
 
-/* Parking must not fail for memory: a change that is lost would hold up its space for ever. */
-static struct kept reserve[64];
-static struct list reserve_free = LIST_INIT(reserve_free);	/* [reserve_lock] */
-static DEFINE_SPINLOCK(reserve_lock, RANK_LEAF);
 static struct work_queue *kept_queue;
-
-static void kept_work(struct work *w);
 
 void changes_init(void)
 {
 	kept_queue = work_queue_create("parked", 2, PRIO_NORMAL);
 	if (kept_queue == NULL)
 		panic("memory: no memory for the queue of parked calls");
-	for (unsigned i = 0; i < ARRAY_SIZE(reserve); i++) {
-		reserve[i].reserved = true;
-		list_add_tail(&reserve_free, &reserve[i].link);
-	}
 }
 
-static struct kept *kept_alloc(struct rpc_call *c, u64 nr, bool change)
-{
-	struct kept *k = kzalloc(sizeof(*k));
-
-	if (k == NULL) {
-		spin_lock(&reserve_lock);
-		k = list_first(&reserve_free, struct kept, link);
-		if (k != NULL)
-			list_del(&k->link);
-		spin_unlock(&reserve_lock);
-		if (k == NULL)
-			return NULL;
-	} else {
-		list_init(&k->link);
-	}
-	k->call = c;
-	k->nr = nr;
-	k->change = change;
-	work_init(&k->work, kept_work);
-	return k;
-}
-
-static void kept_free(struct kept *k)
-{
-	if (!k->reserved) {
-		kfree(k);
-		return;
-	}
-	spin_lock(&reserve_lock);
-	list_add_tail(&reserve_free, &k->link);
-	spin_unlock(&reserve_lock);
-}
+static struct rpc_call *call_of(struct kept *k) { return container_of((u64 *)k, struct rpc_call, keep[0]); }
 
 /* Run the call's handler again; it may park it again. */
 static void kept_run(struct kept *k)
 {
-	struct rpc_call *c = k->call;
+	struct rpc_call *c = call_of(k);
 	int status = memory_serve(c);
 
-	if (status == RPC_TO_WORKER) {
+	if (status == RPC_TO_WORKER)
 		work_queue_add(kept_queue, &k->work);
-		return;
-	}
-	kept_free(k);
-	if (status != RPC_PENDING)
+	else if (status != RPC_PENDING)
 		rpc_reply(c, status);
 }
 
@@ -90,20 +46,19 @@ static void kept_work(struct work *w)
 {
 	struct kept *k = container_of(w, struct kept, work);
 
-	k->call->in_worker = true;
+	call_of(k)->in_worker = true;
 	kept_run(k);
 }
 
 static int park(struct space *s, u64 nr, struct rpc_call *c, bool change)
 {
-	struct kept *k;
+	struct kept *k = (struct kept *)c->keep;
 
 	assert_held(&s->lock);
-	k = kept_alloc(c, nr, change);
-	if (k == NULL) {
-		pr_err("memory: out of memory: a call of %s is refused", fit_node_name(c->node));
-		return -ENOMEM;
-	}
+	list_init(&k->link);
+	k->nr = nr;
+	k->change = change;
+	work_init(&k->work, kept_work);
 	list_add_tail(&s->parked, &k->link);
 	count(nr_memory_parked);
 	return RPC_PENDING;
@@ -130,7 +85,7 @@ static void parked_run(struct space *s)
 		while (!s->dead && (k = parked_ready(s)) != NULL) {
 			list_del(&k->link);
 			spin_unlock(&s->lock);
-			if (k->call->in_worker)		/* it may sleep; this may be the receive path */
+			if (call_of(k)->in_worker)	/* it may sleep; this may be the receive path */
 				work_queue_add(kept_queue, &k->work);
 			else
 				kept_run(k);
@@ -146,8 +101,6 @@ void parked_drop(struct space *s, int status)
 	struct kept *k;
 
 	for (;;) {
-		struct rpc_call *c;
-
 		spin_lock(&s->lock);
 		BUG_ON(!s->dead);
 		k = list_first(&s->parked, struct kept, link);
@@ -156,10 +109,8 @@ void parked_drop(struct space *s, int status)
 		spin_unlock(&s->lock);
 		if (k == NULL)
 			return;
-		c = k->call;
-		kept_free(k);
 		count(nr_memory_parked_dropped);
-		rpc_reply(c, status);
+		rpc_reply(call_of(k), status);
 	}
 }
 

@@ -203,7 +203,7 @@ static int close_out(struct object *o)
 			struct rpc_storage_release_req q = {
 				.fs = le32_of(o->fs), .gen = le32_of(o->gen), .ino = le64_of(o->ino),
 			};
-			int rc2 = rpc_call(o->storage_node, RPC_storage_release, &q, NULL, 0);
+			int rc2 = rpc_call_sure(o->storage_node, RPC_storage_release, &q, NULL, 0);
 
 			o->held = false;
 			if (rc2 < 0)
@@ -299,7 +299,7 @@ static int hold(struct object *o)
 	struct rpc_storage_hold_req q = { .fs = le32_of(o->fs), .gen = le32_of(o->gen), .ino = le64_of(o->ino) };
 	struct rpc_storage_hold_rep r;
 	bool stale;
-	int rc = rpc_call(o->storage_node, RPC_storage_hold, &q, &r, sizeof(r));
+	int rc = rpc_call_sure(o->storage_node, RPC_storage_hold, &q, &r, sizeof(r));
 
 	if (rc < 0) {
 		count(nr_memory_storage_error);

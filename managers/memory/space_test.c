@@ -524,6 +524,37 @@ static void parked_calls_end_with_their_space(void **state)
 	memory_check_empty();
 }
 
+/* Without any memory left a call is parked all the same: a change that was refused would hold up all after it. */
+static void parking_needs_no_memory(void **state)
+{
+	enum { NR = 200 };
+	static struct fake *map[NR];
+	u64 id = new_space();
+
+	for (unsigned i = 0; i < NR; i++) {
+		struct rpc_memory_map_req q = {
+			.space = LE(id), .change = LE(NR - i), .start = LE(0x100000 + 0x2000 * i), .len = LE(0x1000),
+			.index = LE(0x100 + 2 * i), .prot = le32_of(3),
+		};
+
+		map[i] = fake_call(P_NODE, RPC_memory_map, &q, sizeof(q), NULL, 0);
+	}
+	for (unsigned i = 0; i < NR - 1; i++) {		/* the last change first */
+		shim_fail_alloc(1);
+		fake_deliver(map[i]);
+		shim_fail_alloc(0);
+		assert_false(map[i]->replied);
+	}
+	fake_deliver(map[NR - 1]);
+	for (unsigned i = 0; i < NR; i++) {
+		assert_true(map[i]->replied);
+		assert_int_equal(map[i]->status, 0);
+		fake_done(map[i]);
+	}
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(NR + 1)), 0);
+	memory_check_empty();
+}
+
 static void refused_changes_use_their_number(void **state)
 {
 	u64 id = new_space(), big = commit_limit() << 12;
@@ -634,7 +665,7 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(refused_changes_use_their_number),
+		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory), cmocka_unit_test(refused_changes_use_their_number),
 		cmocka_unit_test(reservation), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
 		cmocka_unit_test(any_order),
 	};

@@ -295,6 +295,11 @@ int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_siz
 	return rpc_start(&call) < 0 ? -EHOSTDOWN : rpc_wait(&call);
 }
 
+int rpc_call_sure(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
+{
+	return rpc_call(node, op, req, rep, rep_size);
+}
+
 static void memory_start(void)
 {
 	commit_init();

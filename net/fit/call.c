@@ -349,12 +349,12 @@ static void timed_call_done(struct rpc *call)
 	waitq_wake_all(q);
 }
 
-int rpc_call_bulk(unsigned node, unsigned opcode, const void *req, const void *bulk, u32 bulk_len,
-		  void *rep, u32 rep_size, u32 *rep_len)
+/* deadline 0: none */
+static int timed_call(unsigned node, unsigned opcode, const void *req, const void *bulk, u32 bulk_len, void *rep, u32 rep_size,
+		      u32 *rep_len, u64 deadline)
 {
 	const struct rpc_op *op = fit_op(opcode);
 	struct timed_call *t;
-	u64 deadline = time_mono_ns() + RPC_DEFAULT_TIMEOUT_NS;
 	int rc;
 
 	if (rep_len != NULL)
@@ -404,6 +404,16 @@ int rpc_call_bulk(unsigned node, unsigned opcode, const void *req, const void *b
 		*rep_len = t->rpc.rep_len;
 	timed_call_put(t);
 	return rc;
+}
+
+int rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len, void *rep, u32 rep_size, u32 *rep_len)
+{
+	return timed_call(node, op, req, bulk, bulk_len, rep, rep_size, rep_len, time_mono_ns() + RPC_DEFAULT_TIMEOUT_NS);
+}
+
+int rpc_call_sure(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
+{
+	return timed_call(node, op, req, NULL, 0, rep, rep_size, NULL, 0);
 }
 
 int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)

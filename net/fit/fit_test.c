@@ -4,12 +4,14 @@
  * FIT over fake verbs: the test is the peer and the transport. White-box: the sources are included.
  * lesson: L24 (credits), L25 (error completions end their call), L43 (no reply is impossible), L44 (late replies).
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #undef RPC_DEFAULT_TIMEOUT_NS
@@ -273,6 +275,29 @@ static void late_reply_after_the_deadline(void **state)		/* lesson: L44 */
 	assert_int_equal(rpc_call(2, OP_ADD, &q, &r, sizeof(r)), -ETIMEDOUT);
 }
 
+static void *answer_late(void *arg)
+{
+	struct add_rep answer = { 3 };
+
+	usleep(60000);
+	reply(0, 0, &answer, sizeof(answer));
+	call_send_done(up, 0);
+	return NULL;
+}
+
+/* What is counted at both ends waits beyond every deadline. */
+static void sure_calls_have_no_deadline(void **state)
+{
+	struct add_req q = { 1, 2 };
+	struct add_rep r = { 99 };
+	pthread_t late;
+
+	assert_int_equal(pthread_create(&late, NULL, answer_late, NULL), 0);
+	assert_int_equal(rpc_call_sure(2, OP_ADD, &q, &r, sizeof(r)), 0);
+	assert_int_equal(r.sum, 3);
+	pthread_join(late, NULL);
+}
+
 static void strange_replies_are_dropped(void **state)
 {
 	u64 before = counter_read(&nr_fit_bad_replies);
@@ -485,7 +510,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(call_and_reply), T(short_reply_is_an_error), T(bulk_stays_until_acknowledged), T(credits_keep_a_lane_for_changes),
-		T(a_post_that_fails_ends_by_burial), T(late_reply_after_the_deadline), T(strange_replies_are_dropped),
+		T(a_post_that_fails_ends_by_burial), T(late_reply_after_the_deadline), T(sure_calls_have_no_deadline), T(strange_replies_are_dropped),
 		T(serve_inline), T(serve_bulk_is_released_once), T(serve_refuses_what_is_malformed),
 		T(pending_calls_outlive_their_connection), T(queued_request_of_an_old_epoch_is_not_run), T(backlog_is_served_in_order),
 		T(messages_tell_what_was_taken), T(pings),

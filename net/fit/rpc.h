@@ -86,7 +86,12 @@ int rpc_wait(struct rpc *call);
  * reply never reaches memory that the caller has left, L44). Ends with -ETIMEDOUT after RPC_DEFAULT_TIMEOUT_NS: outcome unknown.
  */
 int __must_check rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size);
-/* the same with bulk out, and the number of bytes that came back in *rep_len (may be NULL) */
+/*
+ * The same without a deadline: for what is counted at both ends (opens, holds, reservations), where an outcome that stays
+ * unknown would be wrong for ever. Ends by the reply or by the peer's death.
+ */
+int __must_check rpc_call_sure(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size);
+/* rpc_call() with bulk out, and the number of bytes that came back in *rep_len (may be NULL) */
 int __must_check rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len,
 			       void *rep, u32 rep_size, u32 *rep_len);
 #define RPC_DEFAULT_TIMEOUT_NS	(30 * NSEC_PER_SEC)
@@ -102,6 +107,7 @@ enum rpc_twice {	/* what a second arrival of one request id does (after a QP was
 	RPC_REPLAY,	/* never run twice: answer from the reply table */
 };
 
+#define RPC_KEEP	64
 struct rpc_call {		/* a request being served */
 	u16 node;		/* caller */
 	u16 op;
@@ -111,6 +117,7 @@ struct rpc_call {		/* a request being served */
 	u32 bulk_len;
 	void *rep;		/* fixed reply body, zeroed */
 	u32 rep_room;		/* bulk bytes that the caller has room for */
+	u64 keep[RPC_KEEP / 8];	/* the handler's own while it keeps the call (RPC_PENDING): keeping one needs no memory */
 	/* FIT's own behind it, see net/fit/serve.c */
 };
 

@@ -632,6 +632,11 @@ int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_siz
 	return rpc_call_bulk(node, op, req, NULL, 0, rep, rep_size, NULL);
 }
 
+int rpc_call_sure(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
+{
+	return rpc_call(node, op, req, rep, rep_size);
+}
+
 int fit_wait_role(enum node_role role, u64 timeout_ns) { return 2; }
 enum node_role fit_node_role(unsigned node) { return node == 2 ? ROLE_MEMORY : ROLE_NONE; }
 bool fit_node_up(unsigned node) { return node == 2; }

@@ -17,7 +17,7 @@ static int ask(unsigned n, s64 pages)
 {
 	struct rpc_memory_commit_req req = { .pages = le64_of((u64)pages) };
 	struct rpc_memory_commit_rep rep;
-	int rc = rpc_call(n, RPC_memory_commit, &req, &rep, sizeof(rep));
+	int rc = rpc_call_sure(n, RPC_memory_commit, &req, &rep, sizeof(rep));
 
 	if (rc >= 0)
 		node[n].reserved += pages;

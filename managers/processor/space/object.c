@@ -84,7 +84,7 @@ static void object_close(struct object *o)
 {
 	struct rpc_memory_close_req req = { .object = le64_of(o->id), .count = le32_of(o->opens) };
 	struct rpc_memory_close_rep rep;
-	int rc = rpc_call(o->memory_node, RPC_memory_close, &req, &rep, 0);
+	int rc = rpc_call_sure(o->memory_node, RPC_memory_close, &req, &rep, 0);
 
 	if (rc < 0 && rc != -EHOSTDOWN)
 		pr_warn("object %llx: close: %s", (unsigned long long)o->id, errno_name(rc));
@@ -266,7 +266,7 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 
 	if (node < 0)
 		return node;
-	rc = rpc_call(node, RPC_memory_open, &req, &rep, sizeof(rep));
+	rc = rpc_call_sure(node, RPC_memory_open, &req, &rep, sizeof(rep));
 	if (rc < 0)
 		return rc;
 	id = le64_get(rep.object);
@@ -285,7 +285,7 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 		if (o == NULL) {
 			mutex_unlock(lock);
 			req = (struct rpc_memory_open_req){};
-			(void)!rpc_call(node, RPC_memory_close, &(struct rpc_memory_close_req){ rep.object, le32_of(1) }, NULL, 0);
+			(void)!rpc_call_sure(node, RPC_memory_close, &(struct rpc_memory_close_req){ rep.object, le32_of(1) }, NULL, 0);
 			return -ENOMEM;
 		}
 		o->storage_node = storage_node;
@@ -311,12 +311,12 @@ int object_create_shm(u64 size, struct object **out)
 
 	if (node < 0)
 		return node;
-	rc = rpc_call(node, RPC_memory_shm_create, &req, &rep, sizeof(rep));
+	rc = rpc_call_sure(node, RPC_memory_shm_create, &req, &rep, sizeof(rep));
 	if (rc < 0)
 		return rc;
 	o = object_make(le64_get(rep.object), node);
 	if (o == NULL) {
-		(void)!rpc_call(node, RPC_memory_close, &(struct rpc_memory_close_req){ rep.object, le32_of(1) }, NULL, 0);
+		(void)!rpc_call_sure(node, RPC_memory_close, &(struct rpc_memory_close_req){ rep.object, le32_of(1) }, NULL, 0);
 		return -ENOMEM;
 	}
 	o->fs = WIRE_FS_NONE;
