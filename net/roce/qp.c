@@ -164,10 +164,30 @@ struct roce_qp *roce_dev_qp_create(struct roce_dev *dev, const struct roce_qp_in
 	return qp;
 }
 
+/*
+ * A receive batch, a round of the transport thread, the driver: all let go soon. But a device may have stopped, and nobody
+ * shall wait for that for ever: false, and its frames, and so the QP, are never freed. Counts sleeps: a node that is kept off
+ * its CPU is not a device that has stopped.
+ */
+static bool qp_drain(struct roce_qp *qp)
+{
+	for (unsigned ms = 0; ref_read(&qp->refs) > 1 || atomic_read(&qp->tx.out) != 0; ms++) {
+		if (ms >= ROCE_DRAIN_MS && ref_read(&qp->refs) == 1) {
+			count(nr_roce_qp_lost);
+			pr_err("roce: QP %06x: the device keeps %d frames; their memory is lost", qp->qpn,
+			       atomic_read(&qp->tx.out));
+			return false;
+		}
+		thread_sleep_ns(NSEC_PER_MSEC);
+	}
+	return true;
+}
+
 void roce_qp_destroy(struct roce_qp *qp)
 {
 	struct roce_dev *dev = qp->dev;
 	u32 slot = qp->qpn % ROCE_QP_SLOTS;
+	bool drained;
 
 	spin_lock(&qp->lock);
 	qp->dying = true;
@@ -179,9 +199,7 @@ void roce_qp_destroy(struct roce_qp *qp)
 	spin_lock(&dev->slot[slot].lock);
 	dev->slot[slot].qp = NULL;
 	spin_unlock(&dev->slot[slot].lock);
-	/* a receive batch, a round of the transport thread, the driver: all let go soon */
-	while (ref_read(&qp->refs) > 1 || atomic_read(&qp->tx.out) != 0)
-		thread_sleep_ns(NSEC_PER_MSEC);
+	drained = qp_drain(qp);
 	if (qp->neigh != NULL)
 		neighbour_put(dev->nif, qp->neigh);
 	for (u32 i = qp->sq_tail; i != qp->sq_head; i++)
@@ -191,7 +209,8 @@ void roce_qp_destroy(struct roce_qp *qp)
 	cq_purge(qp->send_cq, qp);
 	if (qp->recv_cq != qp->send_cq)
 		cq_purge(qp->recv_cq, qp);
-	qp_free(qp);
+	if (drained)
+		qp_free(qp);
 }
 
 enum roce_qp_state roce_qp_state(const struct roce_qp *qp) { return READ_ONCE(qp->state); }

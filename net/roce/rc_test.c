@@ -605,6 +605,33 @@ static void destroy_in_flight(void **state)
 	errors_end();
 }
 
+/* One thread: whoever sleeps lets the clock run. */
+void thread_sleep_ns(u64 ns) { shim_time_advance(ns); }
+
+/* A device that keeps frames for ever keeps nobody waiting for ever, and may give them back later. */
+static void destroy_with_a_stopped_device(void **state)
+{
+	static struct roce_qp *lost;	/* reachable: not a leak of the test's */
+	u64 before = counter_read(&nr_roce_qp_lost), start;
+
+	errors_begin();
+	sim.late_done = true;
+	for (unsigned i = 0; i < 3; i++)
+		post(&ea, WR_SEND, i, mem[0], 500, 0, 0);
+	assert_int_equal(ea.node->nr_late, 3);
+	lost = ea.qp;
+	start = time_mono_ns();
+	roce_qp_destroy(ea.qp);
+	assert_in_range(time_mono_ns() - start, ROCE_DRAIN_MS * NSEC_PER_MSEC, 2 * ROCE_DRAIN_MS * NSEC_PER_MSEC);
+	assert_int_equal(counter_read(&nr_roce_qp_lost), before + 1);
+	roce_cq_destroy(ea.cq);
+	late_done(ea.node);
+	assert_int_equal(atomic_read(&lost->tx.out), 0);
+	assert_null(qp_find(ea.node->dev, lost->qpn));
+	end_destroy(&eb);
+	sim_stop();
+}
+
 /* --- any bytes ---------------------------------------------------------------------------------------------------- */
 
 /* A packet with a right ICRC and the right addresses, otherwise anything: no crash, no write outside the region. */
@@ -676,6 +703,7 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		cmocka_unit_test(told_messages_over_a_bad_wire), cmocka_unit_test(told_what_cannot_be), cmocka_unit_test(rights_and_bounds),
 		cmocka_unit_test(unbind_in_the_middle), cmocka_unit_test(receiver_not_ready), cmocka_unit_test(retries_exceeded),
 		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(destroy_in_flight),
+		cmocka_unit_test(destroy_with_a_stopped_device),
 		cmocka_unit_test(mix_faults), cmocka_unit_test(hostile_packets),
 	};
 	if (argc > 1)

@@ -41,6 +41,7 @@
 	X(nr_roce_read_gap, "READ or atomic responses found missing and asked for again")	\
 	X(nr_roce_duplicate, "request packets received twice: acknowledged, not executed")	\
 	X(nr_roce_qp_error, "queue pairs that went to ERR by themselves")			\
+	X(nr_roce_qp_lost, "queue pairs never freed: the device kept their frames")		\
 	X(nr_roce_tx_stall, "times a queue pair waited for its transmit pool")			\
 	X(nr_roce_drop_malformed, "packets dropped: shorter than their headers, or unknown opcode") \
 	X(nr_roce_drop_icrc, "packets dropped: ICRC")						\
@@ -84,6 +85,7 @@ struct roce_dev;
 #define ROCE_RTO_DEFAULT_NS	(64 * NSEC_PER_MSEC)
 #define ROCE_RTO_MAX_SHIFT	4			/* back off to 16 times */
 #define ROCE_LATE_NS		(8 * NSEC_PER_MSEC)	/* a timer later than this: we did not run, the peer is not to blame */
+#define ROCE_DRAIN_MS		1000			/* for the device to give back a QP's frames */
 #define ROCE_RNR_CODE		13			/* 0.96 ms */
 
 /* --- transmit ------------------------------------------------------------------------------------------ */

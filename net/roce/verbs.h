@@ -86,7 +86,11 @@ struct roce_qp_init {
 	void *arg;
 };
 struct roce_qp *roce_qp_create(const struct roce_qp_init *init);	/* RESET; NULL: no memory */
-void roce_qp_destroy(struct roce_qp *qp);	/* may sleep: afterwards nothing of it is in use and no callback runs; WRs left are not completed */
+/*
+ * May sleep. Afterwards no callback runs, no buffer of it is written, WRs left are not completed; a device that has stopped is not
+ * waited for, and may yet read what was being sent.
+ */
+void roce_qp_destroy(struct roce_qp *qp);
 void roce_qp_error(struct roce_qp *qp);		/* to ERR: everything posted completes with WC_WR_FLUSH_ERR */
 enum roce_qp_state roce_qp_state(const struct roce_qp *qp);
 u32 roce_qp_num(const struct roce_qp *qp);
