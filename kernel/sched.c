@@ -24,6 +24,8 @@
 #include "lib/base/printf.h"
 
 #define SLICE_NS	(5 * NSEC_PER_MSEC)
+#define SLICE_MIN_NS	(NSEC_PER_MSEC / 4)
+#define SLICE_MAX_NS	(50 * NSEC_PER_MSEC)
 
 static const u64 patience_ns[NR_PRIOS] = { [PRIO_NORMAL] = 40 * NSEC_PER_MSEC, [PRIO_LOW] = 200 * NSEC_PER_MSEC };
 
@@ -138,7 +140,7 @@ static void enqueue_locked(struct runq *rq, struct thread *t)
 	}
 	if (rq->nr_ready == 1) {		/* the running thread was alone until now and has no slice */
 		if (cpu == cpu_id())
-			timers_set_slice(time_mono_ns() + SLICE_NS);
+			timers_set_slice(time_mono_ns() + thread_slice_ns(rq->current));
 		else
 			smp_send_resched(cpu);	/* it will set one */
 	}
@@ -217,6 +219,39 @@ void sched_add_new(struct thread *t)
 	state_set(t, THREAD_READY);
 	enqueue(t);
 	preempt_enable();
+}
+
+void thread_set_priority(struct thread *t, int prio)
+{
+	struct runq *rq;
+	u64 flags;
+	bool queued;
+
+	preempt_disable();
+	rq = lock_runq_of(t, &flags);
+	queued = list_linked(&t->run_link) && state_get(t) != THREAD_DEAD;
+	if (queued)
+		ready_del(rq, t);
+	t->priority = prio;
+	if (queued)
+		ready_add(rq, t, time_mono_ns());
+	if (rq->nr_ready != 0 && (queued || rq->current == t))
+		cpu_kick(t->cpu);	/* the order may be another now */
+	spin_unlock_irqrestore(&rq->lock, flags);
+	preempt_enable();
+}
+
+/* Each step of the nice value is a quarter more or less of the CPU than the next. */
+u64 thread_slice_ns(const struct thread *t)
+{
+	u64 ns = SLICE_NS;
+	s32 nice = READ_ONCE(t->nice);
+
+	for (; nice > 0 && ns > SLICE_MIN_NS; nice--)
+		ns = ns * 4 / 5;
+	for (; nice < 0 && ns < SLICE_MAX_NS; nice++)
+		ns = ns * 5 / 4;
+	return ns;
 }
 
 u64 thread_runtime_ns(struct thread *t)
@@ -305,7 +340,7 @@ again:
 		next = rq->idle;
 	if (state_get(next) == THREAD_READY)
 		state_set(next, THREAD_RUNNING);
-	timers_set_slice(rq->nr_ready != 0 && next != rq->idle ? now + SLICE_NS : 0);
+	timers_set_slice(rq->nr_ready != 0 && next != rq->idle ? now + thread_slice_ns(next) : 0);
 	if (next != prev) {
 		prev->runtime_ns += now - prev->run_start_ns;
 		if (state == THREAD_WAITING && !preempted)
@@ -415,7 +450,7 @@ static void resched_ipi(void)
 	struct runq *rq = &runqs[cpu_id()];
 
 	if (this_cpu_read8(need_resched) == 0 && READ_ONCE(rq->nr_ready) != 0)
-		timers_set_slice(time_mono_ns() + SLICE_NS);
+		timers_set_slice(time_mono_ns() + thread_slice_ns(rq->current));
 }
 
 void sched_init(void)

@@ -256,7 +256,7 @@ static bool sleep_until(u64 deadline_ns, bool intr)
 				       __atomic_load_n(&self->fatal_pending, __ATOMIC_SEQ_CST));
 		if (interrupted || time_mono_ns() >= deadline_ns)
 			break;
-		if (!timer_pending(&tm))	/* not yet started, or early by another CPU's clock */
+		if (deadline_ns != ~0ULL && !timer_pending(&tm))	/* not yet started, or early by another CPU's clock */
 			timer_start(&tm, deadline_ns);
 		schedule();
 	}

@@ -29,7 +29,7 @@ struct thread {
 	u32 cpu;			/* [run queue lock] CPU it runs or ran on */
 	bool on_cpu;			/* [run queue lock] its stack is in use by a CPU */
 	u64 affinity;			/* [run queue lock] bit per CPU; all ones by default (L21) */
-	u8 priority;			/* PRIO_* */
+	u8 priority;			/* [run queue lock] PRIO_* */
 	s32 nice;
 	u64 runtime_ns;			/* [run queue lock] CPU time used until it was last taken off: thread_runtime_ns() */
 	u64 nr_waits, nr_preempted;	/* [run queue lock] switches away: because it waits, or to let another run */
@@ -66,11 +66,13 @@ static inline struct thread *thread_current(void) { return arch_current_thread()
 void schedule(void);				/* give the CPU away; returns when chosen again */
 void thread_yield(void);
 void thread_sleep_ns(u64 ns);			/* uninterruptible */
-int thread_sleep_until_intr(u64 deadline_ns);	/* 0, or -EINTR */
+int thread_sleep_until_intr(u64 deadline_ns);	/* 0, or -EINTR; ~0: no deadline */
 void thread_wake(struct thread *t);		/* WAITING -> READY; harmless otherwise; any context */
 /* End the thread's interruptible (fatal: also killable) wait now or its next one; sets the flags. */
 void thread_interrupt(struct thread *t, bool fatal);
 u64 thread_runtime_ns(struct thread *t);	/* CPU time used until now; any context */
+void thread_set_priority(struct thread *t, int prio);	/* PRIO_* */
+u64 thread_slice_ns(const struct thread *t);	/* how long it runs while others wait: its nice value says */
 void thread_set_affinity(struct thread *t, u64 mask);
 /* called by arch on the way out of an interrupt or syscall when need_resched is set, preemption being enabled */
 void sched_preempt_point(void);

@@ -14,7 +14,7 @@ def on_linux(words):
     return done.returncode, done.stdout
 
 
-@each({"timers": "timers"})
+@each({"timers": "timers", "identity": "identity"})
 def call(bed, line):
     words = line.split()
     status, out = on_linux(words)

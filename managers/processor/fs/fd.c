@@ -11,7 +11,6 @@
 #include "mm/slab.h"
 
 #define FD_INITIAL	64
-#define FD_LIMIT	65536
 
 struct fd_table {
 	refcount_t refs;

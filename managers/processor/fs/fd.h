@@ -5,6 +5,8 @@
 
 #include "managers/processor/fs/file.h"
 
+#define FD_LIMIT	65536		/* what RLIMIT_NOFILE can be raised to */
+
 struct fd_table;
 
 struct fd_table *fd_table_create(void);

@@ -118,7 +118,10 @@ struct clone_args_abi {
 #define WSTOPPED	2
 #define WEXITED		4
 #define WCONTINUED	8
-#define WNOWAIT		0x01000000
+#define WNOWAIT		0x01000000U
+#define WNOTHREAD	0x20000000U
+#define WALL		0x40000000U
+#define WCLONE		0x80000000U
 #define P_ALL		0
 #define P_PID		1
 #define P_PGID		2

@@ -113,6 +113,12 @@ static void copy_registers(struct task *t, const struct clone_args_abi *a)
 	t->thread->ctx.cr3 = t->space->pgd.root;
 	t->thread->affinity = self->affinity;
 	t->thread->nice = self->nice;
+	if (!task_current()->policy_reset) {
+		t->policy = task_current()->policy;
+		t->rt_priority = task_current()->rt_priority;
+		t->thread->priority = self->priority;
+	}
+	t->timer_slack_ns = task_current()->timer_slack_ns;
 	fpu_clone(t->thread->ctx.fpu);
 }
 

@@ -233,7 +233,7 @@ static int program_find(struct task *t, const char *path, struct exec_args *args
  * below: argc, argv[], NULL, envp[], NULL, auxv (System V ABI, process initialization).
  */
 static int stack_build(struct space *s, const struct exec_args *a, const struct program *prog, const struct exec_image *img,
-		       const struct credentials *cred, u64 *sp_out)
+		       const struct credentials *cred, bool secure, u64 *sp_out)
 {
 	static const char platform[] = "x86_64";
 	const size_t path_len = strlen(prog->path) + 1;
@@ -269,7 +269,7 @@ static int stack_build(struct space *s, const struct exec_args *a, const struct 
 		{ AT_PHDR, img->at_phdr }, { AT_PHENT, img->at_phent }, { AT_PHNUM, img->at_phnum },
 		{ AT_BASE, img->at_base }, { AT_FLAGS, 0 }, { AT_ENTRY, img->at_entry },
 		{ AT_UID, cred->uid }, { AT_EUID, cred->euid }, { AT_GID, cred->gid }, { AT_EGID, cred->egid },
-		{ AT_SECURE, 0 }, { AT_RANDOM, random_at }, { AT_HWCAP2, 0 }, { AT_EXECFN, path_at },
+		{ AT_SECURE, secure }, { AT_RANDOM, random_at }, { AT_HWCAP2, 0 }, { AT_EXECFN, path_at },
 		{ AT_PLATFORM, platform_at }, { AT_MINSIGSTKSZ, fpu_user_size() + 1024 }, { AT_NULL, 0 },
 	};
 	for (unsigned i = 0; i < ARRAY_SIZE(aux); i++) {
@@ -301,18 +301,24 @@ static int stack_build(struct space *s, const struct exec_args *a, const struct 
 }
 
 /* A loaded program in a space of its own, ready to run. */
-static int image_make(struct task *t, struct program *prog, const struct exec_args *a, struct space **out, struct exec_image *img,
-		      u64 *sp)
+static int image_make(struct task *t, struct program *prog, const struct exec_args *a, struct credentials *cred, struct space **out,
+		      struct exec_image *img, u64 *sp)
 {
 	struct process *p = t->process;
 	struct space *s = space_create();
+	const struct inode *i = prog->file->inode;
+	bool secure;
 	int rc;
 
 	if (s == NULL)
 		return -ENOMEM;
-	rc = space_exec(s, prog->file, prog->interp, param_bool("aslr", true), p->rlimit[RLIMIT_STACK].cur, img);
+	spin_lock(&tree_lock);
+	*cred = p->cred;
+	spin_unlock(&tree_lock);
+	secure = cred_exec(cred, i->mode, i->uid, i->gid);
+	rc = space_exec(s, prog->file, prog->interp, param_bool("aslr", true) && !p->no_random, p->rlimit[RLIMIT_STACK].cur, img);
 	if (rc == 0)
-		rc = stack_build(s, a, prog, img, &p->cred, sp);
+		rc = stack_build(s, a, prog, img, cred, secure, sp);
 	if (rc < 0) {
 		space_put(s);
 		return rc;
@@ -414,11 +420,25 @@ static int exec_reset(struct task *t)
 	return 0;
 }
 
+/* The new program's, which image_make() has told it of already. Another's may only have changed it by its own calls. */
+static void exec_credentials(struct task *t, const struct credentials *cred)
+{
+	struct process *p = t->process;
+
+	spin_lock(&tree_lock);
+	p->undumpable = cred->uid != cred->euid || cred->gid != cred->egid;
+	if (p->undumpable)
+		t->death_signal = 0;
+	p->cred = *cred;
+	spin_unlock(&tree_lock);
+}
+
 static s64 execve(const char *path, u64 argv, u64 envp, struct regs *r)
 {
 	struct task *t = task_current();
 	struct exec_args args = { 0 };
 	struct program prog = { 0 };
+	struct credentials cred;
 	struct exec_image img;
 	struct space *fresh, *old;
 	u64 sp;
@@ -434,7 +454,7 @@ static s64 execve(const char *path, u64 argv, u64 envp, struct regs *r)
 	if (rc == 0)
 		rc = program_find(t, path, &args, &prog);
 	if (rc == 0)
-		rc = image_make(t, &prog, &args, &fresh, &img, &sp);
+		rc = image_make(t, &prog, &args, &cred, &fresh, &img, &sp);
 	kfree(args.buf);
 	if (rc < 0)
 		goto put_program;
@@ -447,6 +467,7 @@ static s64 execve(const char *path, u64 argv, u64 envp, struct regs *r)
 	}
 	/* no way back from here */
 	process_name(t->process, &prog);
+	exec_credentials(t, &cred);
 	old = t->space;			/* still in use by what follows */
 	if (t->vfork == NULL) {
 		spin_lock(&tree_lock);
@@ -496,6 +517,7 @@ int exec_kernel(struct task *t, const struct spawn *s)
 {
 	struct exec_args args = { 0 };
 	struct program prog = { 0 };
+	struct credentials cred;
 	struct exec_image img;
 	u64 sp;
 	int rc = 0;
@@ -507,7 +529,7 @@ int exec_kernel(struct task *t, const struct spawn *s)
 	if (rc == 0)
 		rc = program_find(t, s->path, &args, &prog);
 	if (rc == 0)
-		rc = image_make(t, &prog, &args, &t->space, &img, &sp);
+		rc = image_make(t, &prog, &args, &cred, &t->space, &img, &sp);
 	kfree(args.buf);
 	if (rc == 0) {
 		process_name(t->process, &prog);

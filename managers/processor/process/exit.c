@@ -47,17 +47,37 @@ static bool reap_by_itself_locked(const struct process *p)
 	return ignored;
 }
 
-/* tree_lock held. Children go to init; those that are zombies already are nobody's any more. */
+/* PR_SET_PDEATHSIG of its threads: their parent has ended. */
+static void tell_death_locked(struct process *c)
+{
+	struct task *t;
+
+	list_for_each(t, &c->tasks, group_link) {
+		struct siginfo_abi info = { .signo = t->death_signal, .code = SI_USER };
+
+		if (t->death_signal != 0)
+			(void)signal_send_locked(c, NULL, &info);
+	}
+}
+
+/* tree_lock held. Children go to the next ancestor that wants them, or to init; of init's, those that are zombies already are nobody's any more. */
 static void orphan_children_locked(struct process *p, struct list *dead)
 {
-	struct process *c, *tmp;
+	struct process *c, *tmp, *heir = p->parent;
 
+	while (heir != process_init && !(heir->subreaper && heir->state == PROCESS_LIVE))
+		heir = heir->parent;
 	list_for_each_safe(c, tmp, &p->children, sibling) {
 		list_del(&c->sibling);
-		c->parent = process_init;
-		list_add_tail(&process_init->children, &c->sibling);
+		c->parent = heir;
+		list_add_tail(&heir->children, &c->sibling);
 		job_orphan_locked(c, p);
-		if (c->state == PROCESS_ZOMBIE) {
+		tell_death_locked(c);
+		if (c->state == PROCESS_ZOMBIE && heir != process_init) {
+			c->exit_signal = SIGCHLD;
+			tell_parent_locked(c, c->exit_status & 0x7f ? CLD_KILLED : CLD_EXITED,
+					   c->exit_status & 0x7f ? (int)(c->exit_status & 0x7f) : (int)(c->exit_status >> 8 & 0xff));
+		} else if (c->state == PROCESS_ZOMBIE) {
 			process_unlink_locked(c);
 			list_add_tail(dead, &c->sibling);
 		}
@@ -216,7 +236,7 @@ s64 sys_exit_group(u64 code, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 struct wait_for {
 	int type;			/* P_ALL, P_PID, P_PGID */
 	u32 id;
-	int options;			/* WNOHANG and what to report */
+	u32 options;			/* WNOHANG and what to report */
 	/* found */
 	struct process *child;		/* with a reference when reaped */
 	bool reaped;
@@ -226,6 +246,10 @@ struct wait_for {
 
 static bool wait_matches(const struct wait_for *w, const struct process *c)
 {
+	bool clone = c->exit_signal != SIGCHLD;		/* a child of clone(), as wait(2) has it */
+
+	if (!(w->options & WALL) && clone != ((w->options & WCLONE) != 0))
+		return false;
 	return w->type == P_ALL || (w->type == P_PID && c->pid == w->id) || (w->type == P_PGID && c->pgid == w->id);
 }
 
@@ -334,7 +358,7 @@ s64 sys_wait4(u64 pid, u64 status, u64 options, u64 rusage, u64 a4, u64 a5)
 	s32 id = pid;
 	int rc;
 
-	if (options & ~(u64)(WNOHANG | WUNTRACED | WCONTINUED | 0x60000000 | 0x80000000))
+	if ((u32)options & ~(WNOHANG | WUNTRACED | WCONTINUED | WNOTHREAD | WALL | WCLONE))
 		return -EINVAL;
 	if (id == (s32)0x80000000)
 		return -ESRCH;
@@ -363,8 +387,11 @@ s64 sys_waitid(u64 type, u64 id, u64 info, u64 options, u64 rusage, u64 a5)
 	struct siginfo_abi si = { 0 };
 	int rc;
 
-	if (options & ~(u64)(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | 0xe0000000) ||
-	    !(options & (WEXITED | WSTOPPED | WCONTINUED)) || type > P_PGID)
+	if ((u32)options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WALL | WCLONE))
+		return -EINVAL;
+	if (!(options & (WEXITED | WSTOPPED | WCONTINUED)) || (u32)type > P_PGID)
+		return -EINVAL;
+	if (((u32)type == P_PID && (s32)id <= 0) || ((u32)type == P_PGID && (s32)id < 0))
 		return -EINVAL;
 	if (type == P_PGID && id == 0)
 		w.id = READ_ONCE(process_current()->pgid);

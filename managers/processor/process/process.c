@@ -64,7 +64,11 @@ struct process *process_alloc(struct process *parent)
 	memcpy(p->rlimit, parent ? parent->rlimit : default_rlimit, sizeof(p->rlimit));
 	if (parent != NULL) {
 		p->cred = parent->cred;
+		p->undumpable = parent->undumpable;
+		p->no_random = parent->no_random;
 		memcpy(p->comm, parent->comm, sizeof(p->comm));
+	} else {
+		cred_init_root(&p->cred);
 	}
 	return p;
 }
@@ -177,6 +181,29 @@ void process_discard(struct process *p)
 	process_put(p);
 }
 
+struct user_tasks { u32 uid; u64 nr; };
+
+static bool count_tasks(struct process *p, void *arg)
+{
+	struct user_tasks *u = arg;
+
+	if (p->cred.uid == u->uid)
+		u->nr += p->state == PROCESS_LIVE ? p->nr_tasks : 1;
+	return true;
+}
+
+/* RLIMIT_NPROC counts a user's tasks; it does not hold for those who may pass over it. tree_lock held. */
+static bool nproc_reached(const struct process *p)
+{
+	const struct credentials *c = &p->cred;
+	struct user_tasks u = { .uid = c->uid };
+
+	if (p->spawned || c->uid == 0 || cred_has(c, CAP_SYS_RESOURCE) || cred_has(c, CAP_SYS_ADMIN))
+		return false;
+	process_for_each(count_tasks, &u);
+	return u.nr >= p->rlimit[RLIMIT_NPROC].cur;
+}
+
 int task_publish(struct task *t, struct process *parent)
 {
 	struct process *p = t->process;
@@ -188,7 +215,7 @@ int task_publish(struct task *t, struct process *parent)
 		rc = -EAGAIN;			/* the group is ending: nobody may join it */
 	} else if (new_process && parent != process_init && signal_pending_current()) {
 		rc = -ERESTARTNOINTR;		/* a signal to the group must not miss the child: it is taken first */
-	} else if (new_process && nr_processes >= parent->rlimit[RLIMIT_NPROC].cur) {
+	} else if (nproc_reached(p)) {
 		rc = -EAGAIN;
 	} else if (tid_alloc_locked(t) == 0) {
 		rc = -EAGAIN;
@@ -273,9 +300,9 @@ u64 rlimit_current(unsigned resource)
 	return cur;
 }
 
-bool capable_current(void)
+bool capable(unsigned cap)
 {
-	return process_current()->cred.euid == 0;
+	return cred_has(&process_current()->cred, cap);
 }
 
 bool credentials_in_group(u32 gid)

@@ -19,6 +19,7 @@
 #include "kernel/waitq.h"
 #include "kernel/work.h"
 #include "managers/processor/process/abi.h"
+#include "managers/processor/process/credentials.h"
 #include "managers/processor/process/usage.h"
 #include "managers/processor/space/space.h"
 
@@ -42,8 +43,6 @@ struct pending {				/* [signal_lock] */
 	sigset_t_ set;
 	struct list queue;			/* struct queued_signal, in order of arrival */
 };
-
-struct credentials { u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid; u32 nr_groups; u32 group[32]; };
 
 enum process_state { PROCESS_LIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
 
@@ -77,6 +76,10 @@ struct process {
 	struct pending pending;			/* [signal_lock] for the process as a whole */
 
 	struct credentials cred;		/* [tree_lock] */
+	bool undumpable;			/* [tree_lock] others may not look into it: PR_SET_DUMPABLE, set-user-ID programs */
+	bool subreaper;				/* [tree_lock] PR_SET_CHILD_SUBREAPER: gets the orphans of its descendants */
+	bool no_random;				/* [tree_lock] ADDR_NO_RANDOMIZE of personality(2) */
+	u32 membarriers;			/* [a] what the process has registered for: membarrier(2) */
 	struct rlimit_abi rlimit[16];		/* [tree_lock] */
 	u64 start_ns;				/* [I] */
 	struct usage ended, reaped;		/* [tree_lock] of ended tasks and given up spaces; of reaped children */
@@ -117,6 +120,10 @@ struct task {
 	u64 restart_arg[4];
 	struct { u64 va; u32 count; } same_fault;	/* [o] space/'s progress token */
 	bool exiting;				/* [a] */
+	u8 policy, rt_priority;			/* [tree_lock] SCHED_*; syscall/sched.c */
+	bool policy_reset;			/* [tree_lock] children begin with SCHED_OTHER */
+	u8 death_signal;			/* [tree_lock] when the parent ends: PR_SET_PDEATHSIG */
+	u64 timer_slack_ns;			/* [o] kept only */
 	u64 fault_trapno, fault_error, fault_addr;	/* [o] of the last fault that became a signal */
 };
 
@@ -206,6 +213,7 @@ void futex_init(void);
 
 /* rlimits and credentials */
 u64 rlimit_current(unsigned resource);
-bool capable_current(void);				/* root's rights */
+bool capable(unsigned cap);				/* has the current process this capability? */
+static inline bool capable_current(void) { return capable(CAP_SYS_ADMIN); }
 bool credentials_in_group(u32 gid);			/* supplementary groups of the current process */
 #endif

@@ -25,7 +25,7 @@ static int grow_stack(struct space *s, u64 va)
 	if (v != NULL && v->start <= va)
 		goto out;			/* another thread did it */
 	rc = -EFAULT;
-	if (v == NULL || !(v->flags & VMA_GROWSDOWN) || v->end - start > s->stack_limit || start < VMA_STACK_GUARD ||
+	if (v == NULL || !(v->flags & VMA_GROWSDOWN) || v->end - start > READ_ONCE(s->stack_limit) || start < VMA_STACK_GUARD ||
 	    !vma_range_free(&s->map, start - VMA_STACK_GUARD, v->start))
 		goto out;
 	add = *v;

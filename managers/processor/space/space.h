@@ -42,7 +42,7 @@ struct space {
 	struct { u64 start, end; } held[2];	/* [pt_lock] pages here are not flushed */
 	struct { u64 start, end, delta; } moved;	/* [pt_lock] pages that M knows by their new number: vpn + delta */
 	struct waitq open_wait;
-	u64 stack_limit;		/* [I after exec] how far a VMA_GROWSDOWN mapping may grow */
+	u64 stack_limit;		/* [a] how far a VMA_GROWSDOWN mapping may grow */
 	int lost;			/* [a] errno: its memory node is dead, or lost a page of it */
 	u32 changes_out;		/* [a] map changes that M has not answered */
 };

@@ -89,7 +89,7 @@ s64 sys_rt_sigsuspend(u64 set, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 		return -EFAULT;
 	t->saved_blocked = t->blocked;
 	signal_set_blocked(t, mask);
-	(void)thread_sleep_until_intr(0);
+	(void)thread_sleep_until_intr(~0ULL);
 	t->restore_blocked = true;
 	arch_set_notify(t->thread);
 	return -ERESTARTNOHAND;
@@ -97,7 +97,7 @@ s64 sys_rt_sigsuspend(u64 set, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 
 s64 sys_pause(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	(void)thread_sleep_until_intr(0);
+	(void)thread_sleep_until_intr(~0ULL);
 	return -ERESTARTNOHAND;
 }
 
@@ -137,10 +137,8 @@ s64 sys_sigaltstack(u64 new, u64 old, u64 a2, u64 a3, u64 a4, u64 a5)
 static bool may_signal(const struct process *p, int sig)
 {
 	const struct process *self = process_current();
-	const struct credentials *me = &self->cred, *it = &p->cred;
 
-	return me->euid == 0 || me->euid == it->uid || me->euid == it->suid || me->uid == it->uid || me->uid == it->suid ||
-	       (sig == SIGCONT && self->sid == p->sid);
+	return cred_may_signal(&self->cred, &p->cred) || (sig == SIGCONT && self->sid == p->sid);
 }
 
 struct kill_many {
@@ -312,7 +310,7 @@ s64 sys_rt_sigtimedwait(u64 set, u64 info_user, u64 timeout, u64 size, u64 a4, u
 {
 	struct task *t = task_current();
 	struct siginfo_abi info;
-	u64 deadline = 0, ns;
+	u64 deadline = ~0ULL, ns;
 	sigset_t_ want, was = t->blocked;
 	int sig, rc = 0;
 
@@ -331,8 +329,10 @@ s64 sys_rt_sigtimedwait(u64 set, u64 info_user, u64 timeout, u64 size, u64 a4, u
 	if (sig == 0 && (timeout == 0 || ns != 0)) {
 		signal_set_waited(t, want);
 		signal_set_blocked(t, was & ~want);
-		rc = thread_sleep_until_intr(deadline);
-		sig = signal_next(t, want, &info);
+		do {			/* a wake for a signal that another thread has taken is none */
+			rc = thread_sleep_until_intr(deadline);
+			sig = signal_next(t, want, &info);
+		} while (sig == 0 && rc == -EINTR && !signal_pending_current());
 		signal_set_blocked(t, was);
 		signal_set_waited(t, 0);
 	}

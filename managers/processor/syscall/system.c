@@ -7,6 +7,7 @@
 #include "kernel/param.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
+#include "managers/processor/fs/fd.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/process/timers.h"
 #include "managers/processor/random.h"
@@ -69,109 +70,6 @@ s64 sys_getrandom(u64 buf, u64 len, u64 flags, u64 a3, u64 a4, u64 a5)
 	return done;
 }
 
-s64 sys_arch_prctl(u64 code, u64 addr, u64 a2, u64 a3, u64 a4, u64 a5)
-{
-	switch ((u32)code) {
-	case 0x1001:				/* ARCH_SET_GS */
-		if (addr >= USER_END)
-			return -EPERM;
-		arch_set_gs_base(addr);
-		return 0;
-	case 0x1002:				/* ARCH_SET_FS */
-		if (addr >= USER_END)
-			return -EPERM;
-		arch_set_fs_base(addr);
-		return 0;
-	case 0x1003:
-		return put_user64(addr, arch_get_fs_base());
-	case 0x1004:
-		return put_user64(addr, arch_get_gs_base());
-	}
-	return -EINVAL;
-}
-
-/* --- scheduling --- */
-
-/* tree_lock held; pid 0 is the caller */
-static struct task *task_of(u32 pid)
-{
-	return pid == 0 ? task_current() : task_find_locked(pid);
-}
-
-s64 sys_sched_setaffinity(u64 pid, u64 len, u64 mask_user, u64 a3, u64 a4, u64 a5)
-{
-	u64 online = (1ULL << nr_cpus) - 1, mask = 0;
-	struct task *t;
-	struct thread *th = NULL;
-
-	if (copy_from_user(&mask, mask_user, MIN(len, 8UL)) < 0)
-		return -EFAULT;
-	if ((mask & online) == 0)
-		return -EINVAL;
-	spin_lock(&tree_lock);
-	t = task_of(pid);
-	if (t != NULL) {
-		th = t->thread;
-		thread_get(th);
-	}
-	spin_unlock(&tree_lock);
-	if (th == NULL)
-		return -ESRCH;
-	thread_set_affinity(th, mask & online);
-	thread_put(th);
-	return 0;
-}
-
-s64 sys_sched_getaffinity(u64 pid, u64 len, u64 mask_user, u64 a3, u64 a4, u64 a5)
-{
-	u64 mask = 0;
-	struct task *t;
-
-	if (len < 8 || (len & 7))
-		return -EINVAL;
-	spin_lock(&tree_lock);
-	t = task_of(pid);
-	if (t != NULL)
-		mask = t->thread->affinity & ((1ULL << nr_cpus) - 1);
-	spin_unlock(&tree_lock);
-	if (t == NULL)
-		return -ESRCH;
-	return copy_to_user(mask_user, &mask, 8) < 0 ? -EFAULT : 8;
-}
-
-s64 sys_sched_yield(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
-{
-	thread_yield();
-	return 0;
-}
-
-s64 sys_getcpu(u64 cpu, u64 node, u64 a2, u64 a3, u64 a4, u64 a5)
-{
-	if (cpu != 0 && put_user32(cpu, cpu_id()) < 0)
-		return -EFAULT;
-	return node != 0 ? put_user32(node, 0) : 0;
-}
-
-s64 sys_getpriority(u64 which, u64 who, u64 a2, u64 a3, u64 a4, u64 a5)
-{
-	if (which > 2)
-		return -EINVAL;
-	return 20 - thread_current()->nice;
-}
-
-s64 sys_setpriority(u64 which, u64 who, u64 nice, u64 a3, u64 a4, u64 a5)
-{
-	s32 n = nice;
-
-	if (which > 2)
-		return -EINVAL;
-	n = MAX(MIN(n, 19), -20);
-	if (n < thread_current()->nice && !capable_current())
-		return -EACCES;
-	thread_current()->nice = n;
-	return 0;
-}
-
 /* --- limits --- */
 
 static s64 rlimit_change(struct process *p, u32 resource, const struct rlimit_abi *new, struct rlimit_abi *old)
@@ -183,13 +81,36 @@ static s64 rlimit_change(struct process *p, u32 resource, const struct rlimit_ab
 	if (new != NULL) {
 		if (new->cur > new->max)
 			rc = -EINVAL;
-		else if (new->max > old->max && process_current()->cred.euid != 0)
+		else if (new->max > old->max && !capable(CAP_SYS_RESOURCE))
+			rc = -EPERM;
+		else if (resource == RLIMIT_NOFILE && new->max > FD_LIMIT)
 			rc = -EPERM;
 		else
 			p->rlimit[resource] = *new;
 	}
 	spin_unlock(&tree_lock);
 	return rc;
+}
+
+/* Of others only with the same ids, or CAP_SYS_RESOURCE. */
+static bool may_limit(const struct process *p)
+{
+	const struct credentials *me = &process_current()->cred, *it = &p->cred;
+
+	return p == process_current() || cred_has(me, CAP_SYS_RESOURCE) ||
+	       (me->uid == it->uid && me->uid == it->euid && me->uid == it->suid &&
+		me->gid == it->gid && me->gid == it->egid && me->gid == it->sgid);
+}
+
+/* A stack that is there already grows to the new limit, too. */
+static void stack_limit_set(struct process *p, u64 limit)
+{
+	struct space *s = process_space(p->pid);
+
+	if (s == NULL)
+		return;
+	WRITE_ONCE(s->stack_limit, limit);
+	space_put(s);
 }
 
 s64 sys_prlimit64(u64 pid, u64 resource, u64 new_user, u64 old_user, u64 a4, u64 a5)
@@ -211,9 +132,15 @@ s64 sys_prlimit64(u64 pid, u64 resource, u64 new_user, u64 old_user, u64 a4, u64
 	}
 	if (p == NULL)
 		return -ESRCH;
+	if (!may_limit(p)) {
+		process_put(p);
+		return -EPERM;
+	}
 	rc = rlimit_change(p, resource, new_user ? &new : NULL, &old);
 	if (rc == 0 && new_user != 0 && resource == RLIMIT_CPU)
 		rc = cpu_limit_watch(p);
+	if (rc == 0 && new_user != 0 && resource == RLIMIT_STACK)
+		stack_limit_set(p, new.cur);
 	process_put(p);
 	if (rc == 0 && old_user != 0 && copy_to_user(old_user, &old, sizeof(old)) < 0)
 		return -EFAULT;
@@ -228,34 +155,4 @@ s64 sys_getrlimit(u64 resource, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 s64 sys_setrlimit(u64 resource, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	return user == 0 ? -EFAULT : sys_prlimit64(0, resource, user, 0, 0, 0);
-}
-
-/* --- prctl --- */
-
-s64 sys_prctl(u64 op, u64 arg, u64 a2, u64 a3, u64 a4, u64 a5)
-{
-	struct process *p = process_current();
-	char name[16] = { 0 };
-
-	switch ((u32)op) {
-	case 15:				/* PR_SET_NAME */
-		if (strncpy_from_user(name, arg, sizeof(name)) == -EFAULT)
-			return -EFAULT;
-		name[15] = '\0';
-		str_copy(thread_current()->name, name, sizeof(name));
-		if (p->leader == task_current()) {
-			spin_lock(&tree_lock);
-			memcpy(p->comm, name, sizeof(name));
-			spin_unlock(&tree_lock);
-		}
-		return 0;
-	case 16:				/* PR_GET_NAME */
-		memcpy(name, thread_current()->name, sizeof(name));
-		return copy_to_user(arg, name, sizeof(name));
-	case 3:					/* PR_GET_DUMPABLE */
-		return 1;
-	case 23:				/* PR_CAPBSET_READ */
-		return arg <= 40 ? 1 : -EINVAL;
-	}
-	return -EINVAL;
 }

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* SOURCES: managers/processor/process/credentials.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "lib/base/errno.h"
+#include "managers/processor/process/credentials.h"
+
+#define SAME ((u32)-1)
+
+static struct credentials user(u32 real, u32 effective, u32 saved)
+{
+	struct credentials c = { .uid = real, .euid = effective, .suid = saved, .fsuid = effective, .bounding = CAP_ALL };
+
+	return c;
+}
+
+#define IDS(c, r, e, s) do { \
+	assert_int_equal((c).uid, r); assert_int_equal((c).euid, e); assert_int_equal((c).suid, s); assert_int_equal((c).fsuid, e); \
+} while (0)
+
+static void users(void **state)
+{
+	struct credentials c = user(10, 20, 30);
+
+	assert_int_equal(cred_set_uids(&c, 30, 10, 20), 0);
+	IDS(c, 30, 10, 20);
+	assert_int_equal(cred_set_uids(&c, 30, 11, 20), -EPERM);
+	IDS(c, 30, 10, 20);
+	assert_int_equal(cred_set_uids(&c, SAME, 20, SAME), 0);
+	IDS(c, 30, 20, 20);
+	c = user(10, 20, 30);
+	assert_int_equal(cred_setuid(&c, 20), -EPERM);		/* neither real nor saved */
+	assert_int_equal(cred_setuid(&c, 30), 0);
+	IDS(c, 10, 30, 30);
+	c = user(10, 20, 30);
+	assert_int_equal(cred_setreuid(&c, 30, SAME), -EPERM);	/* the saved id may not become the real one */
+	assert_int_equal(cred_setreuid(&c, SAME, 30), 0);
+	IDS(c, 10, 30, 30);
+	assert_int_equal(cred_setreuid(&c, SAME, 10), 0);	/* to the real one: the saved id stays */
+	IDS(c, 10, 10, 30);
+	c = user(10, 20, 30);
+	assert_int_equal(cred_setreuid(&c, 20, 10), 0);		/* swapped: the saved id follows */
+	IDS(c, 20, 10, 10);
+	assert_int_equal(cred_setfsuid(&c, 20), 10);
+	assert_int_equal(cred_setfsuid(&c, 99), 20);
+	assert_int_equal(cred_setfsuid(&c, SAME), 20);
+}
+
+static void capabilities_follow(void **state)
+{
+	struct credentials c;
+
+	cred_init_root(&c);
+	assert_int_equal(cred_set_uids(&c, SAME, 5, SAME), 0);
+	assert_true(c.effective == 0 && c.permitted == CAP_ALL);
+	assert_false(cred_has(&c, CAP_KILL));
+	assert_int_equal(cred_set_uids(&c, SAME, 0, SAME), 0);
+	assert_true(c.effective == CAP_ALL);
+	assert_int_equal(cred_setuid(&c, 5), 0);
+	IDS(c, 5, 5, 5);
+	assert_true(c.effective == 0 && c.permitted == 0);
+	assert_int_equal(cred_setuid(&c, 0), -EPERM);
+	cred_init_root(&c);
+	c.keep_caps = true;
+	assert_int_equal(cred_setuid(&c, 5), 0);
+	assert_true(c.effective == 0 && c.permitted == CAP_ALL);
+	assert_int_equal(cred_set_caps(&c, 1 << CAP_KILL, 1 << CAP_KILL, 0), 0);
+	assert_true(cred_has(&c, CAP_KILL) && c.permitted == 1 << CAP_KILL);
+	assert_int_equal(cred_set_caps(&c, 0, 3 << CAP_KILL, 0), -EPERM);	/* what was given up */
+	assert_int_equal(cred_set_caps(&c, 1 << CAP_KILL, 0, 0), -EPERM);	/* effective, not permitted */
+}
+
+static void programs(void **state)
+{
+	struct credentials c = user(10, 10, 10);
+
+	assert_false(cred_exec(&c, 0755, 0, 0));
+	IDS(c, 10, 10, 10);
+	assert_true(c.permitted == 0);
+	assert_true(cred_exec(&c, 04755, 0, 0));		/* set-user-ID root */
+	IDS(c, 10, 0, 0);
+	assert_true(c.effective == CAP_ALL);
+	c = user(10, 10, 10);
+	c.no_new_privs = true;
+	assert_false(cred_exec(&c, 06755, 0, 0));
+	IDS(c, 10, 10, 10);
+	c = user(10, 10, 10);
+	assert_true(cred_exec(&c, 02755, 0, 7));
+	assert_int_equal(c.egid, 7);
+	assert_int_equal(c.sgid, 7);
+	c = user(10, 10, 10);
+	assert_false(cred_exec(&c, 02745, 0, 7));		/* without group execution: mandatory locking's mark, not ours */
+	assert_int_equal(c.egid, 0);
+	cred_init_root(&c);
+	c.bounding &= ~(1ULL << CAP_SYS_TIME);
+	assert_false(cred_exec(&c, 0755, 0, 0));
+	assert_true(c.permitted == (CAP_ALL & ~(1ULL << CAP_SYS_TIME)));
+}
+
+static void others(void **state)
+{
+	struct credentials me = user(10, 10, 10), it = user(20, 20, 20), root;
+
+	cred_init_root(&root);
+	assert_false(cred_may_signal(&me, &it));
+	assert_true(cred_may_signal(&root, &it));
+	it.suid = 10;
+	assert_true(cred_may_signal(&me, &it));
+	it = user(20, 10, 20);					/* the other's effective id does not count */
+	assert_false(cred_may_signal(&me, &it));
+	it = user(10, 10, 10);
+	assert_true(cred_may_inspect(&me, &it));
+	assert_false(cred_may_inspect(&me, &root));
+	it.suid = 0;
+	assert_false(cred_may_inspect(&me, &it));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(users), cmocka_unit_test(capabilities_follow), cmocka_unit_test(programs), cmocka_unit_test(others),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* What a thread or process sets for itself: prctl(2), arch_prctl(2), personality(2). */
+#include "arch/x86/context.h"
+#include "arch/x86/paging.h"
+#include "arch/x86/uaccess.h"
+#include "lib/base/errno.h"
+#include "lib/base/string.h"
+#include "managers/processor/process/process.h"
+#include "managers/processor/syscall/syscall.h"
+
+enum {
+	PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_GET_KEEPCAPS = 7, PR_SET_KEEPCAPS,
+	PR_GET_TIMING = 13, PR_SET_TIMING, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP = 21, PR_CAPBSET_READ = 23, PR_CAPBSET_DROP,
+	PR_GET_TSC, PR_GET_SECUREBITS = 27, PR_SET_TIMERSLACK = 29, PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER = 36,
+	PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_GET_TID_ADDRESS, PR_CAP_AMBIENT = 47
+};
+enum { AMBIENT_IS_SET = 1, AMBIENT_RAISE, AMBIENT_LOWER, AMBIENT_CLEAR_ALL };
+#define TIMER_SLACK_NS	50000
+
+static s64 set_name(u64 user)
+{
+	struct process *p = process_current();
+	char name[16] = { 0 };
+
+	if (strncpy_from_user(name, user, sizeof(name)) == -EFAULT)
+		return -EFAULT;
+	name[15] = '\0';
+	str_copy(thread_current()->name, name, sizeof(name));
+	if (p->leader == task_current()) {
+		spin_lock(&tree_lock);
+		memcpy(p->comm, name, sizeof(name));
+		spin_unlock(&tree_lock);
+	}
+	return 0;
+}
+
+static s64 bounding_drop(struct credentials *c, u64 cap)
+{
+	if (!cred_has(c, CAP_SETPCAP))
+		return -EPERM;
+	if (cap > CAP_LAST)
+		return -EINVAL;
+	spin_lock(&tree_lock);
+	c->bounding &= ~(1ULL << cap);
+	spin_unlock(&tree_lock);
+	return 0;
+}
+
+static s64 ambient(struct credentials *c, u64 what, u64 cap)
+{
+	u64 bit = 1ULL << (cap & 63);
+	s64 rc = 0;
+
+	if (what == AMBIENT_CLEAR_ALL ? cap != 0 : cap > CAP_LAST)
+		return -EINVAL;
+	spin_lock(&tree_lock);
+	switch (what) {
+	case AMBIENT_IS_SET:
+		rc = (c->ambient & bit) != 0;
+		break;
+	case AMBIENT_RAISE:
+		if (c->permitted & c->inheritable & bit)
+			c->ambient |= bit;
+		else
+			rc = -EPERM;
+		break;
+	case AMBIENT_LOWER:
+		c->ambient &= ~bit;
+		break;
+	case AMBIENT_CLEAR_ALL:
+		c->ambient = 0;
+		break;
+	default:
+		rc = -EINVAL;
+	}
+	spin_unlock(&tree_lock);
+	return rc;
+}
+
+s64 sys_prctl(u64 op, u64 arg, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct task *t = task_current();
+	struct process *p = t->process;
+	struct credentials *c = &p->cred;
+
+	switch ((u32)op) {
+	case PR_SET_PDEATHSIG:
+		if (arg > NR_SIGNALS)
+			return -EINVAL;
+		WRITE_ONCE(t->death_signal, arg);
+		return 0;
+	case PR_GET_PDEATHSIG:
+		return put_user32(arg, t->death_signal);
+	case PR_GET_DUMPABLE:
+		return !p->undumpable;
+	case PR_SET_DUMPABLE:
+		if (arg > 1)
+			return -EINVAL;
+		WRITE_ONCE(p->undumpable, arg == 0);
+		return 0;
+	case PR_GET_KEEPCAPS:
+		return c->keep_caps;
+	case PR_SET_KEEPCAPS:
+		if (arg > 1)
+			return -EINVAL;
+		c->keep_caps = arg;
+		return 0;
+	case PR_GET_TIMING:
+		return 0;			/* PR_TIMING_STATISTICAL, as Linux says */
+	case PR_SET_TIMING:
+		return arg == 0 ? 0 : -EINVAL;
+	case PR_SET_NAME:
+		return set_name(arg);
+	case PR_GET_NAME:
+		return copy_to_user(arg, thread_current()->name, 16);
+	case PR_GET_SECCOMP:
+		return 0;
+	case PR_CAPBSET_READ:
+		return arg <= CAP_LAST ? (s64)(c->bounding >> arg & 1) : -EINVAL;
+	case PR_CAPBSET_DROP:
+		return bounding_drop(c, arg);
+	case PR_GET_TSC:
+		return put_user32(arg, 1);	/* PR_TSC_ENABLE */
+	case PR_GET_SECUREBITS:
+		return c->keep_caps ? 1 << 4 : 0;
+	case PR_SET_TIMERSLACK:			/* timers here have none: whatever is asked for is kept to */
+		t->timer_slack_ns = arg;
+		return 0;
+	case PR_GET_TIMERSLACK:
+		return t->timer_slack_ns != 0 ? t->timer_slack_ns : TIMER_SLACK_NS;
+	case PR_SET_CHILD_SUBREAPER:
+		WRITE_ONCE(p->subreaper, arg != 0);
+		return 0;
+	case PR_GET_CHILD_SUBREAPER:
+		return put_user32(arg, p->subreaper);
+	case PR_SET_NO_NEW_PRIVS:
+		if (arg != 1 || a2 != 0 || a3 != 0 || a4 != 0)
+			return -EINVAL;
+		c->no_new_privs = true;
+		return 0;
+	case PR_GET_NO_NEW_PRIVS:
+		return arg != 0 || a2 != 0 || a3 != 0 || a4 != 0 ? -EINVAL : c->no_new_privs;
+	case PR_GET_TID_ADDRESS:
+		return put_user64(arg, t->clear_child_tid);
+	case PR_CAP_AMBIENT:
+		return a3 != 0 || a4 != 0 ? -EINVAL : ambient(c, arg, a2);
+	}
+	return -EINVAL;
+}
+
+s64 sys_arch_prctl(u64 code, u64 addr, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	switch ((u32)code) {
+	case 0x1001:				/* ARCH_SET_GS */
+		if (addr >= USER_END)
+			return -EPERM;
+		arch_set_gs_base(addr);
+		return 0;
+	case 0x1002:				/* ARCH_SET_FS */
+		if (addr >= USER_END)
+			return -EPERM;
+		arch_set_fs_base(addr);
+		return 0;
+	case 0x1003:
+		return put_user64(addr, arch_get_fs_base());
+	case 0x1004:
+		return put_user64(addr, arch_get_gs_base());
+	}
+	return -EINVAL;
+}
+
+#define PERSONALITY_ASK		0xffffffffU
+#define ADDR_NO_RANDOMIZE	0x0040000U
+
+s64 sys_personality(u64 persona, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct process *p = process_current();
+	u32 was = p->no_random ? ADDR_NO_RANDOMIZE : 0;
+
+	if ((u32)persona == PERSONALITY_ASK)
+		return was;
+	if ((u32)persona & ~ADDR_NO_RANDOMIZE)
+		return -EINVAL;			/* no other system's programs, and no other bug's */
+	WRITE_ONCE(p->no_random, ((u32)persona & ADDR_NO_RANDOMIZE) != 0);
+	return was;
+}
