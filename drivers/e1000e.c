@@ -211,7 +211,7 @@ static int e1000e_open(struct netdev *netdev)
 	return 0;
 }
 
-static const struct netdev_ops e1000e_ops = { .open = e1000e_open, .send = e1000e_send };
+static const struct netdev_ops e1000e_ops = { .driver = "e1000e", .open = e1000e_open, .send = e1000e_send };
 
 /* ---- set-up ---- */
 

@@ -17,8 +17,8 @@ int netdev_register(struct netdev *dev)
 	}
 	snprintf(dev->name, sizeof(dev->name), "eth%u", nr_netdevs);
 	netdevs[nr_netdevs++] = dev;
-	pr_info("net: %s: %02x:%02x:%02x:%02x:%02x:%02x, MTU %u, %u queue pair%s", dev->name, dev->mac[0], dev->mac[1],
-		dev->mac[2], dev->mac[3], dev->mac[4], dev->mac[5], dev->mtu, dev->nr_queues, dev->nr_queues == 1 ? "" : "s");
+	pr_info("net: %s: %s, %02x:%02x:%02x:%02x:%02x:%02x, MTU %u, %u queue pair%s", dev->name, dev->ops->driver,
+		dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4], dev->mac[5], dev->mtu, dev->nr_queues, dev->nr_queues == 1 ? "" : "s");
 	return 0;
 }
 

@@ -25,6 +25,7 @@ struct net_tx {				/* the sender's, until done() */
 };
 
 struct netdev_ops {
+	const char *driver;
 	int (*open)(struct netdev *dev);	/* begin to receive; 0 or negative errno */
 	/*
 	 * Queue n frames on the queue (taken modulo the device's number), kick the device once. Any context but interrupts;

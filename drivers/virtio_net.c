@@ -269,7 +269,7 @@ static int net_open(struct netdev *netdev)
 	return 0;
 }
 
-static const struct netdev_ops net_ops = { .open = net_open, .send = net_send };
+static const struct netdev_ops net_ops = { .driver = "virtio-net", .open = net_open, .send = net_send };
 
 /* ---- set-up ---- */
 

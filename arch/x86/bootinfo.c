@@ -64,7 +64,8 @@ static void pvh_read(struct bootinfo *b, const struct hvm_start_info *h, const v
 struct mb2_tag { u32 type, size; u8 data[]; };
 struct mb2_mmap { u32 entry_size, entry_version; u8 entries[]; };
 struct mb2_mmap_entry { u64 addr, len; u32 type, reserved; };
-enum { MB2_END = 0, MB2_COMMAND_LINE = 1, MB2_MMAP = 6, MB2_RSDP_OLD = 14, MB2_RSDP_NEW = 15 };
+enum { MB2_END = 0, MB2_COMMAND_LINE = 1, MB2_LOADER_NAME = 2, MB2_MMAP = 6, MB2_EFI32 = 11, MB2_EFI64 = 12,
+       MB2_RSDP_OLD = 14, MB2_RSDP_NEW = 15 };
 
 static void mb2_memory(struct bootinfo *b, const struct mb2_tag *tag)
 {
@@ -94,6 +95,13 @@ static void mb2_read(struct bootinfo *b, const void *info)
 		case MB2_COMMAND_LINE:
 			str_copy(b->command_line, (const char *)tag->data, sizeof(b->command_line));
 			break;
+		case MB2_LOADER_NAME:
+			str_copy(b->loader, (const char *)tag->data, sizeof(b->loader));
+			break;
+		case MB2_EFI32:
+		case MB2_EFI64:
+			b->uefi = true;
+			break;
 		case MB2_MMAP:
 			mb2_memory(b, tag);
 			break;
@@ -110,8 +118,10 @@ static void mb2_read(struct bootinfo *b, const void *info)
 void bootinfo_read(struct bootinfo *b, int kind, const void *info, const void *(*at)(paddr_t pa))
 {
 	memset(b, 0, sizeof(*b));
-	if (kind == BOOT_BY_PVH)
+	if (kind == BOOT_BY_PVH) {
+		str_copy(b->loader, "PVH", sizeof(b->loader));
 		pvh_read(b, info, at);
-	else
+	} else {
 		mb2_read(b, info);
+	}
 }

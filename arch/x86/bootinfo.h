@@ -16,6 +16,8 @@ struct bootinfo {
 	struct boot_range ram[BOOT_RANGES_MAX];	/* whole pages, ascending, apart; neighbours merged */
 	unsigned nr_ram;
 	char command_line[4096];
+	char loader[64];		/* its name; "PVH" */
+	bool uefi;			/* the loader was started by UEFI */
 	u8 rsdp[36];			/* a copy: the loader's may lie in memory that is given away */
 	unsigned rsdp_len;		/* 0: none */
 	paddr_t rsdp_phys;		/* where it lies, when the loader said only that */

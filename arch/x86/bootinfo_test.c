@@ -50,6 +50,8 @@ static void pvh(void **state)
 	strcpy((char *)memory + 0x2000, "fit.node=1 a=b");
 	bootinfo_read(&b, BOOT_BY_PVH, memory, at);
 	assert_string_equal(b.command_line, "fit.node=1 a=b");
+	assert_string_equal(b.loader, "PVH");
+	assert_false(b.uefi);
 	assert_int_equal(b.rsdp_phys, 0xf5000);
 	assert_int_equal(b.nr_ram, 3);
 	assert_int_equal(b.ram[0].start, 0);
@@ -91,6 +93,13 @@ static u32 mb2_make(void)
 	put32(p + 4, 8 + 36);
 	memcpy(memory + p + 8, "RSD PTR new", 11);
 	p += 48;
+	put32(p, 2);
+	put32(p + 4, 8 + 10);
+	strcpy((char *)memory + p + 8, "GRUB 2.06");
+	p += 24;
+	put32(p, 12);
+	put32(p + 4, 16);
+	p += 16;
 	put32(p, 0);
 	put32(p + 4, 8);
 	p += 8;
@@ -108,6 +117,8 @@ static void multiboot2(void **state)
 	assert_int_equal(b.ram[0].end, 0x400000);
 	assert_int_equal(b.rsdp_len, 36);
 	assert_memory_equal(b.rsdp, "RSD PTR new", 11);
+	assert_string_equal(b.loader, "GRUB 2.06");
+	assert_true(b.uefi);
 }
 
 static void multiboot2_cut_short(void **state)

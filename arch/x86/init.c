@@ -68,6 +68,7 @@ void arch_init(void)
 	fpu_init();
 	tlb_init();
 	clock_init();
+	pr_info("boot: by %s%s", bootinfo.loader, bootinfo.uefi ? ", UEFI" : "");
 	pr_info("cpu: %s", cpu_features.brand);
 }
 

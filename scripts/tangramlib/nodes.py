@@ -11,6 +11,7 @@ ROLES = ("processor", "memory", "storage")
 SHORT = {"P": "processor", "M": "memory", "S": "storage"}
 NODE_ID = {"processor": 1, "memory": 2, "storage": 3}
 STD_PORTS = ("stdin", "stdout", "stderr")
+OVMF = "/usr/share/ovmf/OVMF.fd"
 
 
 def node_ip(number):
@@ -81,7 +82,7 @@ def qemu_command(config, role, folder, log, disks):
     if config.boot == "direct":
         command += ["-kernel", kernel_path(role), "-append", words]
     else:
-        command += grub_options(role, words, folder)
+        command += grub_options(role, words, folder) + (uefi_options() if config.boot == "uefi" else [])
     command += wire_options(os.path.join(folder, "wire"), NODE_ID[role], config.nic)
     for i, (file, read_only) in enumerate(disks):
         command += ["-drive", "file=%s,format=raw,if=none,id=disk%d,cache=writeback,read-only=%s"
@@ -98,6 +99,12 @@ def qemu_command(config, role, folder, log, disks):
 
 def port_names(role):
     return ("control",) + (STD_PORTS if role == "processor" else ())
+
+
+def uefi_options():
+    if not os.path.exists(OVMF):
+        raise TangramError("no UEFI firmware: %s does not exist: run scripts/setup (Debian package ovmf)" % OVMF)
+    return ["-bios", OVMF]
 
 
 def grub_options(role, words, folder):

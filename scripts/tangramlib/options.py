@@ -94,7 +94,8 @@ def add_cluster_options(parser):
                        help="one more disk; what is written to it stays")
     group.add_argument("--add", type=file_pair("HOSTPATH", "GUESTPATH"), action="append", default=[],
                        metavar="HOSTPATH=GUESTPATH", help="copy a file or folder onto the run's root disk")
-    group.add_argument("--boot", choices=("direct", "grub"), default="direct")
+    group.add_argument("--boot", choices=("direct", "grub", "uefi"), default="direct",
+                       help="the ELF by QEMU, or the rescue image by BIOS or by UEFI")
     group.add_argument("--nic", choices=("virtio", "e1000e"), default="virtio")
     group.add_argument("--append", type=append, action="append", default=[], metavar="ROLE:'k=v ...'",
                        help="more kernel parameters for a role, or for all")
