@@ -18,12 +18,12 @@ struct table_pointer { u16 limit; u64 base; } __packed;
 
 static struct idt_gate idt[256] __aligned(4096);
 
-/* 0, 8: empty; then kernel CS and DS, user 32-bit CS, user DS, user CS, TSS (two cells). SYSRET wants this order. */
-static const u64 gdt_template[10] = {
+/* 0, 8: empty; then kernel CS and DS, user 32-bit CS, user DS, user CS, TSS (two cells); at 15 the CPU's number. SYSRET wants this order. */
+static const u64 gdt_template[16] = {
 	[2] = 0x00af9b000000ffff, [3] = 0x00cf93000000ffff,
 	[4] = 0x00cffb000000ffff, [5] = 0x00cff3000000ffff, [6] = 0x00affb000000ffff,
 };
-static DEFINE_PER_CPU(u64, cpu_gdt[10]) __aligned(16);
+static DEFINE_PER_CPU(u64, cpu_gdt[16]) __aligned(16);
 DEFINE_PER_CPU(struct tss, cpu_tss) __aligned(64);
 DEFINE_PER_CPU(u64, syscall_user_rsp);
 
@@ -62,6 +62,7 @@ void descriptors_init_cpu(void *const ist[NR_IST])
 	memcpy(gdt, gdt_template, sizeof(gdt_template));
 	gdt[8] = limit | (base & 0xffffff) << 16 | 0x89ULL << 40 | (base >> 24 & 0xff) << 56;
 	gdt[9] = base >> 32;
+	gdt[15] = cpu_id() | 0xf1ULL << 40 | 0x4ULL << 52;	/* read-only data: its limit is what getcpu() in the vDSO reads */
 
 	struct table_pointer gdtr = { sizeof(gdt_template) - 1, (u64)gdt };
 	struct table_pointer idtr = { sizeof(idt) - 1, (u64)idt };

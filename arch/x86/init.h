@@ -16,6 +16,7 @@ void paging_init(const struct bootinfo *b);	/* final kernel tables; the identity
 void paging_init_cpu(void);		/* a secondary leaves the trampoline's tables */
 void clock_init(void);			/* TSC against a known clock */
 u64 clock_ns_to_tsc(u64 ns);		/* what the TSC reads when arch_clock_ns() is ns */
+struct clock_page *clock_page_address(void);	/* clock_page.h */
 u64 clock_tsc_to_ns(u64 ticks);		/* of an interval */
 void apic_init(paddr_t base);
 void apic_init_cpu(void);

@@ -19,6 +19,7 @@ typedef u64 pte_t;
 #define PTE_DIRTY	(1ULL << 6)
 #define PTE_HUGE	(1ULL << 7)
 #define PTE_GLOBAL	(1ULL << 8)
+#define PTE_FOREIGN	(1ULL << 9)		/* software's: a page of the kernel's own, not of the pcache */
 #define PTE_SOFT	(7ULL << 9)		/* software's; in a non-present PTE bits 1..62 are software's too */
 #define PTE_NX		(1ULL << 63)
 #define PTE_ADDR	0x000ffffffffff000ULL

@@ -26,6 +26,7 @@ void arch_apic_init(const struct acpi_madt *madt);	/* local APIC of the boot CPU
 void arch_init_cpu(void);		/* every CPU, first in the list */
 /* A one-shot interrupt to timers_interrupt() on this CPU; when_ns monotonic, ~0 to stop. Interrupts off. */
 void arch_timer_set(u64 when_ns);
+u64 *arch_wall_offset(void);		/* [a] Unix time minus arch_clock_ns(), in ns: kernel/time.c's, where programs can read it */
 u64 arch_clock_ns(void);		/* TSC, calibrated against a known clock */
 /*
  * A full barrier between our stores and our loads in memory shared with a device. Use it where the device is told by a store

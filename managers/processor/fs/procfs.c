@@ -172,7 +172,8 @@ static void show_stat(struct text *t, u32 pid)
 
 static void one_vma(const struct vma *v, void *arg)
 {
-	const char *what = v->flags & VMA_HEAP ? "[heap]" : v->flags & VMA_STACK ? "[stack]" : "";
+	const char *what = v->flags & VMA_HEAP ? "[heap]" : v->flags & VMA_STACK ? "[stack]" :
+			   !(v->flags & VMA_VDSO) ? "" : v->prot & PROT_EXEC ? "[vdso]" : "[vvar]";
 	const struct object *o = v->file;
 	struct text *t = arg;
 	char line[160];

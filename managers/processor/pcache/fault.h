@@ -42,6 +42,8 @@ static inline struct page_id fault_object_id(const struct fault *f)
 	return (struct page_id){ f->object->id, f->object_index };
 }
 
+/* space/vdso.c */
+int fault_vdso(struct fault *f);		/* a page of the kernel's own */
 /* fill.c */
 int fault_private(struct fault *f);		/* the PTE says PRIVATE */
 int fault_zero(struct fault *f);		/* EMPTY, anonymous */

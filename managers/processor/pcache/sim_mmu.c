@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "arch/x86/regs.h"
+#include "arch/x86/vdso.h"
 #include "lib/base/string.h"
 #include "managers/processor/pcache/sim.h"
 #include "mm/frame.h"
@@ -193,3 +194,7 @@ int sim_instruction(struct space *s, const u64 *va, unsigned nr, unsigned writes
 			return 0;
 	}
 }
+
+/* No vDSO here: nothing maps one. */
+unsigned vdso_nr_pages(void) { return 0; }
+paddr_t vdso_page_phys(unsigned nr) { return nr * PAGE_SIZE; }

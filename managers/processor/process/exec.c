@@ -270,7 +270,7 @@ static int stack_build(struct space *s, const struct exec_args *a, const struct 
 		{ AT_BASE, img->at_base }, { AT_FLAGS, 0 }, { AT_ENTRY, img->at_entry },
 		{ AT_UID, cred->uid }, { AT_EUID, cred->euid }, { AT_GID, cred->gid }, { AT_EGID, cred->egid },
 		{ AT_SECURE, secure }, { AT_RANDOM, random_at }, { AT_HWCAP2, 0 }, { AT_EXECFN, path_at },
-		{ AT_PLATFORM, platform_at }, { AT_MINSIGSTKSZ, fpu_user_size() + 1024 }, { AT_NULL, 0 },
+		{ AT_PLATFORM, platform_at }, { AT_SYSINFO_EHDR, img->vdso }, { AT_MINSIGSTKSZ, fpu_user_size() + 1024 }, { AT_NULL, 0 },
 	};
 	for (unsigned i = 0; i < ARRAY_SIZE(aux); i++) {
 		word[n++] = aux[i][0];
@@ -317,6 +317,8 @@ static int image_make(struct task *t, struct program *prog, const struct exec_ar
 	spin_unlock(&tree_lock);
 	secure = cred_exec(cred, i->mode, i->uid, i->gid);
 	rc = space_exec(s, prog->file, prog->interp, param_bool("aslr", true) && !p->no_random, p->rlimit[RLIMIT_STACK].cur, img);
+	if (rc == 0)
+		rc = space_map_vdso(s, &img->vdso);
 	if (rc == 0)
 		rc = stack_build(s, a, prog, img, cred, secure, sp);
 	if (rc < 0) {

@@ -7,6 +7,7 @@
 
 #include "arch/x86/regs.h"
 #include "lib/base/string.h"
+#include "mm/frame.h"
 
 /* Copy within one page if it is mapped as needed. */
 static bool copy_mapped(struct space *s, u64 va, void *buf, size_t len, bool write)
@@ -20,6 +21,10 @@ static bool copy_mapped(struct space *s, u64 va, void *buf, size_t len, bool wri
 	slot = pte_slot(&s->pgd, va, false);
 	spin_unlock(&s->pt_lock);
 	v = slot == NULL ? 0 : pte_read(slot);
+	if (pte_present(v) && (v & PTE_FOREIGN) && !write) {	/* the vDSO's: never goes away */
+		memcpy(buf, (const u8 *)phys_to_virt(pte_phys(v)) + (va & (PAGE_SIZE - 1)), len);
+		return true;
+	}
 	line = line_of_pte(v);
 	set = line == NULL ? NULL : READ_ONCE(line->page.set);
 	if (set == NULL)

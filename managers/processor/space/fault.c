@@ -47,8 +47,6 @@ out:
 
 static int allowed(const struct fault *f)
 {
-	if (f->vma.flags & VMA_VDSO)
-		return -EACCES;
 	if (f->write)
 		return f->vma.prot & PROT_WRITE ? 0 : -EACCES;
 	if (f->exec)
@@ -131,6 +129,8 @@ static int fault_once(struct fault *f)
 		f->object_index = f->vma.index + ((f->va - f->vma.start) >> PAGE_SHIFT);
 	}
 	rc = allowed(f);
+	if (rc == 0 && (f->vma.flags & VMA_VDSO))
+		return fault_vdso(f);
 	if (rc == 0)
 		rc = look_at_pte(f);
 	if (rc == 0)

@@ -72,6 +72,11 @@ static bool at_present(struct pass *p, u64 vpn, pte_t *slot, pte_t v)
 	struct pcache_set *set = line == NULL ? NULL : READ_ONCE(line->page.set);
 	struct pcache_owner *o;
 
+	if (v & PTE_FOREIGN) {
+		if (p->foreign != NULL)
+			p->foreign(p, vpn, slot);
+		return true;
+	}
 	if (set == NULL)
 		return false;
 	spin_lock(&set->lock);

@@ -30,6 +30,8 @@ struct pass {
 	enum pass_answer (*absent)(struct pass *p, struct pcache_set *set, u64 vpn, pte_t *slot);
 	/* A PTE that is EMPTY and not 0. No lock. */
 	void (*empty)(struct pass *p, u64 vpn, pte_t *slot);
+	/* A page of the kernel's own (vDSO) that is mapped. No lock. NULL: nothing to do. */
+	void (*foreign)(struct pass *p, u64 vpn, pte_t *slot);
 	int rc;			/* not 0: the pass ends */
 	u32 prot;		/* protect */
 	struct space *child;	/* fork */

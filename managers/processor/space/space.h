@@ -56,7 +56,7 @@ void space_put(struct space *s);
 int __must_check space_fork(struct space *parent, struct space **child);
 
 struct exec_image {		/* what exec needs to start the program */
-	u64 entry, at_entry, at_phdr, at_base, stack_top;
+	u64 entry, at_entry, at_phdr, at_base, stack_top, vdso;
 	u32 at_phnum, at_phent;
 	bool exec_stack;
 };
@@ -67,6 +67,8 @@ struct exec_image {		/* what exec needs to start the program */
 int __must_check space_exec_probe(struct file *program, u32 *kind, char *text);
 int __must_check space_exec(struct space *s, struct file *program, struct file *interp, bool randomise, u64 stack_limit,
 			    struct exec_image *image);
+/* The vDSO into the fresh space s, wherever there is room: *base is where its ELF header stands. 0 or -ENOMEM. */
+int __must_check space_map_vdso(struct space *s, u64 *base);
 /* Copy into another space than the current one (exec's stack): as uaccess, for s. 0 or -EFAULT, -EIO. */
 int __must_check space_write(struct space *s, u64 va, const void *buf, size_t len);
 int __must_check space_read(struct space *s, u64 va, void *buf, size_t len);

@@ -54,6 +54,16 @@ static void zap_empty(struct pass *p, u64 vpn, pte_t *slot)
 	spin_unlock(&p->s->pt_lock);
 }
 
+static void zap_foreign(struct pass *p, u64 vpn, pte_t *slot)
+{
+	spin_lock(&p->s->pt_lock);
+	(void)pte_xchg(slot, 0);
+	spin_unlock(&p->s->pt_lock);
+	tlb_batch_add(&p->tlb, &p->s->pgd, vpn << PAGE_SHIFT);
+	if (p->tlb.nr == TLB_BATCH_MAX)
+		tlb_batch_flush(&p->tlb);
+}
+
 void space_zap(struct space *s, u64 start, u64 end)
 {
 	struct pass p;
@@ -62,6 +72,7 @@ void space_zap(struct space *s, u64 start, u64 end)
 	p.present = zap_present;
 	p.absent = zap_absent;
 	p.empty = zap_empty;
+	p.foreign = zap_foreign;
 	pass_run(&p, start, end);
 }
 
