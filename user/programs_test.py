@@ -100,7 +100,7 @@ class TestPrograms(unittest.TestCase):
         for line in ("memtest 8", "memtest 8 4", "memtest 3 7 5", "futex_pingpong", "futex_pingpong 100 8", "threads",
                      "fork_cow", "fork_cow 1 8 4", "mremap_test", "mprotect_test", "mprotect_test nosignals",
                      "fork_storm", "unmap_test", "pcache_stress 3", "pcache_stress 3 7",
-                     "avx_regs 8 300", "bad_pointers", "bss_zero", "hello", "signals", "sockets", "processes 500", "fault_time", "tty"):
+                     "avx_regs 8 300", "bad_pointers", "bss_zero", "hello", "signals", "sockets", "errnos", "processes 500", "fault_time", "tty"):
             with self.subTest(line):
                 self.ok(*line.split())
 

@@ -131,6 +131,15 @@ def sockets(bed, folder):
     assert re.search(rb"(?m)^sockets: OK", result.out), result.out
 
 
+@each({"tmpfs": "/tmp", "disk": "/data"})
+def errnos(bed, folder):
+    """Wrong arguments: each call answers as it does under the host's Linux."""
+    expected = subprocess.run([os.path.join(BUILD, "user", "errnos"), bed.tmp], stdout=subprocess.PIPE, timeout=60, check=True).stdout
+    result = bed.run("errnos", folder)
+    differing = [(one, two) for one, two in zip(expected.splitlines(), result.out.splitlines()) if one != two]
+    assert result.out == expected, differing
+
+
 @case()
 def sockets_four_cpus(bed):
     for _ in range(3):

@@ -6,6 +6,7 @@
 #include "managers/processor/fs/fs.h"
 
 struct file *anon_file(const struct file_ops *ops, void *private, u32 flags);	/* NULL: no memory; private stays the caller's */
+s64 anon_seek(struct file *f, s64 off, int whence);	/* lseek() of such a file: 0 */
 s64 anon_install(struct file *f, bool cloexec);		/* a descriptor, or why not (f is put then) */
 
 #endif

@@ -144,7 +144,7 @@ static void epoll_release(struct file *f)
 	kfree(ep);
 }
 
-static const struct file_ops epoll_ops = { .poll = epoll_poll, .release = epoll_release };
+static const struct file_ops epoll_ops = { .poll = epoll_poll, .seek = anon_seek, .release = epoll_release };
 
 s64 sys_epoll_create1(u64 flags, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
@@ -260,6 +260,8 @@ s64 sys_epoll_ctl(u64 epfd, u64 op, u64 fd, u64 user, u64 a4, u64 a5)
 	f = fd_get(fd);
 	if (e == NULL || f == NULL) {
 		rc = -EBADF;
+	} else if (f->ops == NULL || f->ops->poll == NULL) {
+		rc = -EPERM;
 	} else if (e->ops != &epoll_ops || e == f) {
 		rc = -EINVAL;
 	} else {
@@ -353,7 +355,7 @@ static s64 epoll_wait_fd(u64 epfd, u64 user, u64 max, u64 deadline)
 
 	if (e == NULL)
 		return -EBADF;
-	if (e->ops != &epoll_ops || (s32)max <= 0)
+	if (e->ops != &epoll_ops || (s32)max <= 0 || (u32)max > 0x7fffffff / sizeof(struct epoll_event_abi))
 		rc = -EINVAL;
 	else if (!user_range_ok(user, (u64)(u32)max * sizeof(struct epoll_event_abi)))
 		rc = -EFAULT;

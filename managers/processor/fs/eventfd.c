@@ -141,6 +141,12 @@ static s64 eventfd_write(struct file *f, const void *buf, size_t len, u64 *pos)
 	return 8;
 }
 
+/* Nothing happens, and that is no error. */
+s64 anon_seek(struct file *f, s64 off, int whence)
+{
+	return 0;
+}
+
 static u32 eventfd_poll(struct file *f, struct poll_table *pt)
 {
 	struct counter *c = f->private;
@@ -156,7 +162,7 @@ static void eventfd_release(struct file *f)
 	kfree(f->private);
 }
 
-static const struct file_ops eventfd_ops = { .read = counter_read, .write = eventfd_write, .poll = eventfd_poll,
+static const struct file_ops eventfd_ops = { .read = counter_read, .write = eventfd_write, .poll = eventfd_poll, .seek = anon_seek,
 					     .release = eventfd_release };
 
 s64 sys_eventfd2(u64 initial, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)
@@ -220,7 +226,8 @@ static void timerfd_release(struct file *f)
 	kfree(c);
 }
 
-static const struct file_ops timerfd_ops = { .read = counter_read, .poll = timerfd_poll, .release = timerfd_release };
+static const struct file_ops timerfd_ops = { .read = counter_read, .poll = timerfd_poll, .seek = anon_seek,
+					     .release = timerfd_release };
 
 s64 sys_timerfd_create(u64 clock, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)
 {
@@ -236,7 +243,7 @@ s64 sys_timerfd_create(u64 clock, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)
 		return -ENOMEM;
 	timer_init(&c->timer, timerfd_fired, NULL);
 	c->clock = clock;
-	f = anon_file(&timerfd_ops, c, O_RDONLY | (flags & O_NONBLOCK));
+	f = anon_file(&timerfd_ops, c, O_RDWR | (flags & O_NONBLOCK));
 	if (f == NULL) {
 		kfree(c);
 		return -ENOMEM;

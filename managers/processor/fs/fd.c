@@ -175,9 +175,20 @@ int fd_table_next(struct fd_table *t, int fd)
 	return found;
 }
 
-struct file *fd_get(int fd)
+struct file *fd_get_any(int fd)
 {
 	return fd_table_file(task_current()->files, fd);
+}
+
+struct file *fd_get(int fd)
+{
+	struct file *f = fd_get_any(fd);
+
+	if (f != NULL && (READ_ONCE(f->flags) & O_PATH)) {
+		file_put(f);
+		f = NULL;
+	}
+	return f;
 }
 
 static int install_from(struct fd_table *t, struct file *f, unsigned lowest, bool cloexec)
@@ -266,7 +277,7 @@ int fd_close(int fd)
 
 int fd_dup_to(int from, int to, bool cloexec)
 {
-	struct file *f = fd_get(from);
+	struct file *f = fd_get_any(from);
 
 	if (f == NULL)
 		return -EBADF;

@@ -22,8 +22,12 @@ struct file_ops {
 	s64 (*readdir)(struct file *f, void *buf, size_t len);	/* struct linux_dirent64 records; moves f->pos */
 	s64 (*seek)(struct file *f, s64 off, int whence);
 	void (*release)(struct file *f);
+	/* NULL: always. May it be cut or grown to this size, or mapped so? 0 or -EPERM (seals of a memfd) */
+	int (*may_resize)(struct file *f, u64 size);
+	int (*may_map)(struct file *f, u32 prot, bool shared);
 };
 #define FILE_CHUNK (64 * 1024)
+#define FILE_SIZE_MAX 0xffffffff000ULL	/* ext4's, for all */
 #define FILE_APPEND (~0ULL)	/* as a position to write at: the end, wherever that is then */
 
 struct file {

@@ -132,9 +132,13 @@ extern const struct file_ops regular_ops, directory_ops;
 struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode);
 int synthfs_init(void);			/* builds /proc, /sys, /dev */
 int tmpfs_init(void);			/* /dev/shm and /tmp */
-int memfd_open(const char *name, struct file **out);
+int memfd_open(const char *name, bool sealable, struct file **out);
+s64 memfd_seal(struct file *f, u32 seals);		/* F_ADD_SEALS: 0, -EINVAL (not a memfd), -EPERM, -EBUSY */
+s64 memfd_seals(struct file *f);			/* F_GET_SEALS */
+s64 pipe_size(struct file *f, s64 set);			/* F_SETPIPE_SZ, or -1 for F_GETPIPE_SZ: bytes; -EBADF: not a pipe */
 int device_open(u32 rdev, struct file *f);	/* a character device: sets f->ops, or -ENXIO */
 int pipe_create(struct file **r, struct file **w, u32 flags);
+int nameless_setattr(struct inode *i, const struct attr *a, u32 mask);	/* of pipes and sockets */
 bool file_is_pipe(const struct file *f);
 /*
  * Bytes at the head of a pipe, given to sink in pieces under the pipe's lock, are taken off as far as sink says it took them

@@ -64,6 +64,13 @@
 #define F_DUPFD_CLOEXEC	1030
 #define F_SETPIPE_SZ	1031
 #define F_GETPIPE_SZ	1032
+#define F_ADD_SEALS	1033
+#define F_GET_SEALS	1034
+#define F_SEAL_SEAL	1
+#define F_SEAL_SHRINK	2
+#define F_SEAL_GROW	4
+#define F_SEAL_WRITE	8
+#define F_SEAL_FUTURE_WRITE 16
 #define FD_CLOEXEC	1
 
 #define POLLIN		1

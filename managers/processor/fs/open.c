@@ -256,6 +256,18 @@ int fs_unlink(struct fs_context *c, struct dentry *start, const char *path, bool
 
 #define RENAME_EXCHANGE 2
 
+static bool is_directory(struct fs_context *c, struct walk *w)
+{
+	struct dentry *d;
+	bool is;
+
+	if (fs_lookup(c, w->dentry, w->last, 0, &d) < 0)
+		return true;			/* it is missing: that is said elsewhere */
+	is = d->inode->type == S_IFDIR;
+	dentry_put(d);
+	return is;
+}
+
 int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from, struct dentry *to_start, const char *to, u32 flags)
 {
 	struct walk a, b;
@@ -270,6 +282,8 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 	}
 	if (a.dentry->inode->dev != b.dentry->inode->dev)
 		rc = -EXDEV;
+	else if ((a.last_is_dir || b.last_is_dir) && !is_directory(c, &a))
+		rc = -ENOTDIR;
 	else if (a.dentry->inode->ops->rename == NULL)
 		rc = -EROFS;
 	else
@@ -364,6 +378,8 @@ int fs_open(struct fs_context *c, struct dentry *start, const char *path, u32 fl
 	if (rc < 0)
 		return rc;
 	fresh = rc == 1;
+	if (!(flags & O_PATH))
+		flags |= O_LARGEFILE;		/* as every file of a 64-bit program is */
 	rc = flags & O_PATH ? ((flags & O_DIRECTORY) && d->inode->type != S_IFDIR ? -ENOTDIR : 0) : open_check(d->inode, flags, fresh);
 	if (rc == 0)
 		rc = fs_open_inode(d->inode, d, flags, out);

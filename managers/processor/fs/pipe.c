@@ -11,7 +11,8 @@
 #include "managers/processor/process/process.h"
 #include "mm/slab.h"
 
-#define PIPE_SIZE	65536
+#define PIPE_DEFAULT	65536
+#define PIPE_MAX	1048576		/* for all but root */
 #define PIPE_BUF	4096
 
 struct pipe {
@@ -25,6 +26,7 @@ struct pipe {
 	bool had_writer;		/* [lock] a fifo's reader waits for the first writer */
 	struct waitq read_wait, write_wait;
 	u8 *data;			/* [lock] */
+	u32 size;			/* [lock] */
 };
 
 static DEFINE_MUTEX(fifos_lock, RANK_MUTEX_LEAF);
@@ -36,7 +38,8 @@ static struct pipe *pipe_alloc(void)
 
 	if (p == NULL)
 		return NULL;
-	p->data = kmalloc(PIPE_SIZE);
+	p->size = PIPE_DEFAULT;
+	p->data = kmalloc(p->size);
 	if (p->data == NULL) {
 		kfree(p);
 		return NULL;
@@ -80,10 +83,10 @@ static s64 pipe_read(struct file *f, void *buf, size_t len, u64 *pos)
 			return -ERESTARTSYS;
 	}
 	for (size_t left = n; left != 0;) {
-		size_t part = MIN(left, (size_t)(PIPE_SIZE - p->head));
+		size_t part = MIN(left, (size_t)(p->size - p->head));
 
 		memcpy(out, p->data + p->head, part);
-		p->head = (p->head + part) % PIPE_SIZE;
+		p->head = (p->head + part) % p->size;
 		out += part;
 		left -= part;
 	}
@@ -97,8 +100,8 @@ static s64 pipe_read(struct file *f, void *buf, size_t len, u64 *pos)
 static void pipe_put_bytes(struct pipe *p, const u8 *in, size_t n)
 {
 	while (n != 0) {
-		u32 tail = (p->head + p->used) % PIPE_SIZE;
-		size_t part = MIN(n, (size_t)(PIPE_SIZE - tail));
+		u32 tail = (p->head + p->used) % p->size;
+		size_t part = MIN(n, (size_t)(p->size - tail));
 
 		memcpy(p->data + tail, in, part);
 		p->used += part;
@@ -122,7 +125,7 @@ static s64 pipe_write(struct file *f, const void *buf, size_t len, u64 *pos)
 				signal_pipe();
 			return done ? (s64)done : -EPIPE;
 		}
-		n = PIPE_SIZE - p->used >= need ? MIN(len - done, (size_t)(PIPE_SIZE - p->used)) : 0;
+		n = p->size - p->used >= need ? MIN(len - done, (size_t)(p->size - p->used)) : 0;
 		pipe_put_bytes(p, (const u8 *)buf + done, n);
 		mutex_unlock(&p->lock);
 		done += n;
@@ -132,7 +135,7 @@ static s64 pipe_write(struct file *f, const void *buf, size_t len, u64 *pos)
 			break;
 		if (READ_ONCE(f->flags) & O_NONBLOCK)
 			return done ? (s64)done : -EAGAIN;
-		if (waitq_wait_intr(&p->write_wait, PIPE_SIZE - READ_ONCE(p->used) >= need || READ_ONCE(p->readers) == 0, 0) < 0)
+		if (waitq_wait_intr(&p->write_wait, READ_ONCE(p->size) - READ_ONCE(p->used) >= need || READ_ONCE(p->readers) == 0, 0) < 0)
 			return done ? (s64)done : -ERESTARTSYS;
 	}
 	return done;
@@ -157,7 +160,7 @@ static u32 pipe_poll(struct file *f, struct poll_table *pt)
 	if (access & MAY_WRITE) {
 		if (p->readers == 0)
 			events |= POLLERR;
-		else if (PIPE_SIZE - p->used >= PIPE_BUF)
+		else if (p->size - p->used >= PIPE_BUF)
 			events |= POLLOUT | POLLWRNORM;
 	}
 	mutex_unlock(&p->lock);
@@ -195,6 +198,49 @@ static void pipe_release(struct file *f)
 static const struct file_ops pipe_ops = { .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .ioctl = pipe_ioctl,
 					  .seek = pipe_seek, .release = pipe_release };
 
+/* --- F_SETPIPE_SZ --- */
+
+static s64 resize(struct pipe *p, u64 want)
+{
+	u32 size = PIPE_BUF;
+	u8 *data, *old;
+
+	if (want > 1U << 31)
+		return -EINVAL;
+	while (size < want)
+		size *= 2;
+	if (size > PIPE_MAX && !capable_current())
+		return -EPERM;
+	data = kmalloc(size);
+	if (data == NULL)
+		return -ENOMEM;
+	mutex_lock(&p->lock);
+	if (p->used > size) {
+		mutex_unlock(&p->lock);
+		kfree(data);
+		return -EBUSY;
+	}
+	for (u32 n = 0; n < p->used; n++)
+		data[n] = p->data[(p->head + n) % p->size];
+	old = p->data;
+	p->data = data;
+	p->size = size;
+	p->head = 0;
+	mutex_unlock(&p->lock);
+	kfree(old);
+	waitq_wake_all(&p->write_wait);
+	return size;
+}
+
+s64 pipe_size(struct file *f, s64 set)
+{
+	struct pipe *p = f->private;
+
+	if (f->ops != &pipe_ops)
+		return -EBADF;
+	return set < 0 ? (s64)READ_ONCE(p->size) : resize(p, set);
+}
+
 /* --- splice and tee --- */
 
 bool file_is_pipe(const struct file *f)
@@ -209,8 +255,8 @@ static s64 drain_locked(struct pipe *p, size_t len, bool keep, pipe_sink sink, v
 	s64 rc = 0;
 
 	while (done < n) {
-		u32 head = (p->head + done) % PIPE_SIZE;
-		size_t part = MIN(n - done, (size_t)(PIPE_SIZE - head));
+		u32 head = (p->head + done) % p->size;
+		size_t part = MIN(n - done, (size_t)(p->size - head));
 
 		rc = sink(arg, p->data + head, part);
 		if (rc <= 0)
@@ -220,7 +266,7 @@ static s64 drain_locked(struct pipe *p, size_t len, bool keep, pipe_sink sink, v
 			break;
 	}
 	if (!keep) {
-		p->head = (p->head + done) % PIPE_SIZE;
+		p->head = (p->head + done) % p->size;
 		p->used -= done;
 	}
 	return done ? (s64)done : rc;
@@ -246,7 +292,7 @@ static s64 into_pipe(void *arg, const void *buf, size_t n)
 {
 	struct pipe *p = arg;
 
-	n = MIN(n, (size_t)(PIPE_SIZE - p->used));
+	n = MIN(n, (size_t)(p->size - p->used));
 	pipe_put_bytes(p, buf, n);
 	return n;
 }
@@ -266,7 +312,7 @@ s64 pipe_to_pipe(struct file *in, struct file *out, size_t len, bool keep, bool 
 		n = -EPIPE;
 	} else if (a->used == 0) {
 		n = a->writers == 0 ? 0 : -EAGAIN;
-	} else if (b->used == PIPE_SIZE) {
+	} else if (b->used == b->size) {
 		*full = true;
 		n = -EAGAIN;
 	} else {
@@ -312,13 +358,25 @@ static void pipe_attach(struct pipe *p, struct file *f)
 
 static int pipe_getattr(struct inode *i, struct attr *a)
 {
-	a->mode = S_IFIFO | 0600;
+	a->mode = i->mode;
 	a->nlink = 1;
 	a->blksize = 4096;
 	a->ino = i->ino;
 	a->dev = i->dev;
 	a->uid = i->uid;
 	a->gid = i->gid;
+	return 0;
+}
+
+/* Mode and owner of what stands in no directory are its inode's own; times are not kept. */
+int nameless_setattr(struct inode *i, const struct attr *a, u32 mask)
+{
+	if (mask & SET_MODE)
+		i->mode = (i->mode & S_IFMT) | (a->mode & 07777);
+	if (mask & SET_UID)
+		i->uid = a->uid;
+	if (mask & SET_GID)
+		i->gid = a->gid;
 	return 0;
 }
 
@@ -333,7 +391,7 @@ static void pipe_inode_release(struct inode *i)
 	pipe_put(i->private);
 }
 
-static const struct inode_ops pipe_inode_ops = { .getattr = pipe_getattr, .open = pipe_reopen, .release = pipe_inode_release };
+static const struct inode_ops pipe_inode_ops = { .getattr = pipe_getattr, .setattr = nameless_setattr, .open = pipe_reopen, .release = pipe_inode_release };
 
 int pipe_create(struct file **r, struct file **w, u32 flags)
 {

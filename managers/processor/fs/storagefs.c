@@ -358,7 +358,12 @@ static s64 regular_write(struct file *f, const void *buf, size_t len, u64 *pos)
 {
 	bool append = (READ_ONCE(f->flags) & O_APPEND) || *pos == FILE_APPEND;
 	u64 at = append ? 0 : *pos;
-	s64 n = object_write(f->object, &at, buf, len, append);
+	s64 n;
+
+	if (at >= FILE_SIZE_MAX)
+		return -EFBIG;
+	len = MIN(len, FILE_SIZE_MAX - at);
+	n = object_write(f->object, &at, buf, len, append);
 
 	if (n > 0)
 		*pos = at;		/* moved on by object_write(), which alone knows where an append went */
@@ -384,7 +389,7 @@ static s64 regular_seek(struct file *f, s64 off, int whence)
 		break;
 	default: return -EINVAL;
 	}
-	if (off < 0)
+	if (off < 0 || (u64)off > FILE_SIZE_MAX)
 		return -EINVAL;
 	return f->pos = off;
 }

@@ -22,7 +22,9 @@ struct tnode {				/* a file; each struct inode of it has a reference */
 	u32 mode, uid, gid, rdev, nlink;	/* [tmpfs_lock] */
 	u64 atime, mtime, ctime;	/* [a] wall clock, ns */
 	struct object *object;		/* [I] of a regular file */
-	char *target;			/* [I] of a symlink */
+	char *target;			/* [I] of a symlink; of a memfd, its name */
+	bool memfd;			/* [I] */
+	u32 seals;			/* [tmpfs_lock] of a memfd: F_SEAL_* */
 	struct tnode *parent;		/* [tmpfs_lock] of a directory; no reference: it is not empty while this is in it */
 	struct list entries;		/* [tmpfs_lock] of a directory, by cookie */
 	u64 next_cookie;		/* [tmpfs_lock] */
@@ -463,8 +465,21 @@ static s64 file_read(struct file *f, void *buf, size_t len, u64 *pos)
 
 static s64 file_write(struct file *f, const void *buf, size_t len, u64 *pos)
 {
-	s64 n = regular_ops.write(f, buf, len, pos);
+	struct tnode *node = f->inode->private;
+	s64 n;
 
+	if (node->memfd) {
+		u32 seals = READ_ONCE(node->seals);
+
+		if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+			return -EPERM;
+		if ((seals & F_SEAL_GROW) && *pos != FILE_APPEND && *pos + len > object_size(node->object)) {
+			if (*pos >= object_size(node->object))
+				return -EPERM;
+			len = object_size(node->object) - *pos;
+		}
+	}
+	n = regular_ops.write(f, buf, len, pos);
 	if (n > 0)
 		touch(f->inode->private, true);
 	return n;
@@ -475,7 +490,24 @@ static s64 file_seek(struct file *f, s64 off, int whence)
 	return regular_ops.seek(f, off, whence);
 }
 
-static const struct file_ops tmpfs_file_ops = { .read = file_read, .write = file_write, .seek = file_seek };
+static int file_may_resize(struct file *f, u64 size)
+{
+	struct tnode *n = f->inode->private;
+	u32 seals = READ_ONCE(n->seals);
+	u64 now = object_size(n->object);
+
+	return ((seals & F_SEAL_SHRINK) && size < now) || ((seals & F_SEAL_GROW) && size > now) ? -EPERM : 0;
+}
+
+static int file_may_map(struct file *f, u32 prot, bool shared)
+{
+	struct tnode *n = f->inode->private;
+
+	return shared && (prot & PROT_WRITE) && (READ_ONCE(n->seals) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) ? -EPERM : 0;
+}
+
+static const struct file_ops tmpfs_file_ops = { .read = file_read, .write = file_write, .seek = file_seek,
+						.may_resize = file_may_resize, .may_map = file_may_map };
 
 static size_t put_dirent(u8 *out, size_t room, const char *name, u64 ino, u64 next, u32 type)
 {
@@ -570,7 +602,91 @@ int tmpfs_init(void)
 	return rc;
 }
 
-int memfd_open(const char *name, struct file **out)
+/* --- seals: memfd_create(2), fcntl(2) --- */
+
+static struct tnode *memfd_node(struct file *f)
+{
+	struct tnode *n = f->ops == &tmpfs_file_ops ? f->inode->private : NULL;
+
+	return n != NULL && n->memfd ? n : NULL;
+}
+
+s64 memfd_seals(struct file *f)
+{
+	struct tnode *n = memfd_node(f);
+
+	return n == NULL ? -EINVAL : (s64)READ_ONCE(n->seals);
+}
+
+static void look_for_object(const struct vma *v, void *arg)
+{
+	const struct object **o = arg;
+	const struct file *f = v->file;
+
+	if (f != NULL && *o != NULL && f->object == *o && (v->flags & VMA_SHARED) && (v->prot & PROT_WRITE))
+		*o = NULL;
+}
+
+struct next_pid { u32 above, best; };
+
+static bool look_for_pid(struct process *p, void *arg)
+{
+	struct next_pid *n = arg;
+
+	if (p->pid >= n->above && p->pid < n->best)
+		n->best = p->pid;
+	return true;
+}
+
+/* Does a program have it mapped for writing? */
+static bool mapped_for_writing(const struct object *o)
+{
+	struct next_pid n = { 0, 0 };
+
+	while (o != NULL && n.best != ~0U) {
+		struct space *s;
+
+		n.above = n.best + 1;
+		n.best = ~0U;
+		spin_lock(&tree_lock);
+		process_for_each(look_for_pid, &n);
+		spin_unlock(&tree_lock);
+		s = n.best != ~0U ? process_space(n.best) : NULL;
+		if (s == NULL)
+			continue;
+		space_for_each_vma(s, look_for_object, &o);
+		space_put(s);
+	}
+	return o == NULL;
+}
+
+s64 memfd_seal(struct file *f, u32 seals)
+{
+	struct tnode *n = memfd_node(f);
+	u32 old;
+	s64 rc = 0;
+
+	if (n == NULL || (seals & ~31U))
+		return -EINVAL;
+	if (!(file_access(f) & MAY_WRITE))
+		return -EPERM;
+	mutex_lock(&tmpfs_lock);
+	old = n->seals;
+	if (old & F_SEAL_SEAL)
+		rc = -EPERM;
+	else
+		WRITE_ONCE(n->seals, old | seals);
+	mutex_unlock(&tmpfs_lock);
+	if (rc == 0 && (seals & F_SEAL_WRITE) && !(old & F_SEAL_WRITE) && mapped_for_writing(n->object)) {	/* no new one can come */
+		mutex_lock(&tmpfs_lock);
+		WRITE_ONCE(n->seals, old);
+		mutex_unlock(&tmpfs_lock);
+		rc = -EBUSY;
+	}
+	return rc;
+}
+
+int memfd_open(const char *name, bool sealable, struct file **out)
 {
 	const struct new_file how = { .mode = S_IFREG | 0777, .uid = process_current()->cred.fsuid,
 				      .gid = process_current()->cred.fsgid };
@@ -580,11 +696,14 @@ int memfd_open(const char *name, struct file **out)
 
 	if (rc < 0)
 		return rc;
-	i = inode_of(n);
+	n->memfd = true;
+	n->seals = sealable ? 0 : F_SEAL_SEAL;
+	n->target = kstrdup(name);
+	i = n->target != NULL ? inode_of(n) : NULL;
 	tnode_put(n);
 	if (i == NULL)
 		return -ENOMEM;
-	rc = fs_open_inode(i, NULL, O_RDWR, out);
+	rc = fs_open_inode(i, NULL, O_RDWR | O_LARGEFILE, out);
 	inode_put(i);
 	return rc;
 }

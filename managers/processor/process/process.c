@@ -56,6 +56,7 @@ struct process *process_alloc(struct process *parent)
 	list_init(&p->tasks);
 	waitq_init(&p->child_wait);
 	waitq_init(&p->task_wait);
+	waitq_init(&p->signal_wait);
 	spin_init(&p->signal_lock, "signal", RANK_SIGNAL);
 	list_init(&p->pending.queue);
 	list_init(&p->timers);

@@ -69,6 +69,7 @@ struct process {
 	bool stop_taken;			/* [tree_lock, signal_lock] a stop was taken off the queue; SIGCONT undoes it */
 	u8 stop_signal;
 	struct waitq child_wait;		/* parents wait here for children */
+	struct waitq signal_wait;		/* woken when a signal is queued for it or one of its tasks: signalfd(2) */
 	struct waitq task_wait;			/* exec waits here for its siblings to go; stopped tasks wait to go on */
 
 	struct spinlock signal_lock;

@@ -329,6 +329,7 @@ static bool send_locked(struct process *p, struct task *t, const struct siginfo_
 	else
 		queued = t != NULL ? queue_for_task(p, t, info, mine) : queue_for_process(p, info, mine);
 	spin_unlock(&p->signal_lock);
+	waitq_wake_all(&p->signal_wait);
 	return queued;
 }
 

@@ -209,7 +209,7 @@ int socket_option_get(struct socket *s, int level, int name, u64 user, u64 len_u
 	if (len < 0)
 		return -EINVAL;
 	if (level != SOL_SOCKET && (s->kind->family == AF_UNIX || (level != IPPROTO_IP && !(level == IPPROTO_TCP && s->kind == &inet_tcp))))
-		return no_such_level(s, level);
+		return -EOPNOTSUPP;
 	memset(&v, 0, sizeof(v));
 	if (o != NULL) {
 		v.i = READ_ONCE(*option_value(s, o));

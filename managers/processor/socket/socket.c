@@ -216,7 +216,7 @@ static const struct file_ops socket_ops = { .read = socket_file_read, .write = s
 
 static int socket_getattr(struct inode *i, struct attr *a)
 {
-	a->mode = S_IFSOCK | 0777;
+	a->mode = i->mode;
 	a->nlink = 1;
 	a->blksize = PAGE_SIZE;
 	a->ino = i->ino;
@@ -226,7 +226,7 @@ static int socket_getattr(struct inode *i, struct attr *a)
 	return 0;
 }
 
-static const struct inode_ops socket_inode_ops = { .getattr = socket_getattr };
+static const struct inode_ops socket_inode_ops = { .getattr = socket_getattr, .setattr = nameless_setattr };
 
 /* A file for s, which it has from now on; on failure s is still the caller's. */
 static int file_for(struct socket *s, u32 flags, struct file **out)

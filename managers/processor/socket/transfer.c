@@ -615,9 +615,9 @@ s64 socket_send(struct socket *s, struct transfer *t)
 
 s64 socket_receive(struct socket *s, struct transfer *t)
 {
-	if (t->flags & MSG_OOB)
+	if ((t->flags & MSG_OOB) && s->kind != &inet_udp)
 		return s->kind == &inet_tcp ? -EINVAL : -EOPNOTSUPP;
-	if (t->flags & MSG_ERRQUEUE)
+	if ((t->flags & MSG_ERRQUEUE) && s->kind->family == AF_INET)
 		return -EAGAIN;
 	return s->kind->stream ? stream_receive(s, t) : message_receive(s, t);
 }

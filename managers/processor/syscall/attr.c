@@ -2,10 +2,12 @@
 /* The system calls on attributes of files: mode, owner, times, size; extended ones. */
 #include "arch/x86/uaccess.h"
 #include "lib/base/errno.h"
+#include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 #include "managers/processor/syscall/where.h"
+#include "mm/slab.h"
 
 /* chmod, chown, utimensat: only the owner or root; an owner may give a file only to a group that is his */
 static int change_attr(struct inode *i, const struct attr *a, u32 mask)
@@ -139,11 +141,19 @@ s64 sys_utimensat(u64 dirfd, u64 path, u64 times, u64 flags, u64 a4, u64 a5)
 		return -EINVAL;
 	if (times != 0 && copy_from_user(ts, times, sizeof(ts)) < 0)
 		return -EFAULT;
-	for (int n = 0; n < 2; n++)
-		if (ts[n].nsec != UTIME_OMIT && ts[n].nsec != UTIME_NOW && (ts[n].nsec < 0 || ts[n].nsec >= (s64)NSEC_PER_SEC))
+	if (path == 0 && (s32)dirfd != AT_FDCWD)
+		rc = flags != 0 ? -EINVAL : fd_inode(dirfd, &i);
+	else
+		rc = lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
+	if (rc < 0)
+		return rc;
+	for (int n = 0; n < 2; n++) {
+		if (ts[n].nsec != UTIME_OMIT && ts[n].nsec != UTIME_NOW && (ts[n].nsec < 0 || ts[n].nsec >= (s64)NSEC_PER_SEC)) {
+			inode_put(i);
 			return -EINVAL;
-	rc = path == 0 ? fd_inode(dirfd, &i) : lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
-	return rc < 0 ? rc : times_put(i, ts);
+		}
+	}
+	return times_put(i, ts);
 }
 
 s64 sys_futimesat(u64 dirfd, u64 path, u64 times, u64 a3, u64 a4, u64 a5)
@@ -189,18 +199,25 @@ s64 sys_utime(u64 path, u64 times, u64 a2, u64 a3, u64 a4, u64 a5)
 
 static s64 truncate_file(struct file *f, s64 size)
 {
-	if (size < 0)
-		return -EINVAL;
+	int rc = 0;
+
 	if (!(file_access(f) & MAY_WRITE) || f->object == NULL)
 		return -EINVAL;
-	return object_truncate(f->object, size);
+	if ((u64)size > FILE_SIZE_MAX)
+		return -EFBIG;
+	if (f->ops->may_resize != NULL)
+		rc = f->ops->may_resize(f, size);
+	return rc < 0 ? rc : object_truncate(f->object, size);
 }
 
 s64 sys_ftruncate(u64 fd, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	struct file *f = fd_get(fd);
+	struct file *f;
 	s64 rc;
 
+	if ((s64)size < 0)
+		return -EINVAL;
+	f = fd_get(fd);
 	if (f == NULL)
 		return -EBADF;
 	rc = truncate_file(f, size);
@@ -212,8 +229,11 @@ s64 sys_truncate(u64 path, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct where w;
 	struct file *f;
-	s64 rc = where_get(&w, AT_FDCWD, path, false);
+	s64 rc;
 
+	if ((s64)size < 0)
+		return -EINVAL;
+	rc = where_get(&w, AT_FDCWD, path, false);
 	if (rc < 0)
 		return rc;
 	rc = fs_open(fs_current(), NULL, w.path, O_WRONLY, 0, &f);
@@ -221,6 +241,75 @@ s64 sys_truncate(u64 path, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 	if (rc < 0)
 		return rc;
 	rc = truncate_file(f, size);
+	file_put(f);
+	return rc;
+}
+
+/* --- fallocate(2): the sizes and the zeros it asks for; blocks are the storage node's affair, taken when data is written there --- */
+
+#define FALLOC_KEEP_SIZE	1
+#define FALLOC_PUNCH_HOLE	2
+#define FALLOC_ZERO_RANGE	0x10
+#define FALLOC_KNOWN		0x7f
+
+static s64 write_zeros(struct file *f, u64 from, u64 to)
+{
+	void *zeros = kzalloc(FILE_CHUNK);
+	s64 n = 0;
+
+	if (zeros == NULL)
+		return -ENOMEM;
+	while (from < to && n >= 0)
+		n = f->ops->write(f, zeros, MIN(to - from, (u64)FILE_CHUNK), &from);
+	kfree(zeros);
+	return MIN(n, (s64)0);
+}
+
+static s64 allocate(struct file *f, u32 mode, u64 from, u64 to)
+{
+	u64 size = object_size(f->object);
+	s64 rc = 0;
+
+	switch (mode) {
+	case 0:
+		return to > size ? truncate_file(f, to) : 0;
+	case FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE:
+	case FALLOC_ZERO_RANGE | FALLOC_KEEP_SIZE:
+		return from < size ? write_zeros(f, from, MIN(to, size)) : 0;
+	case FALLOC_ZERO_RANGE:
+		if (from < size)
+			rc = write_zeros(f, from, MIN(to, size));
+		return rc == 0 && to > size ? truncate_file(f, to) : rc;
+	}
+	return -EOPNOTSUPP;
+}
+
+s64 sys_fallocate(u64 fd, u64 mode, u64 from, u64 len, u64 a4, u64 a5)
+{
+	struct file *f = fd_get(fd);
+	u32 type;
+	s64 rc;
+
+	if (f == NULL)
+		return -EBADF;
+	type = f->inode != NULL ? f->inode->type : 0;
+	if ((s64)from < 0 || (s64)len <= 0)
+		rc = -EINVAL;
+	else if (((u32)mode & ~FALLOC_KNOWN) || ((mode & FALLOC_PUNCH_HOLE) && !(mode & FALLOC_KEEP_SIZE)) ||
+		 (mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO_RANGE)) == (FALLOC_PUNCH_HOLE | FALLOC_ZERO_RANGE))
+		rc = -EOPNOTSUPP;
+	else if (!(file_access(f) & MAY_WRITE))
+		rc = -EBADF;
+	else if (type == S_IFIFO)
+		rc = -ESPIPE;
+	else if (type == S_IFDIR)
+		rc = -EISDIR;
+	else if (type != S_IFREG || f->object == NULL)
+		rc = -ENODEV;
+	else if (from + len > FILE_SIZE_MAX)
+		rc = -EFBIG;
+	else
+		rc = allocate(f, mode, from, from + len);
 	file_put(f);
 	return rc;
 }

@@ -136,9 +136,12 @@ s64 sys_write(u64 fd, u64 buf, u64 len, u64 a3, u64 a4, u64 a5) { return rw_fd(f
 
 static s64 rw_at(u64 fd, rw_fn rw, u64 user, size_t len, u64 pos)
 {
-	struct file *f = fd_get(fd);
+	struct file *f;
 	s64 n;
 
+	if ((s64)pos < 0)
+		return -EINVAL;
+	f = fd_get(fd);
 	if (f == NULL)
 		return -EBADF;
 	if (f->ops == NULL)
@@ -146,7 +149,7 @@ static s64 rw_at(u64 fd, rw_fn rw, u64 user, size_t len, u64 pos)
 	else if (f->inode != NULL && f->inode->type != S_IFREG && f->inode->type != S_IFDIR && f->inode->type != S_IFCHR)
 		n = -ESPIPE;
 	else
-		n = (s64)pos < 0 ? -EINVAL : rw(f, user, len, &pos);
+		n = rw(f, user, len, &pos);
 	file_put(f);
 	return n;
 }
@@ -284,8 +287,6 @@ static s64 rw_vector(struct file *f, const struct vector *v, bool write, u64 *po
 	if (nowait)
 		return -EOPNOTSUPP;
 	if (pos != NULL) {
-		if (f->inode != NULL && f->inode->type == S_IFIFO)
-			return -ESPIPE;
 		return has_position(f) ? vector_pieces(f, v, write, pos) : vector_whole(f, v, write);
 	}
 	if (!has_position(f))
@@ -294,6 +295,14 @@ static s64 rw_vector(struct file *f, const struct vector *v, bool write, u64 *po
 	n = vector_pieces(f, v, write, &f->pos);
 	mutex_unlock(&f->pos_lock);
 	return n;
+}
+
+/* pread() and the like: not of pipes, sockets and files without a name. */
+static bool may_position(const struct file *f)
+{
+	u32 type = f->inode != NULL ? f->inode->type : S_IFREG;
+
+	return type == S_IFREG || type == S_IFDIR || type == S_IFCHR;
 }
 
 #define RWF_HIPRI	1
@@ -314,6 +323,8 @@ static s64 vector_call(u64 fd, u64 user, u64 nr, bool write, const u64 *at, u32 
 		return -EBADF;
 	if (at != NULL && (s64)pos < 0)
 		n = -EINVAL;
+	else if (at != NULL && !may_position(f))
+		n = -ESPIPE;
 	else if (f->ops == NULL || !(file_access(f) & (write ? MAY_WRITE : MAY_READ)))
 		n = -EBADF;
 	else if (flags & ~31U)
@@ -359,7 +370,9 @@ s64 sys_lseek(u64 fd, u64 off, u64 whence, u64 a3, u64 a4, u64 a5)
 
 	if (f == NULL)
 		return -EBADF;
-	if (f->ops == NULL || f->ops->seek == NULL) {
+	if ((u32)whence > SEEK_HOLE) {
+		rc = -EINVAL;
+	} else if (f->ops == NULL || f->ops->seek == NULL) {
 		rc = f->ops == NULL ? -EBADF : -ESPIPE;
 	} else {
 		mutex_lock(&f->pos_lock);
@@ -408,7 +421,7 @@ s64 sys_close(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return fd_close(
 
 static s64 dup_from(u64 fd, int lowest, bool cloexec)
 {
-	struct file *f = fd_get(fd);
+	struct file *f = fd_get_any(fd);
 	int rc;
 
 	if (f == NULL)
@@ -470,13 +483,16 @@ s64 sys_fcntl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
 	case F_GETFD: return fd_get_flags(fd);
 	case F_SETFD: return fd_set_flags(fd, arg);
 	}
-	f = fd_get(fd);
+	f = (u32)cmd == F_GETFL ? fd_get_any(fd) : fd_get(fd);
 	if (f == NULL)
 		return -EBADF;
 	switch ((u32)cmd) {
-	case F_GETFL: rc = READ_ONCE(f->flags) | O_LARGEFILE; break;
+	case F_GETFL: rc = READ_ONCE(f->flags); break;
 	case F_SETFL: flags_change(f, arg); break;
-	case F_GETPIPE_SZ: rc = f->inode != NULL && f->inode->type == S_IFIFO ? 65536 : -EBADF; break;
+	case F_GETPIPE_SZ:
+	case F_SETPIPE_SZ: rc = pipe_size(f, (u32)cmd == F_SETPIPE_SZ ? (s64)(u32)arg : -1); break;
+	case F_ADD_SEALS: rc = memfd_seal(f, arg); break;
+	case F_GET_SEALS: rc = memfd_seals(f); break;
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
@@ -491,9 +507,13 @@ s64 sys_fcntl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
 
 s64 sys_flock(u64 fd, u64 op, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	struct file *f = fd_get(fd);
+	u32 what = (u32)op & ~4U;		/* LOCK_NB apart */
+	struct file *f;
 	s64 rc;
 
+	if (what != 1 && what != 2 && what != 8)
+		return -EINVAL;
+	f = fd_get(fd);
 	if (f == NULL)
 		return -EBADF;
 	rc = lock_flock(f, op);
@@ -517,6 +537,12 @@ s64 sys_ioctl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
 		if (rc == 0)
 			flags_change(f, on ? READ_ONCE(f->flags) | O_NONBLOCK : READ_ONCE(f->flags) & ~(u32)O_NONBLOCK);
 		break;
+	case FIONREAD:
+		if (f->inode != NULL && f->inode->type == S_IFREG && f->object != NULL) {
+			rc = put_user32(arg, object_size(f->object) - READ_ONCE(f->pos));
+			break;
+		}
+		/* fall through */
 	default: rc = f->ops != NULL && f->ops->ioctl != NULL ? f->ops->ioctl(f, cmd, arg) : -ENOTTY;
 	}
 	file_put(f);

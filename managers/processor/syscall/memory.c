@@ -19,7 +19,11 @@ s64 sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
 		if (f == NULL)
 			return -EBADF;
 	}
-	rc = space_mmap(task_current()->space, addr, len, prot, flags, f, off);
+	rc = 0;
+	if (f != NULL && f->ops != NULL && f->ops->may_map != NULL)
+		rc = f->ops->may_map(f, prot, flags & 3 & ~2U);
+	if (rc == 0)
+		rc = space_mmap(task_current()->space, addr, len, prot, flags, f, off);
 	if (f != NULL)
 		file_put(f);
 	return rc;

@@ -35,7 +35,7 @@ int where_get(struct where *w, s32 dirfd, u64 user, bool empty_ok)
 	else if (len == 0 && !empty_ok)
 		rc = -ENOENT;
 	else if (w->path[0] != '/' && dirfd != AT_FDCWD) {
-		w->file = fd_get(dirfd);
+		w->file = fd_get_any(dirfd);
 		if (w->file == NULL)
 			rc = -EBADF;
 		else if (len != 0 && (w->file->dentry == NULL || w->file->inode->type != S_IFDIR))
@@ -124,18 +124,37 @@ s64 sys_creat(u64 path, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5)
 	return sys_openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode, 0, 0);
 }
 
+#define OPEN_FLAGS (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | 020000 | O_DIRECT | O_LARGEFILE | \
+		    O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE)
+
 s64 sys_openat2(u64 dirfd, u64 path, u64 how, u64 size, u64 a4, u64 a5)
 {
 	struct { u64 flags, mode, resolve; } h;
 
 	if (size < sizeof(h))
 		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
 	if (copy_from_user(&h, how, sizeof(h)) < 0)
 		return -EFAULT;
-	if (h.resolve != 0 || size != sizeof(h))
+	for (u64 at = sizeof(h); at < size; at++) {		/* what later versions may say must be left unsaid */
+		u8 byte;
+
+		if (copy_from_user(&byte, how + at, 1) < 0)
+			return -EFAULT;
+		if (byte != 0)
+			return -E2BIG;
+	}
+	if (h.resolve != 0 || (h.flags & ~(u64)OPEN_FLAGS) || (h.mode & ~07777ULL))
+		return -EINVAL;
+	if (h.mode != 0 && !(h.flags & O_CREAT) && (h.flags & O_TMPFILE) != O_TMPFILE)
 		return -EINVAL;
 	return sys_openat(dirfd, path, h.flags, h.mode, 0, 0);
 }
+
+#define MFD_CLOEXEC	1
+#define MFD_ALLOW_SEALING 2
+#define MFD_HUGETLB	4		/* there are no huge pages to give */
 
 s64 sys_memfd_create(u64 name_user, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)
 {
@@ -143,15 +162,15 @@ s64 sys_memfd_create(u64 name_user, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)
 	struct file *f;
 	s64 rc;
 
-	if (flags & ~1ULL)			/* seals and huge pages are not there */
+	if ((u32)flags & ~7U || (flags & MFD_HUGETLB))
 		return -EINVAL;
 	rc = strncpy_from_user(name, name_user, sizeof(name));
 	if (rc < 0)
 		return rc == -ENAMETOOLONG ? -EINVAL : rc;
-	rc = memfd_open(name, &f);
+	rc = memfd_open(name, flags & MFD_ALLOW_SEALING, &f);
 	if (rc < 0)
 		return rc;
-	rc = fd_install(f, flags & 1);
+	rc = fd_install(f, flags & MFD_CLOEXEC);
 	if (rc < 0)
 		file_put(f);
 	return rc;
@@ -208,9 +227,9 @@ s64 sys_lstat(u64 path, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 	return sys_newfstatat(AT_FDCWD, path, user, AT_SYMLINK_NOFOLLOW, 0, 0);
 }
 
-int fd_inode(u64 fd, struct inode **out)
+/* The inode of an open file, which is put. */
+static int inode_of(struct file *f, struct inode **out)
 {
-	struct file *f = fd_get(fd);
 	int rc = 0;
 
 	if (f == NULL)
@@ -223,10 +242,21 @@ int fd_inode(u64 fd, struct inode **out)
 	return rc;
 }
 
+int fd_inode(u64 fd, struct inode **out)
+{
+	return inode_of(fd_get(fd), out);
+}
+
+/* Also of a descriptor that only names a file. */
+static int fd_inode_any(u64 fd, struct inode **out)
+{
+	return inode_of(fd_get_any(fd), out);
+}
+
 s64 sys_fstat(u64 fd, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct inode *i;
-	int rc = fd_inode(fd, &i);
+	int rc = fd_inode_any(fd, &i);
 
 	return rc < 0 ? rc : stat_inode(i, user);
 }
@@ -240,7 +270,7 @@ s64 sys_statx(u64 dirfd, u64 path, u64 flags, u64 mask, u64 user, u64 a5)
 
 	if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE))
 		return -EINVAL;
-	if (mask & 0x80000000)
+	if ((mask & 0x80000000) || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
 		return -EINVAL;
 	rc = lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
 	if (rc < 0)
@@ -339,15 +369,25 @@ s64 sys_statfs(u64 path, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 	return rc < 0 ? rc : copy_to_user(user, &st, sizeof(st));
 }
 
+/* Of files that stand in no directory. */
+static int nameless_statfs(const struct inode *i, struct statfs_abi *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->type = i->type == S_IFIFO ? 0x50495045 : i->type == S_IFSOCK ? 0x534f434b : 0x09041934;	/* as statfs(2) lists them */
+	st->bsize = st->frsize = PAGE_SIZE;
+	st->namelen = NAME_MAX;
+	return 0;
+}
+
 s64 sys_fstatfs(u64 fd, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct statfs_abi st;
 	struct inode *i;
-	int rc = fd_inode(fd, &i);
+	int rc = fd_inode_any(fd, &i);
 
 	if (rc < 0)
 		return rc;
-	rc = i->ops->statfs != NULL ? i->ops->statfs(i, &st) : -ENOSYS;
+	rc = i->ops->statfs != NULL ? i->ops->statfs(i, &st) : nameless_statfs(i, &st);
 	inode_put(i);
 	return rc < 0 ? rc : copy_to_user(user, &st, sizeof(st));
 }
@@ -425,7 +465,7 @@ s64 sys_chdir(u64 path, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 
 s64 sys_fchdir(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	struct file *f = fd_get(fd);
+	struct file *f = fd_get_any(fd);
 	struct dentry *d = NULL;
 
 	if (f == NULL)

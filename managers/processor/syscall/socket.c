@@ -22,10 +22,6 @@ static int socket_of(u64 fd, struct file **f, struct socket **s)
 	*s = file_socket(*f);
 	if (*s != NULL)
 		return 0;
-	if (READ_ONCE((*f)->flags) & O_PATH) {
-		file_put(*f);
-		return -EBADF;
-	}
 	file_put(*f);
 	return -ENOTSOCK;
 }
@@ -138,7 +134,20 @@ static int do_connect(struct file *f, struct socket *s, const struct address *a)
 }
 
 s64 sys_bind(u64 fd, u64 user, u64 len, u64 a3, u64 a4, u64 a5) { return with_address(fd, user, len, do_bind); }
-s64 sys_connect(u64 fd, u64 user, u64 len, u64 a3, u64 a4, u64 a5) { return with_address(fd, user, len, do_connect); }
+
+/* The address is looked at before it is known whether that is a socket, unlike bind()'s. */
+s64 sys_connect(u64 fd, u64 user, u64 len, u64 a3, u64 a4, u64 a5)
+{
+	struct file *f = fd_get(fd);
+	struct address a;
+	int rc;
+
+	if (f == NULL)
+		return -EBADF;
+	rc = address_from_user(&a, user, len);
+	file_put(f);
+	return rc < 0 ? rc : with_address(fd, user, len, do_connect);
+}
 
 s64 sys_listen(u64 fd, u64 backlog, u64 a2, u64 a3, u64 a4, u64 a5)
 {
@@ -160,6 +169,10 @@ s64 sys_accept4(u64 fd, u64 user, u64 len_user, u64 flags, u64 a4, u64 a5)
 	struct socket *s;
 	int rc;
 
+	f = fd_get(fd);
+	if (f == NULL)
+		return -EBADF;
+	file_put(f);
 	if ((u32)flags & ~(u32)SOCK_FLAGS)
 		return -EINVAL;
 	rc = socket_of(fd, &f, &s);
@@ -272,7 +285,7 @@ static int rights_from(const u8 *data, size_t len, struct rights **out)
 		struct file *f;
 
 		memcpy(&fd, data + i * sizeof(fd), sizeof(fd));
-		f = fd_get(fd);
+		f = fd_get_any(fd);
 		if (f == NULL)
 			return -EBADF;
 		r->file[r->nr++] = f;
@@ -559,8 +572,9 @@ s64 sys_recvmmsg(u64 fd, u64 user, u64 n, u64 flags, u64 timeout, u64 a5)
 	u32 done = 0;
 	s64 rc = receive_deadline(timeout, &deadline);
 
-	if (rc == 0)
-		rc = socket_of(fd, &f, &s);
+	if (rc < 0)
+		return rc;
+	rc = socket_of(fd, &f, &s);
 	if (rc < 0)
 		return rc;
 	for (n = MIN((u64)(u32)n, (u64)IOV_MAX); done < n; user += sizeof(struct mmsghdr_abi)) {

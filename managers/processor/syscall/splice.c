@@ -152,6 +152,7 @@ static s64 copy_files(struct pair *p, u64 in_user, u64 out_user, size_t len)
 s64 sys_sendfile(u64 out, u64 in, u64 pos_user, u64 len, u64 a4, u64 a5)
 {
 	struct pair p;
+	u64 pos = 0;
 	s64 n = pair_get(&p, in, out);
 
 	if (n < 0)
@@ -160,6 +161,10 @@ s64 sys_sendfile(u64 out, u64 in, u64 pos_user, u64 len, u64 a4, u64 a5)
 		n = pos_user != 0 && p.in->inode != NULL && (p.in->inode->type == S_IFIFO || p.in->inode->type == S_IFSOCK) ? -ESPIPE : -EINVAL;
 	else if (READ_ONCE(p.out->flags) & O_APPEND)
 		n = -EINVAL;
+	else if (pos_user != 0 && get_user64(&pos, pos_user) < 0)
+		n = -EFAULT;
+	else if ((s64)pos >= 0 && pos >= FILE_SIZE_MAX)
+		n = -EOVERFLOW;
 	else
 		n = copy_files(&p, pos_user, 0, MIN(len, COPY_MAX));
 	pair_put(&p);
@@ -174,20 +179,22 @@ s64 sys_copy_file_range(u64 in, u64 in_user, u64 out, u64 out_user, u64 len, u64
 
 	if ((u32)flags != 0)
 		return -EINVAL;
-	n = pair_get(&p, in, out);
-	if (n < 0)
-		return n;
+	p.in = fd_get(in);
+	p.out = fd_get(out);
 	len = MIN(len, COPY_MAX);
-	if ((p.in->inode != NULL && p.in->inode->type == S_IFDIR) || (p.out->inode != NULL && p.out->inode->type == S_IFDIR))
+	n = 0;
+	if (p.in == NULL || p.out == NULL || p.in->ops == NULL || p.out->ops == NULL)
+		n = -EBADF;
+	else if ((in_user != 0 && get_user64(&from, in_user) < 0) || (out_user != 0 && get_user64(&to, out_user) < 0))
+		n = -EFAULT;
+	else if ((p.in->inode != NULL && p.in->inode->type == S_IFDIR) || (p.out->inode != NULL && p.out->inode->type == S_IFDIR))
 		n = -EISDIR;
 	else if (!has_position(p.in) || !has_position(p.out))
 		n = -EINVAL;
-	else if (READ_ONCE(p.out->flags) & O_APPEND)
+	else if (!(file_access(p.in) & MAY_READ) || !(file_access(p.out) & MAY_WRITE) || (READ_ONCE(p.out->flags) & O_APPEND))
 		n = -EBADF;
 	else if (p.in->inode->dev != p.out->inode->dev)
 		n = -EXDEV;
-	else if ((in_user != 0 && get_user64(&from, in_user) < 0) || (out_user != 0 && get_user64(&to, out_user) < 0))
-		n = -EFAULT;
 	if (n == 0) {
 		from = in_user != 0 ? from : READ_ONCE(p.in->pos);
 		to = out_user != 0 ? to : READ_ONCE(p.out->pos);
@@ -305,7 +312,7 @@ static s64 splice(struct pair *p, u64 in_user, u64 out_user, size_t len, u64 fla
 	if (from_pipe && to_pipe)
 		return splice_pipes(p, len, flags, false);
 	if (user != 0 && !has_position(other))
-		return other->inode != NULL && other->inode->type == S_IFSOCK ? -ESPIPE : -EINVAL;
+		return -EINVAL;
 	if (from_pipe && (READ_ONCE(other->flags) & O_APPEND))
 		return -EINVAL;
 	if (has_position(other))
