@@ -62,7 +62,7 @@ def cpu_seconds(marker):
     return total
 
 
-def idle(rows, seconds=30):
+def idle(rows, seconds=30):                 # lesson: L45
     name, log = "bench%d" % os.getpid(), os.path.join(OUT, "idle-log-%d" % os.getpid())
     done = tangram("up", "--quiet", "--name", name, "--log-dir", log)
     if done.returncode != 0:

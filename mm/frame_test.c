@@ -122,6 +122,7 @@ static void give(unsigned k)
 	block[k] = block[--nr_blocks];
 }
 
+/* lesson: L7 */
 static void random_ops(void **state)
 {
 	u64 out = 0;

@@ -112,6 +112,8 @@ class Checks:
 
     def tools(self):
         tests = (("tools/unit-build", ["tests/host/build_test.py", self.options.build], 120),
+                 ("tools/image-layout", ["tests/host/image_layout_test.py"] +
+                  ["%s/%s/tangram.elf" % (self.build, role) for role in ("processor", "memory", "storage")], 60),
                  ("tools/wire", ["tools/wire/wire_test.py", self.build + "/tools/tangram-wire"], 120),
                  ("tools/programs", ["user/programs_test.py", self.build + "/user"], 300),
                  ("tools/images", ["scripts/tangramlib/image_test.py"], 120),

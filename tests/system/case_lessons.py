@@ -8,7 +8,7 @@ import re
 
 from cases import each
 
-# lesson: options of the run, program. The cache is smaller than what the program touches where eviction must be at work.
+# lesson: L9, lesson: L10, lesson: L14, lesson: L15, lesson: L16, lesson: L30: options of the run, program. The cache is smaller than what the program touches where eviction must be at work.
 LESSONS = {
     "L9": (["--cpus", "4", "--pcache", "8M"], "fork_storm 20 2"),          # fork's write protection is in force at once
     "L10": (["--cpus", "4", "--pcache", "1M"], "fork_cow 2 3 2"),           # an eviction unmaps all owners

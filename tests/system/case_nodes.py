@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""The nodes themselves: their selftests, their meeting in any order, and what they say of themselves to programs."""
+
+import os
+import re
+
+from case_boot import ROLES, log
+from cases import case, each
+
+
+@case(limit=240)
+def selftests(bed):
+    """The tests that are built into the kernels, on several CPUs of every node that may have several."""
+    # lesson: L2, L8, L22, L33
+    bed.run("hello", options=["--cpus", "4", "--mem-cpus", "2", "--append", "all:selftest=1", "--boot-timeout", "150"], timeout=200)
+    for role in ROLES:
+        said = log(bed, role)
+        begun = re.findall(r"selftest (\S+) begins", said)
+        ended = re.findall(r"selftest (\S+) ok", said)
+        total = int(re.search(r"selftests: (\d+) passed", said).group(1))
+        assert begun == ended and len(ended) == total and total > 20, "%s: %d of %d ended" % (role, len(ended), len(begun))
+
+
+@each({role: role for role in ROLES})
+def a_node_comes_late(bed, late):
+    """Whichever node boots last, the others wait for it: no call is made of a node that is not there yet."""
+    # lesson: L23
+    wrapper = bed.path("late-qemu")
+    with open(wrapper, "w") as file:
+        file.write('#!/bin/sh\ncase "$*" in *tangram-%s*) sleep 3;; esac\nexec qemu-system-x86_64 "$@"\n' % late)
+    os.chmod(wrapper, 0o755)
+    bed.env["TANGRAM_QEMU"] = wrapper
+    bed.run("hello", "late", options=["--quiet"])
+    for role in ROLES:
+        assert " is up" in log(bed, role) and "dead" not in log(bed, role)
+
+
+@each({"1": 1, "3": 3})
+def machine_is_true(bed, cpus):
+    """What /proc and /sys show is what the nodes have."""
+    # lesson: L37
+    result = bed.run("machine", options=["--cpus", str(cpus), "--mem-memory", "512M"])
+    said = dict(line.split(" ", 1) for line in result.out.decode().splitlines() if ": OK" not in line)
+    assert int(said["cpus"]) == cpus
+    memory = result.facts["nodes"]["memory"]["accounting"]
+    assert int(said["memtotal"]) == memory["total_frames"] * 4, (said, memory)
+    assert int(said["memtotal"]) > 400 << 10 and int(said["memfree"]) > int(said["memtotal"]) * 3 // 4
+    assert said["hostname"] == "tangram"
