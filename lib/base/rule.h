@@ -28,8 +28,11 @@
 	X(SEQUENCE, "")			/* the map is looked at again if it changed under a fault */ \
 	X(CHANGE_NUMBERS, "")		/* fills carry the last change number */	\
 	X(REHOME_FRAME, "L14")		/* mremap moves the frame with the page into the new set */ \
+	X(REMAP_DOWN, "")		/* the distance of a move is counted in pages, downwards too */ \
 	X(MOVED_NAMES, "L14")		/* after mremap's message a flush uses the new number */ \
 	X(BACK_PRESSURE, "L15")		/* a fault that finds no victim entry waits for one */ \
+	X(TOKEN, "")			/* one thread at a time may keep the pages of its instruction */ \
+	X(TOKEN_KEPT, "")		/* what is kept is not evicted */		\
 	X(ACKNOWLEDGED, "L40")		/* a victim entry is kept until M has acknowledged it */ \
 	X(FILL_CHECKED, "L40")		/* a fill that failed maps nothing */		\
 	X(KEPT_VERSION, "")		/* pages kept over a close are dropped when others have written the file */

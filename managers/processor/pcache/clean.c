@@ -2,6 +2,7 @@
 /*
  * Cleaning in place: msync, fsync, and pages that fork cannot share. Under the set lock the line becomes CLEANING, is
  * write-protected and its D bits folded in; then the shootdown; then it is sent. Readers go on; who wants to write waits.
+ * An object's pages go together: one shootdown and one message for as many as a message takes.
  */
 #include "managers/processor/pcache/pcache.h"
 
@@ -10,32 +11,68 @@
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "managers/processor/space/space_impl.h"
+#include "managers/protocol/memory_ops.h"
 
 #define MAX_REFUSALS	8	/* of the page by M, before the caller is told */
 
-static int send_line(struct flush_msg *m, struct pcache_line *line)
-{
-	struct pcache_set *set = line->page.set;	/* a CLEANING line stays */
-	int rc;
+/* Lines that are CLEANING, all of pages of one memory node. While there are any, nothing is waited for but M's answer. */
+struct clean_batch {
+	struct tlb_batch tlb;
+	struct pcache_line *line[FLUSH_MAX_PAGES];
+	int rc[FLUSH_MAX_PAGES];	/* of each: 0, or why M does not have it */
+	unsigned nr;
+};
 
-	flush_msg_reset(m);
+static void batch_begin(struct clean_batch *b)
+{
+	tlb_batch_init(&b->tlb);
+	b->nr = 0;
+}
+
+/* set lock held; the line can be cleaned. The shootdown is owed. */
+static void batch_add(struct clean_batch *b, struct pcache_line *line)
+{
+	struct pcache_owner *o;
+
+	line_step(line, LINE_EV_CLEAN);
+	list_for_each(o, &line->page.owners, link)
+		(void)owner_write_protect(&line->page, o, &b->tlb);
+	b->line[b->nr++] = line;
+}
+
+static bool can_clean(const struct pcache_line *line)
+{
+	return (line->state == LINE_MAPPED || line->state == LINE_IDLE) && line->pins == 0;
+}
+
+/* Into the message, if it turned out to be dirty: the place in it, or -1. */
+static int name_line(struct flush_msg *m, struct clean_batch *b, unsigned i)
+{
+	struct pcache_line *line = b->line[i];
+	struct pcache_set *set = line->page.set;	/* a CLEANING line stays */
+	bool send = false;
+
+	b->rc[i] = 0;
 	spin_lock(&set->lock);
-	if (!line->page.dirty) {
+	if (line->page.dirty) {
+		b->rc[i] = flush_msg_add(m, &line->page);
+		send = b->rc[i] == 0;
+	} else {
 		count(nr_clflush_clean_skipped);
+	}
+	if (!send)
 		line_step(line, LINE_EV_CLEANED);
-		spin_unlock(&set->lock);
-		return 0;
-	}
-	rc = flush_msg_add(m, &line->page);
 	spin_unlock(&set->lock);
-	if (rc == 0) {
-		rc = flush_msg_send(m);
-		if (rc == 0)
-			rc = flush_msg_status(m, 0);
-		count(nr_clflush);
-		if (rc < 0)
-			count(nr_clflush_fail);
-	}
+	return send ? flush_msg_pages(m) - 1 : -1;
+}
+
+static void line_answered(struct pcache_line *line, int rc)
+{
+	struct pcache_set *set = line->page.set;
+
+	count(nr_clflush);
+	if (rc < 0)
+		count(nr_clflush_fail);
 	spin_lock(&set->lock);
 	if (rc == 0) {
 		line->page.dirty = false;
@@ -43,7 +80,25 @@ static int send_line(struct flush_msg *m, struct pcache_line *line)
 	}
 	line_step(line, LINE_EV_CLEANED);
 	spin_unlock(&set->lock);
-	return rc;
+}
+
+/* No lock held. Shootdown, one message, and the lines are CLEANING no more; rc[] says which M has. */
+static void batch_send(struct clean_batch *b, struct flush_msg *m)
+{
+	int place[FLUSH_MAX_PAGES], rc = 0;
+
+	tlb_batch_flush(&b->tlb);
+	flush_msg_reset(m);
+	for (unsigned i = 0; i < b->nr; i++)
+		place[i] = name_line(m, b, i);
+	if (flush_msg_pages(m) > 0)
+		rc = flush_msg_send(m);
+	for (unsigned i = 0; i < b->nr; i++) {
+		if (place[i] < 0)
+			continue;
+		b->rc[i] = rc < 0 ? rc : flush_msg_status(m, place[i]);
+		line_answered(b->line[i], b->rc[i]);
+	}
 }
 
 /* One look at the page; the set lock is held and dropped. -EAGAIN: it was in progress, look again. */
@@ -51,22 +106,19 @@ static int clean_once(struct flush_msg *m, struct pcache_set *set, struct pcache
 {
 	u32 seen = set->events;
 
-	if (line != NULL && (line->state == LINE_MAPPED || line->state == LINE_IDLE) && line->pins == 0) {
-		struct tlb_batch tlb;
-		struct pcache_owner *o;
+	if (line != NULL && can_clean(line)) {
+		struct clean_batch b;
 
 		if (!page_may_be_dirty(&line->page)) {
 			count(nr_clflush_clean_skipped);
 			spin_unlock(&set->lock);
 			return 0;
 		}
-		tlb_batch_init(&tlb);
-		line_step(line, LINE_EV_CLEAN);
-		list_for_each(o, &line->page.owners, link)
-			(void)owner_write_protect(&line->page, o, &tlb);
+		batch_begin(&b);
+		batch_add(&b, line);
 		spin_unlock(&set->lock);
-		tlb_batch_flush(&tlb);
-		return send_line(m, line);
+		batch_send(&b, m);
+		return b.rc[0];
 	}
 	if (line == NULL && v != NULL && v->state == VICTIM_HELD)
 		return flush_victim_now(m, v);
@@ -77,15 +129,12 @@ static int clean_once(struct flush_msg *m, struct pcache_set *set, struct pcache
 	return -EAGAIN;
 }
 
-static int clean_page(struct page_id id, struct space *s)
+static int clean_page(struct page_id id, struct space *s, struct flush_msg *m)
 {
-	struct flush_msg *m = flush_msg_alloc();
 	struct pcache_set *set = pcache_set_of(id);
 	unsigned refusals = 0;
 	int rc;
 
-	if (m == NULL)
-		return -ENOMEM;
 	do {
 		spin_lock(&set->lock);
 		rc = clean_once(m, set, s == NULL ? set_line_object(set, id) : set_line_private(set, id, s),
@@ -96,6 +145,84 @@ static int clean_page(struct page_id id, struct space *s)
 			rc = -EAGAIN;
 		}
 	} while (rc == -EAGAIN);
+	return rc;
+}
+
+/* --- many pages of an object --- */
+
+/* true: seen to (it is in the batch, or there is nothing to do); false: it must be waited for, or is in the victim cache */
+static bool claim_page(struct clean_batch *b, struct page_id id)
+{
+	struct pcache_set *set = pcache_set_of(id);
+	struct pcache_line *line;
+	bool done = true;
+
+	spin_lock(&set->lock);
+	line = set_line_object(set, id);
+	if (line == NULL) {
+		done = set_victim_object(set, id) == NULL;
+	} else if (!can_clean(line)) {
+		done = false;
+	} else if (page_may_be_dirty(&line->page)) {
+		batch_add(b, line);
+	} else {
+		count(nr_clflush_clean_skipped);
+	}
+	spin_unlock(&set->lock);
+	return done;
+}
+
+/* Some of the pages in one message, then, one by one, those that could not go with it. Returns how many were seen to. */
+static u64 clean_some(struct flush_msg *m, u64 object, const u64 *index, u64 nr, int *rc)
+{
+	u64 later[2 * FLUSH_MAX_PAGES], of[FLUSH_MAX_PAGES], n = 0;
+	unsigned nr_later = 0;
+	struct clean_batch b;
+
+	batch_begin(&b);
+	for (; n < nr && b.nr < FLUSH_MAX_PAGES && nr_later < FLUSH_MAX_PAGES; n++) {
+		unsigned before = b.nr;
+
+		if (!claim_page(&b, (struct page_id){ object, index[n] }))
+			later[nr_later++] = index[n];
+		else if (b.nr > before)
+			of[before] = index[n];
+	}
+	if (b.nr > 0)
+		batch_send(&b, m);
+	for (unsigned i = 0; i < b.nr; i++)
+		if (b.rc[i] < 0)
+			later[nr_later++] = of[i];
+	for (unsigned i = 0; i < nr_later; i++) {
+		int one = clean_page((struct page_id){ object, later[i] }, NULL, m);
+
+		if (*rc == 0)
+			*rc = one;
+	}
+	return n;
+}
+
+int pcache_clean_object_pages(u64 object, const u64 *index, u64 nr)
+{
+	struct flush_msg *m = flush_msg_alloc();
+	int rc = 0;
+
+	if (m == NULL)
+		return -ENOMEM;
+	for (u64 done = 0; done < nr;)
+		done += clean_some(m, object, index + done, nr - done, &rc);
+	flush_msg_free(m);
+	return rc;
+}
+
+int pcache_clean_private_page(struct page_id id, struct space *s)
+{
+	struct flush_msg *m = flush_msg_alloc();
+	int rc;
+
+	if (m == NULL)
+		return -ENOMEM;
+	rc = clean_page(id, s, m);
 	flush_msg_free(m);
 	return rc;
 }
@@ -158,6 +285,3 @@ void pcache_drop_object_page(struct page_id id, bool mapped)
 		set_wait_plain(set, seen);
 	}
 }
-
-int pcache_clean_object_page(struct page_id id) { return clean_page(id, NULL); }
-int pcache_clean_private_page(struct page_id id, struct space *s) { return clean_page(id, s); }

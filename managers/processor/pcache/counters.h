@@ -39,8 +39,8 @@
 	X(nr_pcache_kept_hit, "first hits on pages that were kept while their file was closed") \
 	X(nr_pcache_eviction_idle, "lines evicted because nobody had them mapped, before the policy was asked") \
 	X(nr_clflush, "pages cleaned in place: msync, fsync, fork's 64th owner")	\
+	X(nr_clflush_fail, "of these, pages that M refused: the caller asks again, or is told") \
 	X(nr_clflush_clean_skipped, "pages that were to be cleaned in place and were clean") \
-	X(nr_clflush_fail, "pages whose write-back M refused")				\
 	X(nr_victim_lookup, "times a page that is in no line was looked up in the victim cache") \
 	X(nr_victim_hit, "of these, found there and taken or copied from")		\
 	X(nr_victim_eviction_triggered, "times a free victim entry was wanted")		\

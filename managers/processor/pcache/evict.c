@@ -18,7 +18,8 @@ void evict_batch_init(struct evict_batch *b)
 
 bool pcache_evictable(const struct pcache_line *line)
 {
-	return (line->state == LINE_MAPPED || line->state == LINE_IDLE) && line->pins == 0 && atomic_read(&line->kept) == 0;
+	return (line->state == LINE_MAPPED || line->state == LINE_IDLE) && line->pins == 0 &&
+	       (atomic_read(&line->kept) == 0 || !RULE(TOKEN_KEPT));
 }
 
 bool page_may_be_dirty(struct pcache_page *p)
@@ -67,15 +68,44 @@ static struct pcache_line *pick_idle(struct pcache_set *set)
 	return NULL;
 }
 
-int evict_begin(struct pcache_set *set, struct evict_batch *b)
+/*
+ * No victim entry is free: the first in the policy's order that needs none and was not used lately. The policy is not asked: it
+ * would pay a shootdown for the accessed bits each time somebody looks. What is in use is not worth it: it would be fetched
+ * again before an entry is free.
+ */
+static int pick_clean(struct pcache_set *set, struct pcache_line **out)
 {
 	struct pcache_line *line;
-	struct pcache_owner *o;
+	bool any = false;
 
-	assert_held(&set->lock);
-	if (b->nr == ARRAY_SIZE(b->line))
+	list_for_each(line, &set->lines, link) {
+		if (!pcache_evictable(line))
+			continue;
+		any = true;
+		if (!page_may_be_dirty(&line->page) && !owner_accessed(&line->page, false, NULL)) {
+			*out = line;
+			return 0;
+		}
+	}
+	if (!any) {
+		count_failure(set);
 		return -EAGAIN;
-	line = pick_idle(set);
+	}
+	count(nr_pcache_eviction_failure_evict);
+	flush_kick(true);
+	return -ENOSPC;
+}
+
+/* The line to go, and its victim entry if it may turn out dirty: 0, -EAGAIN, -ENOSPC. */
+static int pick(struct pcache_set *set, struct evict_batch *b, struct pcache_line **out)
+{
+	struct pcache_line *line = pick_idle(set);
+
+	if (line == NULL && READ_ONCE(pcache.nr_victim_free) == 0) {
+		count(nr_victim_eviction_triggered);
+		count(nr_victim_eviction_eagain);
+		return pick_clean(set, out);
+	}
 	if (line == NULL)
 		line = pcache.p.policy->pick(set, &b->tlb);
 	if (line == NULL) {
@@ -84,11 +114,25 @@ int evict_begin(struct pcache_set *set, struct evict_batch *b)
 	}
 	if (page_may_be_dirty(&line->page)) {
 		line->victim = victim_prepare();
-		if (line->victim == NULL) {
-			count(nr_pcache_eviction_failure_evict);
-			return -ENOSPC;
-		}
+		if (line->victim == NULL)	/* another took the last one just now */
+			return pick_clean(set, out);
 	}
+	*out = line;
+	return 0;
+}
+
+int evict_begin(struct pcache_set *set, struct evict_batch *b)
+{
+	struct pcache_line *line = NULL;
+	struct pcache_owner *o;
+	int rc;
+
+	assert_held(&set->lock);
+	if (b->nr == ARRAY_SIZE(b->line))
+		return -EAGAIN;
+	rc = pick(set, b, &line);
+	if (rc < 0)
+		return rc;
 	line_step(line, LINE_EV_LEAVE);
 	list_for_each(o, &line->page.owners, link) {
 		if (!RULE(EVICT_ALL_OWNERS) && &o->link != line->page.owners.next)

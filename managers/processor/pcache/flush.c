@@ -100,6 +100,8 @@ int flush_msg_add(struct flush_msg *m, struct pcache_page *p)
 	return 0;
 }
 
+unsigned flush_msg_pages(const struct flush_msg *m) { return m->nr; }
+
 int flush_msg_send(struct flush_msg *m)
 {
 	m->req = (struct rpc_memory_flush_req){ .nr_pages = le16_of(m->nr), .meta_len = le32_of(m->meta_len) };
@@ -154,7 +156,6 @@ static bool give_up(struct pcache_victim *v, int status)
 {
 	struct pcache_owner *o;
 
-	count(nr_clflush_fail);
 	if (status != -EHOSTDOWN && status != -ESRCH && ++v->refusals < MAX_REFUSALS)
 		return false;
 	if (v->page.object != NULL) {

@@ -268,6 +268,7 @@ void flush_msg_free(struct flush_msg *m);
 void flush_msg_reset(struct flush_msg *m);
 /* set lock held: name the page with its owners and their change numbers. -ENOSPC: full; -EBUSY: held back, or another node's */
 int flush_msg_add(struct flush_msg *m, struct pcache_page *p);
+unsigned flush_msg_pages(const struct flush_msg *m);
 int flush_msg_send(struct flush_msg *m);			/* sleeps until answered: 0, or negative errno of the call */
 int flush_msg_status(const struct flush_msg *m, unsigned i);	/* of page i: 0 or negative errno */
 unsigned flush_some(struct flush_msg *m, bool all);		/* one message of the daemon; pages sent */
@@ -276,10 +277,10 @@ int flush_start(void);						/* the daemons */
 
 /* --- clean.c --- */
 /*
- * Write a page home and leave it where it is; waits out what is in progress with it. 0: M has it, or it is in no line and
- * no victim entry; negative errno. No lock held.
+ * Write pages home and leave them where they are; waits out what is in progress with them. 0: M has them, or they are in no
+ * line and no victim entry; negative errno of the first that it has not. No lock held.
  */
-int pcache_clean_object_page(struct page_id id);
+int pcache_clean_object_pages(u64 object, const u64 *index, u64 nr);
 int pcache_clean_private_page(struct page_id id, struct space *s);
 
 /*
@@ -300,7 +301,8 @@ bool token_held(void);			/* by any thread */
 void token_keep(struct pcache_line *line);	/* the fault's line; set lock held */
 void token_fault_done(void);
 void token_reset(void);			/* tests: as at boot */
-void pcache_token_release(void);	/* the calling thread gives it up: signal, stop, wait, exit */
+void pcache_token_moves_on(void);	/* the calling thread is past the instruction it faulted at: no lock held */
+void pcache_token_release(void);	/* the same, and what is known of its faults is forgotten: it waits or ends */
 
 /* --- check.c --- */
 unsigned pcache_check(void);		/* number of things that are wrong, each logged. Quiet system: exact */

@@ -843,13 +843,133 @@ static void kept_over_close(void **st)
 	sim_end();
 }
 
+/* --- cleaning in place goes in batches --- */
+
+static void write_and_sync(void *arg)
+{
+	unsigned before;
+
+	must(space_mmap(sh.s[0] = space_create(), va_of(0, 0), SHARED_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			ABI_MAP_SHARED | ABI_MAP_FIXED, &sim_files[0], 0), "mmap");
+	for (unsigned i = 0; i < SHARED_PAGES; i++) {
+		u64 v[2] = { sh.word[i], sh.word[i] + 1 };
+
+		must(sim_access(sh.s[0], va_of(0, i), true, shared_access, v), "write access");
+		sh.word[i]++;
+	}
+	before = sim_memory_flushes;
+	must(space_msync(sh.s[0], va_of(0, 0), SHARED_PAGES * PAGE_SIZE, ABI_MS_SYNC), "msync");
+	assert_int_equal(sim_memory_flushes - before, (SHARED_PAGES + FLUSH_MAX_PAGES - 1) / FLUSH_MAX_PAGES);
+	for (unsigned i = 0; i < SHARED_PAGES; i++)
+		assert_int_equal(sim_object_word(sim_files[0].object->id, i), sh.word[i]);
+	before = sim_memory_flushes;
+	must(space_msync(sh.s[0], va_of(0, 0), SHARED_PAGES * PAGE_SIZE, ABI_MS_SYNC), "msync");	/* all is clean */
+	assert_int_equal(sim_memory_flushes, before);
+	space_put(sh.s[0]);
+}
+
+static void cleaning_in_batches(void **st)
+{
+	u64 refused = this_cpu_read8(nr_clflush_fail);
+
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 8, 8, 8, &policy_lru });
+	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
+		sim_file(i, SHARED_PAGES);
+	for (unsigned i = 0; i < SHARED_PAGES; i++)
+		sh.word[i] = sim_file_word(0, i);
+	sim_must_run(open_files, "open");
+	sim_must_run(write_and_sync, "write");
+	sim_must_run(close_files, "close");
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	assert_int_equal(this_cpu_read8(nr_clflush_fail), refused);
+	check_balance();
+	token_reset();
+	pcache_free_all();
+	sim_end();
+}
+
+/* --- instructions that need more pages at once than a set has lines --- */
+
+#define TOKEN_PAGES 12
+static unsigned token_users;
+
+static void token_run(void *arg)
+{
+	for (unsigned n = 0; n < 12; n++) {
+		unsigned first = sim_random(TOKEN_PAGES);
+		u64 va[6];
+
+		for (unsigned i = 0; i < 6; i++)
+			va[i] = va_of(0, (first + i) % TOKEN_PAGES);
+		sim_set_rip(0x1000 + n);
+		must(sim_instruction(sh.s[0], va, 6, sim_random(64)), "instruction");
+		if (sim_random(2) == 0) {		/* a system call */
+			space_moves_on();
+			if (token_mine())
+				sim_fail("the token is kept by one who moved on");
+		}
+	}
+	space_thread_ends();
+	if (--token_users == 0)
+		space_put(sh.s[0]);
+}
+
+static void token_start(void *arg)
+{
+	sh.s[0] = space_create();
+	must(space_mmap(sh.s[0], va_of(0, 0), TOKEN_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	token_users = 3;
+	for (unsigned i = 0; i < 3; i++)
+		sim_go(token_run, NULL, true, "token");
+}
+
+static void token_seed(u64 seed)
+{
+	static const struct pcache_policy *const policies[] = { &policy_lru, &policy_fifo, &policy_clock, &policy_random };
+
+	sim_begin(seed);
+	sim_switch_in = 1 + sim_random(4);
+	sim_memory_slow = 1;
+	pcache_up(&(struct geometry){ 1, 2, sim_random(3), policies[sim_random(4)] });
+	sim_must_end = true;
+	sim_go(token_start, NULL, true, "start");
+	if (!sim_run(env("SIM_STEPS", 1000000)))
+		abort();
+	sim_must_end = false;
+	sim_go(drop_all, NULL, true, "drop");
+	if (!sim_run(sim_steps() + 1000000))
+		abort();
+	check_balance();
+	token_reset();
+	pcache_free_all();
+	sim_end();
+}
+
+static void token_makes_progress(void **st)
+{
+	u64 first = env("SIM_FIRST", 1);
+
+	for (u64 seed = first; seed < first + env("SIM_SEEDS", 40); seed++) {
+		token_seed(seed);
+		if (getenv("SIM_VERBOSE") != NULL)
+			fprintf(stderr, "token seed %llu: %llu steps\n", (unsigned long long)seed, (unsigned long long)sim_steps());
+	}
+}
+
 /* --- each rule taken away in turn, in a process of its own: some schedule must fail --- */
 
-static bool mutant_found(int rule, u64 seeds)
+static bool mutant_found(int rule, u64 seeds, u64 *at)
 {
-	int status;
+	int status, seeds_tried[2];
 	pid_t pid;
 
+	*at = 0;
+	if (pipe(seeds_tried) != 0)
+		abort();
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
@@ -857,10 +977,14 @@ static bool mutant_found(int rule, u64 seeds)
 			_exit(0);
 		rule_gone = rule;
 		only_zap = rule == RULE_ZAP_PINS;
+		for (u64 seed = 1; (rule == RULE_TOKEN || rule == RULE_TOKEN_KEPT) && seed <= 40; seed++)
+			token_seed(seed);
 		for (u64 seed = 1; rule == RULE_KEPT_VERSION && seed <= seeds; seed++)
 			shared_seed(seed);
 		for (u64 seed = 1; seed <= (only_zap ? 4 * seeds : seeds); seed++) {	/* few schedules notice */
 			/* one that spins for ever has failed; by CPU time, for the machine may be busy */
+			if (write(seeds_tried[1], &seed, sizeof(seed)) != sizeof(seed))
+				_exit(0);
 			if (setitimer(ITIMER_VIRTUAL, &(struct itimerval){ .it_value.tv_sec = 20 }, NULL) != 0)
 				_exit(0);
 			run_seed(seed, only_zap ? &(struct geometry){ 4, 2, 8, &policy_fifo } : NULL);
@@ -869,6 +993,10 @@ static bool mutant_found(int rule, u64 seeds)
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		abort();
+	close(seeds_tried[1]);
+	while (read(seeds_tried[0], at, sizeof(*at)) == sizeof(*at))
+		;
+	close(seeds_tried[0]);
 	return !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
@@ -879,11 +1007,12 @@ static void mutants(const char *only)
 
 	for (int rule = 0; rule < NR_PCACHE_RULES; rule++) {
 		bool found;
+		u64 seed;
 
 		if (only != NULL && strcmp(rule_name(rule), only) != 0)
 			continue;
-		found = mutant_found(rule, env("SIM_SEEDS", 200));
-		printf("%s mutant %s %s\n", found ? "ok  " : "FAIL", rule_name(rule), rule_lesson(rule));
+		found = mutant_found(rule, env("SIM_SEEDS", 200), &seed);
+		printf("%s mutant %s %s seed %llu\n", found ? "ok  " : "FAIL", rule_name(rule), rule_lesson(rule), (unsigned long long)seed);
 		fflush(stdout);
 		missed += !found;
 	}
@@ -900,6 +1029,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_schedules),
 		cmocka_unit_test(shared_file),
+		cmocka_unit_test(cleaning_in_batches),
+		cmocka_unit_test(token_makes_progress),
 		cmocka_unit_test(kept_over_close),
 	};
 

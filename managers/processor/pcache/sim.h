@@ -24,6 +24,7 @@ void sim_set_rip(u64 rip);		/* of the calling user fiber */
 void *sim_tlb(void);			/* the calling fiber's TLB; grows with sim_mmu.c's wish */
 void sim_for_each_tlb(void (*fn)(void *tlb, void *arg), void *arg);
 extern u64 sim_seed;
+extern bool sim_must_end;		/* a run that does not end has failed, with a rule gone, too */
 extern unsigned sim_switch_in;		/* one point in so many switches */
 void sim_fail(const char *fmt, ...) __printf(1, 2);
 
@@ -46,6 +47,8 @@ bool sim_memory_event(void);		/* let one chosen message move; false: there is no
 unsigned sim_memory_waiting(void);
 u64 sim_memory_pages(void);		/* private pages that M holds */
 u64 sim_memory_spaces(void);
+extern unsigned sim_memory_flushes;	/* messages */
+extern bool sim_memory_takes_all;	/* it refuses no page */
 u64 sim_object_word(u64 object, u64 index);	/* first word of an object's page on M */
 u64 sim_file(u64 ino, u64 nr_pages);	/* a file with known contents: word i of page p is sim_file_word(ino, p) */
 u64 sim_file_word(u64 ino, u64 index);

@@ -43,6 +43,8 @@ static struct waitq rpc_waitq = WAITQ_INIT(rpc_waitq);
 unsigned sim_memory_slow = 1;
 bool sim_memory_dead;
 unsigned sim_fill_fails;
+unsigned sim_memory_flushes;
+bool sim_memory_takes_all;
 static struct m_space *spaces[M_MAX_SPACES];	/* objects too: id >= WIRE_OBJECT_FIRST */
 static unsigned nr_spaces;
 static struct message *messages;
@@ -293,7 +295,7 @@ static void do_flush(struct message *m)
 	u32 meta_len = le32_get(q->meta_len), at = 0;
 	unsigned nr = le16_get(q->nr_pages);
 	u8 *now = m->bulk + meta_len;
-	unsigned refuse = sim_random(6) == 0 ? sim_random(nr) : nr;	/* it cannot take this page just now */
+	unsigned refuse = !sim_memory_takes_all && sim_random(6) == 0 ? sim_random(nr) : nr;	/* it cannot take this page just now */
 	int error = 0;
 
 	for (unsigned i = 0; i < nr; i++) {
@@ -320,6 +322,7 @@ static void do_flush(struct message *m)
 			flush_page((void *)(h + 1), le16_get(h->nr_owners), now + i * PAGE_SIZE);
 		at += sizeof(*h) + le16_get(h->nr_owners) * sizeof(struct wire_owner);
 	}
+	sim_memory_flushes++;
 	m->rep = calloc(1, sizeof(struct rpc_memory_flush_rep));
 	m->rep_len = sizeof(struct rpc_memory_flush_rep);
 	if (error != 0) {

@@ -5,9 +5,9 @@
  * instruction more often than a set has ways takes the node's one token: the last six lines it faulted in are kept, in lines
  * lent by the reserve if need be.
  *
- * It lets go when it faults at another instruction, waits for a closed range, or its process tells it to
- * (pcache_token_release()). A holder that went on without another fault does not know: so a thread that wants the token
- * takes it over once the holder has been without a fault for LEASE_NS, which is far more than a retry takes.
+ * It lets go when it faults at another instruction, waits for a closed range, calls the kernel, takes a signal, stops or ends
+ * (space_moves_on(), space_thread_ends()). A holder that computes on without another fault does not know: so a thread that
+ * wants the token takes it over once the holder has been without a fault for LEASE_NS, which is far more than a retry takes.
  */
 #include "managers/processor/pcache/pcache.h"
 
@@ -76,9 +76,24 @@ static void trim(void)
 		evict_trim_all();
 }
 
-static void release_locked(void)
+/* Sets whose lines are kept no longer: who found nothing to evict there looks again. */
+struct freed { struct pcache_set *set[TOKEN_LINES]; };
+
+static void wake_sets(const struct freed *f)
 {
 	for (unsigned i = 0; i < TOKEN_LINES; i++) {
+		if (f->set[i] == NULL)
+			continue;
+		spin_lock(&f->set[i]->lock);
+		set_changed(f->set[i]);
+		spin_unlock(&f->set[i]->lock);
+	}
+}
+
+static void release_locked(struct freed *f)
+{
+	for (unsigned i = 0; i < TOKEN_LINES; i++) {
+		f->set[i] = kept[i] == NULL ? NULL : READ_ONCE(kept[i]->page.set);
 		if (kept[i] != NULL)
 			atomic_dec(&kept[i]->kept);
 		kept[i] = NULL;
@@ -89,28 +104,33 @@ static void release_locked(void)
 
 static void try_take(u64 now)
 {
+	struct freed freed = { { NULL } };
 	bool taken = false;
 
 	spin_lock(&token_lock);
 	if (holder != NULL && holder != thread_current() && !holder_faulting && now - holder_last_ns > LEASE_NS)
-		release_locked();
-	if (holder == NULL) {
+		release_locked(&freed);
+	if (holder == NULL && RULE(TOKEN)) {
 		WRITE_ONCE(holder, thread_current());
 		taken = true;
 	}
 	spin_unlock(&token_lock);
+	wake_sets(&freed);
 	if (taken)
 		count(nr_token_taken);
 }
 
 static void let_go(void)
 {
+	struct freed freed = { { NULL } };
+
 	if (!token_mine())
 		return;
 	spin_lock(&token_lock);
 	if (holder == thread_current())
-		release_locked();
+		release_locked(&freed);
 	spin_unlock(&token_lock);
+	wake_sets(&freed);
 }
 
 void token_fault(void)
@@ -184,6 +204,11 @@ static void forget_site(struct thread *t)
 			WRITE_ONCE(sites[(h + i) % NR_SITES].thread, NULL);
 }
 
+void pcache_token_moves_on(void)
+{
+	let_go();
+}
+
 void pcache_token_release(void)
 {
 	forget_site(thread_current());
@@ -192,7 +217,7 @@ void pcache_token_release(void)
 
 void token_reset(void)
 {
-	release_locked();
+	release_locked(&(struct freed){ { NULL } });
 	memset(kept, 0, sizeof(kept));
 	memset(sites, 0, sizeof(sites));
 	holder_faulting = false;

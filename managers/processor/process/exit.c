@@ -146,6 +146,7 @@ void __noreturn task_exit(u32 status)
 	WRITE_ONCE(self->fatal_pending, false);	/* what is left to do is done in full, robust futexes included */
 	WRITE_ONCE(self->signal_pending, false);
 	release_memory(t);
+	space_thread_ends();
 	task_set_files(t, NULL);
 	fs_context_put(t->fs);
 	t->fs = NULL;

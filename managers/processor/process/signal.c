@@ -497,6 +497,7 @@ void signal_deliver(struct regs *r)
 	struct process *p = t->process;
 	bool handled = false;
 
+	space_moves_on();		/* to a handler, a stop, or its end */
 	for (;;) {
 		struct sigaction_abi act;
 		struct siginfo_abi info;

@@ -175,3 +175,6 @@ int space_fault(struct space *s, u64 va, unsigned flags)
 	count_outcome(s, rc, f.exec);
 	return rc < 0 ? rc : 0;
 }
+
+void space_moves_on(void) { pcache_token_moves_on(); }
+void space_thread_ends(void) { pcache_token_release(); }

@@ -431,14 +431,11 @@ static u64 *snapshot(struct object *o, u64 first, u64 last, u64 *nr, int *rc)
 int object_clean(struct object *o)
 {
 	u64 nr, *index;
-	int rc, one;
+	int rc;
 
 	index = snapshot(o, 0, ~0ULL, &nr, &rc);
-	for (u64 i = 0; i < nr; i++) {
-		one = pcache_clean_object_page((struct page_id){ o->id, index[i] });
-		if (rc == 0)
-			rc = one;
-	}
+	if (nr > 0)
+		rc = pcache_clean_object_pages(o->id, index, nr);
 	kfree(index);
 	if (rc == 0 && o->error != 0) {
 		rc = o->error;

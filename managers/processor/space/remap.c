@@ -155,6 +155,8 @@ static void move_pages(struct space *s, u64 old, u64 len, u64 new)
 
 	pass_init(&p, s);
 	p.delta = (new >> PAGE_SHIFT) - (old >> PAGE_SHIFT);	/* downwards too: modulo 2^64 */
+	if (!RULE(REMAP_DOWN))
+		p.delta = (new - old) >> PAGE_SHIFT;
 	p.absent = move_private;
 	p.empty = move_empty;
 	pass_run(&p, old, old + len);
