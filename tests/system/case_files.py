@@ -10,6 +10,7 @@ import case_programs            # noqa: F401
 import case_pcache              # noqa: F401
 import case_calls               # noqa: F401
 import case_lessons             # noqa: F401
+import case_stress              # noqa: F401
 import case_debian             # noqa: F401
 import case_sockets            # noqa: F401
 import case_tty                # noqa: F401
