@@ -26,3 +26,6 @@ def main(argv):
         return error.status
     except BrokenPipeError:
         return 141
+    except OSError as error:
+        print("tangram: %s" % error, file=sys.stderr)
+        return 125

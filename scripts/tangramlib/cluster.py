@@ -9,7 +9,7 @@ import re
 import socket
 import time
 
-from . import image, nodes, wire
+from . import image, nodes, tap, wire
 from .host import TangramError
 from .loop import Loop
 from .ports import Control
@@ -74,7 +74,7 @@ class Cluster:
     def __init__(self, config, log_dir, say, registry=None):
         self.config, self.log_dir, self.say = config, log_dir, say
         self.loop = Loop()
-        self.folder = PrivateFolder(registry)
+        self.folder = PrivateFolder(registry, also=tap.remove_bridge if config.tap else lambda token: None)
         self.nodes = {role: Node(role, os.path.join(log_dir, role + ".log")) for role in nodes.ROLES}
         self.switch = None
         self.ports = {}                 # the processor's stdin, stdout, stderr
@@ -99,17 +99,31 @@ class Cluster:
             for port in nodes.port_names(role):
                 self.listen(role, port)
         disks = [(self.root_disk, False)] + [(file, mode == "ro") for file, _, mode in self.config.disks]
-        self.switch = wire.start(self.folder.path, os.path.join(self.log_dir, "switch.log"), self.config.faults,
-                                 self.config.pcap)
+        taps = self._wire_up()
         self.start_time = time.monotonic()
         for role in nodes.ROLES:
             node = self.nodes[role]
             open(node.log, "wb").close()
+            fds = taps.open(nodes.NODE_ID[role]) if taps else []
+            netdev = nodes.tap_netdev(fds) if taps else nodes.switch_netdev(os.path.join(self.folder.path, "wire"))
             command = nodes.qemu_command(self.config, role, self.folder.path, node.log,
-                                         disks if role == "storage" else [])
-            node.process = spawn(command, os.path.join(self.log_dir, role + ".qemu"))
+                                         disks if role == "storage" else [], netdev)
+            node.process = spawn(command, os.path.join(self.log_dir, role + ".qemu"), fds)
+            for fd in fds:
+                os.close(fd)
             node.pidfd = os.pidfd_open(node.process.pid)
             self.loop.on_read(node.pidfd, lambda node=node: self._qemu_ended(node))
+
+    def _wire_up(self):
+        """The switch, running; or what makes tap devices."""
+        if self.config.tap:
+            taps = tap.TapWire(self.folder.token, self.config.tap.bridge, self.config.queues)
+            with open(os.path.join(self.folder.path, "bridge"), "w") as file:
+                file.write(taps.bridge)
+            return taps
+        self.switch = wire.start(self.folder.path, os.path.join(self.log_dir, "switch.log"), self.config.faults,
+                                 self.config.pcap)
+        return None
 
     def listen(self, role, port):
         path = os.path.join(self.folder.path, role + "." + port)
@@ -187,7 +201,7 @@ class Cluster:
             if node.state == "gone":
                 raise ClusterFailed("%s node ended unexpectedly%s (log: %s)"
                                     % (node.role, self._why_gone(node), node.log))
-        if self.switch.poll() is not None:
+        if self.switch is not None and self.switch.poll() is not None:
             raise ClusterFailed("the switch ended unexpectedly (log: %s)" % os.path.join(self.log_dir, "switch.log"))
 
     def _why_gone(self, node):
@@ -302,7 +316,10 @@ def new_log_dir(given):
     """The folder of a run's logs, made: the one given, or a new one below the build folder (or /tmp)."""
     from .host import BUILD
     if given:
-        os.makedirs(given, exist_ok=True)
+        try:
+            os.makedirs(given, exist_ok=True)
+        except OSError as error:
+            raise TangramError("--log-dir: %s: %s" % (given, error.strerror)) from None
         return os.path.abspath(given)
     name = time.strftime("run-%Y%m%d-%H%M%S-") + str(os.getpid())
     for base in (os.path.join(BUILD, "log"), os.path.join("/tmp", "tangram-log-%d" % os.getuid())):

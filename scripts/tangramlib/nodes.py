@@ -65,14 +65,33 @@ def smp(cpus):
 
 
 def wire_options(path, number, nic="virtio"):
-    """The QEMU options that put a VM on a wire."""
+    """The QEMU options that put a VM on the wire of a switch. path: its socket."""
+    return nic_options(switch_netdev(path), number, nic)
+
+
+def nic_options(netdev, number, nic="virtio", queues=1):
+    """The QEMU options of a VM's network card. netdev: one of those below."""
     device = {"virtio": "virtio-net-pci,host_mtu=9000", "e1000e": "e1000e"}[nic]
-    return ["-netdev", "stream,id=wire,server=off,addr.type=unix,addr.path=%s" % path,
-            "-device", "%s,netdev=wire,mac=%s" % (device, node_mac(number))]
+    if queues > 1:
+        device += ",mq=on,vectors=%d" % (2 * queues + 2)
+    return ["-netdev", netdev, "-device", "%s,netdev=wire,mac=%s" % (device, node_mac(number))]
 
 
-def qemu_command(config, role, folder, log, disks):
-    """The command of a node's QEMU. folder: of the sockets; disks: [(file, read-only)] of the storage node."""
+def switch_netdev(path):
+    return "stream,id=wire,server=off,addr.type=unix,addr.path=%s" % path
+
+
+def tap_netdev(fds):
+    return "tap,id=wire,vhost=off,%s" % ("fd=%d" % fds[0] if len(fds) == 1 else "fds=" + ":".join(map(str, fds)))
+
+
+def bridge_netdev(bridge):
+    """For any VM that QEMU's own helper may put on the bridge."""
+    return "bridge,id=wire,br=%s" % bridge
+
+
+def qemu_command(config, role, folder, log, disks, netdev):
+    """The command of a node's QEMU. folder: of the sockets; disks: [(file, read-only)] of the storage node; netdev: of the wire."""
     memory = {"processor": config.memory, "memory": config.mem_memory, "storage": config.storage_memory}[role]
     cpus = {"processor": config.cpus, "memory": config.mem_cpus, "storage": 1}[role]
     command = [qemu_program(), "-name", "tangram-%s" % role, "-machine", "q35", "-nodefaults", "-no-reboot",
@@ -83,7 +102,7 @@ def qemu_command(config, role, folder, log, disks):
         command += ["-kernel", kernel_path(role), "-append", words]
     else:
         command += grub_options(role, words, folder) + (uefi_options() if config.boot == "uefi" else [])
-    command += wire_options(os.path.join(folder, "wire"), NODE_ID[role], config.nic)
+    command += nic_options(netdev, NODE_ID[role], config.nic, config.queues)
     for i, (file, read_only) in enumerate(disks):
         command += ["-drive", "file=%s,format=raw,if=none,id=disk%d,cache=writeback,read-only=%s"
                     % (file.replace(",", ",,"), i, "on" if read_only else "off"),

@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import re
 import shlex
 
 from .host import TangramError, parse_size
@@ -78,6 +79,21 @@ def append(text):
     return role, shlex.split(words)
 
 
+class Tap:
+    def __init__(self, bridge):
+        self.bridge = bridge
+
+
+def wiring(text):
+    """None for the switch, or a Tap."""
+    if text == "switch":
+        return None
+    kind, colon, bridge = text.partition(":")
+    if kind != "tap" or colon and not re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", bridge):
+        raise argparse.ArgumentTypeError("'%s' is not switch, tap or tap:BRIDGE" % text)
+    return Tap(bridge)
+
+
 def add_cluster_options(parser):
     group = parser.add_argument_group("the cluster")
     group.add_argument("--cpus", type=number(1, 16), default=2, help="of the processor node (2)")
@@ -97,6 +113,9 @@ def add_cluster_options(parser):
     group.add_argument("--boot", choices=("direct", "grub", "uefi"), default="direct",
                        help="the ELF by QEMU, or the rescue image by BIOS or by UEFI")
     group.add_argument("--nic", choices=("virtio", "e1000e"), default="virtio")
+    group.add_argument("--wire", dest="tap", type=wiring, default=None, metavar="switch|tap[:BRIDGE]",
+                       help="a switch of our own, or tap devices on a bridge of the host's (root; default: switch)")
+    group.add_argument("--queues", type=number(1, 8), default=1, help="queue pairs of each virtio card, on tap devices (1)")
     group.add_argument("--append", type=append, action="append", default=[], metavar="ROLE:'k=v ...'",
                        help="more kernel parameters for a role, or for all")
     group.add_argument("--faults", metavar="SPEC", help="what the wire does to frames: see build/tools/tangram-wire --help")
@@ -197,6 +216,10 @@ def check_cluster(config):
     if config.pcache >= config.memory:
         raise TangramError("--pcache: a cache of %dM does not fit in a processor node with --memory %dM"
                            % (config.pcache >> 20, config.memory >> 20))
+    if config.tap and (config.pcap or config.faults):
+        raise TangramError("--pcap and --faults are done by the switch: not with --wire tap")
+    if config.queues > 1 and (not config.tap or config.nic != "virtio"):
+        raise TangramError("--queues: only with --wire tap and --nic virtio")
     for file, _, _ in config.disks:
         if not os.path.isfile(file):
             raise TangramError("--disk: %s does not exist" % file)

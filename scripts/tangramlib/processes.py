@@ -24,11 +24,11 @@ def die_with_parent(parent, how=signal.SIGKILL):
         os._exit(1)
 
 
-def spawn(command, output):
-    """Start a child in a session of its own (Ctrl-C is ours to handle), its output into a file."""
+def spawn(command, output, fds=()):
+    """Start a child in a session of its own (Ctrl-C is ours to handle), its output into a file. fds: that it gets from us."""
     parent = os.getpid()
     with open(output, "ab") as file:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, pass_fds=fds,
                                 preexec_fn=lambda: die_with_parent(parent))
 
 
@@ -57,15 +57,17 @@ def _remove(folder):
 class PrivateFolder:
     """
     A temporary folder, removed at the latest when this process is gone. Its path is short: unix sockets lie in it.
-    entry: a symbolic link to the folder, by which others find it; it goes with the folder.
+    entry: a symbolic link to the folder, by which others find it; it goes with the folder. also: what else to remove then, a
+    function of the folder's token.
     """
 
-    def __init__(self, entry=None):
-        self.entry = entry
+    def __init__(self, entry=None, also=lambda token: None):
+        self.entry, self.also = entry, also
         base = tempfile.gettempdir()
         if len(base) > 40:
             base = "/tmp"
-        self.path = os.path.join(base, "tangram-%d-%s" % (os.getuid(), secrets.token_hex(4)))
+        self.token = secrets.token_hex(4)
+        self.path = os.path.join(base, "tangram-%d-%s" % (os.getuid(), self.token))
         reading, self._pipe = os.pipe()
         self._guardian = os.fork()              # before there is anything to guard
         if self._guardian == 0:
@@ -109,6 +111,7 @@ class PrivateFolder:
                 os.rmdir(os.path.dirname(self.entry))       # unless there are others
         except OSError:
             pass
+        self.also(self.token)
         _remove(self.path)
 
     def remove(self):

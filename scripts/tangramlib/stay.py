@@ -347,6 +347,12 @@ def on_wire(options):
     folder = os.path.realpath(entry(options.name))
     if not os.path.isdir(folder):
         raise TangramError("no cluster '%s' is up" % options.name)
+    bridge = None
+    if os.path.exists(os.path.join(folder, "bridge")):
+        with open(os.path.join(folder, "bridge")) as file:
+            bridge = file.read()
+        if options.pcap or options.faults or options.stats:
+            raise TangramError("'%s' is wired by the host's bridge %s: it has no switch that records or drops" % (options.name, bridge))
     if options.pcap:
         wire.command(folder, "pcap " + (options.pcap if options.pcap == "off" else os.path.abspath(options.pcap)))
     if options.faults:
@@ -354,7 +360,8 @@ def on_wire(options):
     if options.stats:
         print("\n".join(wire.command(folder, "stats")))
     if not (options.pcap or options.faults or options.stats):
-        print(" ".join(nodes.wire_options(os.path.join(folder, "wire"), FIRST_FREE_NODE)))
+        netdev = nodes.bridge_netdev(bridge) if bridge else nodes.switch_netdev(os.path.join(folder, "wire"))
+        print(" ".join(nodes.nic_options(netdev, FIRST_FREE_NODE)))
     return 0
 
 

@@ -6,6 +6,7 @@ import os
 import case_word_count          # noqa: F401
 import case_remote              # noqa: F401
 import case_failures            # noqa: F401
+import case_tap                 # noqa: F401
 import case_programs            # noqa: F401
 import case_pcache              # noqa: F401
 import case_calls               # noqa: F401

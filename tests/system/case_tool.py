@@ -3,12 +3,14 @@
 
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import time
 
 from cases import case, each
-from testbed import BUILD, TOOL
+from testbed import BUILD, TOOL, as_fresh_user
 
 
 @case()
@@ -85,13 +87,33 @@ def killed_leaves_nothing(bed):
         bed.assert_nothing_left(5)
 
 
-@case()
-def as_an_ordinary_user(bed):
-    """As root, runs as nobody; as somebody else, every test here is that."""
-    command = [TOOL, "run", "--quiet", "--log-dir", os.path.join(bed.tmp, "log"), "--", "exit_status", "21"]
-    if os.getuid() == 0:
-        os.chmod(bed.tmp, 0o777)
-        command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *command]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=bed.env,
-                          timeout=100)
-    assert done.returncode == 21, done.stderr
+@case(limit=180)
+def as_a_fresh_user(bed):
+    """A user with nothing: no groups, no XDG_RUNTIME_DIR, a home that is empty. A run, its logs, and a cluster that stays."""
+    home = os.path.join(bed.tmp, "home")
+    os.mkdir(home)
+    before = [*as_fresh_user(home), "TMPDIR=" + home]
+
+    def tangram(*words, status=0):
+        if os.path.isdir(home + "/dev"):
+            shutil.rmtree(home + "/dev")
+        done = subprocess.run([*before, TOOL, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, cwd="/", timeout=100)
+        print(words, done)
+        assert done.returncode == status, done
+        return done
+    log = re.search(r"tangram: logs: (\S+)", tangram("run", "--", "exit_status", "21", status=21).stderr).group(1)
+    assert os.path.getsize(log + "/processor.log") > 0
+    assert tangram("run", "--quiet", "--log-dir", home + "/log", "--", "hello").stdout == "hello, world\nhello: OK\n"
+    name = "fresh-%d" % os.getpid()
+    tangram("up", "--quiet", "--name", name, "--log-dir", home + "/log")
+    try:
+        tangram("exec", "--quiet", name, "--", "exit_status", "5", status=5)
+        assert name in tangram("list").stdout
+        assert tangram("run", "--quiet", "--log-dir", "/proc/none", "--", "hello", status=125).stderr.count("\n") == 1
+    finally:
+        tangram("down", name)
+    assert name not in tangram("list").stdout
+    bed.assert_nothing_left()
+    if log.startswith("/tmp/"):
+        shutil.rmtree(os.path.dirname(log))

@@ -59,6 +59,29 @@ class Result:
         return self.node(role)["counters"][name]
 
 
+# As root, in a mount namespace of its own in which the devices that everybody may use are so, whatever this machine's are like.
+_USUAL_DEVICES = """
+mkdir "$0/dev"
+for device in null:3 zero:5 random:8 urandom:9; do
+    mknod -m 666 "$0/dev/${device%:*}" c 1 "${device#*:}" && mount --bind "$0/dev/${device%:*}" "/dev/${device%:*}"
+done
+exec setpriv --reuid 54321 --regid 54321 --clear-groups --no-new-privs "$@"
+"""
+
+
+def as_fresh_user(folder):
+    """
+    Words that run a command as a user who is in no group and no list and has nothing but a home, `folder`; as somebody else than
+    root, as that user.
+    """
+    clean = ["env", "-i", "PATH=/usr/bin:/bin", "HOME=" + folder, "TANGRAM_BUILD=" + BUILD]
+    if os.getuid() != 0:
+        return clean
+    os.chmod(os.path.dirname(folder), 0o755)
+    os.chown(folder, 54321, 54321)
+    return ["unshare", "-m", "sh", "-euc", _USUAL_DEVICES, folder] + clean
+
+
 class Testbed:
     """One test's folder and tool; the logs of its clusters stay in the build folder."""
 
@@ -91,20 +114,20 @@ class Testbed:
         with open(os.path.join(self.folder, name), "rb") as file:
             return file.read()
 
-    def tangram(self, *words, stdin=b"", timeout=110):
-        """The tool with any command; Result without facts."""
-        done = subprocess.run([TOOL, *words], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env,
+    def tangram(self, *words, stdin=b"", timeout=110, before=()):
+        """The tool with any command; Result without facts. before: words of a command that runs it."""
+        done = subprocess.run([*before, TOOL, *words], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env,
                               timeout=timeout)
         return Result(done.returncode, done.stdout, done.stderr.decode(errors="replace"), None)
 
-    def run(self, *program, options=(), stdin=b"", status=0, timeout=100):
+    def run(self, *program, options=(), stdin=b"", status=0, timeout=100, before=()):
         """`tangram run` of a program; fails unless it ends with the status expected (None: any)."""
         self.runs += 1
         facts = self.path("facts%d.json" % self.runs)
         if "TANGRAM_MUTANT" in os.environ:      # tests/mutants.py: a rule that the processor node is to do without
             options = [*options, "--append", "P:debug.mutant=" + os.environ["TANGRAM_MUTANT"]]
         result = self.tangram("run", "--timeout", str(timeout), "--log-dir", self.path("run%d" % self.runs), "--json",
-                              facts, *options, "--", *program, stdin=stdin, timeout=timeout + 30)
+                              facts, *options, "--", *program, stdin=stdin, timeout=timeout + 30, before=before)
         if os.path.exists(facts):
             with open(facts) as file:
                 result.facts = json.load(file)

@@ -175,7 +175,9 @@ class Tool(unittest.TestCase):
         for options in (("--cpus", "0"), ("--cpus", "x"), ("--pcache", "1.5M"), ("--policy", "best"), ("--nope",),
                         ("--add", "x"), ("--disk", "x"), ("--disk", "/none:/mnt"), ("--env", "x"), ("--timeout", "-1"),
                         ("--append", "X:a=b"), ("--image", "nothing"), ("--pcache", "1G"), ("--memory", "1M"),
-                        ("--stdin", "/none"), ("--faults", "drop=7"), ("--add", "/none=/x")):
+                        ("--stdin", "/none"), ("--faults", "drop=7"), ("--add", "/none=/x"), ("--wire", "string"),
+                        ("--wire", "tap:a b"), ("--wire", "tap", "--pcap", "x"), ("--queues", "2"), ("--queues", "9"),
+                        ("--wire", "tap", "--nic", "e1000e", "--queues", "2")):
             status, out, err = self.run_tool("run", *options, "--quiet", program=["hello"])
             self.assertEqual((status, out, err.count("\n")), (125, b"", 1), (options, err))
             self.assert_own_lines(err)
