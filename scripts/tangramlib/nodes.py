@@ -107,7 +107,8 @@ def qemu_command(config, role, folder, log, disks, netdev):
         command += ["-drive", "file=%s,format=raw,if=none,id=disk%d,cache=writeback,read-only=%s"
                     % (file.replace(",", ",,"), i, "on" if read_only else "off"),
                     "-device", "virtio-blk-pci,drive=disk%d" % i]
-    command += ["-device", "virtio-serial-pci,id=ports"]
+    # few ports: QEMU polls a descriptor for each queue that a port could have, on every turn of its main loop
+    command += ["-device", "virtio-serial-pci,id=ports,max_ports=8"]
     for port in port_names(role):
         # In a cluster that stays, the stdin port is opened again for the next program after an end of file.
         command += ["-chardev", "socket,id=%s,path=%s,server=off%s"
