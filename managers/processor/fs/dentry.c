@@ -206,10 +206,11 @@ void dentry_move_locked(struct dentry *from, const char *old, struct dentry *to,
 	dentry_put_locked(d);
 }
 
-s64 dentry_path_locked(struct dentry *d, struct dentry *root, char *buf, size_t size)
+static s64 path_of(struct dentry *d, struct dentry *root, char *buf, size_t size, bool *dead)
 {
 	size_t at = size;
-	bool dead = false;
+
+	*dead = false;
 
 	while (d != root && d != NULL) {
 		size_t len;
@@ -220,7 +221,7 @@ s64 dentry_path_locked(struct dentry *d, struct dentry *root, char *buf, size_t 
 		}
 		if (d->parent == NULL)
 			break;
-		dead |= d->dead;
+		*dead |= d->dead;
 		len = strlen(d->name);
 		if (at < len + 1)
 			return -ENAMETOOLONG;
@@ -229,8 +230,6 @@ s64 dentry_path_locked(struct dentry *d, struct dentry *root, char *buf, size_t 
 		buf[--at] = '/';
 		d = d->parent;
 	}
-	if (dead)
-		return -ENOENT;
 	if (at == size) {
 		if (at == 0)
 			return -ENAMETOOLONG;
@@ -240,6 +239,36 @@ s64 dentry_path_locked(struct dentry *d, struct dentry *root, char *buf, size_t 
 	if (size - at < size)
 		buf[size - at] = '\0';
 	return size - at;
+}
+
+s64 dentry_path_locked(struct dentry *d, struct dentry *root, char *buf, size_t size)
+{
+	bool dead;
+	s64 n = path_of(d, root, buf, size, &dead);
+
+	return dead ? -ENOENT : n;
+}
+
+s64 dentry_show_locked(struct dentry *d, char *buf, size_t size)
+{
+	static const char word[] = " (deleted)";
+	bool dead;
+	s64 n = path_of(d, NULL, buf, size, &dead);
+
+	if (n < 0 || !dead || n + sizeof(word) > size)
+		return n;
+	memcpy(buf + n, word, sizeof(word));
+	return n + sizeof(word) - 1;
+}
+
+s64 dentry_show(struct dentry *d, char *buf, size_t size)
+{
+	s64 n;
+
+	mutex_lock(&tree_mutex);
+	n = dentry_show_locked(d, buf, size);
+	mutex_unlock(&tree_mutex);
+	return n;
 }
 
 s64 dentry_path(struct dentry *d, struct dentry *root, char *buf, size_t size)

@@ -28,6 +28,9 @@ struct dentry *dentry_child_locked(struct dentry *parent, const char *name, size
 /* A name for what has none, so that a walk can lead to it; takes over the inode's reference. */
 struct dentry *dentry_nameless_locked(struct inode *i);
 s64 dentry_path_locked(struct dentry *d, struct dentry *root, char *buf, size_t size);
+/* For people to read: of what was removed, the path it had and " (deleted)". */
+s64 dentry_show_locked(struct dentry *d, char *buf, size_t size);
+s64 dentry_show(struct dentry *d, char *buf, size_t size);
 void dentry_unhook_locked(struct dentry *d);
 void dentry_forget_locked(struct dentry *parent, const char *name);
 /* It was renamed: whoever stands in it or has it open sees the new name. */

@@ -170,35 +170,6 @@ static void show_stat(struct text *t, u32 pid)
 	process_put(p);
 }
 
-static void one_vma(const struct vma *v, void *arg)
-{
-	const char *what = v->flags & VMA_HEAP ? "[heap]" : v->flags & VMA_STACK ? "[stack]" :
-			   !(v->flags & VMA_VDSO) ? "" : v->prot & PROT_EXEC ? "[vdso]" : "[vvar]";
-	const struct object *o = v->file;
-	struct text *t = arg;
-	char line[160];
-
-	int n = snprintf(line, sizeof(line), "%08llx-%08llx %c%c%c%c %08llx %02x:%02x %llu", (unsigned long long)v->start,
-			 (unsigned long long)v->end, v->prot & PROT_READ ? 'r' : '-', v->prot & PROT_WRITE ? 'w' : '-',
-			 v->prot & PROT_EXEC ? 'x' : '-', v->flags & VMA_SHARED ? 's' : 'p',
-			 v->object ? (unsigned long long)v->index << PAGE_SHIFT : 0ULL, 0, o ? 8 : 0, o ? (unsigned long long)o->ino : 0ULL);
-	if (*what != '\0')
-		text_printf(t, "%-72s %s\n", line, what);
-	else
-		text_printf(t, "%s\n", line);
-	(void)n;
-}
-
-static void show_maps(struct text *t, u32 pid)
-{
-	struct space *s = process_space(pid);
-
-	if (s == NULL)
-		return;
-	space_for_each_vma(s, one_vma, t);
-	space_put(s);
-}
-
 static void show_strings(struct text *t, struct space *s, u64 from, u64 to)
 {
 	char c;
@@ -264,7 +235,7 @@ static s64 link_exe(u32 pid, u32 nr, char *buf, size_t size)
 	process_put(p);
 	if (d == NULL)
 		return -ENOENT;
-	n = dentry_path_locked(d, NULL, buf, size);
+	n = dentry_show_locked(d, buf, size);
 	dentry_put_locked(d);
 	return n;
 }
@@ -334,7 +305,9 @@ static s64 link_fd(u32 pid, u32 nr, char *buf, size_t size)
 	if (!with_files(pid, look_fd, &l) || !l.open)
 		return -ENOENT;
 	if (l.dentry != NULL)
-		n = dentry_path_locked(l.dentry, NULL, buf, size);
+		n = dentry_show_locked(l.dentry, buf, size);
+	else if (l.inode != NULL && l.inode->type == S_IFREG)
+		n = memfd_name(l.inode, buf, size);
 	else if (l.inode != NULL && l.inode->type == S_IFIFO)
 		n = snprintf(buf, size, "pipe:[%llu]", (unsigned long long)l.inode->ino);
 	else if (l.inode != NULL && l.inode->type == S_IFSOCK)
@@ -391,12 +364,173 @@ static s64 next_fd(u32 pid, u64 from)
 	return l.fd;
 }
 
+/* --- threads: a thread's folder has what is its own, and what it shares with its process --- */
+
+static u32 process_of_thread(u32 tid)
+{
+	struct task *t;
+	u32 pid = 0;
+
+	spin_lock(&tree_lock);
+	t = task_find_locked(tid);
+	if (t != NULL)
+		pid = t->process->pid;
+	spin_unlock(&tree_lock);
+	return pid;
+}
+
+static void show_thread_comm(struct text *t, u32 tid)
+{
+	char name[16] = "";
+	struct task *task;
+
+	spin_lock(&tree_lock);
+	task = task_find_locked(tid);
+	if (task != NULL)
+		str_copy(name, task->thread->name, sizeof(name));
+	spin_unlock(&tree_lock);
+	text_printf(t, "%s\n", name);
+}
+
+static void show_thread_stat(struct text *t, u32 tid)
+{
+	struct usage own = { 0 };
+	struct task *task;
+	char name[16] = "", letter = 'X';
+	u32 ppid = 0, pgid = 0, sid = 0, nr = 0;
+	s32 nice = 0;
+	u64 start = 0;
+
+	spin_lock(&tree_lock);
+	task = task_find_locked(tid);
+	if (task != NULL) {
+		struct process *p = task->process;
+
+		str_copy(name, task->thread->name, sizeof(name));
+		letter = p->stopped ? 'T' : task->thread->state == THREAD_WAITING ? 'S' : 'R';
+		ppid = p->parent ? p->parent->pid : 0;
+		pgid = p->pgid;
+		sid = p->sid;
+		nr = p->nr_tasks;
+		nice = task->thread->nice;
+		start = p->start_ns;
+		usage_of_task(task, &own);
+	}
+	spin_unlock(&tree_lock);
+	text_printf(t, "%u (%s) %c %u %u %u 0 -1 0 0 0 0 0 %llu %llu 0 0 %d %d %u 0 %llu 0 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0"
+		    " 0 0 0 0 0 0 0 0 0 0 0\n", tid, name, letter, ppid, pgid, sid, (unsigned long long)(own.user_ns / CLOCK_TICK_NS),
+		    (unsigned long long)(own.system_ns / CLOCK_TICK_NS), 20 + nice, nice, nr, (unsigned long long)start / 10000000);
+}
+
+static void show_thread_status(struct text *t, u32 tid)
+{
+	show_status(t, process_of_thread(tid));
+}
+
+static void show_thread_maps(struct text *t, u32 tid)
+{
+	show_maps(t, process_of_thread(tid));
+}
+
+static const struct synth_entry proc_thread[] = {
+	{ "stat", S_IFREG | 0444, .show = show_thread_stat }, { "status", S_IFREG | 0444, .show = show_thread_status },
+	{ "comm", S_IFREG | 0444, .show = show_thread_comm }, { "maps", S_IFREG | 0444, .show = show_thread_maps }, { 0 }
+};
+static const struct synth_entry thread_dir = { "", S_IFDIR | 0555, .dir = proc_thread };
+
+static int find_thread(const char *name, u32 pid, struct inode **out)
+{
+	u64 tid;
+
+	if (*name < '1' || *name > '9' || str_to_u64(name, &tid) < 0 || tid > 0xffffff || process_of_thread(tid) != pid)
+		return -ENOENT;
+	*out = synth_inode(&thread_dir, tid, 0);
+	return *out ? 0 : -ENOMEM;
+}
+
+static s64 next_thread(u32 pid, u64 from)
+{
+	struct process *p = process_find(pid);
+	u64 best = ~0ULL;
+	struct task *t;
+
+	if (p == NULL)
+		return -1;
+	spin_lock(&tree_lock);
+	list_for_each(t, &p->tasks, group_link)
+		if (t->tid >= from && t->tid < best)
+			best = t->tid;
+	spin_unlock(&tree_lock);
+	process_put(p);
+	return best == ~0ULL ? -1 : (s64)best;
+}
+
+/* --- a process's folder --- */
+
+static void show_statm(struct text *t, u32 pid)
+{
+	struct space *s = process_space(pid);
+
+	if (s == NULL)
+		return;
+	text_printf(t, "%llu %llu 0 %llu 0 %llu 0\n", (unsigned long long)s->map.nr_pages, (unsigned long long)READ_ONCE(s->footprint),
+		    (unsigned long long)(s->code_end - s->code_start + PAGE_SIZE - 1) >> PAGE_SHIFT, (unsigned long long)READ_ONCE(s->committed));
+	space_put(s);
+}
+
+static void show_limits(struct text *t, u32 pid)
+{
+	static const struct { const char *name, *unit; } of[NR_RLIMITS] = {
+		{ "Max cpu time", "seconds" }, { "Max file size", "bytes" }, { "Max data size", "bytes" }, { "Max stack size", "bytes" },
+		{ "Max core file size", "bytes" }, { "Max resident set", "bytes" }, { "Max processes", "processes" },
+		{ "Max open files", "files" }, { "Max locked memory", "bytes" }, { "Max address space", "bytes" },
+		{ "Max file locks", "locks" }, { "Max pending signals", "signals" }, { "Max msgqueue size", "bytes" },
+		{ "Max nice priority", "" }, { "Max realtime priority", "" }, { "Max realtime timeout", "us" },
+	};
+	struct process *p = process_find(pid);
+	struct rlimit_abi limit[NR_RLIMITS];
+
+	if (p == NULL)
+		return;
+	spin_lock(&tree_lock);
+	memcpy(limit, p->rlimit, sizeof(limit));
+	spin_unlock(&tree_lock);
+	process_put(p);
+	text_printf(t, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+	for (unsigned i = 0; i < NR_RLIMITS; i++) {
+		char word[2][24];
+
+		for (int k = 0; k < 2; k++) {
+			u64 v = k == 0 ? limit[i].cur : limit[i].max;
+
+			if (v == RLIM_INFINITY)
+				str_copy(word[k], "unlimited", sizeof(word[k]));
+			else
+				snprintf(word[k], sizeof(word[k]), "%llu", (unsigned long long)v);
+		}
+		text_printf(t, "%-25s %-20s %-20s %-10s\n", of[i].name, word[0], word[1], of[i].unit);
+	}
+}
+
+static void show_zero(struct text *t, u32 pid) { text_printf(t, "0\n"); }
+
+static s64 link_root(u32 pid, u32 nr, char *buf, size_t size) { return str_copy(buf, "/", size), 1; }
+
+static const struct synth_entry proc_net[] = {
+	{ "tcp", S_IFREG | 0444, .show = show_net_tcp }, { "udp", S_IFREG | 0444, .show = show_net_udp },
+	{ "unix", S_IFREG | 0444, .show = show_net_unix }, { 0 }
+};
+
 static const struct synth_entry proc_pid[] = {
 	{ "status", S_IFREG | 0444, .show = show_status }, { "stat", S_IFREG | 0444, .show = show_stat },
 	{ "maps", S_IFREG | 0444, .show = show_maps }, { "cmdline", S_IFREG | 0444, .show = show_cmdline },
 	{ "environ", S_IFREG | 0400, .show = show_environ }, { "comm", S_IFREG | 0444, .show = show_comm },
 	{ "exe", S_IFLNK | 0777, .link = link_exe }, { "cwd", S_IFLNK | 0777, .link = link_cwd },
 	{ "mounts", S_IFREG | 0444, .show = show_mounts }, { "mountinfo", S_IFREG | 0444, .show = show_mountinfo },
+	{ "statm", S_IFREG | 0444, .show = show_statm }, { "limits", S_IFREG | 0444, .show = show_limits },
+	{ "oom_score_adj", S_IFREG | 0444, .show = show_zero }, { "root", S_IFLNK | 0777, .link = link_root },
+	{ "net", S_IFDIR | 0555, .dir = proc_net },
+	{ "task", S_IFDIR | 0555, .find = find_thread, .next = next_thread, .next_mode = S_IFDIR },
 	{ "fd", S_IFDIR | 0500, .find = find_fd, .next = next_fd, .next_mode = S_IFLNK }, { 0 }
 };
 static const struct synth_entry pid_dir = { "", S_IFDIR | 0555, .dir = proc_pid };
@@ -446,6 +580,34 @@ static s64 next_pid(u32 none, u64 from)
 
 /* --- the trees --- */
 
+static s64 link_net(u32 pid, u32 nr, char *buf, size_t size) { return str_copy(buf, "self/net", size), 8; }
+
+static s64 link_thread_self(u32 pid, u32 nr, char *buf, size_t size)
+{
+	struct task *t = thread_current()->task;
+
+	return t ? snprintf(buf, size, "%u/task/%u", t->process->pid, t->tid) : -ENOENT;
+}
+
+static void show_somaxconn(struct text *t, u32 pid) { text_printf(t, "4096\n"); }
+static void show_wmem(struct text *t, u32 pid) { text_printf(t, "212992\n"); }
+static void show_pipe_max(struct text *t, u32 pid) { text_printf(t, "1048576\n"); }
+static void show_nr_open(struct text *t, u32 pid) { text_printf(t, "65536\n"); }
+static void show_clocksource(struct text *t, u32 pid) { text_printf(t, "tsc\n"); }
+static void show_huge_pages(struct text *t, u32 pid) { text_printf(t, "always madvise [never]\n"); }
+
+static void show_uuid(struct text *t, u32 pid)
+{
+	u8 u[16];
+
+	random_bytes(u, sizeof(u));
+	u[6] = (u[6] & 0x0f) | 0x40;
+	u[8] = (u[8] & 0x3f) | 0x80;
+	for (unsigned i = 0; i < sizeof(u); i++)
+		text_printf(t, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", u[i]);
+	text_printf(t, "\n");
+}
+
 static s64 link_mounts(u32 pid, u32 nr, char *buf, size_t size) { return str_copy(buf, "self/mounts", size), 11; }
 
 #define TEXT(n, f)	{ n, S_IFREG | 0444, .show = f }
@@ -453,16 +615,26 @@ static s64 link_mounts(u32 pid, u32 nr, char *buf, size_t size) { return str_cop
 #define DEVICE(n, major, minor) { n, S_IFCHR | 0666, .rdev = (major) << 8 | (minor) }
 
 static const struct synth_entry proc_sys_vm[] = { TEXT("overcommit_memory", show_overcommit), { 0 } };
+static const struct synth_entry proc_sys_random[] = { TEXT("uuid", show_uuid), { 0 } };
 static const struct synth_entry proc_sys_kernel[] = {
 	TEXT("pid_max", show_pid_max), TEXT("ngroups_max", show_ngroups), TEXT("hostname", show_hostname),
-	TEXT("osrelease", show_osrelease), { 0 }
+	TEXT("osrelease", show_osrelease), TEXT("tainted", show_zero), DIR("random", proc_sys_random), { 0 }
 };
-static const struct synth_entry proc_sys[] = { DIR("vm", proc_sys_vm), DIR("kernel", proc_sys_kernel), { 0 } };
+static const struct synth_entry proc_sys_net_core[] = {
+	TEXT("somaxconn", show_somaxconn), TEXT("wmem_default", show_wmem), TEXT("wmem_max", show_wmem), TEXT("rmem_default", show_wmem),
+	TEXT("rmem_max", show_wmem), { 0 }
+};
+static const struct synth_entry proc_sys_net[] = { DIR("core", proc_sys_net_core), { 0 } };
+static const struct synth_entry proc_sys_fs[] = { TEXT("pipe-max-size", show_pipe_max), TEXT("nr_open", show_nr_open), { 0 } };
+static const struct synth_entry proc_sys[] = {
+	DIR("vm", proc_sys_vm), DIR("kernel", proc_sys_kernel), DIR("net", proc_sys_net), DIR("fs", proc_sys_fs), { 0 }
+};
 static const struct synth_entry proc_root[] = {
 	TEXT("cpuinfo", show_cpuinfo), TEXT("meminfo", show_meminfo), TEXT("uptime", show_uptime), TEXT("loadavg", show_loadavg),
 	TEXT("stat", show_stat_global), TEXT("version", show_version), TEXT("filesystems", show_filesystems),
 	TEXT("cmdline", show_cmdline_kernel), TEXT("pcache", show_pcache), DIR("sys", proc_sys),
-	{ "self", S_IFLNK | 0777, .link = link_self }, { "mounts", S_IFLNK | 0777, .link = link_mounts }, { 0 }
+	{ "self", S_IFLNK | 0777, .link = link_self }, { "thread-self", S_IFLNK | 0777, .link = link_thread_self },
+	{ "net", S_IFLNK | 0777, .link = link_net }, { "mounts", S_IFLNK | 0777, .link = link_mounts }, { 0 }
 };
 static const struct synth_entry proc = { "proc", S_IFDIR | 0555, .dir = proc_root, .find = find_pid, .next = next_pid,
 					 .next_mode = S_IFDIR };
@@ -470,9 +642,16 @@ static const struct synth_entry proc = { "proc", S_IFDIR | 0555, .dir = proc_roo
 static const struct synth_entry sys_cpu[] = {
 	TEXT("online", show_cpu_range), TEXT("possible", show_cpu_range), TEXT("present", show_cpu_range), { 0 }
 };
-static const struct synth_entry sys_system[] = { DIR("cpu", sys_cpu), { 0 } };
+static const struct synth_entry sys_clocksource0[] = {
+	TEXT("current_clocksource", show_clocksource), TEXT("available_clocksource", show_clocksource), { 0 }
+};
+static const struct synth_entry sys_clocksource[] = { DIR("clocksource0", sys_clocksource0), { 0 } };
+static const struct synth_entry sys_system[] = { DIR("cpu", sys_cpu), DIR("clocksource", sys_clocksource), { 0 } };
 static const struct synth_entry sys_devices[] = { DIR("system", sys_system), { 0 } };
-static const struct synth_entry sys_root[] = { DIR("devices", sys_devices), { 0 } };
+static const struct synth_entry sys_huge[] = { TEXT("enabled", show_huge_pages), { 0 } };
+static const struct synth_entry sys_mm[] = { DIR("transparent_hugepage", sys_huge), { 0 } };
+static const struct synth_entry sys_kernel[] = { DIR("mm", sys_mm), { 0 } };
+static const struct synth_entry sys_root[] = { DIR("devices", sys_devices), DIR("kernel", sys_kernel), { 0 } };
 static const struct synth_entry sys = DIR("sys", sys_root);
 
 static s64 link_dev_fd(u32 pid, u32 nr, char *buf, size_t size) { return str_copy(buf, "/proc/self/fd", size), 13; }

@@ -13,6 +13,10 @@ struct text {
 void text_printf(struct text *t, const char *fmt, ...) __printf(2, 3);
 
 void show_cpuinfo(struct text *t, u32 pid);	/* cpuinfo.c */
+void show_maps(struct text *t, u32 pid);	/* proc_maps.c */
+void show_net_tcp(struct text *t, u32 pid);	/* socket/show.c */
+void show_net_udp(struct text *t, u32 pid);
+void show_net_unix(struct text *t, u32 pid);
 
 struct synth_entry {		/* one of dir, show, link, rdev; tables end with a row of zeros */
 	const char *name;

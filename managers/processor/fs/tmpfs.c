@@ -7,6 +7,7 @@
 #include "kernel/counter.h"
 #include "kernel/time.h"
 #include "lib/base/errno.h"
+#include "lib/base/printf.h"
 #include "lib/base/string.h"
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/process/process.h"
@@ -616,6 +617,13 @@ s64 memfd_seals(struct file *f)
 	struct tnode *n = memfd_node(f);
 
 	return n == NULL ? -EINVAL : (s64)READ_ONCE(n->seals);
+}
+
+s64 memfd_name(struct inode *i, char *buf, size_t size)
+{
+	const struct tnode *n = i->ops == &tmpfs_ops ? i->private : NULL;
+
+	return n != NULL && n->memfd ? snprintf(buf, size, "/memfd:%s (deleted)", n->target) : -EINVAL;
 }
 
 static void look_for_object(const struct vma *v, void *arg)
