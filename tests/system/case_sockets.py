@@ -3,6 +3,7 @@
 
 import os
 import re
+import socket
 import subprocess
 
 from cases import case, each
@@ -113,8 +114,98 @@ if __name__ == '__main__':
     p = mp.Process(target=give, args=(b,)); p.start()
     fd = reduction.recv_handle(a); os.write(fd, b'handle'); print(os.read(r, 10)); p.join()
 """
-MOUNTS = "mount -t tmpfs none $0/dev && mkdir $0/dev/shm && ln -s /proc/self/fd $0/dev/fd && touch $0/dev/null && " \
-         "mount --bind /dev/null $0/dev/null && mount --rbind /proc $0/proc && exec /usr/sbin/chroot $0 \"$@\""
+MOUNTS = "mount -t tmpfs none $0/tmp && mount -t tmpfs none $0/dev && mkdir $0/dev/shm && ln -s /proc/self/fd $0/dev/fd && touch $0/dev/null && " \
+         "touch $0/dev/full $0/dev/zero && for n in null full zero; do mount --bind /dev/$n $0/dev/$n || exit 1; done && " \
+         "mount --rbind /proc $0/proc && exec /usr/sbin/chroot $0 \"$@\""
+REDIS = """
+cd /tmp
+start() {
+    redis-server --port $1 --unixsocket /tmp/r.sock --dir /tmp --save '' --loglevel warning --daemonize no > /tmp/redis.log 2>&1 &
+    server=$!
+    for n in $(seq 100); do redis-cli -p $1 ping 2> /dev/null | grep -q PONG && return; sleep 0.2; done
+    echo no server; cat /tmp/redis.log; exit 1
+}
+start $1
+redis-cli -p $1 set greeting 'hello world'
+redis-benchmark -p $1 -n 500 -c 10 -t set,get,incr,lpush --csv | cut -d, -f1
+redis-benchmark -s /tmp/r.sock -n 500 -c 10 -P 8 -t set,get --csv | cut -d, -f1
+redis-cli -s /tmp/r.sock llen mylist
+redis-cli -p $1 get counter:__rand_int__
+redis-cli -p $1 save
+redis-cli -p $1 bgsave
+redis-cli -p $1 shutdown nosave; wait $server; echo server $?
+start $1
+redis-cli -p $1 get greeting
+redis-cli -p $1 llen mylist
+redis-cli -p $1 config get save
+redis-cli -p $1 shutdown nosave; wait $server; echo server $?
+"""
+SIGNALFD = """
+import ctypes, os, select, signal, struct, subprocess
+libc = ctypes.CDLL(None, use_errno=True)
+numbers = [signal.SIGUSR1, signal.SIGRTMIN, signal.SIGCHLD]
+signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+fd = libc.signalfd(-1, struct.pack('Q', sum(1 << (n - 1) for n in numbers)) + bytes(120), os.O_NONBLOCK)
+p = select.epoll()
+p.register(fd, select.EPOLLIN)
+print(p.poll(0))
+os.kill(os.getpid(), signal.SIGUSR1)
+child = subprocess.Popen(['/bin/sh', '-c', 'exit 7'])
+for n in range(2):
+    assert p.poll(10)
+    d = os.read(fd, 128)
+    signo, err, code, pid = struct.unpack('=IiiI', d[:16])
+    print(signal.Signals(signo).name, code, pid == os.getpid(), pid == child.pid, struct.unpack('=i', d[40:44])[0])
+os.waitid(os.P_PID, child.pid, os.WEXITED)
+try:
+    os.read(fd, 128)
+except BlockingIOError as e:
+    print(e)
+print(p.poll(0))
+"""
+FILES = """
+import fcntl, mmap, os, re
+def tried(f):
+    try:
+        return f()
+    except OSError as e:
+        return e.errno
+m = os.memfd_create('s', os.MFD_ALLOW_SEALING)
+os.write(m, b'data')
+mm = mmap.mmap(m, 4)
+print(tried(lambda: fcntl.fcntl(m, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)))
+mm.close()
+print(fcntl.fcntl(m, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW))
+for f in (lambda: os.write(m, b'x'), lambda: os.ftruncate(m, 1), lambda: os.ftruncate(m, 100), lambda: mmap.mmap(m, 4),
+          lambda: mmap.mmap(m, 4, prot=mmap.PROT_READ).read(4), lambda: fcntl.fcntl(m, fcntl.F_GET_SEALS)):
+    print(tried(f))
+print(os.readlink('/proc/self/fd/%d' % m))
+fd = os.open('/tmp/holes', os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+os.posix_fallocate(fd, 0, 10000)
+os.pwrite(fd, b'y' * 10000, 0)
+libc = __import__('ctypes').CDLL(None)
+libc.fallocate.argtypes = [__import__('ctypes').c_int] * 2 + [__import__('ctypes').c_long] * 2
+print(libc.fallocate(fd, 3, 100, 50), os.fstat(fd).st_size, os.pread(fd, 160, 90))
+print(os.preadv(fd, [bytearray(5), bytearray(7)], 95), os.pwritev(fd, [b'ab', b'cd'], 9999), os.fstat(fd).st_size)
+out = os.open('/tmp/copy', os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+print(os.copy_file_range(fd, out, 5000, 0, 10), os.sendfile(out, fd, 9000, 4000), os.fstat(out).st_size, os.lseek(out, 0, 1))
+r, w = os.pipe()
+print(os.splice(out, w, 1000, 0), os.splice(r, out, 600, None, 4000), os.read(r, 2000) == b'y' * 400, os.fstat(out).st_size)
+print(fcntl.fcntl(w, fcntl.F_SETPIPE_SZ, 5000), fcntl.fcntl(r, fcntl.F_GETPIPE_SZ))
+os.unlink('/tmp/copy')
+mm = mmap.mmap(out, 0)
+shown = [re.sub('  +', ' ', line.split(' ', 1)[1]).split(' ')[0:1] + line.split()[5:] for line in open('/proc/self/maps') if '/tmp' in line]
+print(shown)
+print([name in open('/proc/self/maps').read() for name in ('[heap]', '[stack]', '[vdso]', '/libc.so.6', '/python3.11')])
+import threading
+e = threading.Event()
+threading.Thread(target=e.wait).start()
+print(len(os.listdir('/proc/self/task')), open('/proc/self/comm').read(), open('/proc/thread-self/comm').read())
+e.set()
+for name in ('/dev/full', '/dev/null', '/dev/zero'):
+    f = os.open(name, os.O_RDWR)
+    print(name, tried(lambda: os.write(f, b'x')), os.read(f, 3))
+"""
 DEBIAN = ["--image", "debian", "--env", "PATH=/usr/bin", "--env", "HOME=/root"]
 
 
@@ -147,9 +238,22 @@ def sockets_four_cpus(bed):
         assert re.search(rb"(?m)^sockets: OK", result.out), result.out
 
 
-@each({"asyncio": ASYNCIO, "socketserver": SOCKETSERVER, "multiprocessing": MULTIPROCESSING})
+@each({"asyncio": ASYNCIO, "socketserver": SOCKETSERVER, "multiprocessing": MULTIPROCESSING, "signalfd": SIGNALFD, "files": FILES})
 def debian_python(bed, script):
     words = ["/usr/bin/python3", "-c", script]
     expected = on_linux(words)
     result = bed.run(*words, status=expected.returncode, options=DEBIAN)
     assert result.out == expected.stdout, (result.out, result.err[-2000:], expected.stdout, expected.stderr)
+
+
+@case(limit=300)
+def debian_redis(bed):
+    """redis-server over TCP and AF_UNIX, under redis-benchmark; what it saved is there after a new start."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = ["/bin/bash", "-c", REDIS, "redis", str(port)]
+    expected = on_linux(words)
+    assert b"hello world" in expected.stdout, expected
+    result = bed.run(*words, status=0, options=DEBIAN + ["--pcache", "16M"], timeout=250)
+    assert result.out == expected.stdout, (result.out, expected.stdout)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -16,6 +17,7 @@
 #define FOLDER	0x64697264697264ul	/* an open folder */
 #define FD	0x66646664666466ul	/* an open file with something in it */
 #define PIPE	0x70697065706970ul	/* the writing end of a pipe */
+#define SOCKET	0x736f636b736f63ul	/* a connected socket */
 #define STR	0x73747273747273ul	/* a good path */
 #define LINK	0x6c6c6c6c6c6c6cul	/* the path of a symbolic link */
 #define SELF	0x73656c6673656cul	/* the path of this program */
@@ -61,6 +63,24 @@ static const struct { const char *name; long nr; unsigned long args[6]; } calls[
 	{ "sched_getaffinity", SYS_sched_getaffinity, { 0, 128, BAD } },
 	{ "sched_setaffinity", SYS_sched_setaffinity, { 0, 128, BAD } },
 	{ "getdents64", SYS_getdents64, { FOLDER, BAD, 1024 } },
+	{ "socketpair", SYS_socketpair, { AF_UNIX, SOCK_STREAM, 0, BAD } },
+	{ "bind", SYS_bind, { SOCKET, BAD, 16 } },
+	{ "connect", SYS_connect, { SOCKET, BAD, 16 } },
+	{ "getsockname", SYS_getsockname, { SOCKET, BAD, BUF } },
+	{ "getsockname length", SYS_getsockname, { SOCKET, BUF, BAD } },
+	{ "getpeername", SYS_getpeername, { SOCKET, BUF, BAD } },
+	{ "setsockopt", SYS_setsockopt, { SOCKET, SOL_SOCKET, SO_KEEPALIVE, BAD, 4 } },
+	{ "getsockopt", SYS_getsockopt, { SOCKET, SOL_SOCKET, SO_TYPE, BAD, BUF } },
+	{ "getsockopt length", SYS_getsockopt, { SOCKET, SOL_SOCKET, SO_TYPE, BUF, BAD } },
+	{ "sendto", SYS_sendto, { SOCKET, BAD, 16, 0, 0, 0 } },
+	{ "sendmsg", SYS_sendmsg, { SOCKET, BAD, 0 } },
+	{ "recvmsg", SYS_recvmsg, { SOCKET, BAD, MSG_DONTWAIT } },
+	{ "sendfile", SYS_sendfile, { PIPE, FD, BAD, 16 } },
+	{ "splice", SYS_splice, { FD, BAD, PIPE, 0, 16, 0 } },
+	{ "vmsplice", SYS_vmsplice, { PIPE, BAD, 1, 0 } },
+	{ "signalfd4", SYS_signalfd4, { (unsigned long)-1, BAD, 8, 0 } },
+	{ "memfd_create", SYS_memfd_create, { BAD, 0 } },
+	{ "preadv2", SYS_preadv2, { FD, BAD, 1, 0, 0, 0 } },
 	{ "pipe2", SYS_pipe2, { BAD, 0 } },
 	{ "poll", SYS_poll, { BAD, 1, 0 } },
 	{ "execve", SYS_execve, { BAD, 0, 0 } },
@@ -75,7 +95,7 @@ static const struct { const char *name; long nr; unsigned long args[6]; } calls[
 };
 
 static char buffer[8192] __attribute__((aligned(4096)));
-static int fd, folder, ends[2];
+static int fd, folder, ends[2], pair[2];
 
 static unsigned long argument(unsigned long in_list, unsigned long bad)
 {
@@ -88,6 +108,8 @@ static unsigned long argument(unsigned long in_list, unsigned long bad)
 		return (unsigned long)folder;
 	case PIPE:
 		return (unsigned long)ends[1];
+	case SOCKET:
+		return (unsigned long)pair[0];
 	case STR:
 		return (unsigned long)"/";
 	case LINK:
@@ -108,7 +130,8 @@ int main(void)
 	fd = open(program_invocation_name, O_RDONLY);
 	folder = open("/", O_RDONLY | O_DIRECTORY);
 	CHECK(fd >= 0 && folder >= 0 && pages != MAP_FAILED);
-	CHECK(pipe(ends) == 0);
+	CHECK(pipe(ends) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+	buffer[0] = 16;			/* as the length of an address */
 	CHECK(munmap(pages + 4096, 4096) == 0);
 	const unsigned long bad[] = {
 		1, (unsigned long)pages + 4096, 0x7ffffffff000ul, 0x800000000000ul,

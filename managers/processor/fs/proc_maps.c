@@ -51,6 +51,8 @@ static void add(const struct vma *v, void *arg)
 
 static const char *kind_of(const struct mapping *m)
 {
+	if (m->flags & VMA_VDSO)
+		return m->prot & PROT_EXEC ? "[vdso]" : "[vvar]";
 	return m->flags & VMA_HEAP ? "[heap]" : m->flags & VMA_STACK ? "[stack]" : "";
 }
 

@@ -339,13 +339,15 @@ static void regs_begin(struct regs *r, u64 rip, u64 rsp)
 	r->rflags = 0x202;
 }
 
-static void process_name(struct process *p, struct program *prog)
+static void process_name(struct task *t, struct program *prog)
 {
+	struct process *p = t->process;
 	const char *base = strrchr(prog->path, '/');
 	struct file *old;
 
 	spin_lock(&tree_lock);
 	str_copy(p->comm, base ? base + 1 : prog->path, sizeof(p->comm));
+	str_copy(t->thread->name, p->comm, sizeof(p->comm));
 	old = p->exe;
 	p->exe = prog->file;
 	prog->file = NULL;
@@ -468,7 +470,7 @@ static s64 execve(const char *path, u64 argv, u64 envp, struct regs *r)
 		goto put_program;
 	}
 	/* no way back from here */
-	process_name(t->process, &prog);
+	process_name(t, &prog);
 	exec_credentials(t, &cred);
 	old = t->space;			/* still in use by what follows */
 	if (t->vfork == NULL) {
@@ -534,7 +536,7 @@ int exec_kernel(struct task *t, const struct spawn *s)
 		rc = image_make(t, &prog, &args, &cred, &t->space, &img, &sp);
 	kfree(args.buf);
 	if (rc == 0) {
-		process_name(t->process, &prog);
+		process_name(t, &prog);
 		regs_begin(&t->start, img.entry, sp);
 		t->thread->ctx.cr3 = t->space->pgd.root;
 	}
