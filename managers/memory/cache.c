@@ -20,6 +20,12 @@ static struct work_queue *ahead_queue;
 
 static void ahead_work(struct work *w);
 
+struct waiting {			/* a fill ahead of use: answered when a read of its object has ended */
+	struct list link;		/* [cache_lock] object->waiting */
+	struct rpc_call *call;
+	u64 index;
+};
+
 void cache_init(void)
 {
 	cpages = kmem_cache_create("cpage", sizeof(struct cpage), 0);
@@ -238,6 +244,40 @@ static int fetch_begin(struct object *o, u64 index, bool ahead, void **data)
 	return i == 0 ? rc : (int)i;
 }
 
+/* A read of the object has ended: who waited for it has the page, or does not get it; or waits on for another read. */
+static void waiting_answer(struct object *o)
+{
+	struct list again = LIST_INIT(again);
+	struct waiting *w;
+
+	spin_lock(&cache_lock);
+	while ((w = list_first(&o->waiting, struct waiting, link)) != NULL) {
+		struct cpage *p = page_tree_get(&o->pages, w->index);
+		struct frame *f = NULL;
+
+		list_del(&w->link);
+		if (p != NULL && p->reading) {
+			list_add_tail(&again, &w->link);
+			continue;
+		}
+		if (p != NULL) {
+			f = p->frame;
+			page_get(f);
+			stream_hit(o, w->index);
+		}
+		spin_unlock(&cache_lock);
+		if (f != NULL)
+			count(nr_memory_fill_object);
+		else
+			count(nr_memory_fill_not_at_hand);
+		rpc_reply(w->call, f != NULL ? page_reply(w->call, f) : -EAGAIN);
+		kfree(w);
+		spin_lock(&cache_lock);
+	}
+	list_splice_tail(&o->waiting, &again);
+	spin_unlock(&cache_lock);
+}
+
 static void fetch_end(struct object *o, u64 index, unsigned nr, int rc)
 {
 	spin_lock(&cache_lock);
@@ -253,6 +293,7 @@ static void fetch_end(struct object *o, u64 index, unsigned nr, int rc)
 	}
 	spin_unlock(&cache_lock);
 	waitq_wake_all(&o->wait);
+	waiting_answer(o);
 }
 
 static int storage_read_data(struct object *o, u64 off, void *buf, u32 len)
@@ -306,7 +347,41 @@ static void ahead_work(struct work *w)
 	spin_lock(&cache_lock);
 	o->ahead_busy = false;
 	spin_unlock(&cache_lock);
+	waiting_answer(o);			/* nothing was read: those that waited for it must know */
 	object_put(o);
+}
+
+int cache_ahead(struct object *o, u64 index, struct rpc_call *c)
+{
+	struct waiting *w = kmalloc(sizeof(*w));
+	struct cpage *p;
+	bool wait = false;
+
+	if (w == NULL)
+		return -EAGAIN;
+	*w = (struct waiting){ .call = c, .index = index };
+	list_init(&w->link);
+	spin_lock(&cache_lock);
+	p = page_tree_get(&o->pages, index);
+	if (p == NULL && !o->ahead_busy && index < pages_of(o)) {
+		o->ahead_page = index;
+		o->ahead_busy = true;
+		object_get(o);
+		work_queue_add(ahead_queue, &o->ahead);
+		wait = true;
+	} else if (p != NULL && p->reading) {
+		wait = true;
+	} else if (p == NULL && o->ahead_busy && index - o->ahead_page < READ_WINDOW) {
+		wait = true;			/* it may come with that read; if not, this call is answered then */
+	}
+	if (wait)
+		list_add_tail(&o->waiting, &w->link);
+	spin_unlock(&cache_lock);
+	if (wait)
+		return RPC_PENDING;
+	kfree(w);
+	count(nr_memory_fill_not_at_hand);
+	return -EAGAIN;
 }
 
 void object_ahead_init(struct object *o) { work_init(&o->ahead, ahead_work); }

@@ -285,6 +285,38 @@ static void sequential_reads_come_in_windows(void **state)
 	memory_check_empty();
 }
 
+/* Fills ahead of use wait for the read that brings their page, without a worker; beyond the end they are refused. */
+static void fills_ahead_wait_for_the_read(void **state)
+{
+	struct fake *f[6];
+	u64 at[ARRAY_SIZE(f)] = { 500, 501, 507, 500, 900, BIG_PAGES };
+	unsigned got = 0;
+
+	big = file_open(1);
+	s_delay_us = 2000;
+	for (unsigned i = 0; i < ARRAY_SIZE(f); i++) {
+		struct rpc_memory_fill_req q = { LE(big), LE(at[i]), .flags = le32_of(WIRE_FILL_AHEAD) };
+
+		f[i] = fake_call(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0);
+		fake_deliver(f[i]);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(f); i++) {
+		for (int n = 0; n < 2000 && !load_acquire(&f[i]->replied); n++)
+			usleep(1000);
+		assert_true(f[i]->replied);
+		assert_int_equal(f[i]->status, at[i] == BIG_PAGES ? -EFAULT : f[i]->status == -EAGAIN ? -EAGAIN : FILL_DATA);
+		if (f[i]->status == FILL_DATA) {
+			assert_int_equal(*(u64 *)(f[i]->copy + 8 * (at[i] % 512)), at[i] * 7 + 1);
+			got++;
+		}
+		fake_done(f[i]);
+	}
+	assert_in_range(got, 3, 5);		/* the window of 4 has two of them; one more read for each of the others, or none */
+	s_delay_us = 0;
+	assert_int_equal(file_close(big), 0);
+	memory_check_empty();
+}
+
 /* Who else has the file open gets a new version when it is written; the writer keeps its own. */
 static void versions(void **state)
 {
@@ -367,6 +399,7 @@ int main(void)
 		cmocka_unit_test(bad_requests), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
 		cmocka_unit_test(file_against_array), cmocka_unit_test(shm_against_array),
 		cmocka_unit_test(one_fetch_a_page), cmocka_unit_test(sequential_reads_come_in_windows),
+		cmocka_unit_test(fills_ahead_wait_for_the_read),
 		cmocka_unit_test(died_while_opening), cmocka_unit_test(reserve_of_the_dead),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);

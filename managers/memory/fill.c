@@ -5,6 +5,11 @@
 #include "managers/memory/object.h"
 #include "managers/memory/space.h"
 
+static bool is_ahead(const struct rpc_call *c)
+{
+	return le32_get(((const struct rpc_memory_fill_req *)c->req)->flags) & WIRE_FILL_AHEAD;
+}
+
 static int fill_object(struct object *o, u64 index, struct rpc_call *c)
 {
 	struct frame *f;
@@ -18,6 +23,8 @@ static int fill_object(struct object *o, u64 index, struct rpc_call *c)
 		count(nr_memory_fill_zero);
 		return FILL_ZERO;
 	case -EAGAIN:
+		if (is_ahead(c))		/* it must not hold a worker that a fault needs */
+			return cache_ahead(o, index, c);
 		if (!c->in_worker) {
 			count(nr_memory_fill_to_worker);
 			return RPC_TO_WORKER;

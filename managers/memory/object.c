@@ -88,6 +88,7 @@ static struct object *object_alloc(unsigned storage_node, u32 fs, u32 gen, u64 i
 	ref_init(&o->refs, 1);
 	mutex_init(&o->lock, "object", RANK_OBJECT);
 	list_init(&o->dirty);
+	list_init(&o->waiting);
 	list_init(&o->id_link);
 	list_init(&o->key_link);
 	list_init(&o->close_link);

@@ -53,6 +53,7 @@ struct object {
 	struct work ahead;		/* read-ahead in the background; holds a reference while busy */
 	u64 ahead_page;			/* [cache_lock] */
 	bool ahead_busy;		/* [cache_lock] */
+	struct list waiting;		/* [cache_lock] fills ahead of use: cache_ahead(); empty when nothing is being read */
 };
 
 struct cpage {
@@ -99,6 +100,11 @@ void object_ahead_init(struct object *o);
  * -EFAULT: beyond the end; -EAGAIN: would have to sleep and may not; or what storage says.
  */
 int cache_fill(struct object *o, u64 index, bool may_sleep, struct frame **f);
+/*
+ * A fill that nobody waits for finds its page absent: it is answered when the read that brings the page has ended, which is
+ * begun if need be, and holds no worker meanwhile. RPC_PENDING, or -EAGAIN: not now. Does not sleep.
+ */
+int cache_ahead(struct object *o, u64 index, struct rpc_call *c);
 /* The page's new contents from a flush. Beyond the end: dropped (the file was truncated). -EAGAIN as above, -ENOMEM. */
 int cache_store(struct object *o, u64 index, const void *data, bool may_sleep);
 s64 cache_read(struct object *o, u64 off, void *buf, u64 len);		/* short only at the end; sleeps */

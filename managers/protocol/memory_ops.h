@@ -74,6 +74,7 @@ struct wire_flush_page {
 #define RPC_memory_fill_REQ(F)		F(le64, space) F(le64, index) F(le64, change) F(le32, flags)
 #define RPC_memory_fill_REP(F)						/* bulk: the page; nothing else, so that it is one packet */
 #define WIRE_FILL_WRITE		1	/* for a write (read-ahead hint) */
+#define WIRE_FILL_AHEAD		2	/* nobody waits for it: -EAGAIN if M would have to ask storage (it reads it in then) */
 #define RPC_memory_flush_REQ(F)		F(le16, nr_pages) F(le16, reserved) F(le32, meta_len)
 	/* bulk: meta_len bytes of wire_flush_page + owners (padded to 8), then nr_pages * 4096 bytes */
 #define RPC_memory_flush_REP(F)		F(le64, failed)			/* bit per page: not taken (its status below) */ \

@@ -29,3 +29,26 @@ def text_is_fetched_once(bed):
     assert second["nr_pcache_object_revived"] >= 1 and second["nr_pcache_kept_hit"] >= 30
     assert fills[1] + 40 <= fills[0], fills
     assert second["acct_lines_cached"] >= 30 and second["acct_lines_live"] == 0
+
+
+def touched(bed, mode, *program, pcache="2M"):
+    result = bed.run("/bin/remote_fault", *program, options=["--pcache", pcache, "--append", "P:pcache.prefetch=" + mode])
+    print(mode, " ".join(program), result.out.decode().strip())
+    return {name[10:]: result.counter(name) for name in ("nr_pcache_fill_from_memory", "nr_pcache_prefetch",
+                                                         "nr_pcache_prefetch_useful", "nr_pcache_prefetch_late",
+                                                         "nr_pcache_prefetch_wasted")}
+
+
+@case(limit=240)
+def fetched_ahead(bed):
+    """4 MB of remote memory through 2 MB of cache: in order most pages are there before they are wanted, at random none is tried."""
+    pages = 1024
+    for order in ("seq", "3"):
+        seen = touched(bed, "adaptive", order, "read", "4")
+        print(seen)
+        assert seen["prefetch_useful"] + seen["prefetch_late"] > pages // 2, seen
+        assert seen["prefetch_wasted"] < pages // 10, seen
+    seen = touched(bed, "adaptive", "random", "read", "4")
+    assert seen["prefetch"] < pages // 20, seen
+    seen = touched(bed, "off", "seq", "read", "4")
+    assert seen["prefetch"] == 0 and seen["fill_from_memory"] > pages // 2, seen

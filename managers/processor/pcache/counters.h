@@ -38,6 +38,13 @@
 	X(nr_pcache_object_stale, "times a kept file was opened again and others had written it: its pages were dropped") \
 	X(nr_pcache_kept_hit, "first hits on pages that were kept while their file was closed") \
 	X(nr_pcache_eviction_idle, "lines evicted because nobody had them mapped, before the policy was asked") \
+	X(nr_pcache_prefetch, "pages asked for before anybody wanted them")	\
+	X(nr_pcache_prefetch_useful, "of these, used, and there in time")	\
+	X(nr_pcache_prefetch_late, "of these, used by a fault that found them on their way and waited") \
+	X(nr_pcache_prefetch_wasted, "of these, gone from their line unused")	\
+	X(nr_pcache_prefetch_undone, "of these, not taken: M had them not at hand, or the map had changed") \
+	X(nr_pcache_prefetch_skipped, "pages not asked for ahead: no room in their set, or too many on their way") \
+	X(nr_pcache_prefetch_run, "times pages were asked for ahead")		\
 	X(nr_clflush, "pages cleaned in place: msync, fsync, fork's 64th owner")	\
 	X(nr_clflush_fail, "of these, pages that M refused: the caller asks again, or is told") \
 	X(nr_clflush_clean_skipped, "pages that were to be cleaned in place and were clean") \

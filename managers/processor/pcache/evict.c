@@ -60,7 +60,7 @@ static struct pcache_line *pick_idle(struct pcache_set *set)
 	struct pcache_line *line;
 
 	list_for_each(line, &set->lines, link) {
-		if (line->state == LINE_IDLE && !line->page.dirty && pcache_evictable(line)) {
+		if (line->state == LINE_IDLE && !line->page.dirty && !line->page.ahead && pcache_evictable(line)) {
 			count(nr_pcache_eviction_idle);
 			return line;
 		}

@@ -16,6 +16,8 @@ struct fault {
 	u64 object_index;
 	pte_t *slot;
 	pte_t pte;		/* as seen; what the fault decided on */
+	bool waited;		/* for a page that was on its way */
+	bool used_ahead;	/* it found a page that was prefetched: the stream goes on */
 };
 
 /* How a fault was answered; each is counted. Every step returns one of these, -EAGAIN (look again), or an error. */
@@ -49,6 +51,10 @@ int fault_private(struct fault *f);		/* the PTE says PRIVATE */
 int fault_zero(struct fault *f);		/* EMPTY, anonymous */
 int fault_object(struct fault *f);		/* EMPTY: map the object's page */
 int fault_fetch_private(struct fault *f);	/* EMPTY, a write: the object's page straight into a private line */
+/* prefetch.c; no lock held, may evict but waits for nobody */
+void prefetch_missed(struct fault *f);		/* the page asked for is on its way: ask for those after it, too */
+void prefetch_found(struct fault *f);		/* used_ahead */
+void prefetch_waited(struct fault *f);		/* it waited and found the page mapped: was it prefetched? */
 /* cow.c */
 int fault_write_protected(struct fault *f);	/* present, read-only, may be written */
 int fault_copy_object(struct fault *f);		/* EMPTY, a write to a private mapping of an object */

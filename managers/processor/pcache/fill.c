@@ -42,6 +42,7 @@ int fault_wait_set(struct fault *f, struct pcache_set *set)
 
 	fault_unlock(f, set);
 	count(nr_pgfault_due_to_concurrent_eviction);
+	f->waited = true;
 	return set_wait(set, seen);
 }
 
@@ -80,6 +81,10 @@ void fault_map(struct fault *f, struct pcache_line *line)
 		v |= PTE_NX;
 	if (may_write(f, line))
 		v |= PTE_WRITE | (f->write && RULE(COW_DIRTY) ? PTE_DIRTY : 0);
+	if (line->page.ahead) {
+		f->used_ahead = true;
+		page_used(&line->page, f->waited);
+	}
 	if (!pte_present(f->pte) && !(f->pte & MARK_TOUCHED))
 		__atomic_fetch_add(&f->s->footprint, 1, __ATOMIC_RELAXED);
 	(void)pte_xchg(f->slot, v);
@@ -249,6 +254,8 @@ static int fetch(struct fault *f, struct pcache_set *set, const struct fetch *w)
 	};
 	rc = rpc_start(&call);
 	if (rc == 0) {
+		if (!w->copy)
+			prefetch_missed(f);
 		(void)evict_try(set);
 		rc = rpc_wait(&call);
 	}

@@ -204,6 +204,8 @@ void line_release(struct pcache_line *line, enum line_event ev)
 		spin_unlock(&o->lock);
 		line->page.object = NULL;
 	}
+	if (line->page.ahead)
+		line_wasted(line);
 	line->page.dirty = false;
 	line->page.zero = false;
 	line_step(line, ev);

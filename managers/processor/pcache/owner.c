@@ -84,6 +84,8 @@ bool owner_unmap(struct pcache_page *p, struct pcache_owner *o, pte_t mark, stru
 		return false;
 	if ((old & PTE_DIRTY) && RULE(FOLD_DIRTY))
 		p->dirty = true;
+	if (p->ahead && (old & PTE_ACCESSED))
+		page_used(p, false);
 	tlb_batch_add(tlb, &s->pgd, o->vpn << PAGE_SHIFT);
 	return true;
 }
@@ -123,6 +125,8 @@ bool owner_accessed(struct pcache_page *p, bool clear, struct tlb_batch *tlb)
 		if (!pte_present(v) || !(v & PTE_ACCESSED))
 			continue;
 		any = true;
+		if (p->ahead)
+			page_used(p, false);
 		if (!clear)
 			break;
 		/* a translation that stays in a TLB never sets the bit again: hence the batch */

@@ -6,6 +6,7 @@
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
+#include "managers/processor/pcache/stream.h"
 #include "mm/frame.h"
 
 DEFINE_COUNTERS(pcache, PCACHE_COUNTERS);
@@ -23,6 +24,17 @@ static const struct pcache_policy *policy_find(const char *name)
 		if (strcmp(policies[i]->name, name) == 0)
 			return policies[i];
 	return NULL;
+}
+
+static int prefetch_mode(const char *word)
+{
+	static const char *const modes[] = { [PREFETCH_OFF] = "off", [PREFETCH_FIXED] = "fixed", [PREFETCH_ADAPTIVE] = "adaptive" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
+		if (strcmp(modes[i], word) == 0)
+			return i;
+	pr_err("pcache: pcache.prefetch=%s is none of off, fixed, adaptive", word);
+	return -EINVAL;
 }
 
 int pcache_params_check(struct pcache_params *p, u64 size, u64 ways, u64 victim, const char *policy, u64 memory_free)
@@ -63,10 +75,16 @@ int pcache_params_get(struct pcache_params *p, u64 memory_free)
 	u64 size = param_size("pcache.size", MIB(16), PAGE_SIZE, 1ULL << 46);
 	u64 ways = param_u64("pcache.ways", 8, 1, MAX_WAYS);
 	u64 victim = param_u64("pcache.victim", 8, 0, MAX_VICTIMS);
+	u64 window = param_u64("pcache.prefetch_max", STREAM_WINDOW_MAX, 2, STREAM_WINDOW_MAX);
+	int mode = prefetch_mode(param_str("pcache.prefetch", "adaptive"));
+	int rc;
 
-	if (param_errors() != before)
+	if (param_errors() != before || mode < 0)
 		return -EINVAL;
-	return pcache_params_check(p, size, ways, victim, param_str("pcache.policy", "lru"), memory_free);
+	rc = pcache_params_check(p, size, ways, victim, param_str("pcache.policy", "lru"), memory_free);
+	p->prefetch = mode;
+	p->prefetch_max = prefetch_limit(window, p->nr_lines);
+	return rc;
 }
 
 static u64 user_frames(void) { return __atomic_load_n(&pcache.frames_used, __ATOMIC_RELAXED); }
@@ -87,11 +105,13 @@ int pcache_init(void)
 	acct_register("lines_live", pcache_lines_live);
 	acct_register("lines_cached", pcache_lines_cached);
 	acct_register("owners_live", owners_live);
+	acct_register("prefetch_unused", prefetch_unused);
 	acct_register("victim_live", pcache_victims_live);
 	acct_register("reserve_out", pcache_reserve_out);
 	acct_register("user_frames", user_frames);
 	acct_register("user_frames_max", user_frames_max);
 	acct_register("user_frames_limit", user_frames_limit);
+	prefetch_init();
 	rc = flush_start();
 	if (rc == 0)
 		rc = sweep_start();

@@ -90,6 +90,7 @@ struct pcache_page {		/* all [set] */
 	struct list object_link; /* [object's lock] on object->lines */
 	bool dirty;		/* newer than M's copy (D bits of PTEs not yet folded in) */
 	bool zero;		/* M never had the page: made here of zeros */
+	bool ahead;		/* a line's: fetched before it was asked for, and not used since */
 };
 
 struct pcache_line {
@@ -97,6 +98,7 @@ struct pcache_line {
 	struct list link;	/* [set] set->lines, or set->free, or [pool] reserve */
 	u8 state;		/* [set] enum line_state: line_step() */
 	u8 referenced;		/* [set] the policy's */
+	u8 stream;		/* [set] page.ahead: whose guess it was */
 	u32 revivals;		/* [set] its object's when it was filled or last hit: if less, it was kept over a close */
 	u32 pins;		/* [set] shootdowns under way for a PTE that was taken from it */
 	atomic_t kept;		/* the progress token's: not to be evicted */
@@ -144,6 +146,8 @@ struct pcache_params {
 	u32 ways, nr_sets, nr_victims;	/* entries: at least 1 */
 	bool victim_hits;		/* false: pcache.victim=0 */
 	const struct pcache_policy *policy;
+	u8 prefetch;			/* enum prefetch_mode */
+	u32 prefetch_max;		/* pages asked for ahead, at most; less than 2: none */
 };
 
 struct pcache {
@@ -169,6 +173,7 @@ struct pcache {
 	u32 flush_wanted;			/* [pool] a page's flush is waited for: do not keep entries back */
 	struct waitq flush_wait;
 	struct list sweep;			/* [pool] sets short of free lines */
+	u32 nr_sweep;				/* [pool] how many */
 	struct waitq sweep_wait;
 	bool no_sweep;				/* tests */
 };
@@ -289,13 +294,21 @@ int pcache_clean_private_page(struct page_id id, struct space *s);
  */
 void pcache_drop_object_page(struct page_id id, bool mapped);
 
+/* --- prefetch.c --- */
+void prefetch_init(void);
+void page_used(struct pcache_page *p, bool waited);		/* set lock held: its A bit was seen, or a fault wants it */
+void line_wasted(struct pcache_line *line);			/* set lock held: it goes, and nobody used it */
+void prefetch_wait_done(struct space *s);			/* until nothing is being prefetched for it */
+u64 prefetch_unused(void);					/* lines that were prefetched and not used so far */
+u32 prefetch_limit(u32 wanted, u64 nr_lines);			/* what of a window this cache can bear */
+
 /* --- sweep.c --- */
 void sweep_want(struct pcache_set *set);			/* set lock held */
 unsigned sweep_some(void);					/* one batch; sets looked at */
 int sweep_start(void);
 
 /* --- token.c --- */
-void token_fault(void);			/* a fault begins in the calling thread */
+void token_fault(u64 vpn);		/* a fault begins in the calling thread */
 bool token_mine(void);
 bool token_held(void);			/* by any thread */
 void token_keep(struct pcache_line *line);	/* the fault's line; set lock held */

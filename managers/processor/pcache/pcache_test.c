@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SOURCES: managers/processor/pcache/clean.c managers/processor/pcache/cow.c managers/processor/pcache/evict.c managers/processor/pcache/fill.c managers/processor/pcache/flush.c managers/processor/pcache/frame.c managers/processor/pcache/owner.c managers/processor/pcache/param.c managers/processor/pcache/set.c managers/processor/pcache/state.c managers/processor/pcache/sweep.c managers/processor/pcache/token.c managers/processor/pcache/victim.c managers/processor/pcache/check.c */
+/* SOURCES: managers/processor/pcache/clean.c managers/processor/pcache/cow.c managers/processor/pcache/evict.c managers/processor/pcache/fill.c managers/processor/pcache/flush.c managers/processor/pcache/frame.c managers/processor/pcache/owner.c managers/processor/pcache/param.c managers/processor/pcache/prefetch.c managers/processor/pcache/stream.c managers/processor/pcache/set.c managers/processor/pcache/state.c managers/processor/pcache/sweep.c managers/processor/pcache/token.c managers/processor/pcache/victim.c managers/processor/pcache/check.c */
 /* SOURCES: managers/processor/pcache/policy_lru.c managers/processor/pcache/policy_fifo.c managers/processor/pcache/policy_clock.c managers/processor/pcache/policy_random.c managers/processor/space/access.c managers/processor/space/advise.c managers/processor/space/close.c managers/processor/space/commit.c */
 /* SOURCES: managers/processor/space/fault.c managers/processor/space/fork.c managers/processor/space/init.c managers/processor/space/map.c managers/processor/space/object.c managers/processor/space/object_io.c managers/processor/space/pass.c managers/processor/space/remap.c managers/processor/space/space.c managers/processor/space/vdso.c managers/processor/space/zap.c */
 /*
@@ -22,6 +22,7 @@
 #include "managers/processor/pcache/sim_mmu.c"
 
 #include "managers/processor/fs/file.h"
+#include "managers/processor/pcache/stream.h"
 #include "managers/processor/space/abi.h"
 
 #define ARENAS	3
@@ -427,6 +428,16 @@ static void op_kernel_copy(struct task *t)
 	o->gen++;
 }
 
+/* Pages in order, forwards or backwards, every one or every second: what is fetched ahead. */
+static void op_walk(struct task *t)
+{
+	unsigned from = sim_random(PAGES), step = 1 + sim_random(2), nr = 4 + sim_random(PAGES);
+	bool back = sim_random(4) == 0, write = sim_random(3) == 0;
+
+	for (unsigned i = 0; i < nr; i++, from = (back ? from + 2 * PAGES - step : from + step) % PAGES)
+		do_access(t->p, t->arena, from, write);
+}
+
 static void access_somewhere(struct task *t)
 {
 	unsigned arena = sim_random(3) == 0 ? sim_random(ARENAS) : t->arena, i = sim_random(PAGES);
@@ -465,6 +476,8 @@ static void task_op(struct task *t)
 		op_instruction(t);
 	else if (r < 35)
 		op_kernel_copy(t);
+	else if (r < 36)
+		op_walk(t);
 	else
 		access_somewhere(t);
 }
@@ -524,6 +537,9 @@ static void pcache_up(const struct geometry *g)
 		.nr_lines = (u64)g->ways * g->sets, .ways = g->ways, .nr_sets = g->sets, .nr_victims = MAX(g->victims, 1U),
 		.victim_hits = g->victims != 0, .policy = g->policy,
 	};
+	pcache.p.prefetch = sim_random(3);
+	pcache.p.prefetch_max = 2 + sim_random(8);	/* more than a cache so small is given on a node */
+	prefetch_init();
 	token_reset();
 	spaces_reset_salts();
 	assert_int_equal(pcache_alloc(), 0);
@@ -573,6 +589,9 @@ static void check_balance(void)
 			 (unsigned long long)pcache_lines_live(), (unsigned long long)pcache_victims_live(),
 			 (unsigned long long)owners_live(), (unsigned long long)pcache_reserve_out(),
 			 (unsigned long long)spaces_live(), (unsigned long long)objects_live());
+	if (this_cpu_read8(nr_pcache_prefetch) != this_cpu_read8(nr_pcache_prefetch_useful) + this_cpu_read8(nr_pcache_prefetch_late) +
+	    this_cpu_read8(nr_pcache_prefetch_wasted) + this_cpu_read8(nr_pcache_prefetch_undone))
+		sim_fail("prefetched pages miscounted");
 	if (sim_memory_pages() != 0)
 		sim_fail("%llu pages left on M", (unsigned long long)sim_memory_pages());
 	if (commit_held() != 0)
@@ -633,7 +652,10 @@ static void random_schedules(void **st)
 	for (u64 seed = first; seed < first + nr; seed++) {
 		run_seed(seed, only_zap ? &(struct geometry){ 4, 2, 8, &policy_fifo } : NULL);
 		if (getenv("SIM_VERBOSE") != NULL)
-			fprintf(stderr, "seed %llu: %llu steps\n", (unsigned long long)seed, (unsigned long long)sim_steps());
+			fprintf(stderr, "seed %llu: %llu steps, prefetched %llu, useful %llu, late %llu, undone %llu\n", (unsigned long long)seed,
+				(unsigned long long)sim_steps(), (unsigned long long)this_cpu_read8(nr_pcache_prefetch),
+				(unsigned long long)this_cpu_read8(nr_pcache_prefetch_useful), (unsigned long long)this_cpu_read8(nr_pcache_prefetch_late),
+				(unsigned long long)this_cpu_read8(nr_pcache_prefetch_undone));
 	}
 }
 
@@ -809,6 +831,7 @@ static void kept_over_close(void **st)
 
 	sim_begin(1);
 	pcache_up(&(struct geometry){ 8, 8, 8, &policy_lru });
+	pcache.p.prefetch = PREFETCH_OFF;
 	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
 		sim_file(i, SHARED_PAGES);
 	for (unsigned i = 0; i < SHARED_PAGES; i++)

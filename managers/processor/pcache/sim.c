@@ -140,6 +140,15 @@ void sim_go(void (*fn)(void *arg), void *arg, bool user, const char *name)
 	f->t.task = user ? f : NULL;
 }
 
+static void completion(void *arg)
+{
+	struct rpc *call = arg;
+
+	call->done(call);
+}
+
+void sim_completion(struct rpc *call) { fiber_make(completion, call, "done"); }
+
 void sim_set_rip(u64 rip) { current->regs.rip = rip; }
 void *sim_tlb(void) { return current == NULL ? &main_fiber.tlb : &current->tlb; }
 /* Every fiber's TLB once, with others running in between: the list may change, and several may do this at once. */

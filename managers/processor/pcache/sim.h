@@ -20,6 +20,8 @@ void sim_go(void (*fn)(void *arg), void *arg, bool user, const char *name);
 bool sim_run(u64 max_steps);
 bool sim_drain(void);			/* until no message is under way and the daemons sleep */
 u64 sim_steps(void);
+struct rpc;
+void sim_completion(struct rpc *call);	/* its done callback, in a thread of its own */
 void sim_set_rip(u64 rip);		/* of the calling user fiber */
 void *sim_tlb(void);			/* the calling fiber's TLB; grows with sim_mmu.c's wish */
 void sim_for_each_tlb(void (*fn)(void *tlb, void *arg), void *arg);

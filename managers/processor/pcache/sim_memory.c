@@ -262,6 +262,10 @@ static void do_fill(struct message *m)
 		answer(m, -EIO);
 		return;
 	}
+	if ((le32_get(q->flags) & WIRE_FILL_AHEAD) && sim_random(8) == 0) {
+		answer(m, -EAGAIN);
+		return;
+	}
 	e = m_entry(s, index);
 	if (e != NULL) {
 		m->rep = malloc(PAGE_SIZE);
@@ -538,7 +542,7 @@ static void deliver(struct message *m)
 	free(m->rep);
 	free(m);
 	if (call->done != NULL) {
-		call->done(call);
+		sim_completion(call);
 		return;
 	}
 	call->finished = true;
@@ -601,6 +605,11 @@ int rpc_start(struct rpc *call)
 	nr_messages++;
 	sim_point();
 	return 0;
+}
+
+int rpc_try_start(struct rpc *call)
+{
+	return sim_random(16) == 0 ? -EAGAIN : rpc_start(call);
 }
 
 int rpc_wait(struct rpc *call)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The progress token. One instruction may need six pages at once (code, source, destination, each straddling two). In a
- * set with fewer ways than that its pages would chase each other out for ever. A thread that faults at the same
- * instruction more often than a set has ways takes the node's one token: the last six lines it faulted in are kept, in lines
- * lent by the reserve if need be.
+ * set with fewer ways than that its pages would chase each other out for ever: it faults again and again in pages that it
+ * has had. A thread that does so at the same instruction more often than a set has ways takes the node's one token: the
+ * last six lines it faulted in are kept, in lines lent by the reserve if need be. (A loop or string instruction that walks
+ * through memory faults at one instruction, too, but in ever new pages.)
  *
  * It lets go when it faults at another instruction, waits for a closed range, calls the kernel, takes a signal, stops or ends
  * (space_moves_on(), space_thread_ends()). A holder that computes on without another fault does not know: so a thread that
@@ -32,7 +33,10 @@ static unsigned next_kept;			/* [token_lock] */
 static struct site {				/* [o] written by its thread alone once it has it; see site_of() */
 	struct thread *thread;
 	u64 rip, last_ns;
-	u32 repeats;
+	u64 vpn[TOKEN_LINES];		/* it faulted in last at this instruction */
+	u32 next;
+	u32 repeats;			/* faults in one of these */
+	u32 fresh;			/* faults since, each in another page: more than an instruction can need, it moves on */
 } sites[NR_SITES];
 
 bool token_mine(void)
@@ -133,7 +137,15 @@ static void let_go(void)
 	wake_sets(&freed);
 }
 
-void token_fault(void)
+static bool had(const struct site *s, u64 vpn)
+{
+	for (unsigned i = 0; i < TOKEN_LINES; i++)
+		if (s->vpn[i] == vpn)
+			return true;
+	return false;
+}
+
+void token_fault(u64 vpn)
 {
 	struct thread *t = thread_current();
 	u64 now, rip;
@@ -151,11 +163,23 @@ void token_fault(void)
 	s->last_ns = now;
 	if (s->rip != rip) {
 		s->rip = rip;
-		s->repeats = 0;
+		s->repeats = s->fresh = 0;
+		memset(s->vpn, 0, sizeof(s->vpn));
+		s->vpn[s->next++ % TOKEN_LINES] = vpn;
 		let_go();
 		return;
 	}
-	if (++s->repeats > pcache.p.ways && !token_mine())
+	if (had(s, vpn)) {
+		s->repeats++;
+		s->fresh = 0;
+	} else {
+		s->vpn[s->next++ % TOKEN_LINES] = vpn;
+		if (++s->fresh > TOKEN_LINES) {
+			s->repeats = 0;
+			let_go();
+		}
+	}
+	if (s->repeats > pcache.p.ways && !token_mine())
 		try_take(now);
 	if (token_mine()) {
 		spin_lock(&token_lock);

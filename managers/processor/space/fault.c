@@ -109,6 +109,7 @@ static int look_at_pte(struct fault *f)
 	}
 	if (pte_busy(f->pte)) {
 		count(nr_pgfault_due_to_concurrent_eviction);
+		f->waited = true;
 		return pte_wait(f->s, f->vpn, f->slot);
 	}
 	return 0;
@@ -135,6 +136,10 @@ static int fault_once(struct fault *f)
 		rc = look_at_pte(f);
 	if (rc == 0)
 		rc = act(f);
+	if (rc == FAULT_SPURIOUS && f->waited)
+		prefetch_waited(f);
+	if (rc >= 0 && f->used_ahead)
+		prefetch_found(f);
 	if (vf != NULL) {
 		vma_file_put(vf);
 		vma_files_reap();
@@ -165,7 +170,7 @@ int space_fault(struct space *s, u64 va, unsigned flags)
 
 	if (va >= USER_END)
 		return -EFAULT;
-	token_fault();
+	token_fault(f.vpn);
 	do {
 		rc = READ_ONCE(s->lost);
 		if (rc == 0)

@@ -178,6 +178,7 @@ static void space_exit(struct space *s)
 	space_close(s, 0, 0, USER_END);
 	space_bump(s);
 	space_zap(s, 0, USER_END);
+	prefetch_wait_done(s);
 	while (c == NULL) {			/* M must hear of it (L42) */
 		thread_sleep_ns(10 * NSEC_PER_MSEC);
 		c = change_alloc();

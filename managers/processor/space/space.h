@@ -45,6 +45,7 @@ struct space {
 	u64 stack_limit;		/* [a] how far a VMA_GROWSDOWN mapping may grow */
 	int lost;			/* [a] errno: its memory node is dead, or lost a page of it */
 	u32 changes_out;		/* [a] map changes that M has not answered */
+	u32 prefetches_out;		/* [a] pages of it on their way that nobody waits for */
 };
 
 /* --- life --- */

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fetching pages before they are asked for. stream.c says which; here they are asked for, beside the demand fill and after it,
+ * and mapped when they come, with the accessed bit clear: nobody waits for them and no fault is needed to use them. One page
+ * of each round, the mark, is not mapped: the fault there tells that the thread has come so far, and the next round begins.
+ *
+ * A page on its way is as with a demand fill: its line is FILLING, its PTE BUSY; who wants it waits for it, whoever changes
+ * the map waits for it, and it is dropped if the map has changed. What differs is that the thread that asked is gone: FIT's
+ * completion thread installs the page. A space is not freed while pages are on their way for it.
+ *
+ * Never in the way: it takes a free line of the page's own set (making one free beforehand, all sets of a round with one
+ * shootdown), never one of the reserve; it does not wait for a credit; and at most MAX_OUT pages are on their way.
+ *
+ * Used or not: page.ahead is set from arrival until the accessed bit or a fault is seen. A line that goes before was wasted.
+ */
+#include "managers/processor/pcache/fault.h"
+
+#include "kernel/thread.h"
+#include "kernel/time.h"
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "lib/base/string.h"
+#include "lib/hash.h"
+#include "managers/processor/pcache/stream.h"
+#include "managers/protocol/memory_ops.h"
+
+#define MAX_OUT		(STREAM_WINDOW_MAX)
+#define NR_STREAMS	128
+#define STREAM_PROBES	4
+
+/* --- one page on its way --- */
+
+struct prefetch {
+	struct list link;	/* [pool_lock] free */
+	struct rpc rpc;
+	struct fault f;		/* as of a read of the page; object is not referenced: the BUSY PTE keeps its mapping */
+	struct pcache_set *set;
+	struct pcache_line *line;
+	u8 stream;
+	bool mark;
+};
+
+static struct prefetch prefetches[MAX_OUT];
+static DEFINE_SPINLOCK(pool_lock, RANK_LEAF);
+static struct list pool = LIST_INIT(pool);	/* [pool_lock] */
+static struct waitq out_wait = WAITQ_INIT(out_wait);	/* one came back */
+
+/* --- streams: by thread, space and mapping --- */
+
+static struct slot {
+	struct spinlock lock;
+	struct thread *thread;	/* [lock] these say whose it is; a hint, never followed */
+	u64 space, start;	/* [lock] */
+	u64 used_ns;		/* [lock] */
+	struct stream s;	/* [lock]; wasted without */
+} slots[NR_STREAMS];
+
+void prefetch_init(void)
+{
+	list_init(&pool);
+	memset(slots, 0, sizeof(slots));
+	for (unsigned i = 0; i < MAX_OUT; i++)
+		list_add_tail(&pool, &prefetches[i].link);
+	for (unsigned i = 0; i < NR_STREAMS; i++)
+		spin_init(&slots[i].lock, "stream", RANK_LEAF);
+}
+
+u32 prefetch_limit(u32 wanted, u64 nr_lines)
+{
+	return MIN(wanted, (u32)MIN(nr_lines / 8, (u64)STREAM_WINDOW_MAX));
+}
+
+static bool slot_is(const struct slot *sl, const struct fault *f)
+{
+	return sl->thread == thread_current() && sl->space == f->s->id && sl->start == f->vma.start;
+}
+
+/* The thread's slot for the mapping, locked: its own, or that of the longest silent of a few. */
+static struct slot *slot_lock(const struct fault *f)
+{
+	u64 h = hash64_2((u64)(uintptr_t)thread_current(), hash64_2(f->s->id, f->vma.start));
+	struct slot *best = NULL;
+
+	for (unsigned i = 0; i < STREAM_PROBES; i++) {
+		struct slot *sl = &slots[(h + i) % NR_STREAMS];
+
+		if (slot_is(sl, f)) {		/* without the lock: looked at again below */
+			best = sl;
+			break;
+		}
+		if (best == NULL || READ_ONCE(sl->used_ns) < READ_ONCE(best->used_ns))
+			best = sl;
+	}
+	spin_lock(&best->lock);
+	if (!slot_is(best, f)) {
+		best->thread = thread_current();
+		best->space = f->s->id;
+		best->start = f->vma.start;
+		memset(&best->s, 0, sizeof(best->s));
+	}
+	best->used_ns = time_mono_ns();
+	return best;
+}
+
+/* --- used, or not --- */
+
+void page_used(struct pcache_page *p, bool waited)
+{
+	assert_held(&p->set->lock);
+	p->ahead = false;
+	if (waited)
+		count(nr_pcache_prefetch_late);
+	else
+		count(nr_pcache_prefetch_useful);
+}
+
+void line_wasted(struct pcache_line *line)
+{
+	line->page.ahead = false;
+	count(nr_pcache_prefetch_wasted);
+	(void)__atomic_add_fetch(&slots[line->stream].s.wasted, 1, __ATOMIC_RELAXED);
+}
+
+u64 prefetch_unused(void)
+{
+	struct pcache_line *line;
+	u64 n = 0;
+
+	for (u32 i = 0; i < pcache.p.nr_sets; i++) {
+		spin_lock(&pcache.sets[i].lock);
+		list_for_each(line, &pcache.sets[i].lines, link)
+			n += line->page.ahead;
+		spin_unlock(&pcache.sets[i].lock);
+	}
+	return n;
+}
+
+/* --- coming back --- */
+
+static struct prefetch *prefetch_alloc(void)
+{
+	struct prefetch *r;
+
+	spin_lock(&pool_lock);
+	r = list_first(&pool, struct prefetch, link);
+	if (r != NULL)
+		list_del(&r->link);
+	spin_unlock(&pool_lock);
+	return r;
+}
+
+static void prefetch_free(struct prefetch *r)
+{
+	spin_lock(&pool_lock);
+	list_add_tail(&pool, &r->link);
+	spin_unlock(&pool_lock);
+}
+
+void prefetch_wait_done(struct space *s)
+{
+	waitq_wait(&out_wait, __atomic_load_n(&s->prefetches_out, __ATOMIC_SEQ_CST) == 0);
+}
+
+/* Locked: the page is here. The mark is not mapped, so that its use is noticed. */
+static void install(struct prefetch *r)
+{
+	struct fault *f = &r->f;
+	struct pcache_line *line = r->line;
+
+	line->page.ahead = true;
+	line->stream = r->stream;
+	line_step(line, LINE_EV_INSTALL);
+	if (!r->mark) {
+		pte_t v = page_phys(&line->page) | PTE_PRESENT | PTE_USER;
+
+		if (!(f->vma.prot & PROT_EXEC))
+			v |= PTE_NX;
+		if (f->write && line->page.object == NULL && (f->vma.prot & PROT_WRITE))
+			v |= PTE_WRITE;
+		if (!(f->pte & MARK_TOUCHED))
+			__atomic_fetch_add(&f->s->footprint, 1, __ATOMIC_RELAXED);
+		(void)pte_xchg(f->slot, v);
+		return;
+	}
+	if (line->page.object != NULL) {	/* an object's owner has its page mapped, or is none */
+		owner_remove(&line->page, list_first(&line->page.owners, struct pcache_owner, link));
+		line_step(line, LINE_EV_LAST_UNMAP);
+	}
+	(void)pte_xchg(f->slot, f->pte);
+}
+
+/* Locked: as if it had never been asked for. */
+static void undo(struct prefetch *r)
+{
+	owner_remove(&r->line->page, list_first(&r->line->page.owners, struct pcache_owner, link));
+	line_release(r->line, LINE_EV_VOID);
+	(void)pte_xchg(r->f.slot, r->f.pte);
+	count(nr_pcache_prefetch_undone);
+}
+
+static void prefetch_end(struct prefetch *r, int rc)
+{
+	struct space *s = r->f.s;
+	u64 vpn = r->f.vpn;
+	struct slot *sl = &slots[r->stream];
+	bool again = rc == -EAGAIN;
+
+	if (rc == FILL_ZERO)
+		page_zero(page_data(&r->line->page));
+	spin_lock(&r->set->lock);
+	spin_lock(&s->pt_lock);
+	if (rc >= 0 && fault_recheck(&r->f))
+		install(r);
+	else
+		undo(r);
+	fault_unlock(&r->f, r->set);
+	pte_waiters_wake(s, vpn);
+	if (again) {				/* M has it not at hand: the next fault may ask once more */
+		spin_lock(&sl->lock);
+		if (sl->space == s->id)
+			stream_rewind(&sl->s, vpn);
+		spin_unlock(&sl->lock);
+	}
+	prefetch_free(r);
+	(void)__atomic_sub_fetch(&s->prefetches_out, 1, __ATOMIC_SEQ_CST);
+	waitq_wake_all(&out_wait);		/* the space may be gone already: the queue is everybody's */
+}
+
+static void prefetch_done(struct rpc *call)
+{
+	prefetch_end(call->arg, call->status);
+}
+
+/* --- asking --- */
+
+/* Could page vpn be fetched? Then which it is and where it would go. Unlocked: begin() looks again. */
+static bool prepare(struct prefetch *r, const struct fault *f, u64 vpn)
+{
+	struct fault *p = &r->f;
+
+	*p = *f;
+	p->vpn = vpn;
+	p->va = vpn << PAGE_SHIFT;
+	if (p->va < f->vma.start || p->va >= f->vma.end)
+		return false;
+	spin_lock(&p->s->pt_lock);
+	p->slot = pte_slot(&p->s->pgd, p->va, true);
+	p->pte = p->slot == NULL ? 0 : pte_read(p->slot);
+	spin_unlock(&p->s->pt_lock);
+	if (p->slot == NULL || pte_present(p->pte) || pte_busy(p->pte))
+		return false;
+	if (pte_private(p->pte)) {
+		p->object = NULL;
+		r->set = pcache_set_of(fault_private_id(p));
+		return true;
+	}
+	if (p->object == NULL || (f->write && !(f->vma.flags & VMA_SHARED)))
+		return false;			/* zeros are made when they are wanted; so are copies */
+	p->object_index = f->vma.index + (vpn - (f->vma.start >> PAGE_SHIFT));
+	if (p->object_index << PAGE_SHIFT >= object_size(p->object))
+		return false;
+	r->set = pcache_set_of(fault_object_id(p));
+	return true;
+}
+
+/* A free line in the sets of all these pages, as far as that needs no waiting. */
+static void make_room(struct prefetch *const *r, unsigned nr)
+{
+	struct evict_batch b;
+
+	evict_batch_init(&b);
+	for (unsigned i = 0; i < nr; i++) {
+		struct pcache_set *set = r[i]->set;
+
+		spin_lock(&set->lock);
+		if (set->nr_free == 0 && set->nr <= pcache.p.ways) {
+			count(nr_pcache_eviction_triggered);
+			(void)evict_begin(set, &b);
+		}
+		spin_unlock(&set->lock);
+		if (b.nr == ARRAY_SIZE(b.line))
+			evict_finish(&b);
+	}
+	evict_finish(&b);
+}
+
+static bool cached(const struct prefetch *r)
+{
+	const struct fault *f = &r->f;
+	struct page_id id;
+
+	if (f->object == NULL) {
+		id = fault_private_id(f);
+		return set_line_private(r->set, id, f->s) != NULL || set_victim_private(r->set, id, f->s) != NULL;
+	}
+	id = fault_object_id(f);
+	return set_line_object(r->set, id) != NULL || set_victim_object(r->set, id) != NULL || object_held(f->object, id.index);
+}
+
+/* The line is made, the PTE BUSY, the message sent; false: none of it. */
+static bool begin(struct prefetch *r)
+{
+	struct fault *f = &r->f;
+	struct rpc_memory_fill_req req;
+	struct page_id id;
+	u64 change;
+	int rc;
+
+	if (!fault_lock(f, r->set))
+		return false;
+	if (cached(r) || r->set->nr_free == 0) {
+		if (r->set->nr_free == 0)
+			count(nr_pcache_prefetch_skipped);
+		fault_unlock(f, r->set);
+		return false;
+	}
+	id = f->object == NULL ? fault_private_id(f) : fault_object_id(f);
+	r->line = line_take(r->set, id, f->object);
+	if (owner_add(&r->line->page, f->s, f->vpn, f->slot) == NULL) {
+		line_release(r->line, LINE_EV_VOID);
+		fault_unlock(f, r->set);
+		return false;
+	}
+	(void)pte_xchg(f->slot, f->pte | MARK_BUSY);
+	change = f->object != NULL || !RULE(CHANGE_NUMBERS) ? 0 : f->s->change;
+	fault_unlock(f, r->set);
+	req = (struct rpc_memory_fill_req){
+		.space = le64_of(f->object == NULL ? f->s->id : f->object->id), .change = le64_of(change),
+		.index = le64_of(f->object == NULL ? f->vpn : f->object_index), .flags = le32_of(WIRE_FILL_AHEAD),
+	};
+	r->rpc = (struct rpc){
+		.node = f->object == NULL ? f->s->memory_node : f->object->memory_node, .op = RPC_memory_fill, .req = &req,
+		.rep = page_data(&r->line->page), .rep_size = PAGE_SIZE, .done = prefetch_done, .arg = r,
+	};
+	count(nr_pcache_prefetch);
+	(void)__atomic_add_fetch(&f->s->prefetches_out, 1, __ATOMIC_SEQ_CST);
+	rc = rpc_try_start(&r->rpc);
+	if (rc < 0)
+		prefetch_end(r, rc);
+	return true;
+}
+
+/* Pages first, first + stride, ...: the mark is the first that can be had from there on. */
+static void ask(const struct fault *f, struct stream_plan plan, unsigned stream)
+{
+	struct prefetch *r[STREAM_WINDOW_MAX];
+	unsigned nr = 0;
+	bool marked = false;
+
+	for (unsigned i = 0; i < plan.nr; i++) {
+		struct prefetch *one = prefetch_alloc();
+
+		if (one == NULL) {
+			count_n(nr_pcache_prefetch_skipped, plan.nr - i);
+			break;
+		}
+		one->stream = stream;
+		one->mark = i >= plan.mark;
+		if (prepare(one, f, plan.first + (u64)(plan.stride * (s64)i)))
+			r[nr++] = one;
+		else
+			prefetch_free(one);
+	}
+	if (nr == 0)
+		return;
+	count(nr_pcache_prefetch_run);
+	make_room(r, nr);
+	for (unsigned i = 0; i < nr; i++) {
+		bool mark = r[i]->mark && !marked;
+
+		r[i]->mark = mark;
+		if (begin(r[i]))
+			marked |= mark;
+		else
+			prefetch_free(r[i]);
+	}
+}
+
+static void go_on(struct fault *f, bool ahead)
+{
+	enum stream_advice advice = f->vma.flags & VMA_RANDOM ? ADVICE_RANDOM
+				  : f->vma.flags & VMA_SEQUENTIAL ? ADVICE_SEQUENTIAL : ADVICE_NORMAL;
+	struct stream_plan plan;
+	struct slot *sl;
+
+	if (pcache.p.prefetch == PREFETCH_OFF || pcache.p.prefetch_max < 2 || thread_current()->task == NULL)
+		return;
+	sl = slot_lock(f);
+	plan = stream_fault(&sl->s, f->vpn, ahead, pcache.p.prefetch, advice, pcache.p.prefetch_max);
+	spin_unlock(&sl->lock);
+	if (plan.nr > 0)
+		ask(f, plan, sl - slots);
+}
+
+void prefetch_missed(struct fault *f) { go_on(f, false); }
+
+void prefetch_found(struct fault *f)
+{
+	f->used_ahead = false;
+	go_on(f, true);
+}
+
+void prefetch_waited(struct fault *f)
+{
+	struct pcache_line *line = line_of_pte(f->pte);
+	struct pcache_set *set = line == NULL ? NULL : READ_ONCE(line->page.set);
+
+	if (set == NULL)
+		return;
+	spin_lock(&set->lock);
+	if (line->page.set == set && line_of_pte(pte_read(f->slot)) == line && line->page.ahead) {
+		page_used(&line->page, true);
+		f->used_ahead = true;
+	}
+	spin_unlock(&set->lock);
+}
