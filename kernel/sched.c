@@ -269,6 +269,8 @@ u64 thread_runtime_ns(struct thread *t)
 	return ns;
 }
 
+u64 sched_idle_ns(unsigned cpu) { return thread_runtime_ns(&idle_threads[cpu]); }
+
 void thread_set_affinity(struct thread *t, u64 mask)
 {
 	struct runq *rq;

@@ -70,6 +70,7 @@ int thread_sleep_until_intr(u64 deadline_ns);	/* 0, or -EINTR; ~0: no deadline *
 void thread_wake(struct thread *t);		/* WAITING -> READY; harmless otherwise; any context */
 /* End the thread's interruptible (fatal: also killable) wait now or its next one; sets the flags. */
 void thread_interrupt(struct thread *t, bool fatal);
+u64 sched_idle_ns(unsigned cpu);	/* how long it had nothing to run, until now; any context */
 u64 thread_runtime_ns(struct thread *t);	/* CPU time used until now; any context */
 void thread_set_priority(struct thread *t, int prio);	/* PRIO_* */
 u64 thread_slice_ns(const struct thread *t);	/* how long it runs while others wait: its nice value says */

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Debian's own binaries: what they print and how they end is compared with the same files run by the host's Linux."""
 
+import difflib
 import os
 import subprocess
 
-from cases import each
-from testbed import BUILD
+from cases import case, each
+from testbed import BUILD, ROOT
 
 PYTHON_THREADS = """
 import threading, queue
@@ -65,3 +66,46 @@ def debian(bed, words):
     result = bed.run(*words, status=expected.returncode,
                      options=["--image", "debian", "--env", "PATH=/usr/bin", "--env", "HOME=/root"])
     assert result.out == expected.stdout, (result.out, expected.stdout, expected.stderr)
+
+
+# Scripts in tests/system/debian/: many programs each. The host's side has namespaces of its own, with what a system has mounted.
+MOUNTS = """
+mount -t proc proc $0/proc && mount -t tmpfs none $0/tmp && mount -t tmpfs none $0/data && mount -t tmpfs none $0/dev && cd $0/dev &&
+mkdir shm && ln -s /proc/self/fd fd && ln -s fd/0 stdin && ln -s fd/1 stdout && ln -s fd/2 stderr || exit 99
+for d in null zero full random urandom; do touch $d && mount --bind /dev/$d $d || exit 99; done
+exec /usr/sbin/chroot $0 /bin/bash -c "$1"
+"""
+ENVIRONMENT = {"PATH": "/usr/bin:/usr/sbin:/bin:/sbin", "HOME": "/root", "LANG": "C.UTF-8"}
+
+
+def script_on_linux(tree, text):
+    return subprocess.run(["/usr/bin/unshare", "-r", "-p", "-f", "-m", "/bin/sh", "-c", MOUNTS, os.path.join(BUILD, tree), text],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT, timeout=120,
+                          check=False)
+
+
+def compare_script(bed, name, image, options):
+    with open(os.path.join(ROOT, "tests", "system", "debian", name + ".sh"), encoding="utf-8") as file:
+        text = file.read()
+    expected = script_on_linux(image, text)
+    options = ["--image", image, "--pcache", "64M", "--memory", "384M", *options]
+    for item in ENVIRONMENT.items():
+        options += ["--env", "%s=%s" % item]
+    result = bed.run("/bin/bash", "-c", text, status=expected.returncode, options=options, timeout=250)
+    bed.path("linux.out", expected.stdout)
+    bed.path("linux.err", expected.stderr)
+    bed.path("tangram.out", result.out)
+    different = [line for line in difflib.unified_diff(expected.stdout.decode(errors="replace").splitlines(),
+                                                       result.out.decode(errors="replace").splitlines(), "linux", "tangram", "", "", 1)]
+    assert not different, "\n".join(different)
+
+
+@each({name: name for name in ("jobs", "find", "text", "perl", "sqlite", "procps")}, limit=300)
+def debian_script(bed, name):
+    compare_script(bed, name, "debian", [])
+
+
+@case(limit=300)
+def debian_compiler(bed):
+    """make and gcc of the larger image; what they build runs there."""
+    compare_script(bed, "compiler", "debian-dev", ["--mem-memory", "1536M"])

@@ -14,7 +14,7 @@ import time
 from cases import case
 from testbed import TOOL
 
-PROMPT = rb"bash-5\.2# "
+PROMPT = rb"root@tangram[^#]*# "
 
 
 class Screen:

@@ -38,24 +38,17 @@ static void show_meminfo(struct text *t, u32 pid)
 		    (unsigned long long)m.cached >> 10);
 }
 
-static void show_uptime(struct text *t, u32 pid)
-{
-	u64 cs = time_mono_ns() / 10000000;
-
-	text_printf(t, "%llu.%02llu 0.00\n", (unsigned long long)cs / 100, (unsigned long long)cs % 100);
-}
-
 static void show_loadavg(struct text *t, u32 pid)
 {
 	text_printf(t, "0.00 0.00 0.00 1/%u %u\n", process_count(), process_count());
 }
 
-static void show_stat_global(struct text *t, u32 pid)
+static void show_vmstat(struct text *t, u32 pid)
 {
-	text_printf(t, "cpu  0 0 0 0 0 0 0 0 0 0\n");
-	for_each_cpu(cpu)
-		text_printf(t, "cpu%u 0 0 0 0 0 0 0 0 0 0\n", cpu);
-	text_printf(t, "btime %llu\nprocesses %u\n", (unsigned long long)((time_wall_ns() - time_mono_ns()) / NSEC_PER_SEC), process_count());
+	struct memory_totals m;
+
+	memory_totals(&m);
+	text_printf(t, "nr_free_pages %llu\nnr_file_pages %llu\n", (unsigned long long)m.free >> PAGE_SHIFT, (unsigned long long)m.cached >> PAGE_SHIFT);
 }
 
 static void show_version(struct text *t, u32 pid)
@@ -111,64 +104,6 @@ static void show_hostname(struct text *t, u32 pid) { text_printf(t, "%s\n", para
 static void show_osrelease(struct text *t, u32 pid) { text_printf(t, "6.1.0-tangram\n"); }
 
 /* --- a process --- */
-
-static void show_status(struct text *t, u32 pid)
-{
-	struct process *p = process_find(pid);
-
-	if (p == NULL)
-		return;
-	spin_lock(&tree_lock);
-	u32 ppid = p->parent ? p->parent->pid : 0, nr = p->nr_tasks;
-	struct credentials c = p->cred;
-	u8 state = p->state;
-	bool stopped = p->stopped;
-	char comm[16];
-
-	memcpy(comm, p->comm, sizeof(comm));
-	spin_unlock(&tree_lock);
-	text_printf(t, "Name:\t%s\nState:\t%s\nTgid:\t%u\nPid:\t%u\nPPid:\t%u\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nThreads:\t%u\n",
-		    comm, state == PROCESS_ZOMBIE ? "Z (zombie)" : stopped ? "T (stopped)" : "R (running)", pid, pid, ppid, c.uid, c.euid,
-		    c.suid, c.fsuid, c.gid, c.egid, c.sgid, c.fsgid, nr);
-	process_put(p);
-}
-
-static char state_letter(struct process *p)
-{
-	if (p->state == PROCESS_ZOMBIE)
-		return 'Z';
-	if (p->stopped)
-		return 'T';
-	if (p->leader != NULL && p->leader->thread->state == THREAD_WAITING)
-		return 'S';
-	return 'R';
-}
-
-static void show_stat(struct text *t, u32 pid)
-{
-	struct process *p = process_find(pid);
-
-	if (p == NULL)
-		return;
-	spin_lock(&tree_lock);
-	u32 ppid = p->parent ? p->parent->pid : 0, pgid = p->pgid, sid = p->sid, nr = p->nr_tasks;
-	struct usage own, reaped = p->reaped;
-	s32 nice = p->leader != NULL ? p->leader->thread->nice : 0;
-	char letter = state_letter(p), comm[16];
-
-	usage_of_process_locked(p, &own);
-	memcpy(comm, p->comm, sizeof(comm));
-	spin_unlock(&tree_lock);
-	text_printf(t, "%u (%s) %c %u %u %u 0 -1 0 %llu %llu %llu %llu %llu %llu %llu %llu %d %d %u 0 %llu 0 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0"
-		    " 0 0 0 0 0 0 0 0 0 0 0\n", pid, comm, letter, ppid, pgid, sid,
-		    (unsigned long long)own.minor_faults, (unsigned long long)reaped.minor_faults,
-		    (unsigned long long)own.major_faults, (unsigned long long)reaped.major_faults,
-		    (unsigned long long)(own.user_ns / CLOCK_TICK_NS), (unsigned long long)(own.system_ns / CLOCK_TICK_NS),
-		    (unsigned long long)(reaped.user_ns / CLOCK_TICK_NS), (unsigned long long)(reaped.system_ns / CLOCK_TICK_NS),
-		    20 + nice, nice, nr,
-		    (unsigned long long)p->start_ns / 10000000);
-	process_put(p);
-}
 
 static void show_strings(struct text *t, struct space *s, u64 from, u64 to)
 {
@@ -424,7 +359,7 @@ static void show_thread_stat(struct text *t, u32 tid)
 
 static void show_thread_status(struct text *t, u32 tid)
 {
-	show_status(t, process_of_thread(tid));
+	show_pid_status(t, process_of_thread(tid));
 }
 
 static void show_thread_maps(struct text *t, u32 tid)
@@ -466,17 +401,6 @@ static s64 next_thread(u32 pid, u64 from)
 }
 
 /* --- a process's folder --- */
-
-static void show_statm(struct text *t, u32 pid)
-{
-	struct space *s = process_space(pid);
-
-	if (s == NULL)
-		return;
-	text_printf(t, "%llu %llu 0 %llu 0 %llu 0\n", (unsigned long long)s->map.nr_pages, (unsigned long long)READ_ONCE(s->footprint),
-		    (unsigned long long)(s->code_end - s->code_start + PAGE_SIZE - 1) >> PAGE_SHIFT, (unsigned long long)READ_ONCE(s->committed));
-	space_put(s);
-}
 
 static void show_limits(struct text *t, u32 pid)
 {
@@ -522,12 +446,12 @@ static const struct synth_entry proc_net[] = {
 };
 
 static const struct synth_entry proc_pid[] = {
-	{ "status", S_IFREG | 0444, .show = show_status }, { "stat", S_IFREG | 0444, .show = show_stat },
+	{ "status", S_IFREG | 0444, .show = show_pid_status }, { "stat", S_IFREG | 0444, .show = show_pid_stat },
 	{ "maps", S_IFREG | 0444, .show = show_maps }, { "cmdline", S_IFREG | 0444, .show = show_cmdline },
 	{ "environ", S_IFREG | 0400, .show = show_environ }, { "comm", S_IFREG | 0444, .show = show_comm },
 	{ "exe", S_IFLNK | 0777, .link = link_exe }, { "cwd", S_IFLNK | 0777, .link = link_cwd },
 	{ "mounts", S_IFREG | 0444, .show = show_mounts }, { "mountinfo", S_IFREG | 0444, .show = show_mountinfo },
-	{ "statm", S_IFREG | 0444, .show = show_statm }, { "limits", S_IFREG | 0444, .show = show_limits },
+	{ "statm", S_IFREG | 0444, .show = show_pid_statm }, { "limits", S_IFREG | 0444, .show = show_limits },
 	{ "oom_score_adj", S_IFREG | 0444, .show = show_zero }, { "root", S_IFLNK | 0777, .link = link_root },
 	{ "net", S_IFDIR | 0555, .dir = proc_net },
 	{ "task", S_IFDIR | 0555, .find = find_thread, .next = next_thread, .next_mode = S_IFDIR },
@@ -543,11 +467,8 @@ static int find_pid(const char *name, u32 none, struct inode **out)
 	if (*name < '1' || *name > '9' || str_to_u64(name, &pid) < 0 || pid > 0xffffff)
 		return -ENOENT;
 	p = process_find(pid);
-	if (p == NULL || p == process_init) {
-		if (p != NULL)
-			process_put(p);
+	if (p == NULL)
 		return -ENOENT;
-	}
 	*out = synth_inode(&pid_dir, pid, 0);
 	if (*out != NULL) {
 		(*out)->uid = p->cred.euid;
@@ -563,7 +484,7 @@ static bool look_pid(struct process *p, void *arg)
 {
 	struct next_pid *n = arg;
 
-	if (p != process_init && p->pid >= n->above && p->pid < n->best)
+	if (p->pid >= n->above && p->pid < n->best)
 		n->best = p->pid;
 	return true;
 }
@@ -630,8 +551,8 @@ static const struct synth_entry proc_sys[] = {
 	DIR("vm", proc_sys_vm), DIR("kernel", proc_sys_kernel), DIR("net", proc_sys_net), DIR("fs", proc_sys_fs), { 0 }
 };
 static const struct synth_entry proc_root[] = {
-	TEXT("cpuinfo", show_cpuinfo), TEXT("meminfo", show_meminfo), TEXT("uptime", show_uptime), TEXT("loadavg", show_loadavg),
-	TEXT("stat", show_stat_global), TEXT("version", show_version), TEXT("filesystems", show_filesystems),
+	TEXT("cpuinfo", show_cpuinfo), TEXT("meminfo", show_meminfo), TEXT("uptime", show_machine_uptime), TEXT("loadavg", show_loadavg),
+	TEXT("stat", show_machine_stat), TEXT("vmstat", show_vmstat), TEXT("version", show_version), TEXT("filesystems", show_filesystems),
 	TEXT("cmdline", show_cmdline_kernel), TEXT("pcache", show_pcache), DIR("sys", proc_sys),
 	{ "self", S_IFLNK | 0777, .link = link_self }, { "thread-self", S_IFLNK | 0777, .link = link_thread_self },
 	{ "net", S_IFLNK | 0777, .link = link_net }, { "mounts", S_IFLNK | 0777, .link = link_mounts }, { 0 }

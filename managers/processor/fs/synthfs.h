@@ -14,6 +14,12 @@ void text_printf(struct text *t, const char *fmt, ...) __printf(2, 3);
 
 void show_cpuinfo(struct text *t, u32 pid);	/* cpuinfo.c */
 void show_maps(struct text *t, u32 pid);	/* proc_maps.c */
+/* proc_pid.c */
+void show_pid_stat(struct text *t, u32 pid);
+void show_pid_statm(struct text *t, u32 pid);
+void show_pid_status(struct text *t, u32 pid);
+void show_machine_stat(struct text *t, u32 none);
+void show_machine_uptime(struct text *t, u32 none);
 void show_net_tcp(struct text *t, u32 pid);	/* socket/show.c */
 void show_net_udp(struct text *t, u32 pid);
 void show_net_unix(struct text *t, u32 pid);

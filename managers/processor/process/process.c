@@ -18,6 +18,8 @@ DEFINE_SPINLOCK(tree_lock, RANK_PROCESS_TREE);
 struct process *process_init;
 static struct list all = LIST_INIT(all);	/* [tree_lock] */
 static unsigned nr_processes;			/* [tree_lock] */
+struct usage processes_gone;			/* [tree_lock] */
+u32 processes_made;				/* [tree_lock] */
 
 void process_get(struct process *p)
 {
@@ -234,6 +236,7 @@ int task_publish(struct task *t, struct process *parent)
 			process_get(p);		/* the tree's reference, until reaped */
 			list_add_tail(&all, &p->all_link);
 			nr_processes++;
+			processes_made++;
 			list_add_tail(&parent->children, &p->sibling);
 		}
 	}
@@ -247,6 +250,7 @@ void process_unlink_locked(struct process *p)
 	list_del(&p->all_link);
 	list_del(&p->sibling);
 	nr_processes--;
+	usage_add(&processes_gone, &p->ended);
 	p->state = PROCESS_REAPED;
 }
 

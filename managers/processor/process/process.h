@@ -130,6 +130,8 @@ struct task {
 
 extern struct spinlock tree_lock;
 extern struct process *process_init;		/* pid 1 */
+extern struct usage processes_gone;		/* [tree_lock] what those that are reaped had used */
+extern u32 processes_made;			/* [tree_lock] since boot */
 
 static inline struct task *task_current(void) { return thread_current()->task; }
 static inline struct process *process_current(void) { return task_current()->process; }

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 set -m
 echo "== job control without a terminal"
 sleep 0.3 & wait $!; echo "waited $?"
@@ -13,7 +14,7 @@ coproc cat; echo through >&${COPROC[1]}; read -r l <&${COPROC[0]}; echo "co $l";
 set +m; trap 'echo usr1' USR1; kill -USR1 $$; trap 'echo chld' CHLD; /bin/true; trap - CHLD
 ( trap 'echo term; exit 9' TERM; kill -TERM $BASHPID ); echo "sub $?"
 timeout 0.3 sleep 10; echo "timeout $?"
-timeout -s KILL 0.3 sleep 10; echo "timeout $?"
+timeout -s KILL 0.3 sleep 10 2>/dev/null; echo "timeout $?"
 ulimit -n 64; ulimit -n; ulimit -s
 ( ulimit -t 1; while :; do :; done ) ; echo "cpu $?"
 umask 027; umask; touch /tmp/u; stat -c %a /tmp/u; rm /tmp/u

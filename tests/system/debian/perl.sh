@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 cd /tmp && cat > p.pl <<'END'
 use strict; use warnings; use POSIX qw(strftime floor WNOHANG :sys_wait_h); use List::Util qw(sum max first shuffle); use File::Basename;
 use IO::Handle; use Fcntl qw(:flock :seek); use File::Spec; use Cwd; use Socket; use Errno; use Scalar::Util qw(looks_like_number);

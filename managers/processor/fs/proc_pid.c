@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* What /proc/PID/stat, statm and status say of a process, and /proc/stat of all of them. proc(5). */
+#include "arch/x86/platform.h"
+#include "kernel/thread.h"
+#include "kernel/time.h"
+#include "lib/base/string.h"
+#include "managers/processor/fs/synthfs.h"
+#include "managers/processor/process/process.h"
+#include "managers/processor/process/usage.h"
+#include "managers/processor/space/space.h"
+#include "managers/processor/tty/tty.h"
+
+/* --- memory, in pages. Resident: what it has touched, wherever that lies now, and as far as it is still mapped. --- */
+
+struct memory { u64 size, resident, text, data, stack, locked; };
+
+static void add_vma(const struct vma *v, void *arg)
+{
+	struct memory *m = arg;
+	u64 pages = (v->end - v->start) >> PAGE_SHIFT;
+
+	m->size += pages;
+	if (v->flags & VMA_STACK)
+		m->stack += pages;
+	else if (v->prot & PROT_EXEC)
+		m->text += pages;
+	else if ((v->prot & PROT_WRITE) && !(v->flags & VMA_SHARED))
+		m->data += pages;
+}
+
+static void memory_of(u32 pid, struct memory *m)
+{
+	struct space *s = process_space(pid);
+
+	memset(m, 0, sizeof(*m));
+	if (s == NULL)
+		return;				/* a zombie, or process 1 */
+	space_for_each_vma(s, add_vma, m);
+	m->resident = MIN(READ_ONCE(s->footprint), m->size);
+	space_put(s);
+}
+
+/* --- the process --- */
+
+struct look {
+	u32 ppid, pgid, sid, nr_tasks, tty;
+	s32 tpgid, nice;
+	char letter, comm[16];
+	struct credentials cred;
+	struct usage own, reaped;
+	sigset_t_ pending, shared, blocked, ignored, caught;
+	u32 exit_signal, cpu;
+};
+
+static char letter_of(const struct process *p)
+{
+	if (p->state == PROCESS_ZOMBIE)
+		return 'Z';
+	if (p->stopped)
+		return 'T';
+	return p->leader != NULL && p->leader->thread->state != THREAD_WAITING ? 'R' : 'S';
+}
+
+static void look_at_signals(struct process *p, struct look *l)
+{
+	spin_lock(&p->signal_lock);
+	l->shared = p->pending.set;
+	if (p->leader != NULL) {
+		l->pending = p->leader->pending.set;
+		l->blocked = p->leader->blocked;
+	}
+	for (int sig = 1; sig <= NR_SIGNALS; sig++) {
+		if (p->action[sig].handler == SIG_IGN)
+			l->ignored |= SIGBIT(sig);
+		else if (p->action[sig].handler != SIG_DFL)
+			l->caught |= SIGBIT(sig);
+	}
+	spin_unlock(&p->signal_lock);
+}
+
+static bool look_at(u32 pid, struct look *l)
+{
+	struct process *p = process_find(pid);
+
+	if (p == NULL)
+		return false;
+	memset(l, 0, sizeof(*l));
+	spin_lock(&tree_lock);
+	l->ppid = p->parent != NULL ? p->parent->pid : 0;
+	l->pgid = p->pgid;
+	l->sid = p->sid;
+	l->nr_tasks = p->nr_tasks != 0 ? p->nr_tasks : 1;
+	l->tty = p->tty != NULL ? p->tty->rdev : 0;
+	l->tpgid = p->tty != NULL ? (s32)p->tty->pgid : -1;
+	l->letter = letter_of(p);
+	memcpy(l->comm, p->comm, sizeof(l->comm));
+	l->cred = p->cred;
+	l->reaped = p->reaped;
+	l->exit_signal = p->exit_signal;
+	usage_of_process_locked(p, &l->own);
+	if (p->leader != NULL) {
+		l->nice = p->leader->thread->nice;
+		l->cpu = READ_ONCE(p->leader->thread->cpu);
+	}
+	look_at_signals(p, l);
+	spin_unlock(&tree_lock);
+	process_put(p);
+	return true;
+}
+
+static unsigned long long ticks(u64 ns) { return ns / CLOCK_TICK_NS; }
+
+static u64 start_of(u32 pid)
+{
+	struct process *p = process_find(pid);
+	u64 ns = 0;
+
+	if (p != NULL) {
+		ns = p->start_ns;
+		process_put(p);
+	}
+	return ns;
+}
+
+void show_pid_stat(struct text *t, u32 pid)
+{
+	struct memory m;
+	struct look l;
+
+	if (!look_at(pid, &l))
+		return;
+	memory_of(pid, &m);
+	text_printf(t, "%u (%s) %c %u %u %u %u %d 0 %llu %llu %llu %llu %llu %llu %llu %llu %d %d %u 0 %llu %llu %llu 18446744073709551615",
+		    pid, l.comm, l.letter, l.ppid, l.pgid, l.sid, l.tty, l.tpgid, (unsigned long long)l.own.minor_faults,
+		    (unsigned long long)l.reaped.minor_faults, (unsigned long long)l.own.major_faults,
+		    (unsigned long long)l.reaped.major_faults, ticks(l.own.user_ns), ticks(l.own.system_ns), ticks(l.reaped.user_ns),
+		    ticks(l.reaped.system_ns), 20 + l.nice, l.nice, l.nr_tasks, ticks(start_of(pid)),
+		    (unsigned long long)m.size << PAGE_SHIFT, (unsigned long long)m.resident);
+	/* addresses are not told; signals as far as one word holds them */
+	text_printf(t, " 0 0 0 0 0 %llu %llu %llu %llu 0 0 0 %u %u 0 0 0 0 0 0 0 0 0 0 0 0 0\n", (unsigned long long)(u32)l.shared,
+		    (unsigned long long)(u32)l.blocked, (unsigned long long)(u32)l.ignored, (unsigned long long)(u32)l.caught,
+		    l.exit_signal, l.cpu);
+}
+
+void show_pid_statm(struct text *t, u32 pid)
+{
+	struct memory m;
+
+	memory_of(pid, &m);
+	text_printf(t, "%llu %llu 0 %llu 0 %llu 0\n", (unsigned long long)m.size, (unsigned long long)m.resident, (unsigned long long)m.text,
+		    (unsigned long long)(m.data + m.stack));
+}
+
+static const char *letter_name(char letter)
+{
+	return letter == 'R' ? "running" : letter == 'S' ? "sleeping" : letter == 'T' ? "stopped" : "zombie";
+}
+
+static void memory_line(struct text *t, const char *name, u64 pages)
+{
+	text_printf(t, "%s:\t%8llu kB\n", name, (unsigned long long)pages << PAGE_SHIFT >> 10);
+}
+
+void show_pid_status(struct text *t, u32 pid)
+{
+	struct memory m;
+	struct look l;
+
+	if (!look_at(pid, &l))
+		return;
+	memory_of(pid, &m);
+	const struct { const char *name; const sigset_t_ *set; } sets[] = {
+		{ "SigPnd", &l.pending }, { "ShdPnd", &l.shared }, { "SigBlk", &l.blocked }, { "SigIgn", &l.ignored }, { "SigCgt", &l.caught },
+		{ "CapInh", &l.cred.inheritable }, { "CapPrm", &l.cred.permitted }, { "CapEff", &l.cred.effective },
+		{ "CapBnd", &l.cred.bounding }, { "CapAmb", &l.cred.ambient },
+	};
+	text_printf(t, "Name:\t%s\nState:\t%c (%s)\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t0\n", l.comm, l.letter,
+		    letter_name(l.letter), pid, pid, l.ppid);
+	text_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nGroups:\t", l.cred.uid, l.cred.euid, l.cred.suid, l.cred.fsuid,
+		    l.cred.gid, l.cred.egid, l.cred.sgid, l.cred.fsgid);
+	for (u32 i = 0; i < l.cred.nr_groups; i++)
+		text_printf(t, "%u ", l.cred.group[i]);
+	text_printf(t, "\n");
+	if (m.size != 0) {
+		memory_line(t, "VmPeak", m.size);
+		memory_line(t, "VmSize", m.size);
+		memory_line(t, "VmHWM", MAX(m.resident, l.own.max_pages));
+		memory_line(t, "VmRSS", m.resident);
+		memory_line(t, "VmData", m.data);
+		memory_line(t, "VmStk", m.stack);
+		memory_line(t, "VmExe", m.text);
+		memory_line(t, "VmSwap", 0);
+	}
+	text_printf(t, "Threads:\t%u\n", l.nr_tasks);
+	for (unsigned i = 0; i < ARRAY_SIZE(sets); i++)
+		text_printf(t, "%s:\t%016llx\n", sets[i].name, (unsigned long long)*sets[i].set);
+	text_printf(t, "NoNewPrivs:\t%u\nvoluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n", l.cred.no_new_privs,
+		    (unsigned long long)l.own.waits, (unsigned long long)l.own.preempted);
+}
+
+/* --- all of them --- */
+
+static bool add_usage(struct process *p, void *arg)
+{
+	struct usage u;
+
+	usage_of_process_locked(p, &u);
+	usage_add(arg, &u);
+	return true;
+}
+
+static bool is_running(struct process *p, void *arg)
+{
+	struct task *t;
+
+	list_for_each(t, &p->tasks, group_link)
+		*(u32 *)arg += t->thread->state != THREAD_WAITING;
+	return true;
+}
+
+/* Busy time by CPU is known, and how much of all of it was spent in user mode: each CPU is shown with its share of that. */
+void show_machine_stat(struct text *t, u32 none)
+{
+	u64 now = time_mono_ns(), user, busy_all = 0, idle_all = 0, btime = (time_wall_ns() - now) / NSEC_PER_SEC;
+	struct usage u;
+	u32 running = 0, forks;
+
+	spin_lock(&tree_lock);
+	u = processes_gone;
+	process_for_each(add_usage, &u);
+	process_for_each(is_running, &running);
+	forks = processes_made;
+	spin_unlock(&tree_lock);
+	for_each_cpu(cpu)
+		idle_all += sched_idle_ns(cpu);
+	busy_all = now * nr_cpus > idle_all ? now * nr_cpus - idle_all : 0;
+	user = MIN(u.user_ns, busy_all);
+	text_printf(t, "cpu  %llu 0 %llu %llu 0 0 0 0 0 0\n", ticks(user), ticks(busy_all - user), ticks(idle_all));
+	for_each_cpu(cpu) {
+		u64 idle = sched_idle_ns(cpu), busy = now > idle ? ticks(now - idle) : 0;
+		u64 mine = ticks(busy_all) != 0 ? MIN(busy, ticks(user) * busy / ticks(busy_all)) : 0;
+
+		text_printf(t, "cpu%u %llu 0 %llu %llu 0 0 0 0 0 0\n", cpu, (unsigned long long)mine, (unsigned long long)(busy - mine), ticks(idle));
+	}
+	text_printf(t, "intr 0\nctxt %llu\nbtime %llu\nprocesses %u\nprocs_running %u\nprocs_blocked 0\n",
+		    (unsigned long long)(u.waits + u.preempted), (unsigned long long)btime, forks, running);
+}
+
+void show_machine_uptime(struct text *t, u32 none)
+{
+	u64 idle = 0;
+
+	for_each_cpu(cpu)
+		idle += sched_idle_ns(cpu);
+	text_printf(t, "%llu.%02llu %llu.%02llu\n", ticks(time_mono_ns()) / 100, ticks(time_mono_ns()) % 100, ticks(idle) / 100,
+		    ticks(idle) % 100);
+}
