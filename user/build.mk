@@ -17,7 +17,7 @@ word-count-common := user/word_count/text.c user/word_count/table.c
 define user-program	# name, sources, linker flags
 $(O)/user/$(1): $(2) user/build.mk
 	@mkdir -p $$(@D)
-	$$(Q)$$(USER_CC) $$(USER_CFLAGS) $$(USER_DEPS) $(3) -o $$@ $(2)
+	$$(Q)$$(USER_CC) $$(USER_CFLAGS) $$(USER_DEPS) $(3) -o $$@ $(2) -lm
 endef
 
 $(eval $(call user-program,word_count,user/word_count/word_count.c $(word-count-common),-static))

@@ -212,3 +212,16 @@ int fpu_from_user(u64 src)
 	fpu_free(copy);
 	return rc;
 }
+
+u32 fpu_exceptions(bool simd)
+{
+	u32 mxcsr;
+	u16 status, control;
+
+	if (simd) {
+		__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+		return mxcsr & ~(mxcsr >> 7) & 0x3f;
+	}
+	__asm__ volatile("fnstsw %0; fnstcw %1" : "=m"(status), "=m"(control));
+	return status & ~control & 0x3f;
+}

@@ -16,4 +16,8 @@ u32 fpu_user_size(void);				/* bytes of the image in a signal frame, FP_XSTATE_M
 int __must_check fpu_to_user(u64 dst);
 int __must_check fpu_from_user(u64 src);		/* bad contents are refused, never a #GP */
 
+/* The current thread's x87 or SSE exceptions that are raised and not masked: bit 0 invalid, 1 denormal, 2 divide, 3 overflow,
+ * 4 underflow, 5 inexact. */
+u32 fpu_exceptions(bool simd);
+
 #endif

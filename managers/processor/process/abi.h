@@ -43,6 +43,10 @@ enum {
 #define BUS_ADRALN	1
 #define BUS_ADRERR	2
 #define FPE_INTDIV	1
+#define FPE_FLTDIV	3
+#define FPE_FLTOVF	4
+#define FPE_FLTUND	5
+#define FPE_FLTRES	6
 #define FPE_FLTINV	7
 #define ILL_ILLOPN	2
 #define TRAP_BRKPT	1

@@ -14,14 +14,14 @@
 #define RED_ZONE	128
 #define FLAGS_ALLOWED	0x00240dd5ULL	/* CF PF AF ZF SF TF(0x100) DF OF, AC, ID */
 
-static bool on_altstack(const struct task *t, u64 sp)
+bool frame_on_altstack(const struct task *t, u64 sp)
 {
-	return t->altstack_size != 0 && sp > t->altstack_sp && sp - t->altstack_sp <= t->altstack_size;
+	return !(t->altstack_flags & SS_AUTODISARM) && t->altstack_size != 0 && sp > t->altstack_sp && sp - t->altstack_sp <= t->altstack_size;
 }
 
 static u64 frame_place(const struct task *t, const struct regs *r, const struct sigaction_abi *act)
 {
-	if ((act->flags & SA_ONSTACK) && t->altstack_size != 0 && !on_altstack(t, r->rsp))
+	if ((act->flags & SA_ONSTACK) && t->altstack_size != 0 && !frame_on_altstack(t, r->rsp))
 		return t->altstack_sp + t->altstack_size;
 	return r->rsp - RED_ZONE;
 }
@@ -54,6 +54,12 @@ static void context_fill(struct sigcontext_abi *c, const struct task *t, const s
 	c->oldmask = mask;
 }
 
+static void altstack_none(struct task *t)
+{
+	t->altstack_sp = t->altstack_size = 0;
+	t->altstack_flags = SS_DISABLE;
+}
+
 int frame_build(struct task *t, struct regs *r, const struct siginfo_abi *info, const struct sigaction_abi *act, sigset_t_ mask)
 {
 	struct rt_sigframe_abi f = { 0 };
@@ -65,11 +71,13 @@ int frame_build(struct task *t, struct regs *r, const struct siginfo_abi *info, 
 	at = ALIGN_DOWN(fp - sizeof(f), 16UL) - 8;
 	if (!user_range_ok(at, sp - at))
 		return -EFAULT;
+	if (frame_on_altstack(t, sp) && !frame_on_altstack(t, at + 1))
+		return -EFAULT;		/* beyond its end, where something else is */
 	f.pretcode = act->restorer;
 	f.uc.flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | (cpu_features.xsave ? UC_FP_XSTATE : 0);
 	f.uc.stack.sp = t->altstack_sp;
 	f.uc.stack.size = t->altstack_size;
-	f.uc.stack.flags = t->altstack_size == 0 ? SS_DISABLE : on_altstack(t, r->rsp) ? SS_ONSTACK : 0;
+	f.uc.stack.flags = t->altstack_flags;
 	f.uc.sigmask = mask;
 	context_fill(&f.uc.mcontext, t, r, mask);
 	f.uc.mcontext.fpstate = fp;
@@ -77,7 +85,7 @@ int frame_build(struct task *t, struct regs *r, const struct siginfo_abi *info, 
 	if (fpu_to_user(fp) < 0 || copy_to_user(at, &f, sizeof(f)) < 0)
 		return -EFAULT;
 	if (t->altstack_flags & SS_AUTODISARM)
-		t->altstack_sp = t->altstack_size = 0;
+		altstack_none(t);
 	r->rsp = at;
 	r->rip = act->handler;
 	r->rdi = info->signo;
@@ -126,9 +134,13 @@ int frame_restore(struct task *t, struct regs *r)
 	r->cs = USER_CS;
 	r->ss = USER_DS;
 	r->vector = 0;			/* no longer a system call: nothing to restart, all registers are the frame's */
-	t->altstack_sp = uc.stack.sp;
-	t->altstack_size = uc.stack.flags & SS_DISABLE ? 0 : uc.stack.size;
-	t->altstack_flags = uc.stack.flags & (SS_DISABLE | SS_AUTODISARM);
+	if ((uc.stack.flags & SS_DISABLE) || uc.stack.size < MINSIGSTKSZ) {
+		altstack_none(t);
+	} else {
+		t->altstack_sp = uc.stack.sp;
+		t->altstack_size = uc.stack.size;
+		t->altstack_flags = uc.stack.flags & (SS_ONSTACK | SS_AUTODISARM);
+	}
 	signal_set_blocked(t, uc.sigmask);
 	return 0;
 }

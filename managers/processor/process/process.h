@@ -42,6 +42,7 @@ struct queued_signal {
 struct pending {				/* [signal_lock] */
 	sigset_t_ set;
 	struct list queue;			/* struct queued_signal, in order of arrival */
+	u32 nr;					/* allocated ones among them */
 };
 
 enum process_state { PROCESS_LIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
@@ -196,6 +197,8 @@ int signal_send_process(struct process *p, const struct siginfo_abi *info);	/* k
 int signal_send_task(struct task *t, const struct siginfo_abi *info);		/* tgkill; tree_lock not held, t referenced */
 /* tree_lock held; t NULL: the process. false: nobody will ever take it */
 bool signal_send_locked(struct process *p, struct task *t, const struct siginfo_abi *info);
+/* tree_lock held. Must one more queued signal be refused? t NULL: of the process */
+bool signal_queue_full_locked(const struct process *p, const struct task *t, int sig);
 void signal_force(int sig, int code, u64 addr, int trapno, u64 error);		/* a fault of the current task: cannot be ignored */
 void signal_pipe(void);					/* SIGPIPE to the current task */
 bool signal_pending_current(void);

@@ -19,20 +19,24 @@
 #define SIG_UNBLOCKABLE	(SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
 #define SIG_STOPS	(SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
 #define SIG_IGNORED	(SIGBIT(SIGCHLD) | SIGBIT(SIGCONT) | SIGBIT(SIGURG) | SIGBIT(SIGWINCH))
-#define SIG_CORE	(SIGBIT(SIGQUIT) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGABRT) | SIGBIT(SIGFPE) | SIGBIT(SIGSEGV) | \
-			 SIGBIT(SIGBUS) | SIGBIT(SIGSYS) | SIGBIT(SIGXCPU) | SIGBIT(SIGXFSZ))
 #define SIG_SYNCHRONOUS	(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGFPE) | SIGBIT(SIGTRAP) | SIGBIT(SIGSYS))
 
 /* --- queues; signal_lock held --- */
 
+static void queued_free(struct pending *q, struct queued_signal *s)
+{
+	q->nr--;
+	kfree(s);
+}
+
 /* Off the queue; its timer, if it has one, goes on. */
-static void queued_drop(struct queued_signal *s)
+static void queued_drop(struct pending *q, struct queued_signal *s)
 {
 	list_del(&s->link);
 	if (s->timer != NULL)
 		ptimer_taken(s->timer, &s->info);
 	else
-		kfree(s);
+		queued_free(q, s);
 }
 
 void signal_flush(struct pending *q)
@@ -40,7 +44,7 @@ void signal_flush(struct pending *q)
 	struct queued_signal *s, *tmp;
 
 	list_for_each_safe(s, tmp, &q->queue, link)
-		queued_drop(s);
+		queued_drop(q, s);
 	q->set = 0;
 }
 
@@ -50,7 +54,7 @@ static void pending_remove(struct pending *q, sigset_t_ which)
 
 	list_for_each_safe(s, tmp, &q->queue, link)
 		if (SIGBIT(s->info.signo) & which)
-			queued_drop(s);
+			queued_drop(q, s);
 	q->set &= ~which;
 }
 
@@ -72,8 +76,8 @@ void pending_unlink(struct pending *q, struct queued_signal *s)
 		q->set &= ~SIGBIT(s->info.signo);
 }
 
-/* mine: what to queue, NULL: one is allocated */
-static void pending_add(struct pending *q, const struct siginfo_abi *info, struct queued_signal *mine)
+/* mine: what to queue, NULL: one is allocated, if there are fewer than max */
+static void pending_add(struct pending *q, const struct siginfo_abi *info, struct queued_signal *mine, u64 max)
 {
 	struct queued_signal *s = mine;
 	int sig = info->signo;
@@ -82,9 +86,10 @@ static void pending_add(struct pending *q, const struct siginfo_abi *info, struc
 		return;				/* one of a kind is enough */
 	q->set |= SIGBIT(sig);
 	if (mine == NULL) {
-		s = kzalloc(sizeof(*s));
+		s = q->nr < max ? kzalloc(sizeof(*s)) : NULL;
 		if (s == NULL)
-			return;			/* delivered without details, as when Linux's queue is full */
+			return;			/* delivered without details, as when the queue is full */
+		q->nr++;
 		s->info = *info;
 	}
 	list_add_tail(&q->queue, &s->link);
@@ -109,7 +114,7 @@ static bool pending_take(struct pending *q, int sig, struct siginfo_abi *info)
 			ptimer_taken(s->timer, &s->info);
 		*info = s->info;
 		if (s->timer == NULL)
-			kfree(s);
+			queued_free(q, s);
 		found = true;
 	}
 	if (!more)
@@ -252,6 +257,19 @@ static void continue_locked(struct process *p)
 	}
 }
 
+/* RLIMIT_SIGPENDING, of each queue; the first of a kind finds a place always. */
+static u64 queue_max(const struct process *p)
+{
+	return p->rlimit[RLIMIT_SIGPENDING].cur;
+}
+
+bool signal_queue_full_locked(const struct process *p, const struct task *t, int sig)
+{
+	const struct pending *q = t != NULL ? &t->pending : &p->pending;
+
+	return sig >= SIGRTMIN && READ_ONCE(q->nr) >= queue_max(p);
+}
+
 static void kill_locked(struct process *p)
 {
 	struct task *t;
@@ -275,7 +293,7 @@ static bool queue_for_task(struct process *p, struct task *t, const struct sigin
 
 	if (ignored(p, info->signo) && !((t->blocked | t->waited_for) & bit))
 		return false;
-	pending_add(&t->pending, info, mine);
+	pending_add(&t->pending, info, mine, queue_max(p));
 	if (!(t->blocked & bit))
 		wake_for_signal(t);
 	return true;
@@ -297,7 +315,7 @@ static bool queue_for_process(struct process *p, const struct siginfo_abi *info,
 	}
 	if (any != NULL && !wanted && ignored(p, info->signo))
 		return false;
-	pending_add(&p->pending, info, mine);
+	pending_add(&p->pending, info, mine, queue_max(p));
 	if (any != NULL)
 		wake_for_signal(any);
 	return true;
@@ -379,7 +397,7 @@ void signal_force(int sig, int code, u64 addr, int trapno, u64 error)
 		t->blocked &= ~SIGBIT(sig);
 	}
 	pending_remove(&t->pending, SIGBIT(sig));
-	pending_add(&t->pending, &info, NULL);
+	pending_add(&t->pending, &info, NULL, ~0ULL);
 	signal_recalc(t);
 	spin_unlock(&p->signal_lock);
 }
@@ -401,9 +419,7 @@ void signal_exec(struct process *p)
 
 static void die(struct process *p, int sig)
 {
-	bool core = SIGBIT(sig) & SIG_CORE;
-
-	process_exit_group(p, sig | (core && p->rlimit[RLIMIT_CORE].cur != 0 ? 0x80 : 0));
+	process_exit_group(p, sig);		/* no core is written, so none is told of */
 	task_exit_if_killed();
 }
 
@@ -480,9 +496,13 @@ static void handle(struct task *t, struct regs *r, const struct siginfo_abi *inf
 
 	restart_syscall(r, true, act->flags);
 	if (frame_build(t, r, info, act, old) < 0) {
-		/* no room for the frame: nothing can be told to the program any more */
+		/* no room for the frame: that is a fault itself, which may be handled on another stack, but only once */
 		pr_debug("%s[%u]: no stack for signal %d", p->comm, t->tid, info->signo);
-		die(p, SIGSEGV);
+		if (info->signo == SIGSEGV) {
+			die(p, SIGSEGV);
+		} else {
+			signal_force(SIGSEGV, SI_KERNEL, 0, 0, 0);
+		}
 		return;
 	}
 	t->restore_blocked = false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From user mode and back: system calls, faults, exceptions, and signals on the way out. */
 #include "arch/x86/cpu.h"
+#include "arch/x86/fpu.h"
 #include "arch/x86/regs.h"
 #include "kernel/counter.h"
 #include "lib/base/atomic.h"
@@ -85,25 +86,39 @@ static int on_page_fault(struct regs *r, u64 addr, unsigned flags)
 	return rc;
 }
 
+/* Which of the exceptions that are not masked an x87 or SSE instruction raised. */
+static int float_code(bool simd)
+{
+	u32 raised = fpu_exceptions(simd);
+
+	if (raised & 1)
+		return FPE_FLTINV;
+	if (raised & 4)
+		return FPE_FLTDIV;
+	if (raised & 8)
+		return FPE_FLTOVF;
+	if (raised & 18)			/* underflow, denormal operand */
+		return FPE_FLTUND;
+	return raised & 32 ? FPE_FLTRES : 0;
+}
+
 static void on_exception(struct regs *r)
 {
-	int sig, code;
+	u64 addr = 0;
+	int sig = SIGSEGV, code = SI_KERNEL;
 
 	switch (r->vector) {
-	case 0:	 sig = SIGFPE; code = FPE_INTDIV; break;
-	case 1:	 sig = SIGTRAP; code = TRAP_TRACE; break;
-	case 3:	 sig = SIGTRAP; code = SI_KERNEL; break;
-	case 6:	 sig = SIGILL; code = ILL_ILLOPN; break;
-	case 16:
-	case 19: sig = SIGFPE; code = FPE_FLTINV; break;
-	case 17: sig = SIGBUS; code = BUS_ADRALN; break;
-	case 10:
+	case 0:	 sig = SIGFPE; code = FPE_INTDIV; addr = r->rip; break;
+	case 1:	 sig = SIGTRAP; code = TRAP_TRACE; addr = r->rip; break;
+	case 3:	 sig = SIGTRAP; break;
+	case 6:	 sig = SIGILL; code = ILL_ILLOPN; addr = r->rip; break;
 	case 11:
-	case 12: sig = SIGBUS; code = SI_KERNEL; break;
-	default: sig = SIGSEGV; code = SI_KERNEL; break;
+	case 12: sig = SIGBUS; break;
+	case 16:
+	case 19: sig = SIGFPE; code = float_code(r->vector == 19); addr = r->rip; break;
+	case 17: sig = SIGBUS; code = BUS_ADRALN; break;
 	}
-
-	signal_force(sig, code, sig == SIGSEGV || sig == SIGTRAP ? 0 : r->rip, r->vector, r->error);
+	signal_force(sig, code, addr, r->vector, r->error);
 }
 
 static const struct user_entry_ops entry_ops = {

@@ -13,6 +13,7 @@ s64 sys_rt_sigaction(u64 sig, u64 act, u64 old, u64 size, u64 a4, u64 a5)
 	struct process *p = process_current();
 	struct sigaction_abi new, was;
 
+	sig = (u32)sig;
 	if (size != 8 || sig < 1 || sig > NR_SIGNALS || (act != 0 && (SIGBIT(sig) & UNBLOCKABLE)))
 		return -EINVAL;
 	if (act != 0 && copy_from_user(&new, act, sizeof(new)) < 0)
@@ -104,9 +105,9 @@ s64 sys_pause(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 s64 sys_sigaltstack(u64 new, u64 old, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct task *t = task_current();
-	u64 sp = arch_user_regs()->rsp;
-	bool on = t->altstack_size != 0 && sp > t->altstack_sp && sp - t->altstack_sp <= t->altstack_size;
+	bool on = frame_on_altstack(t, arch_user_regs()->rsp);
 	struct sigaltstack_abi s, was = { t->altstack_sp, 0, 0, t->altstack_size };
+	s32 mode;
 
 	was.flags = (t->altstack_size == 0 ? SS_DISABLE : on ? SS_ONSTACK : 0) | (t->altstack_flags & SS_AUTODISARM);
 	if (new != 0) {
@@ -114,9 +115,10 @@ s64 sys_sigaltstack(u64 new, u64 old, u64 a2, u64 a3, u64 a4, u64 a5)
 			return -EFAULT;
 		if (on)
 			return -EPERM;
-		if (s.flags & ~(s32)(SS_DISABLE | SS_ONSTACK | SS_AUTODISARM))
+		mode = s.flags & ~(s32)SS_AUTODISARM;
+		if (mode != 0 && mode != SS_DISABLE && mode != SS_ONSTACK)
 			return -EINVAL;
-		if (s.flags & SS_DISABLE) {
+		if (mode == SS_DISABLE) {
 			t->altstack_sp = t->altstack_size = 0;
 		} else {
 			if (s.size < MINSIGSTKSZ)
@@ -275,6 +277,8 @@ s64 sys_rt_tgsigqueueinfo(u64 tgid, u64 tid, u64 sig, u64 user, u64 a4, u64 a5)
 		rc = -ESRCH;
 	else if (!may_signal(t->process, sig))
 		rc = -EPERM;
+	else if (signal_queue_full_locked(t->process, t, sig))
+		rc = -EAGAIN;
 	else
 		signal_send_locked(t->process, t, &info);
 	spin_unlock(&tree_lock);
@@ -298,6 +302,8 @@ s64 sys_rt_sigqueueinfo(u64 pid, u64 sig, u64 user, u64 a3, u64 a4, u64 a5)
 	spin_lock(&tree_lock);
 	if (!may_signal(p, sig))
 		rc = -EPERM;
+	else if (signal_queue_full_locked(p, NULL, sig))
+		rc = -EAGAIN;
 	else
 		signal_send_locked(p, NULL, &info);
 	spin_unlock(&tree_lock);
