@@ -116,7 +116,7 @@ static void copy_registers(struct task *t, const struct clone_args_abi *a)
 	if (!task_current()->policy_reset) {
 		t->policy = task_current()->policy;
 		t->rt_priority = task_current()->rt_priority;
-		t->thread->priority = self->priority;
+		t->base_priority = t->thread->priority = task_current()->base_priority;
 	}
 	t->timer_slack_ns = task_current()->timer_slack_ns;
 	fpu_clone(t->thread->ctx.fpu);

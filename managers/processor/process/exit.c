@@ -140,6 +140,7 @@ void __noreturn task_exit(u32 status)
 	struct file *exe = NULL;
 	struct list dead = LIST_INIT(dead);
 	struct usage used;
+	u32 tid = t->tid;
 	bool last;
 
 	t->exiting = true;
@@ -169,6 +170,7 @@ void __noreturn task_exit(u32 status)
 		p->exe = NULL;
 	}
 	spin_unlock(&tree_lock);
+	futex_owner_gone(tid);
 	if (last) {
 		ptimers_delete(p, true);
 		if (exe != NULL)

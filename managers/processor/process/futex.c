@@ -24,6 +24,11 @@ struct futex_waiter {
 	struct bucket *bucket;		/* [a] */
 	u32 bitset;			/* [I] */
 	bool woken;			/* [a] */
+	/* of a lock with priority inheritance (futex_pi.c's part below) */
+	u32 pi_tid;			/* [I] the waiting thread; 0: a plain waiter */
+	u32 pi_owner;			/* [I] whom it waits for */
+	bool pi_chosen;			/* [bucket's lock; a] the lock is being given to it: it may not leave before that is decided */
+	bool pi_given;			/* [bucket's lock] ... and was */
 	struct waitq wait;
 };
 
@@ -126,7 +131,7 @@ int futex_wake(struct space *s, u64 va, bool shared, unsigned nr, u32 bitset)
 	list_for_each_safe(w, tmp, &b->waiters, link) {
 		if ((unsigned)woken >= nr)
 			break;
-		if (key_equal(&w->key, &key) && (w->bitset & bitset)) {
+		if (key_equal(&w->key, &key) && (w->bitset & bitset) && w->pi_tid == 0) {
 			wake_locked(w);
 			woken++;
 		}
@@ -174,7 +179,7 @@ static int futex_requeue(u64 va, bool shared, u64 va2, unsigned nr_wake, unsigne
 	b2 = bucket_of(&key2);
 	two_lock(b, b2);
 	list_for_each_safe(w, tmp, &b->waiters, link) {
-		if (!key_equal(&w->key, &key))
+		if (!key_equal(&w->key, &key) || w->pi_tid != 0)
 			continue;
 		if (woken < nr_wake) {
 			wake_locked(w);
@@ -247,6 +252,207 @@ static int futex_wake_op(u64 va, bool shared, u64 va2, unsigned nr, unsigned nr2
 	return woken;
 }
 
+/*
+ * --- locks with priority inheritance ---
+ *
+ * The word holds the owner's thread number; FUTEX_WAITERS sends its unlock here. The unlock chooses who is next and writes
+ * that number into the word: nobody can get in between. The owner of a lock runs with the best priority of those who wait
+ * for it. A waiter whose owner has ended takes the lock itself, marked FUTEX_OWNER_DIED.
+ */
+static u32 nr_pi_waiters;		/* [a] so that the end of a thread need not look */
+
+/* A waiter of the word whose lock nobody is being given; bucket locked. */
+static struct futex_waiter *pi_first(struct bucket *b, const struct futex_key *key)
+{
+	struct futex_waiter *w;
+
+	list_for_each(w, &b->waiters, link)
+		if (w->pi_tid != 0 && key_equal(&w->key, key))
+			return w;
+	return NULL;
+}
+
+/* The owner runs as well as who waits for it. false: there is no such thread (any more) */
+static bool pi_boost(u32 owner)
+{
+	u8 mine = thread_current()->priority;
+	struct task *t;
+
+	spin_lock(&tree_lock);
+	t = task_find_locked(owner);
+	if (t != NULL && t->thread->priority > mine) {
+		t->boosted = true;
+		thread_set_priority(t->thread, mine);
+	}
+	spin_unlock(&tree_lock);
+	return t != NULL;
+}
+
+static void pi_unboost(struct task *t)
+{
+	spin_lock(&tree_lock);
+	if (t->boosted) {
+		t->boosted = false;
+		thread_set_priority(t->thread, t->base_priority);
+	}
+	spin_unlock(&tree_lock);
+}
+
+/* Off the bucket, once it is decided whether the lock is ours: true. */
+static bool pi_leave(struct futex_waiter *w)
+{
+	struct bucket *b = w->bucket;		/* never requeued */
+	bool given;
+
+	waitq_wait(&w->wait, !load_acquire(&w->pi_chosen));
+	spin_lock(&b->lock);
+	while (w->pi_chosen) {
+		spin_unlock(&b->lock);
+		waitq_wait(&w->wait, !load_acquire(&w->pi_chosen));
+		spin_lock(&b->lock);
+	}
+	if (!w->woken)
+		list_del(&w->link);
+	given = w->pi_given;
+	spin_unlock(&b->lock);
+	__atomic_fetch_sub(&nr_pi_waiters, 1, __ATOMIC_SEQ_CST);
+	return given;
+}
+
+/* 0: ours; -EAGAIN: look at the word again; -ETIMEDOUT, -ERESTARTNOINTR, -EFAULT */
+static int pi_wait(u64 va, bool shared, u32 word, u64 deadline)
+{
+	struct futex_waiter w = { .pi_tid = task_current()->tid, .pi_owner = word & FUTEX_TID_MASK };
+	u32 seen;
+	int rc = space_futex_key(task_current()->space, va, shared, &w.key);
+
+	if (rc < 0)
+		return rc;
+	list_init(&w.link);
+	waitq_init(&w.wait);
+	w.bucket = bucket_of(&w.key);
+	__atomic_fetch_add(&nr_pi_waiters, 1, __ATOMIC_SEQ_CST);
+	spin_lock(&w.bucket->lock);
+	list_add_tail(&w.bucket->waiters, &w.link);
+	spin_unlock(&w.bucket->lock);
+	/* who unlocks, or ends, now finds us; who did before has changed the word or is not there */
+	if (get_user32(&seen, va) < 0)
+		return pi_leave(&w) ? 0 : -EFAULT;
+	if (seen != word || !pi_boost(w.pi_owner))
+		return pi_leave(&w) ? 0 : -EAGAIN;
+	rc = waitq_wait_intr(&w.wait, load_acquire(&w.woken), deadline);
+	if (pi_leave(&w))
+		return 0;
+	return rc == 0 ? -EAGAIN : rc == -ETIMEDOUT ? -ETIMEDOUT : -ERESTARTNOINTR;
+}
+
+static int futex_lock_pi(u64 va, bool shared, bool try, u64 deadline)
+{
+	u32 tid = task_current()->tid, word, seen, new, waited_for = 0;
+	int rc;
+
+	if (va & 3)
+		return -EINVAL;
+	for (;;) {
+		u32 owner;
+
+		if (get_user32(&word, va) < 0)
+			return -EFAULT;
+		owner = word & FUTEX_TID_MASK;
+		if (owner == tid)
+			return -EDEADLK;
+		if (owner == 0) {
+			new = tid | (word & ~FUTEX_TID_MASK);
+		} else if (!pi_boost(owner)) {
+			if (owner != waited_for)
+				return -ESRCH;
+			new = tid | (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
+		} else if (try) {
+			return -EAGAIN;
+		} else {
+			new = word | FUTEX_WAITERS;
+		}
+		if (new != word && cmpxchg_user32(va, word, new, &seen) < 0)
+			return -EFAULT;
+		if (new != word && seen != word)
+			continue;
+		if ((new & FUTEX_TID_MASK) == tid)
+			return 0;
+		waited_for = owner;
+		rc = pi_wait(va, shared, new, deadline);
+		if (rc != -EAGAIN)
+			return rc;
+	}
+}
+
+static void pi_decide(struct bucket *b, struct futex_waiter *w, bool given)
+{
+	spin_lock(&b->lock);
+	w->pi_given = given;
+	if (given) {
+		list_del(&w->link);
+		store_release(&w->woken, true);
+	}
+	store_release(&w->pi_chosen, false);
+	waitq_wake_all(&w->wait);
+	spin_unlock(&b->lock);
+}
+
+static int futex_unlock_pi(u64 va, bool shared)
+{
+	struct task *t = task_current();
+	struct futex_waiter *w;
+	struct futex_key key;
+	struct bucket *b;
+	u32 word, seen;
+	int rc;
+
+	if (va & 3)
+		return -EINVAL;
+	if (get_user32(&word, va) < 0)
+		return -EFAULT;
+	if ((word & FUTEX_TID_MASK) != t->tid)
+		return -EPERM;
+	rc = space_futex_key(t->space, va, shared, &key);
+	if (rc < 0)
+		return rc;
+	pi_unboost(t);
+	b = bucket_of(&key);
+	for (;;) {
+		spin_lock(&b->lock);
+		w = pi_first(b, &key);
+		if (w != NULL)
+			w->pi_chosen = true;
+		spin_unlock(&b->lock);
+		rc = cmpxchg_user32(va, word, w != NULL ? w->pi_tid | FUTEX_WAITERS : 0, &seen);
+		if (w != NULL)
+			pi_decide(b, w, rc == 0 && seen == word);
+		if (rc < 0)
+			return -EFAULT;
+		if (seen == word)
+			return 0;
+		if ((seen & FUTEX_TID_MASK) != t->tid)
+			return -EINVAL;			/* somebody wrote into the word of a lock that is not theirs */
+		word = seen;
+	}
+}
+
+/* Those who wait for a thread that has ended look again, and find it gone. Its number is free by now. */
+void futex_owner_gone(u32 tid)
+{
+	if (__atomic_load_n(&nr_pi_waiters, __ATOMIC_SEQ_CST) == 0)
+		return;
+	for (unsigned i = 0; i < NR_BUCKETS; i++) {
+		struct futex_waiter *w, *tmp;
+
+		spin_lock(&buckets[i].lock);
+		list_for_each_safe(w, tmp, &buckets[i].waiters, link)
+			if (w->pi_tid != 0 && w->pi_owner == tid && !w->pi_chosen)
+				wake_locked(w);
+		spin_unlock(&buckets[i].lock);
+	}
+}
+
 /* 0: *deadline is monotonic, 0 for none */
 static int futex_deadline(u64 user, int cmd, u32 op, u64 *deadline)
 {
@@ -263,7 +469,7 @@ static int futex_deadline(u64 user, int cmd, u32 op, u64 *deadline)
 	ns = ts.sec > 4000000000LL ? ~0ULL >> 1 : (u64)ts.sec * NSEC_PER_SEC + ts.nsec;
 	if (cmd == FUTEX_WAIT) {
 		*deadline = time_mono_ns() + ns;
-	} else if (op & FUTEX_CLOCK_REALTIME) {
+	} else if ((op & FUTEX_CLOCK_REALTIME) || cmd == FUTEX_LOCK_PI) {
 		now = time_wall_ns();
 		*deadline = time_mono_ns() + (ns > now ? ns - now : 0);
 	} else {
@@ -301,7 +507,7 @@ s64 sys_futex(u64 va, u64 op, u64 val, u64 timeout, u64 va2, u64 val3)
 	u32 cmp = val3;
 	u64 deadline;
 
-	if ((op & FUTEX_CLOCK_REALTIME) && cmd != FUTEX_WAIT_BITSET && cmd != FUTEX_WAIT)
+	if ((op & FUTEX_CLOCK_REALTIME) && cmd != FUTEX_WAIT_BITSET && cmd != FUTEX_LOCK_PI2)
 		return -ENOSYS;
 	switch (cmd) {
 	case FUTEX_WAIT:
@@ -319,6 +525,14 @@ s64 sys_futex(u64 va, u64 op, u64 val, u64 timeout, u64 va2, u64 val3)
 		return futex_wake(s, va, shared, val, FUTEX_BITSET_ANY);
 	case FUTEX_WAKE_BITSET:
 		return futex_wake(s, va, shared, val, cmp);
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+		rc = futex_deadline(timeout, cmd, op, &deadline);
+		return rc < 0 ? rc : futex_lock_pi(va, shared, false, deadline);
+	case FUTEX_TRYLOCK_PI:
+		return futex_lock_pi(va, shared, true, 0);
+	case FUTEX_UNLOCK_PI:
+		return futex_unlock_pi(va, shared);
 	case FUTEX_REQUEUE:
 		return futex_requeue(va, shared, va2, val, timeout, NULL);
 	case FUTEX_CMP_REQUEUE:
@@ -329,7 +543,7 @@ s64 sys_futex(u64 va, u64 op, u64 val, u64 timeout, u64 va2, u64 val3)
 	return -ENOSYS;
 }
 
-/* --- robust lists: what a dead thread held --- */
+/* --- robust lists: what a dead thread held; bit 0 of an entry says that the lock has priority inheritance --- */
 
 static void robust_release(struct task *t, u64 word, bool pending)
 {
@@ -366,10 +580,10 @@ void futex_exit_robust(struct task *t)
 
 		if (get_user64(&next, entry & ~1ULL) < 0)
 			return;
-		if ((entry & ~1ULL) != pending && !(entry & 1))
-			robust_release(t, entry + offset, false);
+		if ((entry & ~1ULL) != (pending & ~1ULL))
+			robust_release(t, (entry & ~1ULL) + offset, false);
 		entry = next;
 	}
-	if (pending != 0 && !(pending & 1))
-		robust_release(t, pending + offset, true);
+	if (pending != 0)
+		robust_release(t, (pending & ~1ULL) + offset, true);
 }

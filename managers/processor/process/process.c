@@ -86,6 +86,7 @@ struct task *task_alloc(struct process *p)
 	list_init(&t->tid_link);
 	list_init(&t->pending.queue);
 	t->altstack_flags = SS_DISABLE;
+	t->base_priority = PRIO_NORMAL;
 	t->process = p;
 	process_get(p);
 	t->thread = thread_create(task_run, t, PRIO_NORMAL, "%s", p->comm[0] ? p->comm : "program");

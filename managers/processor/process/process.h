@@ -123,6 +123,8 @@ struct task {
 	struct { u64 va; u32 count; } same_fault;	/* [o] space/'s progress token */
 	bool exiting;				/* [a] */
 	u8 policy, rt_priority;			/* [tree_lock] SCHED_*; syscall/sched.c */
+	u8 base_priority;			/* [tree_lock] PRIO_* by its policy; the thread's own may be better for a while: */
+	bool boosted;				/* [tree_lock] by one who waits for a lock that it has */
 	bool policy_reset;			/* [tree_lock] children begin with SCHED_OTHER */
 	u8 death_signal;			/* [tree_lock] when the parent ends: PR_SET_PDEATHSIG */
 	u64 timer_slack_ns;			/* [o] kept only */
@@ -215,6 +217,7 @@ int signal_next(struct task *t, sigset_t_ mask, struct siginfo_abi *info);	/* ta
 /* futex.c */
 int futex_wake(struct space *s, u64 va, bool shared, unsigned nr, u32 bitset);
 void futex_exit_robust(struct task *t);
+void futex_owner_gone(u32 tid);			/* tid has ended and is off the table: its locks are its waiters' */
 void futex_init(void);
 
 /* rlimits and credentials */

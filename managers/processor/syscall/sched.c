@@ -217,7 +217,9 @@ static s64 policy_set(u32 pid, s64 policy, u32 priority, const s32 *nice)
 			t->policy_reset = reset;
 			if (nice != NULL)
 				t->thread->nice = *nice;
-			thread_set_priority(t->thread, is_real_time(policy) ? PRIO_HIGH : policy == SCHED_IDLE ? PRIO_LOW : PRIO_NORMAL);
+			t->base_priority = is_real_time(policy) ? PRIO_HIGH : policy == SCHED_IDLE ? PRIO_LOW : PRIO_NORMAL;
+			if (!t->boosted || t->base_priority < t->thread->priority)
+				thread_set_priority(t->thread, t->base_priority);
 		}
 	}
 	spin_unlock(&tree_lock);
