@@ -437,6 +437,18 @@ static void exec_credentials(struct task *t, const struct credentials *cred)
 	spin_unlock(&tree_lock);
 }
 
+/* Arguments that cannot be read matter only if the program is there. */
+static int bad_arguments(struct task *t, const char *path)
+{
+	struct file *f;
+	int rc = fs_open_exec(t->fs, path, &f);
+
+	if (rc < 0)
+		return rc;
+	file_put(f);
+	return -EFAULT;
+}
+
 static s64 execve(const char *path, u64 argv, u64 envp, struct regs *r)
 {
 	struct task *t = task_current();
@@ -460,6 +472,8 @@ static s64 execve(const char *path, u64 argv, u64 envp, struct regs *r)
 	if (rc == 0)
 		rc = image_make(t, &prog, &args, &cred, &fresh, &img, &sp);
 	kfree(args.buf);
+	if (rc == -EFAULT && prog.file == NULL)
+		rc = bad_arguments(t, path);
 	if (rc < 0)
 		goto put_program;
 	rc = become_alone(t);

@@ -168,7 +168,7 @@ static int futex_requeue(u64 va, bool shared, u64 va2, unsigned nr_wake, unsigne
 	u32 seen;
 	int rc;
 
-	if ((va | va2) & 3)
+	if (((va | va2) & 3) || (s32)nr_wake < 0 || (s32)nr_move < 0)
 		return -EINVAL;
 	if (get_user32(&seen, va) < 0 || (rc = space_futex_key(s, va, shared, &key)) < 0 ||
 	    (rc = space_futex_key(s, va2, shared, &key2)) < 0)

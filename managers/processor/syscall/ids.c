@@ -105,10 +105,10 @@ s64 sys_setpgid(u64 pid, u64 pgid, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	s64 rc;
 
-	if ((s32)pgid < 0)
-		return -EINVAL;
 	if ((u32)pid == 0)
 		pid = process_current()->pid;
+	if ((s32)((u32)pgid ? pgid : pid) < 0)
+		return -EINVAL;
 	spin_lock(&tree_lock);
 	rc = setpgid_locked(pid, (u32)pgid ? (u32)pgid : (u32)pid);
 	spin_unlock(&tree_lock);

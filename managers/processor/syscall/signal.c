@@ -180,11 +180,9 @@ s64 sys_kill(u64 pid, u64 sig, u64 a2, u64 a3, u64 a4, u64 a5)
 	s32 id = pid;
 	int rc = 0;
 
-	if ((u32)sig > NR_SIGNALS)
-		return -EINVAL;
 	if (id == (s32)0x80000000)
 		return -ESRCH;
-	info_from_self(&k.info, sig, SI_USER);
+	info_from_self(&k.info, (u32)sig <= NR_SIGNALS ? sig : 0, SI_USER);
 	if (id > 0) {
 		p = process_find(id);
 		if (p == NULL) {
@@ -201,7 +199,9 @@ s64 sys_kill(u64 pid, u64 sig, u64 a2, u64 a3, u64 a4, u64 a5)
 				return -ESRCH;
 		}
 		spin_lock(&tree_lock);
-		if (!may_signal(p, sig))
+		if ((u32)sig > NR_SIGNALS)
+			rc = -EINVAL;
+		else if (!may_signal(p, sig))
 			rc = -EPERM;
 		else
 			signal_send_locked(p, NULL, &k.info);
@@ -213,6 +213,8 @@ s64 sys_kill(u64 pid, u64 sig, u64 a2, u64 a3, u64 a4, u64 a5)
 	k.pgid = id == 0 ? process_current()->pgid : (u32)-id;
 	process_for_each(kill_one, &k);
 	spin_unlock(&tree_lock);
+	if (k.found != 0 && (u32)sig > NR_SIGNALS)
+		return -EINVAL;
 	return k.allowed ? 0 : k.found ? -EPERM : -ESRCH;
 }
 
@@ -222,13 +224,15 @@ static s64 send_to_task(u32 tgid, u32 tid, int sig)
 	struct task *t;
 	s64 rc = 0;
 
-	if ((s32)tid <= 0 || (u32)sig > NR_SIGNALS)
+	if ((s32)tid <= 0)
 		return -EINVAL;
 	info_from_self(&info, sig, SI_TKILL);
 	spin_lock(&tree_lock);
 	t = task_find_locked(tid);
 	if (t == NULL || (tgid != 0 && t->process->pid != tgid))
 		rc = -ESRCH;
+	else if ((u32)sig > NR_SIGNALS)
+		rc = -EINVAL;
 	else if (!may_signal(t->process, sig))
 		rc = -EPERM;
 	else
@@ -268,7 +272,7 @@ s64 sys_rt_tgsigqueueinfo(u64 tgid, u64 tid, u64 sig, u64 user, u64 a4, u64 a5)
 
 	if ((s32)tgid <= 0 || (s32)tid <= 0 || (u32)sig > NR_SIGNALS)
 		return -EINVAL;
-	rc = info_from_user(&info, user, sig, tgid == process_current()->pid);
+	rc = info_from_user(&info, user, sig, (u32)tid == task_current()->tid);
 	if (rc < 0)
 		return rc;
 	spin_lock(&tree_lock);
@@ -293,7 +297,7 @@ s64 sys_rt_sigqueueinfo(u64 pid, u64 sig, u64 user, u64 a3, u64 a4, u64 a5)
 
 	if ((u32)sig > NR_SIGNALS)
 		return -EINVAL;
-	rc = info_from_user(&info, user, sig, pid == process_current()->pid);
+	rc = info_from_user(&info, user, sig, (u32)pid == task_current()->tid);
 	if (rc < 0)
 		return rc;
 	p = process_find(pid);

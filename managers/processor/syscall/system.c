@@ -54,8 +54,8 @@ s64 sys_getrandom(u64 buf, u64 len, u64 flags, u64 a3, u64 a4, u64 a5)
 	u8 chunk[256];
 	u64 done = 0;
 
-	if (flags & ~7ULL)
-		return -EINVAL;
+	if (((u32)flags & ~7U) || ((u32)flags & 6) == 6)
+		return -EINVAL;			/* GRND_RANDOM and GRND_INSECURE exclude each other */
 	len = MIN(len, 0x7ffff000ULL);
 	while (done < len) {
 		size_t n = MIN(sizeof(chunk), len - done);

@@ -167,13 +167,11 @@ s64 sys_clock_nanosleep(u64 id, u64 flags, u64 req, u64 rem, u64 a4, u64 a5)
 
 	if (rc < 0)
 		return rc;
-	if (c.coarse_or_raw)
+	if (c.coarse_or_raw || (s32)id == CLOCK_THREAD_CPUTIME_ID)
 		return -EOPNOTSUPP;
 	rc = timespec_from_user(req, &ns);
 	if (rc < 0)
 		return rc;
-	if ((s32)id == CLOCK_THREAD_CPUTIME_ID)
-		return -EINVAL;
 	if (c.alarm)
 		return -EOPNOTSUPP;		/* there is no clock that could wake a sleeping machine */
 	if (clock_is_cpu(&c))
