@@ -363,8 +363,9 @@ static s64 regular_write(struct file *f, const void *buf, size_t len, u64 *pos)
 	if (at >= FILE_SIZE_MAX)
 		return -EFBIG;
 	len = MIN(len, FILE_SIZE_MAX - at);
-	n = object_write(f->object, &at, buf, len, append);
-
+	n = rlimit_file_size(append ? object_size(f->object) : at, &len);
+	if (n == 0)
+		n = object_write(f->object, &at, buf, len, append);
 	if (n > 0)
 		*pos = at;		/* moved on by object_write(), which alone knows where an append went */
 	return n;

@@ -298,12 +298,21 @@ void task_run(void *arg)
 
 u64 rlimit_current(unsigned resource)
 {
-	u64 cur;
+	return READ_ONCE(process_current()->rlimit[resource].cur);
+}
 
-	spin_lock(&tree_lock);
-	cur = process_current()->rlimit[resource].cur;
-	spin_unlock(&tree_lock);
-	return cur;
+int rlimit_file_size(u64 pos, size_t *len)
+{
+	u64 max = thread_current()->task == NULL ? RLIM_INFINITY : rlimit_current(RLIMIT_FSIZE);
+
+	if (max == RLIM_INFINITY || *len == 0)
+		return 0;
+	if (pos >= max) {
+		signal_self(SIGXFSZ);
+		return -EFBIG;
+	}
+	*len = MIN(*len, max - pos);
+	return 0;
 }
 
 bool capable(unsigned cap)

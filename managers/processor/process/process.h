@@ -202,7 +202,8 @@ bool signal_send_locked(struct process *p, struct task *t, const struct siginfo_
 /* tree_lock held. Must one more queued signal be refused? t NULL: of the process */
 bool signal_queue_full_locked(const struct process *p, const struct task *t, int sig);
 void signal_force(int sig, int code, u64 addr, int trapno, u64 error);		/* a fault of the current task: cannot be ignored */
-void signal_pipe(void);					/* SIGPIPE to the current task */
+void signal_self(int sig);				/* to the current task, for what it is doing */
+static inline void signal_pipe(void) { signal_self(SIGPIPE); }
 bool signal_pending_current(void);
 void signal_deliver(struct regs *r);			/* user_return: at most builds frames, or ends the process */
 void signal_flush(struct pending *q);			/* signal_lock held */
@@ -222,6 +223,8 @@ void futex_init(void);
 
 /* rlimits and credentials */
 u64 rlimit_current(unsigned resource);
+/* RLIMIT_FSIZE: *len becomes what may be written at pos; -EFBIG, and SIGXFSZ to the current task: nothing. */
+int __must_check rlimit_file_size(u64 pos, size_t *len);
 bool capable(unsigned cap);				/* has the current process this capability? */
 static inline bool capable_current(void) { return capable(CAP_SYS_ADMIN); }
 bool credentials_in_group(u32 gid);			/* supplementary groups of the current process */

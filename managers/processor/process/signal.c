@@ -369,9 +369,9 @@ int signal_send_process(struct process *p, const struct siginfo_abi *info)
 	return 0;
 }
 
-void signal_pipe(void)
+void signal_self(int sig)
 {
-	struct siginfo_abi info = { .signo = SIGPIPE, .code = SI_USER };
+	struct siginfo_abi info = { .signo = sig, .code = SI_USER };
 	struct task *t = task_current();
 
 	info.kill.pid = t->process->pid;

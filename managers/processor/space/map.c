@@ -416,3 +416,14 @@ s64 space_brk(struct space *s, u64 addr)
 	mutex_unlock(&s->map_lock);
 	return result;
 }
+
+u64 space_mapped_bytes(struct space *s, u64 start, u64 len)
+{
+	u64 end = len > USER_END - MIN(start, USER_END) ? USER_END : start + len, bytes = 0;
+
+	mutex_lock(&s->map_lock);
+	for (struct vma *v = vma_find_from(&s->map, start); v != NULL && v->start < end; v = vma_next(v))
+		bytes += MIN(v->end, end) - MAX(v->start, start);
+	mutex_unlock(&s->map_lock);
+	return bytes;
+}

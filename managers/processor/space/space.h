@@ -82,6 +82,7 @@ int __must_check space_read(struct space *s, u64 va, void *buf, size_t len);
  */
 int space_fault(struct space *s, u64 va, unsigned fault_flags);		/* FAULT_* of arch/x86/regs.h */
 bool space_mapped(struct space *s, u64 va);
+u64 space_mapped_bytes(struct space *s, u64 start, u64 len);	/* of the range */
 /* The calling thread is past the instruction that it last faulted at, or ends: lines kept for it are kept no more. No lock held. */
 void space_moves_on(void);
 void space_thread_ends(void);

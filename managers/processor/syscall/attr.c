@@ -199,13 +199,16 @@ s64 sys_utime(u64 path, u64 times, u64 a2, u64 a3, u64 a4, u64 a5)
 
 static s64 truncate_file(struct file *f, s64 size)
 {
+	size_t len = 1;
 	int rc = 0;
 
 	if (!(file_access(f) & MAY_WRITE) || f->object == NULL)
 		return -EINVAL;
 	if ((u64)size > FILE_SIZE_MAX)
 		return -EFBIG;
-	if (f->ops->may_resize != NULL)
+	if (size > 0 && (u64)size > object_size(f->object))
+		rc = rlimit_file_size(size - 1, &len);
+	if (rc == 0 && f->ops->may_resize != NULL)
 		rc = f->ops->may_resize(f, size);
 	return rc < 0 ? rc : object_truncate(f->object, size);
 }

@@ -5,7 +5,35 @@
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 
-#define MAP_ANONYMOUS 0x20
+#define MAP_SHARED	0x01
+#define MAP_FIXED	0x10
+#define MAP_ANONYMOUS	0x20
+
+/* RLIMIT_AS and RLIMIT_DATA: may so many bytes be added, of which so many are private and writable? */
+static bool may_grow(struct space *s, u64 more, u64 data)
+{
+	u64 as = rlimit_current(RLIMIT_AS), max_data = rlimit_current(RLIMIT_DATA);
+
+	if (as != RLIM_INFINITY && more != 0 && (READ_ONCE(s->map.nr_pages) << PAGE_SHIFT) + more > as)
+		return false;
+	return max_data == RLIM_INFINITY || data == 0 || (READ_ONCE(s->map.nr_accounted) << PAGE_SHIFT) + data <= max_data;
+}
+
+static bool limited(void)
+{
+	return rlimit_current(RLIMIT_AS) != RLIM_INFINITY || rlimit_current(RLIMIT_DATA) != RLIM_INFINITY;
+}
+
+/* What a fixed mapping takes the place of does not count twice. */
+static bool mmap_allowed(struct space *s, u64 addr, u64 len, u32 prot, u32 flags)
+{
+	u64 more = page_up(len), data = (prot & PROT_WRITE) && !(flags & MAP_SHARED) ? more : 0, gone;
+
+	if (!limited() || more == 0 || more > USER_END)
+		return true;
+	gone = flags & MAP_FIXED ? space_mapped_bytes(s, addr, more) : 0;
+	return may_grow(s, more - MIN(gone, more), data);
+}
 
 s64 sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
 {
@@ -19,8 +47,8 @@ s64 sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
 		if (f == NULL)
 			return -EBADF;
 	}
-	rc = 0;
-	if (f != NULL && f->ops != NULL && f->ops->may_map != NULL)
+	rc = mmap_allowed(task_current()->space, addr, len, prot, flags) ? 0 : -ENOMEM;
+	if (rc == 0 && f != NULL && f->ops != NULL && f->ops->may_map != NULL)
 		rc = f->ops->may_map(f, prot, flags & 3 & ~2U);
 	if (rc == 0)
 		rc = space_mmap(task_current()->space, addr, len, prot, flags, f, off);
@@ -41,11 +69,21 @@ s64 sys_mprotect(u64 addr, u64 len, u64 prot, u64 a3, u64 a4, u64 a5)
 
 s64 sys_brk(u64 addr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	return space_brk(task_current()->space, addr);
+	struct space *s = task_current()->space;
+	u64 now = READ_ONCE(s->brk), more = addr > now ? page_up(addr) - page_up(now) : 0;
+
+	if (addr <= USER_END && !may_grow(s, more, more))
+		addr = 0;			/* the break stays where it is */
+	return space_brk(s, addr);
 }
 
 s64 sys_mremap(u64 old, u64 old_len, u64 new_len, u64 flags, u64 new_addr, u64 a5)
 {
+	u64 more = page_up(new_len) > page_up(old_len) ? page_up(new_len) - page_up(old_len) : 0;
+
+	if (new_len <= USER_END && old_len <= USER_END && limited() && space_mapped(task_current()->space, old) &&
+	    !may_grow(task_current()->space, more, more))
+		return -ENOMEM;
 	return space_mremap(task_current()->space, old, old_len, new_len, flags, new_addr);
 }
 
