@@ -53,7 +53,9 @@ static struct itimerspec its = { { 0, 0 }, { 1000, 0 } }, its_bad = { { 0, 0 }, 
 static struct linger linger = { 1, 1 };
 static struct timeval tv_bad = { 0, 1000000 };
 static struct flock lock = { F_WRLCK, SEEK_SET, 0, 1, 0 }, lock_bad = { 77, SEEK_SET, 0, 1, 0 }, lock_neg = { F_RDLCK, SEEK_SET, -5, 1, 0 };
-static struct { unsigned long flags, mode, resolve; } how, how_bad = { 1UL << 40, 0, 0 }, how_mode = { 0, 0600, 0 }, how_resolve = { 0, 0, 1UL << 40 };
+static struct { unsigned long flags, mode, resolve; } how, how_bad = { 1UL << 40, 0, 0 }, how_mode = { 0, 0600, 0 }, how_resolve = { 0, 0, 1UL << 40 },
+	how_beneath = { 0, 0, 8 }, how_root = { 0, 0, 16 }, how_nolinks = { 0, 0, 4 }, how_nomagic = { 0, 0, 2 }, how_noxdev = { 0, 0, 1 },
+	how_both = { 0, 0, 24 };
 
 #define BAD ((void *)8)
 #define KERNEL ((void *)0xffff800000000000ul)
@@ -267,6 +269,18 @@ static const struct row { const char *text; long nr; unsigned long a[6]; } *tabl
 		C(utime, "file", BAD), C(futimesat, AT_FDCWD, "none", 0),
 		C(getxattr, "none", "user.x", buf + 8192, 10), C(lremovexattr, "none", "user.x"),
 		C(fremovexattr, CLOSED, "user.x"),
+		/* the way to a file */
+		C(openat2, DIRFD, "..", &how_beneath, 24), C(openat2, DIRFD, "sub/..", &how_beneath, 24), C(openat2, DIRFD, "sub/../..", &how_beneath, 24),
+		C(openat2, DIRFD, "/etc", &how_beneath, 24), C(openat2, DIRFD, "link", &how_beneath, 24), C(openat2, DIRFD, "out", &how_beneath, 24),
+		C(openat2, DIRFD, "/file", &how_root, 24), C(openat2, DIRFD, "../../file", &how_root, 24), C(openat2, DIRFD, "/etc/passwd", &how_root, 24),
+		C(openat2, DIRFD, "link", &how_nolinks, 24), C(openat2, DIRFD, "file", &how_nolinks, 24), C(openat2, AT_FDCWD, "/proc/self/fd/0", &how_nomagic, 24),
+		C(openat2, AT_FDCWD, "/proc/self/exe", &how_nolinks, 24), C(openat2, AT_FDCWD, "/", &how_noxdev, 24), C(openat2, AT_FDCWD, "/proc/self/exe", &how_noxdev, 24),
+		C(openat2, DIRFD, "sub", &how_noxdev, 24), C(openat2, DIRFD, "file", &how_both, 24), C(openat2, DIRFD, "none", &how_beneath, 24),
+		C(chroot, "none"), C(chroot, "file"), C(chroot, BAD), C(chroot, ""),
+		C(getdents, DIRFD, BAD, 4096), C(getdents, RO, buf + 8192, 100), C(getdents, DIRFD, buf + 8192, 1), C(lseek, DIRFD, 0, SEEK_SET), C(getdents, CLOSED, buf, 100),
+		C(readahead, CLOSED, 0, 10), C(readahead, WO, 0, 10), C(readahead, RO, 0, 10), C(readahead, PIPE_R, 0, 10), C(readahead, PAIR, 0, 10),
+		C(syncfs, CLOSED), C(syncfs, RO), C(sync_file_range, CLOSED, 0, 0, 0), C(sync_file_range, RO, 0, 0, 99), C(sync_file_range, RO, -1, 0, 0),
+		C(sync_file_range, RO, 0, -1, 0), C(sync_file_range, PIPE_R, 0, 0, 0), C(sync_file_range, RW, 0, 0, 7), C(sync_file_range, UNIX, 0, 0, 0),
 		/* descriptors */
 		C(close, CLOSED), C(close, NEG), C(dup, CLOSED), C(dup2, CLOSED, 5), C(dup2, RO, -1),
 		C(dup2, RO, 1 << 20), C(dup2, CLOSED, CLOSED), C(dup2, RO, RO), C(dup3, RO, RO, 0),
@@ -424,7 +438,7 @@ static void set_up(void)
 	move(open(".", O_RDONLY | O_DIRECTORY), DIRFD);
 	move(open("file", O_PATH), PATHFD);
 	CHECK(mkdir("sub", 0755) == 0 && mkdir("full", 0755) == 0 && mkdir("full/x", 0755) == 0 && symlink("file", "link") == 0);
-	CHECK(symlink("loop", "loop") == 0 && symlink("none", "dangling") == 0 && mkfifo("fifo", 0600) == 0);
+	CHECK(symlink("loop", "loop") == 0 && symlink("none", "dangling") == 0 && symlink("/etc", "out") == 0 && mkfifo("fifo", 0600) == 0);
 	CHECK(pipe(p) == 0);
 	move(p[0], PIPE_R);
 	move(p[1], PIPE_W);

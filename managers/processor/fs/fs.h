@@ -97,6 +97,13 @@ s64 dentry_path(struct dentry *d, struct dentry *root, char *buf, size_t size);	
 #define WALK_FOLLOW	1	/* the last component too, if it is a symlink */
 #define WALK_PARENT	2	/* stop before the last component: into last */
 #define WALK_DIRECTORY	4	/* the result must be one */
+#define WALK_RESOLVE(r)	((r) << 8)	/* RESOLVE_* of openat2(2) */
+#define RESOLVE_NO_XDEV	1
+#define RESOLVE_NO_MAGICLINKS 2
+#define RESOLVE_NO_SYMLINKS 4
+#define RESOLVE_BENEATH	8
+#define RESOLVE_IN_ROOT	16
+#define RESOLVE_CACHED	32
 struct walk {
 	struct dentry *dentry;		/* with a reference */
 	char last[NAME_MAX + 1];	/* WALK_PARENT */
@@ -108,6 +115,9 @@ int __must_check fs_lookup(struct fs_context *c, struct dentry *start, const cha
 
 /* --- what system calls want --- */
 int __must_check fs_open(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, struct file **out);
+/* with RESOLVE_* of openat2(2): -EXDEV, -ELOOP where they forbid the way */
+int __must_check fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, u32 resolve,
+			     struct file **out);
 int __must_check fs_open_exec(struct fs_context *c, const char *path, struct file **out);	/* x permission; a regular file */
 int __must_check fs_open_inode(struct inode *i, struct dentry *d, u32 flags, struct file **out);
 s64 __must_check fs_readlink(struct dentry *d, char *buf, size_t size);	/* length, no NUL; -EINVAL: not a link */

@@ -101,9 +101,9 @@ static u32 umask_of(struct fs_context *c)
 }
 
 /* Parent and last component of what is to be made or removed; the directory must be writable. */
-static int walk_to_change(struct fs_context *c, struct dentry *start, const char *path, struct walk *w)
+static int walk_to_change_how(struct fs_context *c, struct dentry *start, const char *path, unsigned walk_flags, struct walk *w)
 {
-	int rc = fs_walk(c, start, path, WALK_PARENT, w);
+	int rc = fs_walk(c, start, path, WALK_PARENT | walk_flags, w);
 
 	if (rc < 0)
 		return rc;
@@ -116,6 +116,11 @@ static int walk_to_change(struct fs_context *c, struct dentry *start, const char
 	if (rc < 0)
 		dentry_put(w->dentry);
 	return rc;
+}
+
+static int walk_to_change(struct fs_context *c, struct dentry *start, const char *path, struct walk *w)
+{
+	return walk_to_change_how(c, start, path, 0, w);
 }
 
 static bool name_exists(struct fs_context *c, struct walk *w)
@@ -304,7 +309,8 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 
 /* --- open --- */
 
-static int open_create(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, struct dentry **out)
+static int open_create(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, unsigned walk_flags,
+		       struct dentry **out)
 {
 	struct new_file n;
 	struct inode *i;
@@ -312,14 +318,14 @@ static int open_create(struct fs_context *c, struct dentry *start, const char *p
 	int rc;
 
 	for (unsigned tries = 0; tries < 3; tries++) {
-		rc = fs_lookup(c, start, path, flags & (O_NOFOLLOW | O_EXCL) ? 0 : WALK_FOLLOW, out);
+		rc = fs_lookup(c, start, path, walk_flags | (flags & (O_NOFOLLOW | O_EXCL) ? 0 : WALK_FOLLOW), out);
 		if (rc == 0 && (flags & O_EXCL)) {
 			dentry_put(*out);
 			return -EEXIST;
 		}
 		if (rc != -ENOENT)
 			return rc;
-		rc = walk_to_change(c, start, path, &w);
+		rc = walk_to_change_how(c, start, path, walk_flags, &w);
 		if (rc < 0)
 			return rc == -EBUSY || rc == -EINVAL ? -EISDIR : rc;
 		new_file_now(&n, S_IFREG | (mode & 07777), umask_of(c));
@@ -363,6 +369,11 @@ static int open_check(struct inode *i, u32 flags, bool fresh)
 
 int fs_open(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, struct file **out)
 {
+	return fs_open_how(c, start, path, flags, mode, 0, out);
+}
+
+int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, u32 resolve, struct file **out)
+{
 	struct dentry *d;
 	bool fresh;
 	int rc;
@@ -372,9 +383,9 @@ int fs_open(struct fs_context *c, struct dentry *start, const char *path, u32 fl
 	if (flags & O_PATH)
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	if (flags & O_CREAT)
-		rc = open_create(c, start, path, flags, mode, &d);
+		rc = open_create(c, start, path, flags, mode, WALK_RESOLVE(resolve), &d);
 	else
-		rc = fs_lookup(c, start, path, flags & O_NOFOLLOW ? 0 : WALK_FOLLOW, &d);
+		rc = fs_lookup(c, start, path, WALK_RESOLVE(resolve) | (flags & O_NOFOLLOW ? 0 : WALK_FOLLOW), &d);
 	if (rc < 0)
 		return rc;
 	fresh = rc == 1;

@@ -34,6 +34,8 @@ struct walker {
 	struct dentry *at;		/* with a reference */
 	struct dentry *root;		/* with a reference */
 	unsigned links;
+	u32 resolve;			/* RESOLVE_* */
+	struct dentry *base;		/* RESOLVE_BENEATH: where the walk began, whose reference fs_walk() has */
 };
 
 static void walker_move(struct walker *k, struct dentry *to)	/* takes over to's reference */
@@ -108,6 +110,24 @@ static int jump(struct walker *k, struct dentry *d)
 	return rc;
 }
 
+/* What RESOLVE_* say of a step from a file system to where k stands now. */
+static int stepped(const struct walker *k, u64 from_dev)
+{
+	return (k->resolve & RESOLVE_NO_XDEV) && k->at->inode->dev != from_dev ? -EXDEV : 0;
+}
+
+/* ... of following the link d, which is more than its text or not */
+static int may_follow(const struct walker *k, const struct dentry *d)
+{
+	if (k->resolve & RESOLVE_NO_SYMLINKS)
+		return -ELOOP;
+	if (d->inode->ops->follow == NULL)
+		return 0;
+	if (k->resolve & RESOLVE_NO_MAGICLINKS)
+		return -ELOOP;
+	return k->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_NO_XDEV) ? -EXDEV : 0;
+}
+
 /* The target of the symlink d, walked from where k stands; d's reference is consumed. */
 static int follow(struct walker *k, struct dentry *d, const char *rest, unsigned flags, struct walk *w)
 {
@@ -144,16 +164,25 @@ static int follow(struct walker *k, struct dentry *d, const char *rest, unsigned
 /* Leaves k->at at the result, or at the parent with the last component in w->last. */
 static int walk(struct walker *k, const char *path, unsigned flags, struct walk *w)
 {
+	u64 dev = k->at->inode->dev;
+	int rc;
+
 	if (*path == '/') {
+		if (k->resolve & RESOLVE_BENEATH)
+			return -EXDEV;
 		dentry_get_locked(k->root);
 		walker_move(k, k->root);
 		walker_cross(k);
+		rc = stepped(k, dev);
+		if (rc < 0)
+			return rc;
 	}
 	for (;;) {
 		const char *end, *rest;
 		struct dentry *d;
 		bool last, slash;
-		int rc;
+
+		dev = k->at->inode->dev;
 
 		while (*path == '/')
 			path++;
@@ -183,7 +212,12 @@ static int walk(struct walker *k, const char *path, unsigned flags, struct walk 
 			continue;
 		}
 		if (end - path == 2 && path[0] == '.' && path[1] == '.') {
+			if ((k->resolve & RESOLVE_BENEATH) && k->at == k->base)
+				return -EXDEV;
 			walker_up(k);
+			rc = stepped(k, dev);
+			if (rc < 0)
+				return rc;
 			path = rest;
 			continue;
 		}
@@ -195,6 +229,11 @@ static int walk(struct walker *k, const char *path, unsigned flags, struct walk 
 			return -ENOENT;
 		}
 		if (d->inode->type == S_IFLNK && (!last || slash || (flags & WALK_FOLLOW))) {
+			rc = may_follow(k, d);
+			if (rc < 0) {
+				dentry_put_locked(d);
+				return rc;
+			}
 			if (d->inode->ops->follow == NULL)
 				return follow(k, d, rest, flags | (slash ? WALK_DIRECTORY : 0), w);
 			rc = jump(k, d);
@@ -203,6 +242,9 @@ static int walk(struct walker *k, const char *path, unsigned flags, struct walk 
 		} else {
 			walker_move(k, d);
 			walker_cross(k);
+			rc = stepped(k, dev);
+			if (rc < 0)
+				return rc;
 		}
 		if (slash && k->at->inode->type != S_IFDIR)
 			return -ENOTDIR;
@@ -212,7 +254,7 @@ static int walk(struct walker *k, const char *path, unsigned flags, struct walk 
 
 int fs_walk(struct fs_context *c, struct dentry *start, const char *path, unsigned flags, struct walk *w)
 {
-	struct walker k = { .c = c };
+	struct walker k = { .c = c, .resolve = flags >> 8 };
 	int rc;
 
 	if (*path == '\0')
@@ -223,14 +265,18 @@ int fs_walk(struct fs_context *c, struct dentry *start, const char *path, unsign
 	mutex_lock(&tree_mutex);
 	mutex_lock(&c->lock);		/* another thread may change directory meanwhile */
 	k.root = c->root;
-	k.at = start != NULL ? start : c->cwd;
+	k.at = k.base = start != NULL ? start : c->cwd;
+	if (k.resolve & RESOLVE_IN_ROOT)
+		k.root = k.at;
 	dentry_get_locked(k.root);
 	dentry_get_locked(k.at);
+	dentry_get_locked(k.base);
 	mutex_unlock(&c->lock);
 	rc = walk(&k, path, flags, w);
 	if (rc == 0 && (flags & WALK_DIRECTORY) && !(flags & WALK_PARENT) && k.at->inode->type != S_IFDIR)
 		rc = -ENOTDIR;
 	dentry_put_locked(k.root);
+	dentry_put_locked(k.base);
 	if (rc == 0)
 		w->dentry = k.at;
 	else

@@ -383,7 +383,21 @@ s64 sys_lseek(u64 fd, u64 off, u64 whence, u64 a3, u64 a4, u64 a5)
 	return rc;
 }
 
-s64 sys_getdents64(u64 fd, u64 user, u64 len, u64 a3, u64 a4, u64 a5)
+/* getdents(2)'s records are as long as getdents64(2)'s, with the type in the last byte. */
+static void old_records(u8 *buf, size_t n)
+{
+	for (size_t at = 0; at < n;) {
+		struct dirent64_abi *d = (struct dirent64_abi *)(buf + at);
+		size_t room = d->reclen - offsetof(struct dirent64_abi, type);
+		u8 type = d->type;
+
+		memmove(&d->type, d->name, room - 1);
+		buf[at + d->reclen - 1] = type;
+		at += d->reclen;
+	}
+}
+
+static s64 list(u64 fd, u64 user, u64 len, bool old)
 {
 	struct file *f = fd_get(fd);
 	size_t size = MIN((u32)len, (u32)32768);
@@ -405,6 +419,8 @@ s64 sys_getdents64(u64 fd, u64 user, u64 len, u64 a3, u64 a4, u64 a5)
 	u64 before = f->pos;
 
 	n = f->ops->readdir(f, buf, size);
+	if (n > 0 && old)
+		old_records(buf, n);
 	if (n > 0 && copy_to_user(user, buf, n) < 0) {
 		f->pos = before;
 		n = -EFAULT;
@@ -414,6 +430,9 @@ s64 sys_getdents64(u64 fd, u64 user, u64 len, u64 a3, u64 a4, u64 a5)
 	file_put(f);
 	return n;
 }
+
+s64 sys_getdents64(u64 fd, u64 user, u64 len, u64 a3, u64 a4, u64 a5) { return list(fd, user, len, false); }
+s64 sys_getdents(u64 fd, u64 user, u64 len, u64 a3, u64 a4, u64 a5) { return list(fd, user, len, true); }
 
 /* --- descriptors --- */
 

@@ -96,7 +96,7 @@ int lookup_user(s32 dirfd, u64 user, bool empty_ok, unsigned walk_flags, struct 
 
 /* --- open --- */
 
-s64 sys_openat(u64 dirfd, u64 path, u64 flags, u64 mode, u64 a4, u64 a5)
+static s64 open_at(s32 dirfd, u64 path, u32 flags, u32 mode, u32 resolve)
 {
 	struct where w;
 	struct file *f;
@@ -104,7 +104,7 @@ s64 sys_openat(u64 dirfd, u64 path, u64 flags, u64 mode, u64 a4, u64 a5)
 
 	if (rc < 0)
 		return rc;
-	rc = fs_open(fs_current(), w.start, w.path, flags, mode, &f);
+	rc = fs_open_how(fs_current(), w.start, w.path, flags, mode, resolve, &f);
 	where_put(&w);
 	if (rc < 0)
 		return rc;
@@ -112,6 +112,11 @@ s64 sys_openat(u64 dirfd, u64 path, u64 flags, u64 mode, u64 a4, u64 a5)
 	if (rc < 0)
 		file_put(f);
 	return rc;
+}
+
+s64 sys_openat(u64 dirfd, u64 path, u64 flags, u64 mode, u64 a4, u64 a5)
+{
+	return open_at(dirfd, path, flags, mode, 0);
 }
 
 s64 sys_open(u64 path, u64 flags, u64 mode, u64 a3, u64 a4, u64 a5)
@@ -145,11 +150,15 @@ s64 sys_openat2(u64 dirfd, u64 path, u64 how, u64 size, u64 a4, u64 a5)
 		if (byte != 0)
 			return -E2BIG;
 	}
-	if (h.resolve != 0 || (h.flags & ~(u64)OPEN_FLAGS) || (h.mode & ~07777ULL))
+	if ((h.resolve & ~63ULL) || (h.flags & ~(u64)OPEN_FLAGS) || (h.mode & ~07777ULL))
 		return -EINVAL;
+	if ((h.resolve & RESOLVE_BENEATH) && (h.resolve & RESOLVE_IN_ROOT))
+		return -EINVAL;
+	if (h.resolve & RESOLVE_CACHED)
+		return -EAGAIN;			/* it cannot be known beforehand that no node will be asked */
 	if (h.mode != 0 && !(h.flags & O_CREAT) && (h.flags & O_TMPFILE) != O_TMPFILE)
 		return -EINVAL;
-	return sys_openat(dirfd, path, h.flags, h.mode, 0, 0);
+	return open_at(dirfd, path, h.flags, h.mode, h.resolve);
 }
 
 #define MFD_CLOEXEC	1
@@ -414,6 +423,51 @@ static s64 sync_fd(u64 fd)
 s64 sys_fsync(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return sync_fd(fd); }
 s64 sys_fdatasync(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return sync_fd(fd); }
 
+s64 sys_syncfs(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct file *f = fd_get(fd);
+
+	if (f == NULL)
+		return -EBADF;
+	file_put(f);
+	space_sync_all();
+	return 0;
+}
+
+/* More than the range is written, and it is waited for: what is asked for is done. */
+s64 sys_sync_file_range(u64 fd, u64 from, u64 len, u64 flags, u64 a4, u64 a5)
+{
+	struct file *f;
+	s64 rc = 0;
+
+	if (((u32)flags & ~7U) || (s64)from < 0 || (s64)len < 0 || (s64)(from + len) < 0)
+		return -EINVAL;
+	f = fd_get(fd);
+	if (f == NULL)
+		return -EBADF;
+	if (f->inode == NULL || (f->inode->type != S_IFREG && f->inode->type != S_IFDIR && f->inode->type != S_IFBLK))
+		rc = -ESPIPE;
+	else if (f->object != NULL)
+		rc = object_sync(f->object, true);
+	file_put(f);
+	return rc;
+}
+
+s64 sys_readahead(u64 fd, u64 from, u64 len, u64 a3, u64 a4, u64 a5)
+{
+	struct file *f = fd_get(fd);
+	s64 rc = 0;
+
+	if (f == NULL)
+		return -EBADF;
+	if (!(file_access(f) & MAY_READ))
+		rc = -EBADF;
+	else if (f->inode == NULL || f->inode->type != S_IFREG)
+		rc = -EINVAL;
+	file_put(f);
+	return rc;
+}
+
 /* Advice: what is asked for may be left undone. */
 s64 sys_fadvise64(u64 fd, u64 off, u64 len, u64 advice, u64 a4, u64 a5)
 {
@@ -474,6 +528,34 @@ s64 sys_fchdir(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 		dentry_get(d = f->dentry);
 	file_put(f);
 	return d == NULL ? -ENOTDIR : set_cwd(d);
+}
+
+s64 sys_chroot(u64 path, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct fs_context *c = fs_current();
+	struct dentry *d, *old;
+	struct where w;
+	int rc = where_get(&w, AT_FDCWD, path, false);
+
+	if (rc < 0)
+		return rc;
+	rc = fs_lookup(c, NULL, w.path, WALK_FOLLOW | WALK_DIRECTORY, &d);
+	where_put(&w);
+	if (rc < 0)
+		return rc;
+	rc = fs_permission(d->inode, MAY_EXEC);
+	if (rc == 0 && !capable(CAP_SYS_CHROOT))
+		rc = -EPERM;
+	if (rc < 0) {
+		dentry_put(d);
+		return rc;
+	}
+	mutex_lock(&c->lock);
+	old = c->root;
+	c->root = d;
+	mutex_unlock(&c->lock);
+	dentry_put(old);
+	return 0;
 }
 
 s64 sys_getcwd(u64 user, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)

@@ -21,7 +21,7 @@
 	X(55, getsockopt) X(56, clone) X(57, fork) X(58, vfork) X(59, execve) \
 	X(60, exit) X(61, wait4) X(62, kill) X(63, uname) \
 	X(72, fcntl) X(73, flock) X(74, fsync) \
-	X(75, fdatasync) X(76, truncate) X(77, ftruncate) X(79, getcwd) \
+	X(75, fdatasync) X(76, truncate) X(77, ftruncate) X(78, getdents) X(79, getcwd) \
 	X(80, chdir) X(81, fchdir) X(82, rename) X(83, mkdir) X(84, rmdir) \
 	X(85, creat) X(86, link) X(87, unlink) X(88, symlink) X(89, readlink) \
 	X(90, chmod) X(91, fchmod) X(92, chown) X(93, fchown) X(94, lchown) \
@@ -38,8 +38,8 @@
 	X(145, sched_getscheduler) X(146, sched_get_priority_max) X(147, sched_get_priority_min) X(148, sched_rr_get_interval) X(149, mlock) \
 	X(150, munlock) \
 	X(157, prctl) X(158, arch_prctl) \
-	X(160, setrlimit) X(162, sync) \
-	X(186, gettid) X(188, setxattr) X(189, lsetxattr) \
+	X(160, setrlimit) X(161, chroot) X(162, sync) \
+	X(186, gettid) X(187, readahead) X(188, setxattr) X(189, lsetxattr) \
 	X(190, fsetxattr) X(191, getxattr) X(192, lgetxattr) X(193, fgetxattr) X(194, listxattr) \
 	X(195, llistxattr) X(196, flistxattr) X(197, removexattr) X(198, lremovexattr) X(199, fremovexattr) \
 	X(200, tkill) X(201, time) X(202, futex) X(203, sched_setaffinity) X(204, sched_getaffinity) \
@@ -54,13 +54,13 @@
 	X(260, fchownat) X(261, futimesat) X(262, newfstatat) X(263, unlinkat) X(264, renameat) \
 	X(265, linkat) X(266, symlinkat) X(267, readlinkat) X(268, fchmodat) X(269, faccessat) \
 	X(270, pselect6) X(271, ppoll) X(273, set_robust_list) X(274, get_robust_list) \
-	X(275, splice) X(276, tee) X(278, vmsplice) \
+	X(275, splice) X(276, tee) X(277, sync_file_range) X(278, vmsplice) \
 	X(280, utimensat) X(281, epoll_pwait) X(282, signalfd) X(283, timerfd_create) X(284, eventfd) \
 	X(285, fallocate) X(286, timerfd_settime) X(287, timerfd_gettime) X(288, accept4) X(289, signalfd4) \
 	X(290, eventfd2) X(291, epoll_create1) X(292, dup3) X(293, pipe2) \
 	X(295, preadv) X(296, pwritev) X(297, rt_tgsigqueueinfo) X(299, recvmmsg) \
 	X(302, prlimit64) \
-	X(307, sendmmsg) X(309, getcpu) \
+	X(306, syncfs) X(307, sendmmsg) X(309, getcpu) \
 	X(310, process_vm_readv) X(311, process_vm_writev) X(314, sched_setattr) \
 	X(315, sched_getattr) X(316, renameat2) X(318, getrandom) X(319, memfd_create) \
 	X(324, membarrier) \
@@ -75,18 +75,17 @@
 	X(64, semget) \
 	X(65, semop) X(66, semctl) X(67, shmdt) X(68, msgget) X(69, msgsnd) \
 	X(70, msgrcv) X(71, msgctl) \
-	X(78, getdents) \
 	X(101, ptrace) X(103, syslog) \
 	X(134, uselib) \
 	X(136, ustat) X(139, sysfs) \
 	X(151, mlockall) X(152, munlockall) X(153, vhangup) X(154, modify_ldt) \
 	X(155, pivot_root) X(156, _sysctl) X(159, adjtimex) \
-	X(161, chroot) X(163, acct) X(164, settimeofday) \
+	X(163, acct) X(164, settimeofday) \
 	X(165, mount) X(166, umount2) X(167, swapon) X(168, swapoff) X(169, reboot) \
 	X(170, sethostname) X(171, setdomainname) X(172, iopl) X(173, ioperm) X(174, create_module) \
 	X(175, init_module) X(176, delete_module) X(177, get_kernel_syms) X(178, query_module) X(179, quotactl) \
 	X(180, nfsservctl) X(181, getpmsg) X(182, putpmsg) X(183, afs_syscall) X(184, tuxcall) \
-	X(185, security) X(187, readahead) \
+	X(185, security) \
 	X(205, set_thread_area) X(206, io_setup) X(207, io_destroy) X(208, io_getevents) X(209, io_submit) \
 	X(210, io_cancel) X(211, get_thread_area) X(212, lookup_dcookie) X(214, epoll_ctl_old) \
 	X(215, epoll_wait_old) X(216, remap_file_pages) \
@@ -98,11 +97,11 @@
 	X(250, keyctl) X(251, ioprio_set) X(252, ioprio_get) X(253, inotify_init) X(254, inotify_add_watch) \
 	X(255, inotify_rm_watch) X(256, migrate_pages) \
 	X(272, unshare) \
-	X(277, sync_file_range) X(279, move_pages) \
+	X(279, move_pages) \
 	X(294, inotify_init1) \
 	X(298, perf_event_open) \
 	X(300, fanotify_init) X(301, fanotify_mark) X(303, name_to_handle_at) X(304, open_by_handle_at) \
-	X(305, clock_adjtime) X(306, syncfs) X(308, setns) \
+	X(305, clock_adjtime) X(308, setns) \
 	X(312, kcmp) X(313, finit_module) \
 	X(317, seccomp) \
 	X(320, kexec_file_load) X(321, bpf) X(322, execveat) X(323, userfaultfd) \
