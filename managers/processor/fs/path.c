@@ -173,7 +173,7 @@ static int walk(struct walker *k, const char *path, unsigned flags, struct walk 
 		dentry_get_locked(k->root);
 		walker_move(k, k->root);
 		walker_cross(k);
-		rc = stepped(k, dev);
+		rc = k->links != 0 ? stepped(k, dev) : 0;	/* where the path itself begins, it may */
 		if (rc < 0)
 			return rc;
 	}
