@@ -46,6 +46,7 @@ enum lock_rank {		/* take locks downwards */
 	RANK_FIT,		/* fit connection: slots and served calls */
 	RANK_CM,		/* connection manager */
 	RANK_QP,		/* qp->lock: send window, PSNs */
+	RANK_SRQ,		/* shared receive queue */
 	RANK_MR,		/* memory region table */
 	RANK_CQ,		/* cq->lock */
 	RANK_NET,		/* arp, udp ports */

@@ -402,6 +402,9 @@ static void note_handle(struct note *r)
 		c->left = true;
 		conn_fail(c, "it left");
 		return;
+	case CM_SIDR_RECEIVED:		/* FIT has no datagram service */
+	case CM_SIDR_RESOLVED:
+		return;
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connection manager: REQ, REP, RTU, REJ, MRA, DREQ and DREP over QP 1, with repetition and duplicates (InfiniBand Architecture
+ * Connection manager: REQ, REP, RTU, REJ, MRA, DREQ, DREP, SIDR_REQ and SIDR_REP over QP 1, with repetition and duplicates (InfiniBand Architecture
  * Specification 12.9), and the way of a connection's QP from RESET to RTS and to ERR.
  *
  * Messages that arrive are queued by the receive path; everything happens in the transport thread or in a caller of the API,
@@ -34,7 +34,8 @@
 	X(REP_SENT)	/* passive: waits for RTU, or for the first request */		\
 	X(ESTABLISHED)	/* the QP is in RTS */						\
 	X(DREQ_SENT)	/* waits for DREP */						\
-	X(TIMEWAIT)	/* over; still answers the peer's repetitions */
+	X(TIMEWAIT)	/* over; still answers the peer's repetitions */	\
+	X(SIDR_SENT)	/* waits for SIDR_REP */
 
 #define CM_ENUM(s) CMS_##s,
 #define CM_NAME(s) #s,
@@ -42,13 +43,14 @@
 enum cm_state { CM_STATES(CM_ENUM) NR_CMS };
 static const char *const cm_state_name[] = { CM_STATES(CM_NAME) };
 static const u8 cm_next[NR_CMS] = {		/* states that may follow */
-	[CMS_IDLE]	  = CM_BIT(REQ_SENT) | CM_BIT(REQ_RCVD),
+	[CMS_IDLE]	  = CM_BIT(REQ_SENT) | CM_BIT(REQ_RCVD) | CM_BIT(SIDR_SENT),
 	[CMS_REQ_SENT]	  = CM_BIT(ESTABLISHED) | CM_BIT(IDLE),
 	[CMS_REQ_RCVD]	  = CM_BIT(REP_SENT) | CM_BIT(IDLE),
 	[CMS_REP_SENT]	  = CM_BIT(ESTABLISHED) | CM_BIT(IDLE) | CM_BIT(TIMEWAIT),
 	[CMS_ESTABLISHED] = CM_BIT(DREQ_SENT) | CM_BIT(TIMEWAIT) | CM_BIT(IDLE),
 	[CMS_DREQ_SENT]	  = CM_BIT(TIMEWAIT),
 	[CMS_TIMEWAIT]	  = CM_BIT(IDLE),
+	[CMS_SIDR_SENT]	  = CM_BIT(IDLE),
 };
 
 struct cm_id {
@@ -265,9 +267,71 @@ static void refuse(struct roce_cm *cm, u32 ip, const struct cm_msg *m, u8 about,
 	});
 }
 
-static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
+static bool is_datagram(u64 service_id) { return service_id >> 16 == ROCE_PS_UDP(0) >> 16; }
+
+/* A REQ finds only services of connections, a SIDR_REQ only those of datagrams. */
+static struct cm_listener listener_find(struct roce_cm *cm, u64 service_id, bool datagram)
 {
 	struct cm_listener l = { 0 };
+
+	assert_held(&cm->lock);
+	for (unsigned i = 0; i < cm->nr_listeners; i++) {
+		if (cm->listener[i].service_id == service_id && is_datagram(service_id) == datagram)
+			l = cm->listener[i];
+	}
+	return l;
+}
+
+/* Which datagram QP serves this? The answer is given at once and nothing is kept: one that is lost is asked for again (12.11). */
+static void got_sidr_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
+{
+	struct cm_sidr sidr = { .status = 2 };
+	struct cm_event ev = {
+		.type = CM_SIDR_RECEIVED, .peer_ip = ip, .private_data = m->private_data, .private_len = m->private_len, .sidr = &sidr,
+	};
+	struct cm_listener l;
+
+	spin_lock(&cm->lock);
+	l = listener_find(cm, m->service_id, true);
+	spin_unlock(&cm->lock);
+	ev.listener_arg = l.arg;
+	if (l.fn == NULL)
+		sidr.status = 1;
+	else
+		l.fn(&ev, l.arg);
+	send_msg(cm, ip, &(struct cm_msg){
+		.attr = CM_SIDR_REP, .tid = m->tid, .local_id = m->local_id, .service_id = m->service_id, .sidr_status = sidr.status,
+		.qpn = sidr.qpn, .qkey = sidr.qkey,
+	});
+}
+
+static void got_sidr_rep(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
+{
+	struct cm_sidr sidr = { m->sidr_status, m->qpn, m->qkey };
+	struct cm_event ev = {
+		.type = m->sidr_status == 0 ? CM_SIDR_RESOLVED : CM_REJECTED, .reason = m->sidr_status,
+		.private_data = m->private_data, .private_len = m->private_len, .sidr = &sidr,
+	};
+	struct cm_id *id;
+
+	spin_lock(&cm->lock);
+	id = id_find(cm, m->local_id, ip);
+	if (id == NULL || id->state != CMS_SIDR_SENT) {
+		spin_unlock(&cm->lock);
+		count(nr_roce_cm_stray);
+		return;
+	}
+	ref_get(&id->refs);
+	cm_step(id, CMS_IDLE);
+	spin_unlock(&cm->lock);
+	deliver(id, &ev);
+	id_reap(id);
+	id_put(id);
+}
+
+static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
+{
+	struct cm_listener l;
 	struct cm_event ev = {
 		.type = CM_REQ_RECEIVED, .responder_resources = m->responder_resources, .initiator_depth = m->initiator_depth,
 		.private_data = m->private_data, .private_len = m->private_len,
@@ -282,10 +346,7 @@ static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 		spin_unlock(&cm->lock);
 		return;
 	}
-	for (unsigned i = 0; i < cm->nr_listeners; i++) {
-		if (cm->listener[i].service_id == m->service_id)
-			l = cm->listener[i];
-	}
+	l = listener_find(cm, m->service_id, false);
 	spin_unlock(&cm->lock);
 	if (l.fn == NULL) {
 		refuse(cm, ip, m, 0, CM_REJ_INVALID_SERVICE);
@@ -497,6 +558,14 @@ static void handle(struct roce_cm *cm, const struct mad_in *in)
 		got_req(cm, in->src_ip, &m);
 		return;
 	}
+	if (m.attr == CM_SIDR_REQ) {
+		got_sidr_req(cm, in->src_ip, &m);
+		return;
+	}
+	if (m.attr == CM_SIDR_REP) {
+		got_sidr_rep(cm, in->src_ip, &m);
+		return;
+	}
 	spin_lock(&cm->lock);
 	id = id_find(cm, m.remote_id, in->src_ip);
 	if (id != NULL)
@@ -596,6 +665,9 @@ static void gave_up(struct roce_cm *cm, struct cm_id *id)
 		send_rej(id, 1, CM_REJ_TIMEOUT, NULL, 0);
 		cm_step(id, CMS_IDLE);
 		qpn = id->qpn;
+		break;
+	case CMS_SIDR_SENT:
+		cm_step(id, CMS_IDLE);
 		break;
 	case CMS_DREQ_SENT:
 		cm_step(id, CMS_TIMEWAIT);
@@ -720,11 +792,12 @@ int roce_dev_cm_listen(struct roce_dev *dev, u64 service_id, cm_handler fn, void
 	return rc;
 }
 
-/* What the user's parameters make of the QP's attributes. */
+/*
+ * What the user's parameters make of the QP's attributes. The retry counts are wishes for the peer's QP (12.7.38, 12.7.39): those
+ * of our own came with the REQ, or, how often a receiver may not be ready, come with the REP.
+ */
 static void attr_user(struct roce_qp_attr *a, const struct cm_conn_param *p)
 {
-	a->retry_count = MIN(p->retry_count, 7);
-	a->rnr_retry = MIN(p->rnr_retry, 7);
 	a->ack_timeout_ns = p->ack_timeout_ns;
 	a->ack_every = p->ack_every;
 }
@@ -749,6 +822,7 @@ struct cm_id *roce_cm_connect(u32 ip, u64 service_id, const struct cm_conn_param
 	id->attr = (struct roce_qp_attr){
 		.remote_ip = ip, .mtu = mtu, .rq_psn = arch_random() & PSN_MASK,
 		.rd_out = p->initiator_depth, .rd_in = MIN(p->responder_resources, ROCE_MAX_RD),
+		.retry_count = MIN(p->retry_count, 7),
 	};
 	attr_user(&id->attr, p);
 	send_and_wait(id, &(struct cm_msg){
@@ -756,11 +830,33 @@ struct cm_id *roce_cm_connect(u32 ip, u64 service_id, const struct cm_conn_param
 		.ca_guid = dev->nif->mac << 16, .qpn = id->qpn, .psn = id->attr.rq_psn,
 		.responder_resources = id->attr.rd_in, .initiator_depth = MIN(p->initiator_depth, ROCE_MAX_RD),
 		.remote_timeout = CM_TIMEOUT_CODE, .local_timeout = CM_TIMEOUT_CODE, .retry_count = id->attr.retry_count,
-		.rnr_retry = id->attr.rnr_retry, .pkey = ROCE_PKEY, .path_mtu = roce_mtu_code(mtu), .max_cm_retries = 15,
+		.rnr_retry = MIN(p->rnr_retry, 7), .pkey = ROCE_PKEY, .path_mtu = roce_mtu_code(mtu), .max_cm_retries = 15,
 		.local_ip = dev->nif->ip, .remote_ip = ip, .hop_limit = IP_TTL,
 		.ack_timeout = roce_timeout_code(p->ack_timeout_ns != 0 ? p->ack_timeout_ns : ROCE_RTO_DEFAULT_NS),
 		.ip_service = cm_service_is_ip(service_id), .src_port = 0xc000 | (id->local_id & 0x3fff),
 		.ip_src = dev->nif->ip, .ip_dst = ip, .private_data = p->private_data, .private_len = p->private_len,
+	});
+	spin_unlock(&cm->lock);
+	return id;
+}
+
+struct cm_id *roce_dev_cm_resolve(struct roce_dev *dev, u32 ip, u64 service_id, const void *private_data, u32 private_len,
+				  cm_handler fn, void *arg)
+{
+	struct roce_cm *cm = dev->cm;
+	struct cm_id *id = id_new(cm, true, ip);
+
+	if (id == NULL)
+		return NULL;
+	spin_lock(&cm->lock);
+	cm_step(id, CMS_SIDR_SENT);
+	id->fn = fn;
+	id->arg = arg;
+	id->tid = (u64)id->local_id << 32 | CM_SIDR_REQ;
+	send_and_wait(id, &(struct cm_msg){
+		.attr = CM_SIDR_REQ, .tid = id->tid, .local_id = id->local_id, .pkey = ROCE_PKEY, .service_id = service_id,
+		.ip_service = cm_service_is_ip(service_id), .src_port = 0xc000 | (id->local_id & 0x3fff), .ip_src = dev->nif->ip,
+		.ip_dst = ip, .private_data = private_data, .private_len = private_len,
 	});
 	spin_unlock(&cm->lock);
 	return id;
@@ -793,7 +889,7 @@ int roce_cm_accept(struct cm_id *id, const struct cm_conn_param *p, cm_handler f
 	send_and_wait(id, &(struct cm_msg){
 		.attr = CM_REP, .tid = id->tid, .local_id = id->local_id, .remote_id = id->remote_id, .qpn = id->qpn,
 		.psn = attr.rq_psn, .responder_resources = attr.rd_in, .initiator_depth = attr.rd_out,
-		.ack_delay = roce_timeout_code(ROCE_ACK_DELAY_NS), .rnr_retry = attr.rnr_retry,
+		.ack_delay = roce_timeout_code(ROCE_ACK_DELAY_NS), .rnr_retry = MIN(p->rnr_retry, 7),
 		.ca_guid = id->dev->nif->mac << 16, .private_data = p->private_data, .private_len = p->private_len,
 	});
 	spin_unlock(&cm->lock);
@@ -819,6 +915,9 @@ static void close_id(struct cm_id *id, u16 reason, const void *private_data, u32
 	spin_lock(&cm->lock);
 	id->closed = true;
 	switch (id->state) {
+	case CMS_SIDR_SENT:
+		cm_step(id, CMS_IDLE);
+		break;
 	case CMS_REQ_SENT:
 		cm_step(id, CMS_IDLE);			/* a REP that comes finds nobody and is rejected */
 		break;

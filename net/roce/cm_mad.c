@@ -27,6 +27,8 @@ static u32 private_offset(u16 attr)
 	case CM_RTU:	return 8;
 	case CM_DREQ:	return 12;
 	case CM_DREP:	return 8;
+	case CM_SIDR_REQ: return 16;
+	case CM_SIDR_REP: return 96;
 	default:	return 0;
 	}
 }
@@ -45,6 +47,33 @@ static void put_gid(u8 *g, u32 ip)
 {
 	g[10] = g[11] = 0xff;
 	put32(g + 12, ip);
+}
+
+/* What stands first in the private data for an IP-addressed service. */
+static void parse_ip_service(struct cm_msg *m)
+{
+	const u8 *ip = m->private_data;
+
+	if (!cm_service_is_ip(m->service_id) || ip[1] >> 4 != 4)
+		return;
+	m->ip_service = true;
+	m->src_port = get16(ip + 2);
+	m->ip_src = get32(ip + 16);
+	m->ip_dst = get32(ip + 32);
+	m->private_data += IP_CM_LEN;
+	m->private_len -= IP_CM_LEN;
+}
+
+/* Returns its length. */
+static u32 build_ip_service(u8 *ip, const struct cm_msg *m)
+{
+	if (!m->ip_service)
+		return 0;
+	ip[1] = 4 << 4;
+	put16(ip + 2, m->src_port);
+	put32(ip + 16, m->ip_src);
+	put32(ip + 32, m->ip_dst);
+	return IP_CM_LEN;
 }
 
 static void parse_req(const u8 *d, struct cm_msg *m)
@@ -74,16 +103,7 @@ static void parse_req(const u8 *d, struct cm_msg *m)
 	m->hop_limit = d[93];
 	m->sl = d[94];
 	m->ack_timeout = d[95] >> 3;
-	if (cm_service_is_ip(m->service_id) && m->private_data[1] >> 4 == 4) {
-		const u8 *ip = m->private_data;
-
-		m->ip_service = true;
-		m->src_port = get16(ip + 2);
-		m->ip_src = get32(ip + 16);
-		m->ip_dst = get32(ip + 32);
-		m->private_data += IP_CM_LEN;
-		m->private_len -= IP_CM_LEN;
-	}
+	parse_ip_service(m);
 }
 
 static void parse_rep(const u8 *d, struct cm_msg *m)
@@ -136,6 +156,19 @@ bool cm_mad_parse(const u8 *mad, struct cm_msg *m)
 	case CM_DREQ:
 		m->remote_qpn = get24(d + 8);
 		break;
+	case CM_SIDR_REQ:
+		m->remote_id = 0;
+		m->pkey = get16(d + 4);
+		m->service_id = get64(d + 8);
+		parse_ip_service(m);
+		break;
+	case CM_SIDR_REP:
+		m->remote_id = 0;
+		m->sidr_status = d[4];
+		m->qpn = get24(d + 8);
+		m->service_id = get64(d + 12);
+		m->qkey = get32(d + 20);
+		break;
 	}
 	return true;
 }
@@ -143,8 +176,6 @@ bool cm_mad_parse(const u8 *mad, struct cm_msg *m)
 /* Returns the offset at which the user's private data begins. */
 static u32 build_req(u8 *d, const struct cm_msg *m)
 {
-	u8 *ip = d + 140;
-
 	put64(d + 8, m->service_id);
 	put64(d + 16, m->ca_guid);
 	put32(d + 28, m->qkey);
@@ -166,13 +197,7 @@ static u32 build_req(u8 *d, const struct cm_msg *m)
 	d[93] = m->hop_limit;
 	d[94] = m->sl;
 	d[95] = m->ack_timeout << 3;
-	if (!m->ip_service)
-		return 140;
-	ip[1] = 4 << 4;
-	put16(ip + 2, m->src_port);
-	put32(ip + 16, m->ip_src);
-	put32(ip + 32, m->ip_dst);
-	return 140 + IP_CM_LEN;
+	return 140 + build_ip_service(d + 140, m);
 }
 
 static void build_rep(u8 *d, const struct cm_msg *m)
@@ -218,6 +243,17 @@ void cm_mad_build(u8 *mad, const struct cm_msg *m)
 		break;
 	case CM_DREQ:
 		put24(d + 8, m->remote_qpn);
+		break;
+	case CM_SIDR_REQ:
+		put16(d + 4, m->pkey);
+		put64(d + 8, m->service_id);
+		off += build_ip_service(d + off, m);
+		break;
+	case CM_SIDR_REP:
+		d[4] = m->sidr_status;
+		put24(d + 8, m->qpn);
+		put64(d + 12, m->service_id);
+		put32(d + 20, m->qkey);
 		break;
 	}
 	if (m->private_len != 0)

@@ -23,7 +23,7 @@ struct cm_msg {
 	u16 attr;			/* enum cm_attr */
 	u64 tid;
 	u32 local_id, remote_id;	/* of the sender */
-	/* REQ and REP; REQ alone: service to the GIDs */
+	/* REQ and REP; REQ alone: service to the GIDs. SIDR: local_id is the request's id; REP: qpn, qkey, sidr_status */
 	u32 qpn, psn, qkey;
 	u64 ca_guid;
 	u8 responder_resources, initiator_depth;
@@ -45,6 +45,7 @@ struct cm_msg {
 	u16 reason;
 	u8 service_timeout;
 	u32 remote_qpn;			/* DREQ */
+	u8 sidr_status;
 	const u8 *private_data;
 	u32 private_len;
 };

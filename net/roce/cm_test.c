@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SOURCES: net/roce/packet.c net/roce/tx.c net/roce/rx.c net/roce/req.c net/roce/resp.c net/roce/ud.c net/roce/qp.c net/roce/cq.c net/roce/mr.c net/roce/cm_mad.c net/roce/cm.c net/roce/dev.c net/eth.c net/arp.c net/ipv4.c net/icmp.c net/udp.c */
+/* SOURCES: net/roce/packet.c net/roce/tx.c net/roce/rx.c net/roce/req.c net/roce/resp.c net/roce/ud.c net/roce/qp.c net/roce/cq.c net/roce/mr.c net/roce/srq.c net/roce/cm_mad.c net/roce/cm.c net/roce/dev.c net/eth.c net/arp.c net/ipv4.c net/icmp.c net/udp.c */
 /*
  * The connection manager: Linux's messages decoded and encoded again byte for byte; connections made, refused and ended over
  * wires good and bad, whichever side starts first.
@@ -33,11 +33,25 @@ static unsigned golden_file(const char *path)
 		assert_true(cm_mad_parse(p.payload, &m));
 		if (m.attr == CM_REQ) {
 			assert_true(m.ip_service);
-			assert_int_equal(m.ip_src, 0x0a000002);
-			assert_int_equal(m.local_ip, 0x0a000002);
-			assert_int_equal(m.remote_ip, 0x0a000001);
+			assert_int_equal(m.ip_src, m.local_ip);
+			assert_int_equal(m.ip_dst, m.remote_ip);
+			assert_true(m.local_ip == 0x0a000002 || m.local_ip == 0x0a4d000b);
 			assert_int_equal(m.service_id >> 16, 0x106);
 			assert_int_equal(m.private_len, CM_REQ_PRIVATE);
+		}
+		if (m.attr == CM_REJ)
+			assert_int_equal(m.reason, CM_REJ_INVALID_SERVICE);
+		if (m.attr == CM_SIDR_REQ || m.attr == CM_SIDR_REP)
+			assert_int_equal(m.service_id, ROCE_PS_UDP(7174));
+		if (m.attr == CM_SIDR_REQ) {
+			assert_int_equal(m.ip_src, 0x0a4d000b);
+			assert_int_equal(m.ip_dst, 0x0a4d000a);
+			assert_int_equal(m.private_len, 180);
+		}
+		if (m.attr == CM_SIDR_REP) {
+			assert_int_equal(m.sidr_status, 0);
+			assert_int_equal(m.qpn, 0x13);
+			assert_int_equal(m.qkey, ROCE_UDP_QKEY);
 		}
 		cm_mad_build(out, &m);
 		assert_memory_equal(out, p.payload, MAD_LEN);
@@ -50,6 +64,8 @@ static void golden_mads(void **state)
 {
 	assert_int_equal(golden_file("net/roce/testdata/rping_cm.pcap"), 5);
 	assert_in_range(golden_file("net/roce/testdata/ib_send_lat_cm_64.pcap"), 6, 20);
+	assert_int_equal(golden_file("net/roce/testdata/udaddy.pcap"), 2);
+	assert_int_equal(golden_file("net/roce/testdata/cm_rej.pcap"), 1);
 }
 
 /* --- connections --------------------------------------------------------------------------------------------------- */
@@ -176,6 +192,39 @@ static void connect_and_part(void **state)
 		assert_int_equal(roce_qp_state(pas.e.qp), QPS_ERR);
 		end_all();
 	}
+}
+
+/* Each side says how often the other is to try again when a receiver is not ready; the active one also how often at all. */
+static void retry_counts(void **state)
+{
+	struct cm_conn_param c;
+
+	begin(1, true);
+	roce_cm_destroy(act.id);
+	sim_run(5 * NSEC_PER_SEC);
+	act.nr_events = pas.nr_events = 0;
+	pas.answer_later = true;
+	c = params(&act);
+	c.retry_count = 5;
+	c.rnr_retry = 3;
+	end_destroy(&act.e);
+	end_destroy(&pas.e);
+	end_create(&act.e, 0);
+	end_create(&pas.e, 1);
+	c.qp = act.e.qp;
+	act.id = roce_cm_connect(sim.node[1].ip, SERVICE, &c, on_event, &act);
+	sim_run(100 * NSEC_PER_MSEC);
+	c = params(&pas);
+	c.retry_count = 2;
+	c.rnr_retry = 6;
+	assert_int_equal(roce_cm_accept(pas.id, &c, on_event, &pas), 0);
+	sim_run(100 * NSEC_PER_MSEC);
+	assert_int_equal(roce_qp_state(act.e.qp), QPS_RTS);
+	assert_int_equal(act.e.qp->attr.retry_count, 5);
+	assert_int_equal(pas.e.qp->attr.retry_count, 5);
+	assert_int_equal(act.e.qp->attr.rnr_retry, 6);
+	assert_int_equal(pas.e.qp->attr.rnr_retry, 3);
+	end_all();
 }
 
 static void private_data_of_req(void **state)
@@ -314,6 +363,91 @@ static void broken(void **state)
 	end_all();
 }
 
+/* --- datagram services ------------------------------------------------------------------------------------------------ */
+
+#define DGRAM ROCE_PS_UDP(7471)
+
+static struct { unsigned asked, answered; struct cm_event ev; struct cm_sidr sidr; u8 status; } dgram;
+
+static void on_dgram(const struct cm_event *ev, void *arg)
+{
+	if (ev->type == CM_SIDR_RECEIVED) {
+		dgram.asked++;
+		assert_ptr_equal(ev->listener_arg, &dgram);
+		assert_int_equal(ev->peer_ip, sim.node[0].ip);
+		assert_memory_equal(ev->private_data, "whom", 4);
+		*ev->sidr = (struct cm_sidr){ dgram.status, 0x123456, ROCE_UDP_QKEY };
+		return;
+	}
+	dgram.answered++;
+	dgram.ev = *ev;
+	if (ev->sidr != NULL)
+		dgram.sidr = *ev->sidr;
+}
+
+static void sidr(void **state)
+{
+	static const struct { bool listen, cut; u8 status; unsigned drop, type, reason; } t[] = {
+		{ true, false, 0, 0, CM_SIDR_RESOLVED, 0 }, { true, false, 0, 3000, CM_SIDR_RESOLVED, 0 },
+		{ true, false, 2, 0, CM_REJECTED, 2 }, { false, false, 0, 0, CM_REJECTED, 1 }, { true, true, 0, 0, CM_UNREACHABLE, 0 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		struct cm_id *id;
+
+		sim_start(i + 1, 9000);
+		memset(&dgram, 0, sizeof(dgram));
+		dgram.status = t[i].status;
+		sim.cut = t[i].cut;
+		sim.drop = t[i].drop;
+		if (t[i].listen)
+			assert_int_equal(roce_dev_cm_listen(sim.node[1].dev, DGRAM, on_dgram, &dgram), 0);
+		id = roce_dev_cm_resolve(sim.node[0].dev, sim.node[1].ip, DGRAM, "whom", 4, on_dgram, &dgram);
+		assert_non_null(id);
+		sim_run(5 * NSEC_PER_SEC);
+		assert_int_equal(dgram.answered, 1);
+		assert_int_equal(dgram.ev.type, t[i].type);
+		assert_int_equal(dgram.ev.reason, t[i].reason);
+		if (t[i].type == CM_SIDR_RESOLVED) {
+			assert_int_equal(dgram.sidr.qpn, 0x123456);
+			assert_int_equal(dgram.sidr.qkey, ROCE_UDP_QKEY);
+			assert_true(dgram.asked >= 1);
+		}
+		roce_cm_destroy(id);
+		sim_stop();
+	}
+}
+
+/* A service of connections is no datagram service, nor the other way round: its listener hears nothing. */
+static void sidr_of_the_wrong_kind(void **state)
+{
+	struct cm_id *id;
+
+	begin(1, true);
+	memset(&dgram, 0, sizeof(dgram));
+	assert_int_equal(roce_dev_cm_listen(sim.node[1].dev, DGRAM, on_dgram, &dgram), 0);
+	id = roce_dev_cm_resolve(sim.node[0].dev, sim.node[1].ip, SERVICE, "whom", 4, on_dgram, &dgram);
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(dgram.ev.type, CM_REJECTED);
+	assert_int_equal(dgram.ev.reason, 1);
+	assert_int_equal(pas.nr_events, 2);		/* of the connection alone */
+	roce_cm_destroy(id);
+	end_all();
+
+	begin(1, false);
+	memset(&dgram, 0, sizeof(dgram));
+	assert_int_equal(roce_dev_cm_listen(sim.node[1].dev, DGRAM, on_dgram, &dgram), 0);
+	roce_cm_destroy(act.id);
+	struct cm_conn_param c = params(&act);
+
+	act.id = roce_cm_connect(sim.node[1].ip, DGRAM, &c, on_event, &act);
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(act.events[act.nr_events - 1], CM_REJECTED);
+	assert_int_equal(act.reason, CM_REJ_INVALID_SERVICE);
+	assert_int_equal(dgram.asked, 0);
+	end_all();
+}
+
 /* Destroyed at every stage: nothing is told afterwards, nothing is left. */
 static void destroy_anytime(void **state)
 {
@@ -336,8 +470,10 @@ int main(int argc, char **argv)		/* an argument: only tests that match it */
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden_mads), cmocka_unit_test(connect_and_part), cmocka_unit_test(private_data_of_req),
+		cmocka_unit_test(retry_counts),
 		cmocka_unit_test(refused), cmocka_unit_test(unreachable), cmocka_unit_test(lost_rtu), cmocka_unit_test(broken),
-		cmocka_unit_test(destroy_anytime), cmocka_unit_test(bad_wire),
+		cmocka_unit_test(destroy_anytime), cmocka_unit_test(sidr), cmocka_unit_test(sidr_of_the_wrong_kind),
+		cmocka_unit_test(bad_wire),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

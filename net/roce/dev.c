@@ -135,6 +135,7 @@ u64 roce_dev_run(struct roce_dev *dev)
 			qp->event(qp, qp->arg);
 		qp_put(qp);
 	}
+	srq_events(dev);
 	t = cm_run(dev, now);
 	next = MIN(next, t);
 	roce_kick_at(dev, next);
@@ -166,6 +167,7 @@ struct roce_dev *roce_dev_create(struct netdev *netdev, u32 ip, unsigned prefix_
 	spin_init(&dev->lock, "roce", RANK_NET);
 	waitq_init(&dev->wait);
 	list_init(&dev->cqs);
+	list_init(&dev->srqs);
 	for (unsigned i = 0; i < ROCE_QP_SLOTS; i++)
 		spin_init(&dev->slot[i].lock, "qp slot", RANK_LEAF);
 	for (unsigned i = 0; i < ROCE_MAX_QUEUES; i++)

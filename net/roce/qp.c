@@ -145,6 +145,7 @@ struct roce_qp *roce_dev_qp_create(struct roce_dev *dev, const struct roce_qp_in
 	qp->sq_sig_all = init->sq_sig_all;
 	qp->send_cq = init->send_cq;
 	qp->recv_cq = init->recv_cq;
+	qp->srq = init->srq;
 	qp->event = init->event;
 	qp->arg = init->arg;
 	ref_init(&qp->refs, 1);
@@ -320,6 +321,21 @@ struct rq_wqe *rq_peek(struct roce_qp *qp)
 	return qp->rq_tail == qp->rq_head ? NULL : &qp->rq[qp->rq_tail & (qp->rq_size - 1)];
 }
 
+struct rq_wqe *rq_next(struct roce_qp *qp)
+{
+	struct rq_wqe *r = rq_peek(qp);
+
+	if (r != NULL || qp->srq == NULL || !cq_reserve(qp->recv_cq))
+		return r;
+	r = &qp->rq[qp->rq_head & (qp->rq_size - 1)];
+	if (!srq_take(qp->srq, r)) {
+		cq_release(qp->recv_cq);
+		return NULL;
+	}
+	qp->rq_head++;
+	return r;
+}
+
 void qp_complete_recv(struct roce_qp *qp, struct roce_wc *wc)
 {
 	assert_held(&qp->lock);
@@ -476,7 +492,7 @@ int roce_post_recv(struct roce_qp *qp, const struct roce_recv_wr *wr)
 	if (wr->nr_sge > ARRAY_SIZE(r->sge))
 		return -EINVAL;
 	spin_lock(&qp->lock);
-	if (qp->dying) {
+	if (qp->dying || qp->srq != NULL) {
 		rc = -EINVAL;
 	} else if (qp->rq_head - qp->rq_tail >= qp->rq_max || !cq_reserve(qp->recv_cq)) {
 		rc = -ENOMEM;
@@ -484,9 +500,7 @@ int roce_post_recv(struct roce_qp *qp, const struct roce_recv_wr *wr)
 		if (qp->state == QPS_RESET)	/* as modest as ibverbs users expect: a QP that CM brings up takes receives before */
 			qp_step(qp, QPE_TO_INIT);
 		r = &qp->rq[qp->rq_head++ & (qp->rq_size - 1)];
-		r->wr_id = wr->wr_id;
-		r->nr_sge = wr->nr_sge;
-		memcpy(r->sge, wr->sge, sizeof(r->sge));
+		*r = rq_wqe_of(wr);
 		if (qp->state == QPS_ERR)
 			qp_flush(qp);
 	}

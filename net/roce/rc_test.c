@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SOURCES: net/roce/packet.c net/roce/tx.c net/roce/rx.c net/roce/req.c net/roce/resp.c net/roce/ud.c net/roce/qp.c net/roce/cq.c net/roce/mr.c net/roce/cm_mad.c net/roce/cm.c net/roce/dev.c net/eth.c net/arp.c net/ipv4.c net/icmp.c net/udp.c */
+/* SOURCES: net/roce/packet.c net/roce/tx.c net/roce/rx.c net/roce/req.c net/roce/resp.c net/roce/ud.c net/roce/qp.c net/roce/cq.c net/roce/mr.c net/roce/srq.c net/roce/cm_mad.c net/roce/cm.c net/roce/dev.c net/eth.c net/arp.c net/ipv4.c net/icmp.c net/udp.c */
 /*
  * The RC transport between two ports over a bad wire: whatever is lost, doubled, reordered or corrupted, each message arrives
  * once, whole, in order, and every posted request completes once.
@@ -589,6 +589,120 @@ static void queue_limits(void **state)
 }
 
 /* A QP may be destroyed with everything in flight: nothing of it is used afterwards (the sanitizer says so). */
+/* --- shared receive queues, invalidation -------------------------------------------------------------------------- */
+
+static unsigned limit_calls;
+static void on_limit(struct roce_srq *srq, void *arg) { limit_calls++; }
+
+/* Messages of two QPs, several packets each and interleaved on the wire, fill receives of one queue: each message one receive. */
+static void shared_receives(void **state)
+{
+	static u8 in[8][3000], out[2][4][3000];
+	struct end ec, ed, *from[2] = { &ea, &ec }, *to[2] = { &eb, &ed };
+	struct roce_recv_wr r = { .nr_sge = 1 };
+	struct roce_srq *srq;
+	bool used[8] = { false };
+	unsigned rnr;
+
+	errors_begin();
+	end_create(&ec, 0);
+	end_create(&ed, 1);
+	srq = roce_dev_srq_create(eb.node->dev, 8, on_limit, NULL);
+	assert_non_null(srq);
+	eb.qp->srq = ed.qp->srq = srq;
+	pair_connect(&ec, &ed, 1024, 70, 80, 0);
+	assert_int_equal(roce_post_recv(eb.qp, &r), -EINVAL);
+	limit_calls = 0;
+	roce_srq_arm(srq, 3);
+	for (unsigned i = 0; i < 6; i++) {
+		r.wr_id = i;
+		r.sge[0] = (struct roce_sge){ in[i], 3000 };
+		assert_int_equal(roce_post_srq_recv(srq, &r), 0);
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		fill(out[i % 2][i / 2], 3000);
+		post(from[i % 2], WR_SEND, i / 2, out[i % 2][i / 2], 3000, 0, 0);
+	}
+	sim_run(50 * NSEC_PER_MSEC);
+	assert_int_equal(eb.nr_wc + ed.nr_wc, 6);	/* two find no receive, and ask again and again */
+	assert_int_equal(limit_calls, 1);
+	rnr = counter_read(&nr_roce_rx_nak_rnr);
+	assert_true(rnr != 0);
+	for (unsigned i = 6; i < 8; i++) {
+		r.wr_id = i;
+		r.sge[0] = (struct roce_sge){ in[i], 3000 };
+		assert_int_equal(roce_post_srq_recv(srq, &r), 0);
+	}
+	sim_run(NSEC_PER_SEC);
+	for (unsigned k = 0; k < 2; k++) {
+		assert_int_equal(to[k]->nr_wc, 4);
+		assert_int_equal(from[k]->nr_wc, 4);
+		for (unsigned i = 0; i < 4; i++) {
+			const struct roce_wc *wc = &to[k]->wc[i];
+
+			assert_int_equal(wc->status, WC_SUCCESS);
+			assert_int_equal(wc->byte_len, 3000);
+			assert_false(used[wc->wr_id]);
+			used[wc->wr_id] = true;
+			assert_memory_equal(in[wc->wr_id], out[k][i], 3000);
+		}
+	}
+	assert_int_equal(limit_calls, 1);
+	/* full, and a QP in error leaves the queue's receives to the others */
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(roce_post_srq_recv(srq, &r), 0);
+	assert_int_equal(roce_post_srq_recv(srq, &r), -ENOMEM);
+	roce_qp_error(eb.qp);
+	assert_int_equal(eb.nr_wc, 4);
+	post(&ec, WR_SEND, 9, out[0][0], 3000, 0, 0);
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(ed.nr_wc, 5);
+	assert_int_equal(ed.cq->reserved, 0);
+	end_destroy(&ec);
+	end_destroy(&ed);
+	roce_qp_destroy(eb.qp);
+	roce_srq_destroy(srq);
+	roce_cq_destroy(eb.cq);
+	end_destroy(&ea);
+	sim_stop();
+}
+
+/* SEND with invalidate: the receiver is told which key is void, and it is; a key that is not valid ends the connection. */
+static void invalidate(void **state)
+{
+	for (unsigned bad = 0; bad < 2; bad++) {
+		static u8 area[64], in[64], out[64];
+		struct roce_recv_wr r = { .wr_id = 1, .nr_sge = 1, .sge = { { in, 64 } } };
+		struct roce_send_wr w = { .wr_id = 2, .opcode = WR_SEND_WITH_INV, .flags = WR_SIGNALED, .nr_sge = 1, .sge = { { out, 64 } } };
+		struct roce_mr *mr;
+		u32 rkey;
+
+		errors_begin();
+		mr = roce_dev_mr_create(eb.node->dev, 7);
+		rkey = roce_mr_bind(mr, area, 64, MR_REMOTE_WRITE);
+		post(&ea, WR_RDMA_WRITE, 1, out, 64, (u64)(uintptr_t)area, rkey);
+		assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+		w.imm = rkey + bad;
+		assert_int_equal(roce_post_send(ea.qp, &w), 0);
+		sim_run(NSEC_PER_SEC);
+		assert_int_equal(ea.nr_wc, 2);
+		assert_int_equal(ea.wc[0].status, WC_SUCCESS);
+		assert_int_equal(ea.wc[1].status, bad ? WC_REM_ACCESS_ERR : WC_SUCCESS);
+		assert_int_equal(eb.nr_wc, 1);
+		if (!bad) {
+			assert_int_equal(eb.wc[0].flags, WC_WITH_INV);
+			assert_int_equal(eb.wc[0].imm, rkey);
+			post(&ea, WR_RDMA_WRITE, 3, out, 64, (u64)(uintptr_t)area, rkey);
+			sim_run(NSEC_PER_SEC);
+			assert_int_equal(ea.wc[2].status, WC_REM_ACCESS_ERR);
+		} else {
+			assert_int_equal(eb.wc[0].status, WC_WR_FLUSH_ERR);
+		}
+		roce_mr_destroy(mr);
+		errors_end();
+	}
+}
+
 static void destroy_in_flight(void **state)
 {
 	errors_begin();
@@ -702,7 +816,8 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		cmocka_unit_test(mix_clean), cmocka_unit_test(acks_are_coalesced), cmocka_unit_test(told_messages_need_no_acknowledgement),
 		cmocka_unit_test(told_messages_over_a_bad_wire), cmocka_unit_test(told_what_cannot_be), cmocka_unit_test(rights_and_bounds),
 		cmocka_unit_test(unbind_in_the_middle), cmocka_unit_test(receiver_not_ready), cmocka_unit_test(retries_exceeded),
-		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(destroy_in_flight),
+		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(shared_receives), cmocka_unit_test(invalidate),
+		cmocka_unit_test(destroy_in_flight),
 		cmocka_unit_test(destroy_with_a_stopped_device),
 		cmocka_unit_test(mix_faults), cmocka_unit_test(hostile_packets),
 	};

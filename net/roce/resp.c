@@ -154,6 +154,10 @@ static void recv_done(struct roce_qp *qp, const struct roce_pkt *p, u8 opcode)
 		wc.imm = p->imm;
 		wc.flags |= WC_WITH_IMM;
 	}
+	if (p->op->flags & OPF_IETH) {
+		wc.imm = p->imm;
+		wc.flags |= WC_WITH_INV;
+	}
 	if (p->se)
 		wc.flags |= WC_SOLICITED;
 	qp_complete_recv(qp, &wc);
@@ -161,7 +165,7 @@ static void recv_done(struct roce_qp *qp, const struct roce_pkt *p, u8 opcode)
 
 static void take_send(struct roce_qp *qp, const struct roce_pkt *p)
 {
-	struct rq_wqe *r = rq_peek(qp);
+	struct rq_wqe *r = rq_next(qp);
 	u32 room = 0;
 
 	if (r == NULL) {
@@ -196,7 +200,7 @@ static void take_write(struct roce_qp *qp, const struct roce_pkt *p)
 {
 	struct roce_mr *mr;
 
-	if ((p->op->flags & OPF_IMM) && rq_peek(qp) == NULL) {
+	if ((p->op->flags & OPF_IMM) && rq_next(qp) == NULL) {
 		nak_rnr(qp);
 		return;
 	}

@@ -10,6 +10,7 @@
  *	resp.c	RC responder: SEND, WRITE, READ, atomics, duplicates, ACK and NAK
  *	ud.c	UD queue pairs
  *	tx.c	frames: headers, gathering, ICRC, the pool of each QP
+ *	srq.c	shared receive queues
  *	mr.c cq.c cm.c cm_mad.c
  *
  * Locks: qp->lock is held over one packet's processing, its payload copy included; mr->lock over the copy into or out of a
@@ -159,6 +160,24 @@ struct rq_wqe {
 	struct roce_sge sge[2];
 };
 
+static inline struct rq_wqe rq_wqe_of(const struct roce_recv_wr *wr)
+{
+	return (struct rq_wqe){ .wr_id = wr->wr_id, .nr_sge = wr->nr_sge, .sge = { wr->sge[0], wr->sge[1] } };
+}
+
+struct roce_srq {
+	struct roce_dev *dev;		/* [I] */
+	void (*limit_fn)(struct roce_srq *srq, void *arg);
+	void *arg;
+	struct spinlock lock;
+	struct rq_wqe *ring;		/* [lock] */
+	u32 size, max, head, tail;	/* [lock] ring size (a power of two), max_wr; indices run freely */
+	u32 limit;			/* [lock] 0: not armed */
+	bool limit_due;			/* [a] the transport thread is to call limit_fn */
+	bool in_callback;		/* [dev->lock] */
+	struct list link;		/* [dev->lock] */
+};
+
 /* What the responder owes: READ and atomic responses, in the order of their PSNs. */
 struct rd_entry {
 	u32 psn, nr_psn;
@@ -190,6 +209,7 @@ struct roce_qp {
 	u8 type;
 	bool sq_sig_all;
 	struct roce_cq *send_cq, *recv_cq;
+	struct roce_srq *srq;
 	void (*event)(struct roce_qp *qp, void *arg);
 	void *arg;
 	refcount_t refs;
@@ -272,7 +292,7 @@ struct roce_dev {
 	struct { struct spinlock lock; struct roce_qp *qp; } slot[ROCE_QP_SLOTS];
 	u32 slots_used;			/* [lock] highest slot ever used, plus one */
 	u32 next_slot, qpn_gen;		/* [lock] */
-	struct list cqs;		/* [lock] */
+	struct list cqs, srqs;		/* [lock] */
 	struct roce_mr *mr_chunk[ROCE_MR_CHUNKS];	/* [a] published once */
 	struct roce_mr *mr_free;	/* [lock] */
 	u32 nr_mrs;			/* [lock] */
@@ -307,6 +327,11 @@ void cq_run(struct roce_cq *cq);			/* calls the handler, unless it is being call
 void cq_put(struct roce_cq *cq);
 void cq_purge(struct roce_cq *cq, const struct roce_qp *qp);
 
+/* srq.c */
+struct roce_srq *roce_dev_srq_create(struct roce_dev *dev, u32 max_wr, void (*limit)(struct roce_srq *srq, void *arg), void *arg);
+bool srq_take(struct roce_srq *srq, struct rq_wqe *out);	/* false: empty */
+void srq_events(struct roce_dev *dev);
+
 /* mr.c */
 struct roce_mr *roce_dev_mr_create(struct roce_dev *dev, u32 pd);
 /* The region, locked, when [va, va+len) lies in it and the access is allowed to the domain; NULL otherwise. */
@@ -321,11 +346,11 @@ struct roce_qp *qp_at_slot(struct roce_dev *dev, u32 slot);
 void qp_put(struct roce_qp *qp);
 int roce_qp_to_rtr(struct roce_qp *qp, const struct roce_qp_attr *attr);	/* from RESET or INIT */
 int roce_qp_to_rts(struct roce_qp *qp);
-int roce_qp_ud_start(struct roce_qp *qp, u32 qkey);	/* UD: RESET or INIT to RTS */
 void roce_qp_open_gate(struct roce_qp *qp);
 void qp_fail(struct roce_qp *qp);			/* [lock] to ERR by itself: flush, tell */
 void qp_complete_send(struct roce_qp *qp, struct sq_wqe *w, unsigned status);	/* [lock] */
 struct rq_wqe *rq_peek(struct roce_qp *qp);		/* [lock] oldest posted receive, NULL */
+struct rq_wqe *rq_next(struct roce_qp *qp);		/* [lock] the same for a message that needs one: from the SRQ, if it has one */
 void qp_complete_recv(struct roce_qp *qp, struct roce_wc *wc);	/* [lock] takes the oldest one */
 u64 qp_timers(struct roce_qp *qp, u64 now);		/* takes the lock; when to come again */
 static inline struct sq_wqe *sq_at(struct roce_qp *qp, u32 i) { return &qp->sq[i & (qp->sq_size - 1)]; }
@@ -367,6 +392,8 @@ int cm_init(struct roce_dev *dev);
 void cm_free(struct roce_dev *dev);
 void cm_receive(struct roce_dev *dev, u32 src_ip, u32 src_qpn, const void *mad, u32 len);	/* from the receive path: queues it */
 u64 cm_run(struct roce_dev *dev, u64 now);		/* transport thread */
+struct cm_id *roce_dev_cm_resolve(struct roce_dev *dev, u32 ip, u64 service_id, const void *private_data, u32 private_len,
+				  cm_handler fn, void *arg);
 int roce_dev_cm_listen(struct roce_dev *dev, u64 service_id, cm_handler fn, void *arg);
 
 #endif

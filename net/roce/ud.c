@@ -68,7 +68,7 @@ int ud_post(struct roce_qp *qp, const struct roce_send_wr *wr)
 
 void ud_receive(struct roce_qp *qp, const struct roce_pkt *p, const struct net_rx *rx)
 {
-	const struct rq_wqe *r = rq_peek(qp);
+	const struct rq_wqe *r;
 	struct roce_wc wc = {
 		.opcode = WC_RECV, .byte_len = GRH_LEN + p->len, .src_qpn = p->src_qpn, .flags = WC_GRH,
 	};
@@ -83,6 +83,7 @@ void ud_receive(struct roce_qp *qp, const struct roce_pkt *p, const struct net_r
 		count(nr_roce_drop_qkey);
 		return;
 	}
+	r = rq_next(qp);
 	if (r == NULL) {
 		count(nr_roce_drop_no_recv);
 		return;

@@ -39,6 +39,16 @@ struct roce_cq *roce_cq_create(u32 depth, void (*handler)(struct roce_cq *cq, vo
 struct roce_mr *roce_mr_create(u32 pd) { return roce_dev_mr_create(port, pd); }
 struct roce_qp *roce_qp_create(const struct roce_qp_init *init) { return roce_dev_qp_create(port, init); }
 
+struct roce_srq *roce_srq_create(u32 max_wr, void (*limit)(struct roce_srq *srq, void *arg), void *arg)
+{
+	return roce_dev_srq_create(port, max_wr, limit, arg);
+}
+
+struct cm_id *roce_cm_resolve(u32 ip, u64 service_id, const void *private_data, u32 private_len, cm_handler fn, void *arg)
+{
+	return roce_dev_cm_resolve(port, ip, service_id, private_data, private_len, fn, arg);
+}
+
 int roce_cm_listen(u64 service_id, cm_handler fn, void *arg)
 {
 	return roce_dev_cm_listen(port, service_id, fn, arg);

@@ -20,6 +20,7 @@
 struct roce_qp;
 struct roce_cq;
 struct roce_mr;
+struct roce_srq;
 
 /* --- completions --------------------------------------------------------------------------------------- */
 
@@ -31,6 +32,7 @@ enum roce_wc_opcode { WC_SEND, WC_RDMA_WRITE, WC_RDMA_READ, WC_COMP_SWAP, WC_FET
 
 #define WC_WITH_IMM	1
 #define WC_SOLICITED	2
+#define WC_WITH_INV	8	/* SEND_WITH_INV: imm is the rkey that is no longer valid */
 #define WC_GRH		4	/* UD: the first 40 bytes of the buffer are the GRH area (IPv4 header in its last 20) */
 
 struct roce_wc {
@@ -82,6 +84,7 @@ struct roce_qp_init {
 	u32 max_send_wr, max_recv_wr;
 	u32 pd;
 	bool sq_sig_all;
+	struct roce_srq *srq;		/* receives come from here, not by roce_post_recv(); NULL: none */
 	void (*event)(struct roce_qp *qp, void *arg);	/* RC: the QP went to ERR (retries exhausted, bad peer) */
 	void *arg;
 };
@@ -94,6 +97,7 @@ void roce_qp_destroy(struct roce_qp *qp);
 void roce_qp_error(struct roce_qp *qp);		/* to ERR: everything posted completes with WC_WR_FLUSH_ERR */
 enum roce_qp_state roce_qp_state(const struct roce_qp *qp);
 u32 roce_qp_num(const struct roce_qp *qp);
+int roce_qp_ud_start(struct roce_qp *qp, u32 qkey);	/* UD: RESET or INIT to RTS; 0 or -EINVAL */
 void *roce_qp_arg(const struct roce_qp *qp);
 
 enum roce_wr_opcode { WR_SEND, WR_SEND_WITH_IMM, WR_SEND_WITH_INV, WR_RDMA_WRITE, WR_RDMA_WRITE_WITH_IMM, WR_RDMA_READ,
@@ -136,6 +140,16 @@ int __must_check roce_post_recv(struct roce_qp *qp, const struct roce_recv_wr *w
  */
 void roce_qp_delivered(struct roce_qp *qp, u32 nr_messages);
 
+/*
+ * Shared receive queues: receives for all QPs that name it. A QP's receive CQ must have room when a receive is taken: else the
+ * message waits, as for a queue that is empty. limit is called once, in the transport thread, when fewer receives are left than
+ * the limit armed last; it must not sleep.
+ */
+struct roce_srq *roce_srq_create(u32 max_wr, void (*limit)(struct roce_srq *srq, void *arg), void *arg);	/* NULL: no memory */
+void roce_srq_arm(struct roce_srq *srq, u32 limit);	/* 0: not armed */
+int __must_check roce_post_srq_recv(struct roce_srq *srq, const struct roce_recv_wr *wr);	/* 0, -EINVAL, -ENOMEM: full */
+void roce_srq_destroy(struct roce_srq *srq);		/* no QP names it; may sleep; receives left are not completed */
+
 /* --- connection manager (chapter 12; MADs on QP 1; IP-addressed service ids as librdmacm uses them) ------ */
 
 #define CM_PRIVATE_MAX	92	/* bytes of a REQ's private data (IP CM header of 36 bytes apart: 56 for us then) */
@@ -143,6 +157,8 @@ void roce_qp_delivered(struct roce_qp *qp, u32 nr_messages);
 #define CM_REP_PRIVATE	196
 #define CM_REJ_PRIVATE	148
 #define ROCE_PS_TCP(port) (0x0000000001060000ULL | (port))
+#define ROCE_PS_UDP(port) (0x0000000001110000ULL | (port))	/* datagrams: answered with a QP number, not with a connection */
+#define ROCE_UDP_QKEY	0x01234567	/* the Q_Key of librdmacm's datagram QPs */
 
 struct cm_id;
 enum cm_event_type {
@@ -151,7 +167,11 @@ enum cm_event_type {
 	CM_REJECTED,		/* reason and private data of the REJ */
 	CM_UNREACHABLE,		/* no answer in all retries, or ARP failed */
 	CM_DISCONNECTED,	/* DREQ from the peer, or the QP broke */
+	CM_SIDR_RECEIVED,	/* on a listener for datagrams, without an id: fill in *sidr before returning; may come twice */
+	CM_SIDR_RESOLVED,	/* the answer to roce_cm_resolve() is in *sidr; or CM_REJECTED with its status as reason */
 };
+/* status: 0 valid, 1 no such service, 2 rejected, 3 no QP (clause 12.11.2) */
+struct cm_sidr { u8 status; u32 qpn, qkey; };
 struct cm_event {
 	enum cm_event_type type;
 	struct cm_id *id;
@@ -161,6 +181,7 @@ struct cm_event {
 	u8 responder_resources, initiator_depth;	/* CM_REQ_RECEIVED: READs and atomics that the peer takes from us, makes at us */
 	const void *private_data;	/* valid during the callback */
 	u32 private_len;
+	struct cm_sidr *sidr;	/* CM_SIDR_*; valid during the callback */
 };
 typedef void (*cm_handler)(const struct cm_event *ev, void *arg);
 
@@ -169,7 +190,8 @@ struct cm_conn_param {
 	const void *private_data;
 	u32 private_len;
 	u32 path_mtu;		/* 256 .. 4096 (REQ); both take the smaller of it and their link's */
-	u8 retry_count, rnr_retry;	/* 0..7; 7 rnr = for ever */
+	u8 retry_count;			/* 0..7; of connect(), for both QPs */
+	u8 rnr_retry;			/* 0..7, 7 for ever: of the peer's QP; our own is as the peer says */
 	u8 responder_resources, initiator_depth;
 	u32 ack_timeout_ns;	/* local ack timeout; encoded as the specification does (clause 12.7.34); 0: the default */
 	/*
@@ -181,6 +203,8 @@ struct cm_conn_param {
 int roce_cm_listen(u64 service_id, cm_handler fn, void *arg);
 /* Begin; the outcome comes as an event (ESTABLISHED, REJECTED or UNREACHABLE) to fn. NULL: no memory */
 struct cm_id *roce_cm_connect(u32 ip, u64 service_id, const struct cm_conn_param *p, cm_handler fn, void *arg);
+/* Ask for the datagram QP of a service (SIDR). RESOLVED, REJECTED or UNREACHABLE; then the id is only to be destroyed. */
+struct cm_id *roce_cm_resolve(u32 ip, u64 service_id, const void *private_data, u32 private_len, cm_handler fn, void *arg);
 int roce_cm_accept(struct cm_id *id, const struct cm_conn_param *p, cm_handler fn, void *arg);
 int roce_cm_reject(struct cm_id *id, u16 reason, const void *private_data, u32 private_len);	/* frees id */
 void roce_cm_disconnect(struct cm_id *id);	/* DREQ (not waited for), QP to ERR */
