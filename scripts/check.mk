@@ -21,8 +21,8 @@ check:
 	$(Q)scripts/setup
 	$(Q)/usr/bin/python3 tests/run-checks.py --build $(O) $(if $(T),--only $(T))
 
-# Hours: every combination of the cache's choices, and the long texts.
+# Hours: every combination of the cache's choices, and the long texts. PART=interop: those tests alone, at every size.
 check-long:
 	$(Q)scripts/setup
-	$(Q)$(MAKE) --no-print-directory O=$(O) FUZZ_RUNS=$(or $(FUZZ_RUNS),200000) check-fuzz
-	$(Q)TANGRAM_LONG=1 /usr/bin/python3 tests/run-checks.py --build $(O) --only $(or $(T),long)
+	$(if $(PART),,$(Q)$(MAKE) --no-print-directory O=$(O) FUZZ_RUNS=$(or $(FUZZ_RUNS),200000) check-fuzz)
+	$(Q)TANGRAM_LONG=1 /usr/bin/python3 tests/run-checks.py --build $(O) --only $(or $(PART),$(T),long)

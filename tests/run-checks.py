@@ -117,6 +117,7 @@ class Checks:
                  ("tools/wire", ["tools/wire/wire_test.py", self.build + "/tools/tangram-wire"], 120),
                  ("tools/programs", ["user/programs_test.py", self.build + "/user"], 300),
                  ("tools/images", ["scripts/tangramlib/image_test.py"], 120),
+                 ("tools/capture", ["tests/interop/capture_test.py"], 60),
                  ("tools/logs", ["scripts/tangramlib/logs_test.py"], 120),
                  ("tools/tangram", ["tests/system/tool_test.py"], 400))
         for name, command, limit in tests:

@@ -23,6 +23,10 @@ static void cm_event(const struct cm_event *ev, void *arg)
 	case CM_ESTABLISHED:
 		store_release(&ep->state, EP_UP);
 		break;
+	case CM_SIDR_RESOLVED:
+		ep->resolved = (struct roce_ud_dest){ ev->peer_ip, ev->sidr->qpn, ev->sidr->qkey };
+		store_release(&ep->state, EP_UP);
+		break;
 	case CM_REJECTED:
 		ep->reason = ev->reason;
 		store_release(&ep->state, EP_REJECTED);
@@ -44,7 +48,14 @@ void ep_wait_init(struct ep_wait *wait)
 
 int ep_open(struct ep *ep, enum roce_qp_type type, struct ep_wait *wait, u32 size)
 {
-	struct roce_qp_init init = { .type = type, .max_send_wr = EP_DEPTH, .max_recv_wr = EP_DEPTH, .sq_sig_all = true };
+	return ep_open_shared(ep, type, wait, size, NULL);
+}
+
+int ep_open_shared(struct ep *ep, enum roce_qp_type type, struct ep_wait *wait, u32 size, struct roce_srq *srq)
+{
+	struct roce_qp_init init = {
+		.type = type, .max_send_wr = EP_DEPTH, .max_recv_wr = EP_DEPTH, .sq_sig_all = true, .srq = srq,
+	};
 
 	memset(ep, 0, sizeof(*ep));
 	ep_wait_init(&ep->own_wait);
@@ -72,7 +83,7 @@ fail:
 void ep_close(struct ep *ep)
 {
 	if (ep->id != NULL) {
-		if (load_acquire(&ep->state) == EP_UP)
+		if (load_acquire(&ep->state) == EP_UP && ep->resolved.qpn == 0)
 			roce_cm_disconnect(ep->id);
 		roce_cm_destroy(ep->id);
 	}
@@ -114,11 +125,21 @@ static int wait_up(struct ep *ep)
 	return rc < 0 ? rc : over(ep);
 }
 
+/* An attempt that failed is forgotten. */
+static void begin(struct ep *ep, u32 ip)
+{
+	if (ep->id != NULL)
+		roce_cm_destroy(ep->id);
+	ep->id = NULL;
+	ep->state = EP_NEW;
+	ep->peer_ip = ip;
+}
+
 int ep_connect(struct ep *ep, u32 ip, u64 service_id, const struct ep_ask *ask)
 {
 	struct cm_conn_param p = conn_param(ep, ask);
 
-	ep->peer_ip = ip;
+	begin(ep, ip);
 	ep->id = roce_cm_connect(ip, service_id, &p, cm_event, ep);
 	return ep->id == NULL ? -ENOMEM : wait_up(ep);
 }
@@ -151,6 +172,36 @@ int ep_post(struct ep *ep, enum roce_wr_opcode op, u32 offset, u32 len, u64 remo
 }
 
 int ep_send(struct ep *ep, u32 offset, u32 len) { return ep_post(ep, WR_SEND, offset, len, 0, 0); }
+
+int ep_ud_start(struct ep *ep) { return roce_qp_ud_start(ep->qp, ROCE_UDP_QKEY); }
+
+int ep_resolve(struct ep *ep, u32 ip, u64 service_id, struct roce_ud_dest *dest)
+{
+	int rc;
+
+	begin(ep, ip);
+	ep->id = roce_cm_resolve(ip, service_id, NULL, 0, cm_event, ep);
+	rc = ep->id == NULL ? -ENOMEM : wait_up(ep);
+	*dest = ep->resolved;
+	return rc;
+}
+
+int ep_send_ud(struct ep *ep, u32 offset, u32 len, const struct roce_ud_dest *dest, const u32 *imm)
+{
+	struct roce_send_wr wr = {
+		.opcode = imm != NULL ? WR_SEND_WITH_IMM : WR_SEND, .flags = WR_SIGNALED, .nr_sge = 1,
+		.sge[0] = { ep->buf + offset, len }, .imm = imm != NULL ? *imm : 0, .ud = *dest,
+	};
+
+	return roce_post_send(ep->qp, &wr);
+}
+
+struct roce_ud_dest ep_ud_source(const struct ep *ep, const struct roce_wc *wc, u32 offset)
+{
+	const u8 *ip = ep->buf + offset + EP_GRH - 20;	/* the IPv4 header stands in the last 20 bytes (A17.4.5.2) */
+
+	return (struct roce_ud_dest){ be32_get(*(const be32 *)(ip + 12)), wc->src_qpn, ROCE_UDP_QKEY };
+}
 
 int ep_poll(struct ep *ep, struct roce_wc *wc)
 {

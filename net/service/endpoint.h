@@ -41,6 +41,7 @@ struct ep {
 	u8 state;			/* [a] enum ep_state, written by CM's events */
 	u16 reason;			/* [I] after EP_REJECTED */
 	u8 status;			/* enum roce_wc_status of the completion that ended it */
+	struct roce_ud_dest resolved;	/* [I] after EP_UP of ep_resolve() */
 };
 
 struct ep_ask {				/* what a connection is asked for or granted */
@@ -50,7 +51,10 @@ struct ep_ask {				/* what a connection is asked for or granted */
 
 void ep_wait_init(struct ep_wait *wait);
 int ep_open(struct ep *ep, enum roce_qp_type type, struct ep_wait *wait, u32 size);	/* 0 or -ENOMEM */
+/* The same with receives from a shared queue: those that ep_poll() gives up are the caller's to post there again. */
+int ep_open_shared(struct ep *ep, enum roce_qp_type type, struct ep_wait *wait, u32 size, struct roce_srq *srq);
 void ep_close(struct ep *ep);			/* of whatever ep_open() and the others made; sleeps */
+/* May be tried again after -ECONNREFUSED. */
 int ep_connect(struct ep *ep, u32 ip, u64 service_id, const struct ep_ask *ask);
 int ep_accept(struct ep *ep, struct cm_id *id, const struct ep_ask *ask);	/* waits for the peer's RTU */
 
@@ -58,6 +62,14 @@ int ep_accept(struct ep *ep, struct cm_id *id, const struct ep_ask *ask);	/* wai
 int ep_recv(struct ep *ep, u64 wr_id, u32 offset, u32 len);
 int ep_send(struct ep *ep, u32 offset, u32 len);
 int ep_post(struct ep *ep, enum roce_wr_opcode op, u32 offset, u32 len, u64 remote_addr, u32 rkey);
+
+/* Datagrams: an endpoint of QPT_UD that was started; who serves service_id at ip (SIDR); one message with an immediate. */
+int ep_ud_start(struct ep *ep);
+int ep_resolve(struct ep *ep, u32 ip, u64 service_id, struct roce_ud_dest *dest);
+int ep_send_ud(struct ep *ep, u32 offset, u32 len, const struct roce_ud_dest *dest, const u32 *imm);
+#define EP_GRH	40			/* bytes before a received datagram */
+/* Where the datagram at offset of the buffer came from. */
+struct roce_ud_dest ep_ud_source(const struct ep *ep, const struct roce_wc *wc, u32 offset);
 
 /* One completion if there is one: 1, 0, or an error as above. */
 int ep_poll(struct ep *ep, struct roce_wc *wc);

@@ -21,10 +21,24 @@ struct server {
 };
 static const struct server servers[] = {
 	{ "rping", ROCE_PS_TCP(RPING_PORT), rping_serve },
+	{ "cmtools", ROCE_PS_TCP(CMTOOLS_PORT), cmtools_serve },
+	{ "perftest", ROCE_PS_TCP(PERFTEST_PORT), perftest_serve },
+	{ "probe", ROCE_PS_TCP(PROBE_PORT), probe_serve },
 };
 
-static const struct { const char *name; int (*run)(struct svc_job *job); } clients[] = {
-	{ "rping", rping_run },
+/* Datagram services: which QP is it? Asked in the transport thread. */
+static const struct { u64 service_id; void (*resolve)(u32 peer_ip, struct cm_sidr *sidr); } datagrams[] = {
+	{ ROCE_PS_UDP(UDADDY_PORT), udaddy_resolve }, { ROCE_PS_UDP(CMTOOLS_PORT), udaddy_resolve },
+	{ ROCE_PS_UDP(PERFTEST_PORT), perftest_resolve },
+};
+
+static const struct { const char *name; int (*run)(struct svc_job *job); bool no_address; } clients[] = {
+	{ "rping", rping_run, false }, { "ucmatose", ucmatose_run, false }, { "rdma_client", rdma_client_run, false },
+	{ "udaddy", udaddy_run, false },
+	{ "ib_send_lat", perftest_run, true }, { "ib_send_bw", perftest_run, true }, { "ib_send_lat_ud", perftest_run, true },
+	{ "ib_write_lat", perftest_run, true }, { "ib_write_bw", perftest_run, true },
+	{ "ib_read_lat", perftest_run, true }, { "ib_read_bw", perftest_run, true },
+	{ "ib_atomic_lat", perftest_run, true }, { "ib_atomic_bw", perftest_run, true },
 };
 
 struct session {
@@ -54,7 +68,8 @@ static void on_request(const struct cm_event *ev, void *arg)
 	s = atomic_inc_return(&nr_sessions) <= SESSIONS_MAX ? kzalloc(sizeof(*s)) : NULL;
 	if (s != NULL) {
 		s->server = arg;
-		s->req = (struct svc_request){ ev->id, ev->peer_ip, ev->responder_resources, ev->initiator_depth };
+		s->req = (struct svc_request){ ev->id, ev->peer_ip, ev->responder_resources, ev->initiator_depth, { 0 } };
+		memcpy(s->req.private_data, ev->private_data, MIN(ev->private_len, sizeof(s->req.private_data)));
 		if (thread_spawn(session_thread, s, PRIO_NORMAL, "rdma-%s", s->server->name) == 0)
 			return;
 		kfree(s);
@@ -63,10 +78,24 @@ static void on_request(const struct cm_event *ev, void *arg)
 	roce_cm_reject(ev->id, 3, NULL, 0);		/* no resources */
 }
 
+static void on_sidr(const struct cm_event *ev, void *arg)
+{
+	void (*const *resolve)(u32 peer_ip, struct cm_sidr *sidr) = arg;
+
+	if (ev->type == CM_SIDR_RECEIVED)
+		(*resolve)(ev->peer_ip, ev->sidr);
+}
+
 void service_start(void)
 {
 	if (!param_bool("rdma.service", false))
 		return;
+	udaddy_start();
+	probe_start();
+	for (unsigned i = 0; i < ARRAY_SIZE(datagrams); i++) {
+		if (roce_cm_listen(datagrams[i].service_id, on_sidr, (void *)&datagrams[i].resolve) < 0)
+			pr_err("service: cannot listen for datagrams");
+	}
 	for (unsigned i = 0; i < ARRAY_SIZE(servers); i++) {
 		if (roce_cm_listen(servers[i].service_id, on_request, (void *)&servers[i]) < 0)
 			pr_err("service: cannot listen for %s", servers[i].name);
@@ -119,8 +148,6 @@ static int parse_option(struct svc_job *job, char *word)
 	};
 	char *value = strchr(word, '=');
 
-	if (value == NULL)
-		return svc_why(job, -EINVAL, "'%s' is not name=value", word);
 	*value++ = '\0';
 	for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
 		if (strcmp(options[i].name, word) == 0) {
@@ -136,17 +163,21 @@ int service_run(unsigned argc, char **argv, char *why, size_t why_size)
 {
 	struct svc_job job = { .why = why, .why_size = why_size };
 
-	if (argc < 2 || parse_address(argv[1], &job.ip) < 0)
+	if (argc < 1)
 		return svc_why(&job, -EINVAL, "PROGRAM ADDRESS [NAME=VALUE...] expected");
-	for (unsigned i = 2; i < argc; i++) {
-		int rc = parse_option(&job, argv[i]);
+	for (unsigned i = 1; i < argc; i++) {
+		int rc = strchr(argv[i], '=') == NULL ? parse_address(argv[i], &job.ip) : parse_option(&job, argv[i]);
 
 		if (rc < 0)
-			return rc;
+			return job.why[0] != '\0' ? rc : svc_why(&job, rc, "'%s' is no address", argv[i]);
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(clients); i++) {
-		if (strcmp(clients[i].name, argv[0]) == 0)
-			return clients[i].run(&job);
+		if (strcmp(clients[i].name, argv[0]) != 0)
+			continue;
+		job.program = clients[i].name;
+		if (job.ip == 0 && !clients[i].no_address)
+			return svc_why(&job, -EINVAL, "%s needs an address", job.program);
+		return clients[i].run(&job);
 	}
 	return svc_why(&job, -ENOSYS, "no program '%s' here", argv[0]);
 }

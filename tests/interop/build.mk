@@ -7,9 +7,13 @@ linux-vm: $(O)/linux/initrd
 $(O)/linux/vmlinux: tests/interop/packages.txt
 	@mkdir -p $(@D)
 	$(Q)/usr/bin/python3 scripts/make-linux-vm $(O)/linux --packages $< --cache $(O)/linux-packages
-$(O)/linux/initrd: $(O)/linux/vmlinux tests/interop/init scripts/make-linux-vm
+# Our own program for what no well-known one does, against the VM's libraries.
+$(O)/linux/probe: tests/interop/probe.c $(O)/linux/vmlinux
+	$(call say,CC,$@)$(CC) -std=gnu11 -O1 -g -Wall -Wextra -Werror -I$(O)/linux/tree/usr/include $< -o $@ \
+		-L$(O)/linux/tree/usr/lib/x86_64-linux-gnu -Wl,-rpath-link,$(O)/linux/tree/usr/lib/x86_64-linux-gnu -lrdmacm -libverbs
+$(O)/linux/initrd: $(O)/linux/vmlinux $(O)/linux/probe tests/interop/init scripts/make-linux-vm
 	$(Q)/usr/bin/python3 scripts/make-linux-vm $(O)/linux --packages tests/interop/packages.txt --cache $(O)/linux-packages \
-		--init tests/interop/init
+		--init tests/interop/init --add $(O)/linux/probe
 
 check-interop: kernel tools linux-vm
 	$(Q)TANGRAM_BUILD=$(abspath $(O)) /usr/bin/python3 tests/interop/cases.py $(T)

@@ -20,17 +20,20 @@ _cases = []
 
 
 class Case:
-    def __init__(self, name, function, mtu, long, packets):
-        self.name, self.function, self.mtu, self.long, self.packets = name, function, mtu, long, packets
+    def __init__(self, name, function, mtu, long, packets, look):
+        self.name, self.function, self.mtu, self.long, self.packets, self.look = name, function, mtu, long, packets, look
 
 
-def add(name, function, mtu=1500, long=False, packets=1):
-    """A test; mtu: of the Linux VM's link; packets: fewer RoCE packets on the wire are a failure. It gets the Lab and a log file."""
-    _cases.append(Case(name, function, mtu, long, packets))
+def add(name, function, mtu=1500, long=False, packets=1, look=None):
+    """
+    A test: function(lab, log). mtu: of the Linux VM's link; packets: fewer RoCE packets on the wire are a failure; look: is
+    called with the capture's path, when it has been found good.
+    """
+    _cases.append(Case(name, function, mtu, long, packets, look))
 
 
 def all_cases():
-    import case_tools                       # noqa: F401 (registers them)
+    import case_perftest, case_probe, case_tools    # noqa: F401, E401 (registers them)
     return sorted(_cases, key=lambda one: one.mtu)          # the link's MTU changes seldom
 
 
@@ -47,6 +50,8 @@ def run_case(lab, one, folder):
                 time.sleep(0.3)             # what is said at the end of a connection
                 lab.capture_end()
             capture.check(pcap, one.packets)
+            if one.look is not None:
+                one.look(pcap)
         except Exception:                   # noqa: B902 (a test that fails must not end the others)
             traceback.print_exc(file=file)
             return log

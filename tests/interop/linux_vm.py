@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-A Linux VM with rdma_rxe on a wire, made by scripts/make-linux-vm: boots in some seconds, runs what it is told over its second
-serial port (tests/interop/init answers). Addresses are those of `scripts/tangram wire`: 10.77.0.N.
+A Linux VM with rdma_rxe on a wire, made by scripts/make-linux-vm: boots in some seconds, runs what it is told over a port
+of its own (tests/interop/init answers). Addresses are those of `scripts/tangram wire`: 10.77.0.N.
 """
 
 import os
@@ -36,7 +36,8 @@ class LinuxVm:
                    "-kernel", os.path.join(FOLDER, "vmlinux"), "-initrd", os.path.join(FOLDER, "initrd"),
                    "-append", "console=ttyS0 quiet mitigations=off nopti vm_ip=%s/24 vm_mtu=%d" % (self.ip, mtu),
                    "-serial", "file:" + self.console,
-                   "-chardev", "socket,id=agent,path=%s,server=off" % path, "-serial", "chardev:agent"]
+                   "-device", "virtio-serial-pci", "-chardev", "socket,id=agent,path=%s,server=off" % path,
+                   "-device", "virtserialport,chardev=agent,name=agent"]
         self.process = spawn(command + nodes.wire_options(wire, number), os.path.join(log_dir, "linux%d.qemu" % number))
         listener.settimeout(10)
         self.sock, _ = listener.accept()
