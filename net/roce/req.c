@@ -273,6 +273,9 @@ static void ack_nak(struct roce_qp *qp, const struct roce_pkt *p)
 		count(nr_roce_rx_nak_psn);
 		if (!req_acked(qp, p->psn))
 			return;
+		/* Linux says so of the packets behind one whose receiver was not ready: the wait goes on */
+		if (qp->rnr_due != 0 && p->psn == qp->psn_next)
+			return;
 		if (qp->retries-- == 0) {
 			req_fail(qp, WC_RETRY_EXC_ERR);
 			return;
