@@ -133,6 +133,8 @@ u64 roce_dev_run(struct roce_dev *dev)
 			continue;
 		if (__atomic_exchange_n(&qp->event_due, false, __ATOMIC_ACQ_REL) && qp->event != NULL)
 			qp->event(qp, qp->arg);
+		if (__atomic_exchange_n(&qp->drained_due, false, __ATOMIC_ACQ_REL) && qp->drained_fn != NULL)
+			qp->drained_fn(qp, qp->arg);
 		qp_put(qp);
 	}
 	srq_events(dev);

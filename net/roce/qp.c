@@ -147,6 +147,7 @@ struct roce_qp *roce_dev_qp_create(struct roce_dev *dev, const struct roce_qp_in
 	qp->recv_cq = init->recv_cq;
 	qp->srq = init->srq;
 	qp->event = init->event;
+	qp->drained_fn = init->drained;
 	qp->arg = init->arg;
 	ref_init(&qp->refs, 1);
 	spin_init(&qp->lock, "qp", RANK_QP);
@@ -265,6 +266,36 @@ int roce_qp_to_rts(struct roce_qp *qp)
 	spin_lock(&qp->lock);
 	if (qp_may_step(qp, QPE_TO_RTS)) {
 		qp_step(qp, QPE_TO_RTS);
+		rc = 0;
+	}
+	spin_unlock(&qp->lock);
+	return rc;
+}
+
+int roce_qp_drain(struct roce_qp *qp)
+{
+	int rc = -EINVAL;
+
+	spin_lock(&qp->lock);
+	if (qp->type == QPT_RC && qp->state == QPS_RTS && !qp->dying) {
+		qp_step(qp, QPE_DRAIN);
+		qp->drained = false;
+		req_drain(qp);
+		rc = 0;
+	}
+	spin_unlock(&qp->lock);
+	return rc;
+}
+
+int roce_qp_resume(struct roce_qp *qp)
+{
+	int rc = -EINVAL;
+
+	spin_lock(&qp->lock);
+	if (qp->type == QPT_RC && qp->state == QPS_SQD && !qp->dying) {
+		qp_step(qp, QPE_TO_RTS);
+		req_transmit(qp);
+		tx_flush(qp);
 		rc = 0;
 	}
 	spin_unlock(&qp->lock);

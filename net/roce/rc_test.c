@@ -641,6 +641,65 @@ static void queue_limits(void **state)
 }
 
 /* A QP may be destroyed with everything in flight: nothing of it is used afterwards (the sanitizer says so). */
+/* --- draining --------------------------------------------------------------------------------------------------- */
+
+static unsigned drained_calls;
+static void on_drained(struct roce_qp *qp, void *arg) { drained_calls++; }
+
+/* What had begun is completed, lost packets and all; what had not waits for RTS; the end is said once. */
+static void drain(void **state)
+{
+	static u8 big[400000];
+	struct roce_recv_wr r = { .wr_id = 9, .nr_sge = 1, .sge = { { copy, sizeof(big) } } };
+
+	for (unsigned seed = 1; seed < 20; seed++) {
+		unsigned done;
+
+		errors_begin();
+		sim.rng += seed;
+		ea.qp->drained_fn = on_drained;
+		drained_calls = 0;
+		fill(big, sizeof(big));
+		assert_int_equal(roce_qp_resume(ea.qp), -EINVAL);
+		for (unsigned i = 0; i < 4; i++)
+			assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+		sim.drop = 300;
+		post(&ea, WR_SEND, 1, big, 300000, 0, 0);	/* many windows */
+		post(&ea, WR_SEND, 2, big, 100, 0, 0);
+		for (unsigned i = 0; i < 2 * seed; i++)
+			sim_step();
+		done = ea.nr_wc;
+		assert_int_equal(roce_qp_drain(ea.qp), 0);
+		assert_int_equal(roce_qp_state(ea.qp), QPS_SQD);
+		assert_int_equal(roce_qp_drain(ea.qp), -EINVAL);
+		post(&ea, WR_SEND, 3, big, 100, 0, 0);
+		sim_run(5 * NSEC_PER_SEC);
+		sim.drop = 0;
+		assert_int_equal(drained_calls, 1);
+		if (done == 0) {				/* in the middle of the first */
+			assert_in_range(ea.nr_wc, 1, 2);
+			assert_int_equal(ea.wc[0].wr_id, 1);
+			assert_memory_equal(copy + 100, big + 100, 300000 - 100);
+		}
+		assert_int_equal(ea.nr_wc, eb.nr_wc);
+		assert_true(ea.nr_wc < 3);
+		assert_int_equal(roce_qp_resume(ea.qp), 0);
+		sim_run(NSEC_PER_SEC);
+		assert_int_equal(ea.nr_wc, 3);
+		assert_int_equal(eb.nr_wc, 3);
+		assert_int_equal(drained_calls, 1);
+		for (unsigned i = 0; i < 3; i++) {
+			assert_int_equal(ea.wc[i].status, WC_SUCCESS);
+			assert_int_equal(ea.wc[i].wr_id, i + 1);
+		}
+		/* nothing under way: drained at once */
+		assert_int_equal(roce_qp_drain(ea.qp), 0);
+		sim_run(NSEC_PER_MSEC);
+		assert_int_equal(drained_calls, 2);
+		errors_end();
+	}
+}
+
 /* --- shared receive queues, invalidation -------------------------------------------------------------------------- */
 
 static unsigned limit_calls;
@@ -867,7 +926,7 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		cmocka_unit_test(mix_clean), cmocka_unit_test(acks_are_coalesced), cmocka_unit_test(told_messages_need_no_acknowledgement),
 		cmocka_unit_test(told_messages_over_a_bad_wire), cmocka_unit_test(told_what_cannot_be), cmocka_unit_test(rights_and_bounds),
 		cmocka_unit_test(unbind_in_the_middle), cmocka_unit_test(receiver_not_ready), cmocka_unit_test(psn_nak_after_rnr_nak), cmocka_unit_test(retries_exceeded),
-		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(shared_receives), cmocka_unit_test(invalidate),
+		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(shared_receives), cmocka_unit_test(drain), cmocka_unit_test(invalidate),
 		cmocka_unit_test(destroy_in_flight),
 		cmocka_unit_test(destroy_with_a_stopped_device),
 		cmocka_unit_test(mix_faults), cmocka_unit_test(hostile_packets),

@@ -122,10 +122,35 @@ static void rto_arm(struct roce_qp *qp)
 	roce_kick_at(qp->dev, qp->rto_due);
 }
 
+/* The request that may not be sent, the first of those: while draining, what had begun goes on, repetitions too (10.3.1.5). */
+static u32 sq_end(const struct roce_qp *qp)
+{
+	return qp->state == QPS_RTS ? qp->sq_head : qp->state == QPS_SQD ? qp->sq_stop : qp->sq_cur;
+}
+
+void req_drain(struct roce_qp *qp)
+{
+	assert_held(&qp->lock);
+	for (qp->sq_stop = qp->sq_tail; qp->sq_stop != qp->sq_head; qp->sq_stop++) {
+		if (psn_diff(sq_at(qp, qp->sq_stop)->psn, qp->psn_max) >= 0)
+			break;
+	}
+	req_drained(qp);
+}
+
+void req_drained(struct roce_qp *qp)
+{
+	if (qp->state != QPS_SQD || qp->sq_tail != qp->sq_stop || qp->drained)
+		return;
+	qp->drained = true;
+	__atomic_store_n(&qp->drained_due, true, __ATOMIC_RELEASE);
+	roce_kick(qp->dev);
+}
+
 void req_transmit(struct roce_qp *qp)
 {
 	assert_held(&qp->lock);
-	while (qp->state == QPS_RTS && qp->rnr_due == 0 && qp->sq_cur != qp->sq_head) {
+	while (qp->rnr_due == 0 && qp->sq_cur != sq_end(qp)) {
 		struct sq_wqe *w = sq_at(qp, qp->sq_cur);
 
 		if (psn_diff(qp->psn_next, qp->psn_una) >= ROCE_WINDOW)
@@ -203,6 +228,7 @@ static void complete_oldest(struct roce_qp *qp, unsigned status)
 		qp->rd_outstanding--;
 	qp->sq_tail++;
 	qp_complete_send(qp, w, status);
+	req_drained(qp);
 }
 
 /* The oldest request ends with an error, and with it the QP. */

@@ -233,6 +233,10 @@ struct roce_qp {
 	/* requester [lock]: wqe indices run freely, PSNs are 24 bits */
 	struct sq_wqe *sq;
 	u32 sq_size, sq_max;		/* ring size (a power of two), max_send_wr */
+	u32 sq_stop;			/* SQD: the first request that had not begun */
+	bool drained;			/* SQD: all before it is complete, and was said */
+	bool drained_due;		/* [a] the transport thread is to call drained_fn() */
+	void (*drained_fn)(struct roce_qp *qp, void *arg);	/* [I] */
 	u32 sq_head, sq_cur, sq_tail;	/* next to be posted, being sent, oldest unacknowledged */
 	u32 psn_post;			/* first PSN of the next posted request */
 	u32 psn_next;			/* next to be sent */
@@ -360,6 +364,8 @@ void qp_copy_out(const struct roce_sge *sge, unsigned nr, u32 off, const void *s
 void req_transmit(struct roce_qp *qp);			/* [lock] send what window and pool allow */
 void req_response(struct roce_qp *qp, const struct roce_pkt *p);	/* [lock] ACK, READ or atomic response */
 void req_delivered(struct roce_qp *qp, u32 msn);	/* [lock] the peer executed our messages up to this one */
+void req_drain(struct roce_qp *qp);			/* [lock] just went to SQD */
+void req_drained(struct roce_qp *qp);			/* [lock] say so, if that is so now */
 void req_timers(struct roce_qp *qp, u64 now);		/* [lock] */
 
 /* resp.c */

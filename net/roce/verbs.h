@@ -86,6 +86,7 @@ struct roce_qp_init {
 	bool sq_sig_all;
 	struct roce_srq *srq;		/* receives come from here, not by roce_post_recv(); NULL: none */
 	void (*event)(struct roce_qp *qp, void *arg);	/* RC: the QP went to ERR (retries exhausted, bad peer) */
+	void (*drained)(struct roce_qp *qp, void *arg);	/* RC: after roce_qp_drain(): what had begun is complete */
 	void *arg;
 };
 struct roce_qp *roce_qp_create(const struct roce_qp_init *init);	/* RESET; NULL: no memory */
@@ -95,6 +96,12 @@ struct roce_qp *roce_qp_create(const struct roce_qp_init *init);	/* RESET; NULL:
  */
 void roce_qp_destroy(struct roce_qp *qp);
 void roce_qp_error(struct roce_qp *qp);		/* to ERR: everything posted completes with WC_WR_FLUSH_ERR */
+/*
+ * RC, RTS to SQD and back. While it drains, requests may be posted but none begins; those that had begun are completed, and
+ * then, once, drained() is called. -EINVAL: not in that state.
+ */
+int roce_qp_drain(struct roce_qp *qp);
+int roce_qp_resume(struct roce_qp *qp);
 enum roce_qp_state roce_qp_state(const struct roce_qp *qp);
 u32 roce_qp_num(const struct roce_qp *qp);
 int roce_qp_ud_start(struct roce_qp *qp, u32 qkey);	/* UD: RESET or INIT to RTS; 0 or -EINVAL */
