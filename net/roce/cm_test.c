@@ -35,7 +35,7 @@ static unsigned golden_file(const char *path)
 			assert_true(m.ip_service);
 			assert_int_equal(m.ip_src, m.local_ip);
 			assert_int_equal(m.ip_dst, m.remote_ip);
-			assert_true(m.local_ip == 0x0a000002 || m.local_ip == 0x0a4d000b);
+			assert_true(m.local_ip == 0x0a000002 || m.local_ip == 0x0a4d000a || m.local_ip == 0x0a4d000b);
 			assert_int_equal(m.service_id >> 16, 0x106);
 			assert_int_equal(m.private_len, CM_REQ_PRIVATE);
 		}
@@ -66,6 +66,7 @@ static void golden_mads(void **state)
 	assert_in_range(golden_file("net/roce/testdata/ib_send_lat_cm_64.pcap"), 6, 20);
 	assert_int_equal(golden_file("net/roce/testdata/udaddy.pcap"), 2);
 	assert_int_equal(golden_file("net/roce/testdata/cm_rej.pcap"), 1);
+	assert_int_equal(golden_file("net/roce/testdata/two_qpns.pcap"), 10);
 }
 
 /* --- connections --------------------------------------------------------------------------------------------------- */
