@@ -184,12 +184,30 @@ static s64 link_self(u32 pid, u32 nr, char *buf, size_t size)
 
 static s64 link_cwd(u32 pid, u32 nr, char *buf, size_t size)
 {
-	struct thread *self = thread_current();
-	struct task *t = self->task;
+	struct process *p = process_find(pid);
+	struct dentry *d = NULL;
+	struct task *t;
+	s64 n = -ENOENT;
 
-	if (t == NULL || t->process->pid != pid)
-		return -EACCES;		/* another's may change while it is read */
-	return dentry_path_locked(t->fs->cwd, t->fs->root, buf, size);
+	if (p == NULL)
+		return -ENOENT;
+	spin_lock(&tree_lock);
+	if (!cred_may_inspect(&process_current()->cred, &p->cred))
+		n = -EACCES;
+	list_for_each(t, &p->tasks, group_link) {
+		if (t->fs != NULL && n != -EACCES) {
+			d = READ_ONCE(t->fs->cwd);	/* it may change, but not go: tree_mutex is held */
+			dentry_get_locked(d);
+			break;
+		}
+	}
+	spin_unlock(&tree_lock);
+	process_put(p);
+	if (d == NULL)
+		return n;
+	n = dentry_show_locked(d, buf, size);
+	dentry_put_locked(d);
+	return n;
 }
 
 /* --- descriptors --- */

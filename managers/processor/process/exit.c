@@ -137,6 +137,7 @@ void __noreturn task_exit(u32 status)
 	struct thread *self = thread_current();
 	struct task *t = self->task;
 	struct process *p = t->process;
+	struct fs_context *fs;
 	struct file *exe = NULL;
 	struct list dead = LIST_INIT(dead);
 	struct usage used;
@@ -149,8 +150,11 @@ void __noreturn task_exit(u32 status)
 	release_memory(t);
 	space_thread_ends();
 	task_set_files(t, NULL);
-	fs_context_put(t->fs);
+	fs = t->fs;
+	spin_lock(&tree_lock);			/* others may look at it: /proc/PID/cwd */
 	t->fs = NULL;
+	spin_unlock(&tree_lock);
+	fs_context_put(fs);
 
 	spin_lock(&tree_lock);
 	list_del(&t->group_link);

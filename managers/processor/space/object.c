@@ -474,7 +474,8 @@ int object_sync(struct object *o, bool disk)
 }
 
 /* sync(): every file's dirty pages to M, and M's to the disk. */
-void space_sync_all(void)
+/* Those without a disk behind them too if all; one that comes or goes meanwhile may be missed. */
+static void for_each_in_use(bool all, void (*fn)(struct object *o))
 {
 	for (unsigned i = 0; i < NR_BUCKETS; i++) {
 		struct object *o = NULL, *next;
@@ -487,7 +488,7 @@ void space_sync_all(void)
 			struct object *at;
 
 			list_for_each(at, &bucket[i].objects, hash_link) {
-				if (seen && at->fs != WIRE_FS_NONE && ref_get_not_zero(&at->refs)) {
+				if (seen && (all || at->fs != WIRE_FS_NONE) && ref_get_not_zero(&at->refs)) {
 					next = at;
 					break;
 				}
@@ -498,9 +499,16 @@ void space_sync_all(void)
 				object_put(o);
 			o = next;
 			if (o != NULL)
-				(void)object_clean(o);
+				fn(o);
 		} while (o != NULL);
 	}
+}
+
+static void clean_one(struct object *o) { (void)object_clean(o); }
+
+void space_sync_all(void)
+{
+	for_each_in_use(false, clean_one);
 	for (unsigned n = 1; n < FIT_MAX_NODES; n++) {
 		struct rpc_memory_sync_req req = { .object = le64_of(0), .disk = le32_of(1) };
 
@@ -509,4 +517,14 @@ void space_sync_all(void)
 	}
 }
 
-void objects_drop_cached(void) { parked_reap(true); }
+static void drop_one(struct object *o)
+{
+	if (object_clean(o) == 0)
+		object_drop_idle(o);
+}
+
+void objects_drop_cached(void)
+{
+	parked_reap(true);
+	for_each_in_use(true, drop_one);	/* files of tmpfs are there for ever; their pages need not be here */
+}

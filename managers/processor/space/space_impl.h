@@ -108,7 +108,7 @@ struct object *object_find(u64 id);			/* referenced, or NULL */
 u64 objects_live(void);				/* that somebody has open or mapped */
 u64 objects_parked(void);			/* closed, kept for their cached pages */
 static inline bool object_is_parked(const struct object *o) { return READ_ONCE(o->parked); }
-void objects_drop_cached(void);			/* those that are closed; may sleep */
+void objects_drop_cached(void);			/* those that are closed, and of the others what nobody maps; may sleep */
 bool object_held(struct object *o, u64 index);		/* set lock may be held */
 bool object_flush_held(struct object *o, u64 index);
 int object_wait_held(struct object *o, u64 index);	/* -EAGAIN, -EINTR */
