@@ -101,6 +101,7 @@ static void show_overcommit(struct text *t, u32 pid) { text_printf(t, "0\n"); }
 static void show_pid_max(struct text *t, u32 pid) { text_printf(t, "32768\n"); }
 static void show_ngroups(struct text *t, u32 pid) { text_printf(t, "32\n"); }
 static void show_hostname(struct text *t, u32 pid) { text_printf(t, "%s\n", param_str("hostname", "tangram")); }
+static void show_ostype(struct text *t, u32 pid) { text_printf(t, "Linux\n"); }
 static void show_osrelease(struct text *t, u32 pid) { text_printf(t, "6.1.0-tangram\n"); }
 
 /* --- a process --- */
@@ -557,7 +558,7 @@ static const struct synth_entry proc_sys_vm[] = { TEXT("overcommit_memory", show
 static const struct synth_entry proc_sys_random[] = { TEXT("uuid", show_uuid), { 0 } };
 static const struct synth_entry proc_sys_kernel[] = {
 	TEXT("pid_max", show_pid_max), TEXT("ngroups_max", show_ngroups), TEXT("hostname", show_hostname),
-	TEXT("osrelease", show_osrelease), TEXT("tainted", show_zero), DIR("random", proc_sys_random), { 0 }
+	TEXT("osrelease", show_osrelease), TEXT("ostype", show_ostype), TEXT("tainted", show_zero), DIR("random", proc_sys_random), { 0 }
 };
 static const struct synth_entry proc_sys_net_core[] = {
 	TEXT("somaxconn", show_somaxconn), TEXT("wmem_default", show_wmem), TEXT("wmem_max", show_wmem), TEXT("rmem_default", show_wmem),
