@@ -52,3 +52,12 @@ def fetched_ahead(bed):
     assert seen["prefetch"] < pages // 20, seen
     seen = touched(bed, "off", "seq", "read", "4")
     assert seen["prefetch"] == 0 and seen["fill_from_memory"] > pages // 2, seen
+
+
+@case(limit=150)
+def map_changes_wait_for_nobody(bed):
+    """word_count changes the rights of its memory again and again: M is told, but only exec, exit and mapped files wait for it."""
+    result = bed.run("/bin/word_count", "/data/text")
+    sent, waited = result.counter("nr_space_change_sent"), result.counter("nr_space_change_waited")
+    print("map changes sent %d, waited for %d" % (sent, waited))
+    assert sent >= 20 and waited <= 6, (sent, waited)

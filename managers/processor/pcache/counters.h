@@ -45,6 +45,8 @@
 	X(nr_pcache_prefetch_undone, "of these, not taken: M had them not at hand, or the map had changed") \
 	X(nr_pcache_prefetch_skipped, "pages not asked for ahead: no room in their set, or too many on their way") \
 	X(nr_pcache_prefetch_run, "times pages were asked for ahead")		\
+	X(nr_space_change_sent, "changes of maps told to M without waiting: mprotect, brk, madvise, anonymous mmap, munmap") \
+	X(nr_space_change_waited, "changes of maps that waited for M: exec, fork, exit, mappings of objects, some mremaps") \
 	X(nr_clflush, "pages cleaned in place: msync, fsync, fork's 64th owner")	\
 	X(nr_clflush_fail, "of these, pages that M refused: the caller asks again, or is told") \
 	X(nr_clflush_clean_skipped, "pages that were to be cleaned in place and were clean") \

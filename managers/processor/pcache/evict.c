@@ -121,18 +121,11 @@ static int pick(struct pcache_set *set, struct evict_batch *b, struct pcache_lin
 	return 0;
 }
 
-int evict_begin(struct pcache_set *set, struct evict_batch *b)
+/* It leaves; its victim entry is there if it may turn out dirty. */
+static void begin(struct pcache_line *line, struct evict_batch *b)
 {
-	struct pcache_line *line = NULL;
 	struct pcache_owner *o;
-	int rc;
 
-	assert_held(&set->lock);
-	if (b->nr == ARRAY_SIZE(b->line))
-		return -EAGAIN;
-	rc = pick(set, b, &line);
-	if (rc < 0)
-		return rc;
 	line_step(line, LINE_EV_LEAVE);
 	list_for_each(o, &line->page.owners, link) {
 		if (!RULE(EVICT_ALL_OWNERS) && &o->link != line->page.owners.next)
@@ -140,6 +133,33 @@ int evict_begin(struct pcache_set *set, struct evict_batch *b)
 		(void)owner_unmap(&line->page, o, MARK_BUSY | (line->page.object == NULL ? MARK_PRIVATE : MARK_EMPTY), &b->tlb);
 	}
 	b->line[b->nr++] = line;
+}
+
+int evict_begin(struct pcache_set *set, struct evict_batch *b)
+{
+	struct pcache_line *line = NULL;
+	int rc;
+
+	assert_held(&set->lock);
+	if (b->nr == ARRAY_SIZE(b->line))
+		return -EAGAIN;
+	rc = pick(set, b, &line);
+	if (rc == 0)
+		begin(line, b);
+	return rc;
+}
+
+int evict_line(struct pcache_line *line, struct evict_batch *b)
+{
+	assert_held(&line->page.set->lock);
+	if (b->nr == ARRAY_SIZE(b->line) || !pcache_evictable(line))
+		return -EAGAIN;
+	if (page_may_be_dirty(&line->page)) {
+		line->victim = victim_prepare();
+		if (line->victim == NULL)
+			return -ENOSPC;
+	}
+	begin(line, b);
 	return 0;
 }
 

@@ -245,6 +245,7 @@ void evict_batch_init(struct evict_batch *b);
 bool pcache_evictable(const struct pcache_line *line);		/* set lock held */
 /* Begin to evict a line that the policy picks: 0, -EAGAIN: nothing can go now, -ENOSPC: no victim entry. set lock held. */
 int evict_begin(struct pcache_set *set, struct evict_batch *b);
+int evict_line(struct pcache_line *line, struct evict_batch *b);	/* this one, whatever the policy says; the same answers */
 void evict_finish(struct evict_batch *b);			/* no lock held: shootdown, then the lines leave */
 bool page_may_be_dirty(struct pcache_page *p);			/* set lock held: it, or a PTE that may make it so */
 bool evict_try(struct pcache_set *set);				/* one line, without waiting for anything but the shootdown */
@@ -296,6 +297,8 @@ void pcache_drop_object_page(struct page_id id, bool mapped);
 
 /* --- prefetch.c --- */
 void prefetch_init(void);
+/* MADV_WILLNEED: what is mapped of [start, end) and not here is asked for, up to a quarter of the cache. Sleeps. 0 or -EINTR */
+int prefetch_range(struct space *s, u64 start, u64 end);
 void page_used(struct pcache_page *p, bool waited);		/* set lock held: its A bit was seen, or a fault wants it */
 void line_wasted(struct pcache_line *line);			/* set lock held: it goes, and nobody used it */
 void prefetch_wait_done(struct space *s);			/* until nothing is being prefetched for it */

@@ -438,6 +438,17 @@ static void op_walk(struct task *t)
 		do_access(t->p, t->arena, from, write);
 }
 
+/* Advice that changes no content. */
+static void op_advise(struct task *t)
+{
+	static const int advice[] = { ABI_MADV_WILLNEED, ABI_MADV_COLD, ABI_MADV_PAGEOUT, ABI_MADV_SEQUENTIAL, ABI_MADV_NORMAL };
+	unsigned first = sim_random(PAGES), nr = 1 + sim_random(PAGES - first);
+	s64 rc = space_madvise(t->p->s, va_of(t->arena, first), nr * PAGE_SIZE, advice[sim_random(ARRAY_SIZE(advice))]);
+
+	if (rc != 0 && rc != -ENOMEM)
+		must(rc, "madvise");
+}
+
 static void access_somewhere(struct task *t)
 {
 	unsigned arena = sim_random(3) == 0 ? sim_random(ARENAS) : t->arena, i = sim_random(PAGES);
@@ -478,6 +489,8 @@ static void task_op(struct task *t)
 		op_kernel_copy(t);
 	else if (r < 36)
 		op_walk(t);
+	else if (r < 38)
+		op_advise(t);
 	else
 		access_somewhere(t);
 }
@@ -809,6 +822,72 @@ static void shared_file(void **st)
 		shared_seed(seed);
 }
 
+/* PAGEOUT takes pages away from here, WILLNEED brings them before they are wanted. */
+static struct space *advised_space;
+
+static void write_and_page_out(void *arg)
+{
+	struct space *s = advised_space = space_create();
+
+	if (s == NULL)
+		sim_fail("space_create");
+	must(space_mmap(s, va_of(0, 0), SHARED_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	for (unsigned i = 0; i < SHARED_PAGES; i++) {
+		u64 v[2] = { 0, 1000 + i };
+
+		must(sim_access(s, va_of(0, i), true, shared_access, v), "write access");
+	}
+	must(space_madvise(s, va_of(0, 0), SHARED_PAGES * PAGE_SIZE, ABI_MADV_PAGEOUT), "pageout");
+}
+
+static void will_need(void *arg)
+{
+	must(space_madvise(advised_space, va_of(0, 0), SHARED_PAGES * PAGE_SIZE, ABI_MADV_WILLNEED), "willneed");
+}
+
+static void read_and_leave(void *arg)
+{
+	for (unsigned i = 0; i < SHARED_PAGES; i++) {
+		u64 v[2] = { 1000 + i, 1000 + i };
+
+		must(sim_access(advised_space, va_of(0, i), false, shared_access, v), "read access");
+	}
+	space_put(advised_space);
+}
+
+static void advice_is_taken(void **st)
+{
+	u64 fills, useful, asked, undone;
+
+	sim_begin(1);
+	pcache_up(&(struct geometry){ 8, 32, 1, &policy_lru });
+	pcache.p.prefetch = PREFETCH_ADAPTIVE;
+	pcache.p.prefetch_max = 8;
+	sim_must_run(write_and_page_out, "pageout");
+	assert_true(sim_drain());
+	assert_int_equal(pcache_lines_live() + pcache_victims_live(), 0);
+	assert_int_equal(sim_memory_pages(), SHARED_PAGES);
+	fills = this_cpu_read8(nr_pcache_fill_from_memory);
+	asked = this_cpu_read8(nr_pcache_prefetch);
+	useful = this_cpu_read8(nr_pcache_prefetch_useful);
+	undone = this_cpu_read8(nr_pcache_prefetch_undone);
+	sim_must_run(will_need, "willneed");
+	assert_true(sim_drain());
+	assert_int_equal(this_cpu_read8(nr_pcache_prefetch) - asked, SHARED_PAGES);
+	undone = this_cpu_read8(nr_pcache_prefetch_undone) - undone;	/* chance has M refuse some */
+	assert_in_range(undone, 0, SHARED_PAGES / 2);
+	assert_int_equal(pcache_lines_live(), SHARED_PAGES - undone);
+	sim_must_run(read_and_leave, "read");
+	assert_true(this_cpu_read8(nr_pcache_fill_from_memory) - fills <= undone);
+	assert_true(this_cpu_read8(nr_pcache_prefetch_useful) - useful >= SHARED_PAGES - undone);
+	sim_must_run(drop_all, "drop");
+	check_balance();
+	token_reset();
+	pcache_free_all();
+	sim_end();
+}
+
 /* What is kept over a close is hit, not fetched, by the next who opens the file. */
 static void map_and_read(void *arg)
 {
@@ -1055,6 +1134,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(cleaning_in_batches),
 		cmocka_unit_test(token_makes_progress),
 		cmocka_unit_test(kept_over_close),
+		cmocka_unit_test(advice_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,7 +53,7 @@ static struct slot {
 	u64 space, start;	/* [lock] */
 	u64 used_ns;		/* [lock] */
 	struct stream s;	/* [lock]; wasted without */
-} slots[NR_STREAMS];
+} slots[NR_STREAMS + 1];	/* the last one is nobody's: for advice */
 
 void prefetch_init(void)
 {
@@ -61,7 +61,7 @@ void prefetch_init(void)
 	memset(slots, 0, sizeof(slots));
 	for (unsigned i = 0; i < MAX_OUT; i++)
 		list_add_tail(&pool, &prefetches[i].link);
-	for (unsigned i = 0; i < NR_STREAMS; i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(slots); i++)
 		spin_init(&slots[i].lock, "stream", RANK_LEAF);
 }
 
@@ -398,6 +398,53 @@ void prefetch_found(struct fault *f)
 {
 	f->used_ahead = false;
 	go_on(f, true);
+}
+
+static u64 pool_free(void)
+{
+	const struct prefetch *r;
+	u64 n = 0;
+
+	spin_lock(&pool_lock);
+	list_for_each(r, &pool, link)
+		n++;
+	spin_unlock(&pool_lock);
+	return n;
+}
+
+/* As much of [*va, end) as one mapping and one round have; *va moves on. */
+static void advised(struct space *s, u64 *va, u64 end)
+{
+	struct fault f = { .s = s, .seq = load_acquire(&s->seq) };
+	struct vma_file *vf = NULL;
+	u64 nr;
+
+	if (space_vma_get(s, *va, &f.vma, &vf) < 0) {
+		*va += PAGE_SIZE;		/* a hole */
+		return;
+	}
+	if (vf != NULL && f.vma.object != 0)
+		f.object = vf->object;
+	nr = MIN((MIN(end, f.vma.end) - *va) >> PAGE_SHIFT, MIN((u64)pcache.p.prefetch_max, MAX(pool_free(), 1ULL)));
+	if ((f.vma.prot & PROT_MASK) != 0 && !(f.vma.flags & VMA_VDSO))
+		ask(&f, (struct stream_plan){ *va >> PAGE_SHIFT, 1, nr, nr }, NR_STREAMS);
+	*va += nr << PAGE_SHIFT;
+	vma_file_put(vf);
+	vma_files_reap();
+}
+
+int prefetch_range(struct space *s, u64 start, u64 end)
+{
+	u64 last = MIN(end, start + pcache.p.nr_lines / 4 * PAGE_SIZE);
+
+	if (pcache.p.prefetch == PREFETCH_OFF || pcache.p.prefetch_max < 2)
+		return 0;
+	while (start < last) {
+		advised(s, &start, last);
+		if (start < last && waitq_wait_killable(&out_wait, pool_free() > 0) != 0)
+			return -EINTR;
+	}
+	return 0;
 }
 
 void prefetch_waited(struct fault *f)

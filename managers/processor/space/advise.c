@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* madvise, msync, mincore, mlock. */
-#include "managers/processor/space/space_impl.h"
+#include "managers/processor/space/pass.h"
 
 #include "arch/x86/regs.h"
 #include "arch/x86/uaccess.h"
@@ -48,6 +48,63 @@ static int flags_locked(struct space *s, u64 start, u64 end, u32 set, u32 clear)
 	return rc;
 }
 
+/* MADV_COLD: as if it had not been used for long. What others share stays as it is. */
+static enum pass_answer cool(struct pass *p, struct pcache_line *line, struct pcache_owner *o)
+{
+	if (line->state == LINE_MAPPED && line->page.nr_owners == 1) {
+		(void)owner_accessed(&line->page, true, &p->tlb);
+		line->referenced = 0;
+		list_del(&line->link);
+		list_add_head(&line->page.set->lines, &line->link);
+	}
+	return PASS_DONE;
+}
+
+/* MADV_PAGEOUT: its page leaves this node, by way of the victim cache if it is dirty. Set lock held, dropped. */
+static enum pass_answer page_out(struct pcache_line *line)
+{
+	struct pcache_set *set = line->page.set;
+	struct evict_batch b;
+	int rc = -EAGAIN;
+
+	evict_batch_init(&b);
+	if (line->page.nr_owners == 1)
+		rc = evict_line(line, &b);
+	spin_unlock(&set->lock);
+	evict_finish(&b);
+	if (rc == -ENOSPC && victim_wait_free(true) == -EAGAIN) {
+		spin_lock(&set->lock);
+		return PASS_AGAIN;
+	}
+	return PASS_UNLOCKED;
+}
+
+static enum pass_answer page_out_present(struct pass *p, struct pcache_line *line, struct pcache_owner *o)
+{
+	return page_out(line);
+}
+
+static enum pass_answer page_out_absent(struct pass *p, struct pcache_set *set, u64 vpn, pte_t *slot)
+{
+	struct pcache_line *line = set_line_private(set, (struct page_id){ p->s->salt, vpn }, p->s);
+
+	return line == NULL ? PASS_DONE : page_out(line);
+}
+
+static int reclaim_locked(struct space *s, u64 start, u64 end, bool out)
+{
+	struct pass p;
+
+	for (struct vma *v = vma_find_from(&s->map, start); v != NULL && v->start < end; v = vma_next(v))
+		if (v->flags & VMA_LOCKED)
+			return -EINVAL;
+	pass_init(&p, s);
+	p.present = out ? page_out_present : cool;
+	p.absent = out ? page_out_absent : NULL;
+	pass_run(&p, start, end);
+	return 0;
+}
+
 static int advise_locked(struct space *s, u64 start, u64 end, int advice)
 {
 	switch (advice) {
@@ -63,6 +120,9 @@ static int advise_locked(struct space *s, u64 start, u64 end, int advice)
 		return flags_locked(s, start, end, VMA_SEQUENTIAL, VMA_RANDOM);
 	case ABI_MADV_RANDOM:
 		return flags_locked(s, start, end, VMA_RANDOM, VMA_SEQUENTIAL);
+	case ABI_MADV_COLD:
+	case ABI_MADV_PAGEOUT:
+		return reclaim_locked(s, start, end, advice == ABI_MADV_PAGEOUT);
 	case ABI_MADV_DONTFORK:
 		return flags_locked(s, start, end, VMA_DONTFORK, 0);
 	case ABI_MADV_DOFORK:
@@ -119,6 +179,8 @@ s64 space_madvise(struct space *s, u64 addr, u64 len, int advice)
 	rc = advise_locked(s, addr, end, advice);
 	mutex_unlock(&s->map_lock);
 	vma_files_reap();
+	if (rc == 0 && advice == ABI_MADV_WILLNEED)
+		rc = prefetch_range(s, addr, end);
 	return rc == 0 && hole ? -ENOMEM : rc;
 }
 

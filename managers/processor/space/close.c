@@ -133,6 +133,7 @@ void change_send(struct space *s, struct change *c, u16 op)
 	int rc;
 
 	change_fill(s, c, op);
+	count(nr_space_change_sent);
 	c->rpc.done = change_done;
 	c->rpc.arg = c;
 	(void)__atomic_add_fetch(&s->changes_out, 1, __ATOMIC_SEQ_CST);
@@ -148,6 +149,7 @@ int change_call(struct space *s, struct change *c, u16 op)
 	int rc;
 
 	change_fill(s, c, op);
+	count(nr_space_change_waited);
 	rc = rpc_start(&c->rpc);
 	return rc < 0 ? rc : rpc_wait(&c->rpc);
 }
