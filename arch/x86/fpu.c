@@ -129,10 +129,23 @@ static void fpu_reload(struct fpu_state *f)
 	irq_restore(flags);
 }
 
+/* XRSTOR sets the initial state of what the header says is in it, whatever else the image holds; but for MXCSR. */
+static void image_make_initial(void *image)
+{
+	struct fxsave_image *fx = image;
+
+	if (!cpu_features.xsave) {
+		image_initial(image);
+		return;
+	}
+	fx->mxcsr = 0x1f80;
+	memset((u8 *)image + FXSAVE_SIZE, 0, XSAVE_HEADER);
+}
+
 void fpu_reset(struct fpu_state *f)
 {
 	preempt_disable();
-	image_initial(f->image);
+	image_make_initial(f->image);
 	if (f == fpu_current())
 		fpu_reload(f);
 	else
@@ -153,29 +166,29 @@ u32 fpu_user_size(void)
 	return cpu_features.xsave ? cpu_features.xsave_size + sizeof(u32) : FXSAVE_SIZE;
 }
 
+/*
+ * From the thread's own image: nothing but these instructions ever wrote to it, so that there is nothing of others in it, and
+ * should the copy sleep, what is saved into it again is the same.
+ */
 int fpu_to_user(u64 dst)
 {
 	u32 size = cpu_features.xsave_size;
-	struct fpu_state *copy = kmem_cache_alloc(fpu_cache);
+	struct fpu_state *f = fpu_current();
 	const u32 magic2 = FP_MAGIC2;
 	int rc;
 
-	if (copy == NULL)
-		return -EFAULT;
 	preempt_disable();
-	image_initial(copy->image);
-	image_save(copy->image, true);
-	preempt_enable();
+	image_save(f->image, true);
 	if (cpu_features.xsave)
-		fpu_image_mark((struct fxsave_image *)copy->image, size, cpu_features.xcr0);
-	rc = copy_to_user(dst, copy->image, size);
+		fpu_image_mark((struct fxsave_image *)f->image, size, cpu_features.xcr0);
+	preempt_enable();
+	rc = copy_to_user(dst, f->image, size);
 	if (rc == 0 && cpu_features.xsave)
 		rc = copy_to_user(dst + size, &magic2, sizeof(magic2));
-	fpu_free(copy);
 	return rc;
 }
 
-/* Reads the frame's image into copy, as far as it goes; the rest of copy is in the initial state. */
+/* Reads the frame's image into copy, as far as it goes; what is not in the frame is in its initial state. */
 static int image_from_user(struct fpu_state *copy, u64 src)
 {
 	u32 size = cpu_features.xsave_size, magic2;
@@ -190,26 +203,31 @@ static int image_from_user(struct fpu_state *copy, u64 src)
 	}
 	if (extended && copy_from_user(copy->image + FXSAVE_SIZE, src + FXSAVE_SIZE, size - FXSAVE_SIZE) < 0)
 		return -EFAULT;
-	if (!extended && cpu_features.xsave)	/* the legacy part says x87 and SSE, all else is initial */
+	if (!extended && cpu_features.xsave) {	/* the legacy part says x87 and SSE, all else is initial */
+		memset(copy->image + FXSAVE_SIZE, 0, size - FXSAVE_SIZE);
 		((struct xsave_header *)(copy->image + FXSAVE_SIZE))->xstate_bv = XFEATURE_X87 | XFEATURE_SSE;
+	}
 	return fpu_image_check(copy->image, extended, cpu_features.xcr0, mxcsr_mask);
 }
 
+/* The new image takes the old one's place. */
 int fpu_from_user(u64 src)
 {
-	struct fpu_state *f = fpu_current(), *copy = fpu_alloc();
+	struct fpu_state *old = fpu_current(), *f = kmem_cache_alloc(fpu_cache);
 	int rc;
 
-	if (copy == NULL)
+	if (f == NULL)
 		return -EFAULT;
-	rc = image_from_user(copy, src);
+	f->cpu = NOWHERE;
+	rc = image_from_user(f, src);
 	if (rc == 0) {
 		preempt_disable();
-		memcpy(f->image, copy->image, cpu_features.xsave_size);
+		context_of(arch_current_thread())->fpu = f;
 		fpu_reload(f);
 		preempt_enable();
+		f = old;
 	}
-	fpu_free(copy);
+	fpu_free(f);
 	return rc;
 }
 

@@ -33,3 +33,11 @@ def ten_thousand_processes(bed):
         assert nodes["processor"]["accounting"][name] == 0, (name, nodes["processor"]["accounting"])
     for name in ("spaces", "vmas", "frames_private", "commit"):
         assert nodes["memory"]["accounting"][name] == 0, (name, nodes["memory"]["accounting"])
+
+
+@case()
+def cost_of_calls(bed):
+    """No bar: the figures are for the reader, with a clock that counts instructions (scripts/qemu-icount)."""
+    result = bed.run("/bin/call_cost", "200")
+    assert b"call_cost: OK" in result.out, result.out
+    print(result.out.decode())
