@@ -206,6 +206,39 @@ for name in ('/dev/full', '/dev/null', '/dev/zero'):
     f = os.open(name, os.O_RDWR)
     print(name, tried(lambda: os.write(f, b'x')), os.read(f, 3))
 """
+FILL = """
+import os, socket
+def fill(keep):
+    try:
+        for i in range(500):
+            pair = socket.socketpair()
+            keep.append(pair)
+            pair[0].setblocking(False)
+            try:
+                while True:
+                    pair[0].send(b'x' * 32768)
+            except BlockingIOError:
+                pass
+    except OSError as e:
+        return e.errno
+    return 0
+hold, let_go = os.pipe()
+children = []
+for n in range(4):
+    r, w = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(let_go)
+        keep = []
+        os.write(w, b'%d' % fill(keep))
+        os.read(hold, 1)
+        os._exit(0)
+    children.append((pid, r))
+said = [int(os.read(r, 10)) for pid, r in children]
+print(os.popen('echo alive').read().strip(), set(said) <= {0, 105, 12, 24}, said)
+os.close(let_go)
+print([os.waitpid(pid, 0)[1] for pid, r in children])
+"""
 DEBIAN = ["--image", "debian", "--env", "PATH=/usr/bin", "--env", "HOME=/root"]
 
 
@@ -257,3 +290,10 @@ def debian_redis(bed):
     assert b"hello world" in expected.stdout, expected
     result = bed.run(*words, status=0, options=DEBIAN + ["--pcache", "16M"], timeout=250)
     assert result.out == expected.stdout, (result.out, expected.stdout)
+
+
+@case()
+def sockets_full_of_memory(bed):
+    """Four programs fill socket buffers until they are told no, and sit on them: the kernel has memory left to start another."""
+    result = bed.run("/usr/bin/python3", "-c", FILL, options=DEBIAN + ["--memory", "128M"])
+    assert result.out.startswith(b"alive True") and b"105" in result.out, result.out

@@ -8,6 +8,7 @@
 #include "managers/processor/fs/fs_abi.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/socket/rights.h"
+#include "mm/frame.h"
 
 #define TCP_WINDOW	(256 * 1024)	/* bytes on their way where the program has not said how many */
 #define UDP_MAX		65507
@@ -46,6 +47,12 @@ static size_t transfer_copy(struct transfer *t, void *buf, size_t n, bool out)
 	}
 	t->done += done;
 	return done;
+}
+
+/* Queues are kernel memory that programs fill as they like: the last sixteenth is for what cannot do without. NULL: there is no room. */
+static struct message *message_new(size_t room)
+{
+	return frames_free_count() < frames_total() / 16 ? NULL : message_alloc(room);
 }
 
 /* --- room: what a socket has sent stands in its peer's queue and is charged to it --- */
@@ -188,7 +195,7 @@ static s64 stream_send_part(struct socket *s, struct transfer *t)
 
 	if (peer == NULL)
 		return -EPIPE;
-	m = message_alloc(n < 256 ? 256 : n);
+	m = message_new(n < 256 ? 256 : n);
 	if (m == NULL) {
 		socket_put(peer);
 		return -ENOBUFS;
@@ -512,7 +519,7 @@ static s64 message_send(struct socket *s, struct transfer *t)
 		rc = message_room(s, t);
 	if (rc == -ECONNREFUSED && s->kind == &unix_dgram && (t->name == NULL || t->name->len == 0))
 		socket_disconnect(s);
-	m = rc == 0 ? message_alloc(t->len) : NULL;
+	m = rc == 0 ? message_new(t->len) : NULL;
 	if (rc == 0 && m == NULL)
 		rc = -ENOBUFS;
 	if (rc == 0) {
