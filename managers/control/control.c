@@ -181,6 +181,18 @@ static int do_cpu_counters(unsigned argc, char **argv)
 	return CONTROL_ANSWERED;
 }
 
+static void send_latency(const char *op, u64 count, u64 median_ns, u64 p99_ns)
+{
+	control_send("latency %s %llu %llu %llu", op, (unsigned long long)count, (unsigned long long)median_ns,
+		     (unsigned long long)p99_ns);
+}
+static int do_latency(unsigned argc, char **argv)
+{
+	fit_latency_for_each(send_latency);
+	control_send("end latency");
+	return CONTROL_ANSWERED;
+}
+
 static void send_acct(const char *name, u64 value, void *arg)
 {
 	control_send("acct %s %llu", name, (unsigned long long)value);
@@ -304,6 +316,7 @@ void control_init(const char *role)
 	register_default("counters", do_counters);
 	register_default("cpu-counters", do_cpu_counters);
 	register_default("acct", do_acct);
+	register_default("latency", do_latency);
 	register_default("poweroff", do_poweroff);
 	if (thread_spawn(control_thread, NULL, PRIO_NORMAL, "control") < 0)
 		panic("control: no memory");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The control port ("tangram.control"): lines of text between a node and the tool that runs the cluster. Words are separated
- * by one blank, values percent-encoded. Here is what all roles share: hello, ready, ping, counters, cpu-counters, acct, poweroff, answers and
- * errors; a role registers its own verbs. A node without the port does without.
+ * by one blank, values percent-encoded. Here is what all roles share: hello, ready, ping, counters, cpu-counters, acct, latency,
+ * poweroff, answers and errors; a role registers its own verbs. A node without the port does without.
  */
 #ifndef MANAGERS_CONTROL_CONTROL_H
 #define MANAGERS_CONTROL_CONTROL_H

@@ -41,10 +41,12 @@ static void call_finish(struct rpc *call, int status, u32 rep_len, bool arrived)
 	call->status = status;
 	call->rep_len = rep_len;
 	call->arrived = arrived;
-	if (arrived)
+	if (arrived) {
 		count(nr_fit_replies);
-	else
+		fit_took(call->op, time_mono_ns() - call->start_ns);
+	} else {
 		count(nr_fit_hostdown);
+	}
 	if (call->done != NULL) {
 		call->done(call);
 		return;

@@ -146,6 +146,7 @@ extern unsigned fit_nr_ops;
 extern u64 fit_dead_ns, fit_suspect_ns;
 
 const struct rpc_op *fit_op(unsigned op);		/* NULL: unknown */
+void fit_took(unsigned op, u64 ns);			/* a call of ours was answered */
 struct fit_conn *fit_node_conn(unsigned node);		/* a reference to the connection when UP or SUSPECT, else NULL */
 
 /* conn.c */

@@ -34,6 +34,7 @@ static struct fit_conn *up;
 
 void member_kick(void) { nr_kicks++; }
 void member_conn_unused(struct fit_conn *c) { nr_unused++; conn_release(c); }
+void fit_took(unsigned op, u64 ns) { }
 const char *fit_node_name(unsigned node) { return "fake"; }
 
 struct fit_conn *fit_node_conn(unsigned node)

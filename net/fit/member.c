@@ -21,6 +21,7 @@
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
 #include "lib/hash.h"
+#include "lib/histogram.h"
 #include "lib/siphash.h"
 #include "mm/slab.h"
 #include "net/fit/member.h"
@@ -65,12 +66,56 @@ static unsigned nr_watchers;
 
 /* --- ops --- */
 
+static int run_null(struct rpc_call *c, const void *req, void *rep)
+{
+	return 0;
+}
+static const struct rpc_op null_op = { FIT_OP_NULL, 0, 0, RPC_INLINE, RPC_REDO, "null", run_null };
+
 const struct rpc_op *fit_op(unsigned op)
 {
+	if (op == FIT_OP_NULL)
+		return &null_op;
 	for (unsigned i = 0; i < fit_nr_ops; i++)
 		if (fit_ops[i].op == op)
 			return &fit_ops[i];
 	return NULL;
+}
+
+/* --- how long calls take: by op, the null op behind the others --- */
+
+static struct histogram *took;		/* [I] NULL: there was no memory for it */
+
+static void took_init(void)
+{
+	took = kcalloc(fit_nr_ops + 1, sizeof(*took));
+}
+
+void fit_took(unsigned op, u64 ns)
+{
+	unsigned i = 0;
+
+	if (took == NULL)
+		return;
+	while (i < fit_nr_ops && fit_ops[i].op != op)
+		i++;
+	histogram_add(&took[i], ns);
+}
+
+void fit_latency_for_each(void (*fn)(const char *op, u64 count, u64 median_ns, u64 p99_ns))
+{
+	for (unsigned i = 0; took != NULL && i <= fit_nr_ops; i++) {
+		u64 n = histogram_count(&took[i]);
+
+		if (n != 0)
+			fn(i < fit_nr_ops ? fit_ops[i].name : null_op.name, n, histogram_quantile(&took[i], 500),
+			   histogram_quantile(&took[i], 990));
+	}
+}
+
+int fit_probe(unsigned node)
+{
+	return rpc_call(node, FIT_OP_NULL, NULL, NULL, 0);
 }
 
 /* Order does not matter: the two ends list the same ops differently. */
@@ -273,6 +318,7 @@ static void param_fill(struct cm_conn_param *p, struct fit_conn *c, const struct
 	p->responder_resources = p->initiator_depth = 4;
 	p->ack_timeout_ns = 0;		/* the transport's own, which adapts */
 	p->ack_every = 16;		/* replies say sooner than acknowledgements that a call arrived */
+	p->persist = true;		/* a call outlives what is lost: only silence for fit.dead ends it */
 }
 
 static struct fit_conn *node_conn_create(struct fit_node *n)
@@ -697,6 +743,7 @@ int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops)
 	key.k1 = siphash(&key, secret, strlen(secret));
 	counters_register(&fit_counters);
 	call_init();
+	took_init();
 	for (unsigned i = 0; i < FIT_MAX_NODES; i++) {
 		fit_nodes[i].id = i;
 		spin_init(&fit_nodes[i].lock, "fit node", RANK_FIT_NODE);

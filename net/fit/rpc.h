@@ -168,6 +168,10 @@ bool fit_node_left(unsigned node);		/* its last epoch ended by its own farewell,
 enum node_role fit_node_role(unsigned node);
 const char *fit_node_name(unsigned node);	/* "memory-2", for messages */
 unsigned fit_self(void);
+/* A call that does nothing; its status. For measuring. */
+int __must_check fit_probe(unsigned node);
+/* How long calls took from their start to the completion of their reply: each op that was called, thread context. */
+void fit_latency_for_each(void (*fn)(const char *op, u64 count, u64 median_ns, u64 p99_ns));
 
 /*
  * Membership changes, called in thread context, may sleep; up == false: dead in this epoch; all calls to it have

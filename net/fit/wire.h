@@ -47,4 +47,8 @@ struct fit_hello {
 } __packed;
 _Static_assert(sizeof(struct fit_hello) <= CM_REQ_PRIVATE, "fits a REQ");
 
+
+/* FIT's own op: asks nothing, is told nothing; what it takes is what a call costs */
+#define FIT_OP_NULL	0xf000
+
 #endif

@@ -800,6 +800,7 @@ static void attr_user(struct roce_qp_attr *a, const struct cm_conn_param *p)
 {
 	a->ack_timeout_ns = p->ack_timeout_ns;
 	a->ack_every = p->ack_every;
+	a->persist = p->persist;
 }
 
 struct cm_id *roce_cm_connect(u32 ip, u64 service_id, const struct cm_conn_param *p, cm_handler fn, void *arg)

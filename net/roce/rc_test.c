@@ -829,6 +829,40 @@ static void destroy_in_flight(void **state)
 	errors_end();
 }
 
+/*
+ * Where its owner says so, a QP outlives any loss: a wire cut for minutes, then one that loses every other packet. And soon after
+ * the wire is back it goes on.
+ */
+static void persistent(void **state)
+{
+	u64 timeouts = counter_read(&nr_roce_timeout), back;
+
+	errors_begin();
+	ea.qp->attr.persist = eb.qp->attr.persist = true;
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(roce_post_recv(eb.qp, &(struct roce_recv_wr){ .nr_sge = 1, .sge = { { copy, 5000 } } }), 0);
+	sim.cut = true;
+	post(&ea, WR_SEND, 1, mem[0], 3000, 0, 0);
+	sim_run(300 * NSEC_PER_SEC);
+	assert_int_equal(roce_qp_state(ea.qp), QPS_RTS);
+	assert_true(counter_read(&nr_roce_timeout) - timeouts > 300 * 3);
+	sim.cut = false;
+	back = time_mono_ns();
+	while (ea.nr_wc == 0)
+		assert_true(sim_step());
+	assert_in_range(time_mono_ns() - back, 0, 4 * ROCE_RTO_DEFAULT_NS + NSEC_PER_MSEC);
+	sim.drop = 5000;
+	for (unsigned i = 0; i < 30; i++)
+		post(&ea, WR_SEND, 2 + i, mem[0], 3000, 0, 0);
+	sim_run(600 * NSEC_PER_SEC);
+	sim.drop = 0;
+	assert_int_equal(ea.nr_wc, 31);
+	for (unsigned i = 0; i < 31; i++)
+		assert_int_equal(ea.wc[i].status, WC_SUCCESS);
+	assert_int_equal(eb.nr_wc, 31);
+	errors_end();
+}
+
 /* One thread: whoever sleeps lets the clock run. */
 void thread_sleep_ns(u64 ns) { shim_time_advance(ns); }
 
@@ -928,7 +962,7 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		cmocka_unit_test(unbind_in_the_middle), cmocka_unit_test(receiver_not_ready), cmocka_unit_test(psn_nak_after_rnr_nak), cmocka_unit_test(retries_exceeded),
 		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(shared_receives), cmocka_unit_test(drain), cmocka_unit_test(invalidate),
 		cmocka_unit_test(destroy_in_flight),
-		cmocka_unit_test(destroy_with_a_stopped_device),
+		cmocka_unit_test(destroy_with_a_stopped_device), cmocka_unit_test(persistent),
 		cmocka_unit_test(mix_faults), cmocka_unit_test(hostile_packets),
 	};
 	if (argc > 1)

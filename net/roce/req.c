@@ -116,7 +116,7 @@ static void rto_arm(struct roce_qp *qp)
 		qp->rto_due = 0;
 		return;
 	}
-	rto = MAX(qp->rto_ns, qp->srtt_ns + 4 * qp->rttvar_ns) << MIN(qp->rto_shift, ROCE_RTO_MAX_SHIFT);
+	rto = MAX(qp->rto_ns, qp->srtt_ns + 4 * qp->rttvar_ns) << qp->rto_shift;
 	qp->rto_due = time_mono_ns() + rto;
 	qp->grace = false;
 	roce_kick_at(qp->dev, qp->rto_due);
@@ -239,6 +239,17 @@ static void req_fail(struct roce_qp *qp, unsigned status)
 	qp_fail(qp);
 }
 
+/* One repetition more without progress? */
+static bool retry_left(struct roce_qp *qp)
+{
+	if (qp->attr.persist)
+		return true;
+	if (qp->retries == 0)
+		return false;
+	qp->retries--;
+	return true;
+}
+
 static void go_back(struct roce_qp *qp, u32 psn)
 {
 	req_seek(qp, psn);
@@ -302,7 +313,7 @@ static void ack_nak(struct roce_qp *qp, const struct roce_pkt *p)
 		/* Linux says so of the packets behind one whose receiver was not ready: the wait goes on */
 		if (qp->rnr_due != 0 && p->psn == qp->psn_next)
 			return;
-		if (qp->retries-- == 0) {
+		if (!retry_left(qp)) {
 			req_fail(qp, WC_RETRY_EXC_ERR);
 			return;
 		}
@@ -431,12 +442,12 @@ void req_timers(struct roce_qp *qp, u64 now)
 		return;
 	}
 	count(nr_roce_timeout);
-	if (qp->retries == 0) {
+	if (!retry_left(qp)) {
 		req_fail(qp, WC_RETRY_EXC_ERR);
 		return;
 	}
-	qp->retries--;
-	qp->rto_shift++;
+	if (qp->rto_shift < (qp->attr.persist ? ROCE_RTO_PERSIST_SHIFT : ROCE_RTO_MAX_SHIFT))
+		qp->rto_shift++;
 	qp->gap_asked = false;
 	go_back(qp, qp->psn_una);
 	rto_arm(qp);

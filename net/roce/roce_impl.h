@@ -85,6 +85,7 @@ struct roce_dev;
 #define ROCE_ACK_DELAY_NS	(10 * NSEC_PER_MSEC)	/* longest that a request packet waits for its ACK when none was asked for */
 #define ROCE_RTO_DEFAULT_NS	(64 * NSEC_PER_MSEC)
 #define ROCE_RTO_MAX_SHIFT	4			/* back off to 16 times */
+#define ROCE_RTO_PERSIST_SHIFT	2			/* the same where retries do not run out */
 #define ROCE_LATE_NS		(8 * NSEC_PER_MSEC)	/* a timer later than this: we did not run, the peer is not to blame */
 #define ROCE_DRAIN_MS		1000			/* for the device to give back a QP's frames */
 #define ROCE_RNR_CODE		13			/* 0.96 ms */
@@ -198,6 +199,7 @@ struct roce_qp_attr {
 	u8 rd_out, rd_in;		/* READs and atomics that we may have outstanding, that the peer may */
 	u64 ack_timeout_ns;		/* 0: ROCE_RTO_DEFAULT_NS */
 	u16 ack_every;			/* ask for an acknowledgement when so many packets are without; 0: at the end of each message */
+	bool persist;			/* retries do not run out */
 	bool gate;			/* take no request before roce_qp_open_gate() */
 };
 

@@ -206,6 +206,11 @@ struct cm_conn_param {
 	 * of ours, whose responders also acknowledge by a timer of 10 ms. 0: at the end of each message, as Linux peers need.
 	 */
 	u16 ack_every;
+	/*
+	 * Never give up for want of an answer: whoever owns the connection finds out by other means that the peer is dead, and
+	 * destroys the QP then. Repeats at least every 4 retransmission timeouts.
+	 */
+	bool persist;
 };
 int roce_cm_listen(u64 service_id, cm_handler fn, void *arg);
 /* Begin; the outcome comes as an event (ESTABLISHED, REJECTED or UNREACHABLE) to fn. NULL: no memory */

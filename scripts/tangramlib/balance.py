@@ -71,7 +71,7 @@ def gather(cluster, how="drop-caches"):
     facts = {}
     for role in cluster.nodes:
         by_cpu = cluster.ask(role, "cpu-counters")
-        facts[role] = {"counters": counters[role], "accounting": accounting[role],
+        facts[role] = {"counters": counters[role], "accounting": accounting[role], "latency": cluster.ask(role, "latency"),
                        "counters_by_cpu": {name: [cpus.get(cpu, 0) for cpu in range(max(cpus) + 1)]
                                            for name, cpus in by_cpu.items()}}
     return facts, wrong

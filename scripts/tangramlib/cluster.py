@@ -168,6 +168,8 @@ class Cluster:
             node.answers.setdefault("counters" if verb == "counter" else "acct", {})[words[1]] = _number(words[2])
         elif verb == "cpu-counter" and len(words) == 4 and words[2].isdigit():
             node.answers.setdefault("cpu-counters", {}).setdefault(words[1], {})[int(words[2])] = _number(words[3])
+        elif verb == "latency" and len(words) == 5:
+            node.answers.setdefault("latency", {})[words[1]] = dict(zip(("calls", "median_ns", "p99_ns"), map(_number, words[2:])))
         elif verb == "end" and len(words) == 2:
             node.answers["end " + words[1]] = True
         elif verb == "error" and words[1:2] == ["ready"]:
@@ -250,7 +252,8 @@ class Cluster:
     # Asking nodes
 
     def ask(self, role, verb, seconds=ANSWER_SECONDS):
-        """`counters` or `acct` of a node: {name: value}; `cpu-counters`: {name: {cpu: value}}, without zeros."""
+        """`counters` or `acct` of a node: {name: value}; `cpu-counters`: {name: {cpu: value}}, without zeros; `latency`:
+        {op: {"calls", "median_ns", "p99_ns"}}."""
         node = self.nodes[role]
         node.answers.pop("end " + verb, None)
         node.answers.pop("done " + verb, None)

@@ -17,6 +17,7 @@ import case_sockets            # noqa: F401
 import case_tty                # noqa: F401
 import case_boot                # noqa: F401
 import case_nodes               # noqa: F401
+import case_fit                # noqa: F401
 import case_tool                # noqa: F401
 
 if os.environ.get("TANGRAM_LONG"):

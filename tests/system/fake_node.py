@@ -113,6 +113,9 @@ class FakeNode:
             for name, value in (("nr_pgfault", 1000 + self.number), ("nr_pcache_fill_zerofill", 7), ("nr_zero", 0)):
                 self.say("counter", name, str(value))
             self.say("end", "counters")
+        elif verb == "latency":
+            self.say("latency", "memory_fill", "3", "250000", "900000")
+            self.say("end", "latency")
         elif verb == "cpu-counters":
             for cpu in (0, 2):
                 self.say("cpu-counter", "nr_pgfault", str(cpu), str(500 + cpu))
