@@ -354,6 +354,28 @@ static void died_while_opening(void **state)
 	memory_check_empty();
 }
 
+/* The caller died while its open waited, and is there again with an open of the same file: only that one counts. */
+static void died_and_came_back_while_opening(void **state)
+{
+	struct rpc_memory_open_req q = { .storage_node = le32_of(S_NODE), .fs = le32_of(1), .gen = le32_of(7), .ino = LE(1) };
+	struct rpc_memory_shm_create_req sq = { .size = LE(MIB(1)) };
+	struct fake *old = fake_call(P_NODE, RPC_memory_open, &q, sizeof(q), NULL, 0);
+	struct fake *old_shm = fake_call(P_NODE, RPC_memory_shm_create, &sq, sizeof(sq), NULL, 0);
+	struct rpc_memory_open_rep r;
+
+	assert_int_equal(CALL(memory_open, &r, .storage_node = le32_of(S_NODE), .fs = le32_of(1), .gen = le32_of(7), .ino = LE(1)), 0);
+	old->obsolete = old_shm->obsolete = true;
+	fake_deliver(old);
+	assert_int_equal(old->status, -EHOSTDOWN);
+	fake_deliver(old_shm);
+	assert_int_equal(old_shm->status, -EHOSTDOWN);
+	assert_int_equal(CALL(memory_close, NULL, .object = r.object, .count = le32_of(2)), -EINVAL);
+	assert_int_equal(CALL(memory_close, NULL, .object = r.object, .count = le32_of(1)), 0);
+	fake_done(old);
+	fake_done(old_shm);
+	memory_check_empty();
+}
+
 static void reserve_of_the_dead(void **state)
 {
 	u64 before = commit_total();
@@ -399,8 +421,8 @@ int main(void)
 		cmocka_unit_test(bad_requests), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
 		cmocka_unit_test(file_against_array), cmocka_unit_test(shm_against_array),
 		cmocka_unit_test(one_fetch_a_page), cmocka_unit_test(sequential_reads_come_in_windows),
-		cmocka_unit_test(fills_ahead_wait_for_the_read),
-		cmocka_unit_test(died_while_opening), cmocka_unit_test(reserve_of_the_dead),
+		cmocka_unit_test(fills_ahead_wait_for_the_read), cmocka_unit_test(died_while_opening),
+		cmocka_unit_test(died_and_came_back_while_opening), cmocka_unit_test(reserve_of_the_dead),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -7,15 +7,6 @@
 
 #define MAX_SIZE	((s64)(~0ULL >> 1))	/* of a file, as Linux has it */
 
-/* The caller may have died while its open waited for storage: nobody will come to close it. 0 or -EHOSTDOWN. */
-static int open_still_wanted(struct rpc_call *c, struct object *o)
-{
-	if (fit_node_up(c->node))
-		return 0;
-	(void)object_close(c->node, o, 1);	/* refused, if objects_node_died() came later than the open */
-	return -EHOSTDOWN;
-}
-
 int serve_memory_open(const struct rpc_memory_open_req *q, struct rpc_memory_open_rep *r, struct rpc_call *c)
 {
 	unsigned storage = le32_get(q->storage_node);
@@ -24,7 +15,7 @@ int serve_memory_open(const struct rpc_memory_open_req *q, struct rpc_memory_ope
 
 	if (storage == 0 || storage >= FIT_MAX_NODES)
 		return -EINVAL;
-	rc = object_open(c->node, storage, le32_get(q->fs), le32_get(q->gen), le64_get(q->ino), &o);
+	rc = object_open(c, storage, le32_get(q->fs), le32_get(q->gen), le64_get(q->ino), &o);
 	if (rc < 0)
 		return rc;
 	spin_lock(&cache_lock);
@@ -32,9 +23,8 @@ int serve_memory_open(const struct rpc_memory_open_req *q, struct rpc_memory_ope
 	r->version = le64_of(o->version);
 	r->size = le64_of(o->size);
 	spin_unlock(&cache_lock);
-	rc = open_still_wanted(c, o);
 	object_put(o);
-	return rc;
+	return 0;
 }
 
 int serve_memory_close(const struct rpc_memory_close_req *q, struct rpc_memory_close_rep *r, struct rpc_call *c)
@@ -52,14 +42,13 @@ int serve_memory_close(const struct rpc_memory_close_req *q, struct rpc_memory_c
 int serve_memory_shm_create(const struct rpc_memory_shm_create_req *q, struct rpc_memory_shm_create_rep *r, struct rpc_call *c)
 {
 	struct object *o;
-	int rc = le64_get(q->size) > MAX_SIZE ? -EINVAL : object_create_shm(c->node, le64_get(q->size), &o);
+	int rc = le64_get(q->size) > MAX_SIZE ? -EINVAL : object_create_shm(c, le64_get(q->size), &o);
 
 	if (rc < 0)
 		return rc;
 	r->object = le64_of(o->id);
-	rc = open_still_wanted(c, o);
 	object_put(o);
-	return rc;
+	return 0;
 }
 
 int serve_memory_read(const struct rpc_memory_read_req *q, struct rpc_memory_read_rep *r, struct rpc_call *c)

@@ -63,7 +63,7 @@ static int fork_act(struct space *parent, struct rpc_call *c)
 		count(nr_memory_fork);
 		r->child = le64_of(space_publish(child));
 		r->commit = le64_of(commit);
-		if (!fit_node_up(c->node))
+		if (!rpc_wanted(c))
 			space_kill(child, -EHOSTDOWN);
 	}
 	if (rc < 0 && child->charged > 0) {

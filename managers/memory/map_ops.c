@@ -245,7 +245,7 @@ int serve_memory_space_create(const struct rpc_memory_space_create_req *q, struc
 	if (s == NULL)
 		return -ENOMEM;
 	r->space = le64_of(space_publish(s));
-	if (!fit_node_up(c->node))		/* died meanwhile: nobody else will end it */
+	if (!rpc_wanted(c))			/* died meanwhile: nobody else will end it */
 		space_kill(s, -EHOSTDOWN);
 	space_put(s);
 	return 0;

@@ -320,7 +320,7 @@ static int hold(struct object *o)
 	return 0;
 }
 
-int object_open(unsigned node, unsigned storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
+int object_open(const struct rpc_call *c, unsigned storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 {
 	struct object *o = object_lock_file(storage_node, fs, gen, ino);
 	int rc = 0;
@@ -331,10 +331,12 @@ int object_open(unsigned node, unsigned storage_node, u32 fs, u32 gen, u64 ino, 
 		rc = hold(o);
 	spin_lock(&cache_lock);
 	set_active(o, true);
+	if (rc == 0 && !rpc_wanted(c))		/* died while this waited for storage: nobody will come to close it */
+		rc = -EHOSTDOWN;
 	if (rc == 0) {
-		o->opens[node]++;
+		o->opens[c->node]++;
 		o->nr_opens++;
-		if (o->writer != node)
+		if (o->writer != c->node)
 			o->writer = 0;		/* the next write must be told from this version */
 	} else {
 		close_later(o);
@@ -365,7 +367,7 @@ int object_close(unsigned node, struct object *o, u32 nr)
 	return last ? close_out(o) : 0;
 }
 
-int object_create_shm(unsigned node, u64 size, struct object **out)
+int object_create_shm(const struct rpc_call *c, u64 size, struct object **out)
 {
 	struct object *o = object_alloc(0, 0xffffffff, 0, 0);
 	int rc;
@@ -381,9 +383,17 @@ int object_create_shm(unsigned node, u64 size, struct object **out)
 	}
 	o->size = size;
 	spin_lock(&cache_lock);
+	if (!rpc_wanted(c)) {
+		spin_unlock(&cache_lock);
+		commit_uncharge(0, o->charged);
+		o->charged = 0;
+		o->gone = true;
+		object_put(o);
+		return -EHOSTDOWN;
+	}
 	object_enter(o);
 	object_get(o);
-	o->opens[node] = o->nr_opens = 1;
+	o->opens[c->node] = o->nr_opens = 1;
 	set_active(o, true);
 	spin_unlock(&cache_lock);
 	*out = o;

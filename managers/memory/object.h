@@ -76,9 +76,10 @@ void object_put(struct object *o);
 /* A map names the object once more, once less. Under space->lock; the caller has a reference of some kind. */
 void object_mapped(struct object *o);
 void object_unmapped(struct object *o);
-int __must_check object_open(unsigned node, unsigned storage_node, u32 fs, u32 gen, u64 ino, struct object **out);
+/* One open more for the caller, who closes it; -EHOSTDOWN: it died meanwhile. */
+int __must_check object_open(const struct rpc_call *c, unsigned storage_node, u32 fs, u32 gen, u64 ino, struct object **out);
 int object_close(unsigned node, struct object *o, u32 count);
-int __must_check object_create_shm(unsigned node, u64 size, struct object **out);
+int __must_check object_create_shm(const struct rpc_call *c, u64 size, struct object **out);
 void objects_node_died(unsigned node);			/* a processor node: its opens are closed */
 void objects_storage_died(unsigned node);
 void objects_close_wait(void);				/* until nothing waits to be closed */

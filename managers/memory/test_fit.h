@@ -36,6 +36,7 @@ struct fake {
 	u8 req[RPC_MAX_REQ], rep[RPC_MAX_REP];
 	u8 *bulk;			/* of the request; the fake's */
 	bool delivered, replied;
+	bool obsolete;			/* its caller died, and may be there again */
 	int status;
 	const void *data;		/* bulk of the reply */
 	u32 data_len;
@@ -163,6 +164,7 @@ static __unused int fake_now(unsigned node, unsigned op, const void *req, u32 re
 
 static bool p_is_dead;
 bool fit_node_up(unsigned node) { return !p_is_dead; }
+bool rpc_wanted(const struct rpc_call *c) { return !p_is_dead && !container_of(c, const struct fake, call)->obsolete; }
 const char *fit_node_name(unsigned node) { return node == S_NODE ? "storage-3" : "processor-1"; }
 unsigned fit_self(void) { return 2; }
 

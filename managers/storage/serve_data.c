@@ -153,11 +153,12 @@ int serve_storage_hold(const struct rpc_storage_hold_req *q, struct rpc_storage_
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
 	v = volume_lock(le32_get(q->fs));
-	rc = v == NULL ? -ESTALE : volume_hold(v, c->node, id, &a);
-	if (rc == 0 && !fit_node_up(c->node)) {		/* died while it waited for the volume: nobody will come to release it */
-		(void)volume_release(v, c->node, id, storage_now());
+	if (v == NULL)
+		rc = -ESTALE;
+	else if (!rpc_wanted(c))	/* died while this waited for the volume: nobody will come to release it */
 		rc = -EHOSTDOWN;
-	}
+	else
+		rc = volume_hold(v, c->node, id, &a);
 	if (rc == 0)
 		attr_to_wire(v, &a, &r->attr);
 	return serve_end(v, false, rc);

@@ -34,7 +34,7 @@ void power_off(void) { powered_off = true; thread_exit(); }
 static u32 room = RPC_MAX_BULK_IN;
 static u16 caller = 1;
 static bool caller_died;
-bool fit_node_up(unsigned node) { return !caller_died; }
+bool rpc_wanted(const struct rpc_call *c) { return !caller_died; }
 
 /* Call a handler with this request and bulk; the reply is in `name`_r. */
 #define CALL(which, text, len, ...) ({							\

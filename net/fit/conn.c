@@ -271,7 +271,7 @@ void conn_bury(struct fit_conn *c)
 {
 	spin_lock(&c->lock);
 	c->up = false;
-	c->closed = true;
+	store_release(&c->closed, true);	/* pairs with rpc_wanted() */
 	spin_unlock(&c->lock);
 	if (c->cm != NULL) {
 		roce_cm_disconnect(c->cm);

@@ -87,7 +87,7 @@ struct fit_conn {
 	refcount_t refs;
 	struct spinlock lock;
 	bool up;			/* [lock] calls may be started */
-	bool closed;			/* [lock] buried: the QP is gone or going */
+	bool closed;			/* [lock to set] buried: the QP is gone or going */
 	bool failed;			/* [a] the QP broke; the membership thread will bury it */
 	const char *why;		/* [I] once failed */
 	bool left;			/* [membership thread] the peer said goodbye */

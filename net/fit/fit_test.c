@@ -403,8 +403,10 @@ static void pending_calls_outlive_their_connection(void **state)
 	assert_int_equal(nr_sent, 0);
 	rpc_reply(kept[0], 5);
 	assert_int_equal(last_status(), 5);
+	assert_true(rpc_wanted(kept[1]));
 	conn_bury(up);
 	up = NULL;
+	assert_false(rpc_wanted(kept[1]));
 	assert_int_equal(nr_unused, 0);		/* the second handler still has it */
 	rpc_reply(kept[1], 0);
 	assert_int_equal(nr_sent, 1);

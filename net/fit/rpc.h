@@ -133,6 +133,12 @@ typedef int (*rpc_handler)(struct rpc_call *c, const void *req, void *rep);
 
 void rpc_reply(struct rpc_call *c, int status);		/* any thread context; does not sleep */
 /*
+ * false: the caller's epoch is over. It has its error, and even if its node is there again, that one knows nothing of this call.
+ * A handler that counts something for the caller asks under the lock that fit_on_change()'s watcher takes to forget the
+ * caller: what is counted before is then forgotten, and nothing is counted after. Any context.
+ */
+bool rpc_wanted(const struct rpc_call *c);
+/*
  * Bulk behind the fixed reply body; one of the two, before returning or rpc_reply():
  * by reference: buf stays referenced and unwritten until release(arg) is called (when the caller has acknowledged it,
  * or the peer died); release must not sleep. Or copied at once (small).

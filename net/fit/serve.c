@@ -135,15 +135,14 @@ static void served_queue(struct served *s)
 }
 
 /* An epoch that is over takes its requests with it: its caller has had its error, and may have begun anew. */
-static bool served_obsolete(struct served *s)
+static bool served_obsolete(const struct served *s)
 {
-	struct fit_conn *c = s->conn;
-	bool closed;
+	return load_acquire(&s->conn->closed);
+}
 
-	spin_lock(&c->lock);
-	closed = c->closed;
-	spin_unlock(&c->lock);
-	return closed;
+bool rpc_wanted(const struct rpc_call *c)
+{
+	return !served_obsolete(container_of(c, const struct served, call));
 }
 
 static void served_run(struct served *s)
