@@ -72,7 +72,7 @@ class Checks:
 
     def builds(self):
         own = ["O=" + self.options.build]
-        good = self.run("build/gcc", MAKE + own + ["kernel", "tools", "user-programs", "images", "debian-image"], 900)
+        good = self.run("build/gcc", MAKE + own + ["kernel", "tools", "user-programs", "images", "debian-image", "debian-dev-image"], 900)
         if self.wanted("build/clang"):
             clang = ["O=%s/clang" % self.options.build, "CC=clang", "HOSTCC=clang", "USER_CC=clang"]
             self.run("build/clang", MAKE + clang + ["kernel", "tools", "user-programs"], 900)
