@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
 import cases                            # noqa: E402
 
 PYTHON = "/usr/bin/python3"
+PART_SECONDS = 3600
 MAKE = ["make", "--no-print-directory", "-j2"]
 
 
@@ -40,7 +41,7 @@ class Checks:
             print("ok   %s %.1f" % (name, seconds), flush=True)
         else:
             self.failed += 1
-            print("FAIL %s %s" % (name, os.path.relpath(log)), flush=True)
+            print("FAIL %s %s" % (name, os.path.relpath(log) if os.path.exists(log) else log), flush=True)
 
     def run(self, name, command, limit):
         """Run a command as a test; returns whether it passed. Its whole process group ends with it."""
@@ -114,6 +115,7 @@ class Checks:
         tests = (("tools/unit-build", ["tests/host/build_test.py", self.options.build], 120),
                  ("tools/image-layout", ["tests/host/image_layout_test.py"] +
                   ["%s/%s/tangram.elf" % (self.build, role) for role in ("processor", "memory", "storage")], 60),
+                 ("tools/setup", ["scripts/setup_test.py"], 60),
                  ("tools/wire", ["tools/wire/wire_test.py", self.build + "/tools/tangram-wire"], 120),
                  ("tools/programs", ["user/programs_test.py", self.build + "/user"], 300),
                  ("tools/images", ["scripts/tangramlib/image_test.py"], 120),
@@ -136,22 +138,61 @@ class Checks:
                 self.run("system/" + case.name, [PYTHON, "tests/system/cases.py", case.name], case.limit)
 
 
+    def all(self):
+        only = self.options.only
+        self.builds()           # where it fails, what was built before may still tell something: go on
+        for kind, target in (("unit", "check-unit"), ("model", "check-models")):
+            if not only or only.startswith(kind):
+                self.lines(kind, target)
+        self.tools()
+        self.interop()
+        self.system()
+
+    # The long selections: a part is what has `part=` in tests/system, or one of these commands.
+
+    def parts(self):
+        own = MAKE + ["O=" + self.options.build]
+        commands = {"fuzz": own + ["FUZZ_RUNS=200000", "check-fuzz"], "models": own + ["check-models-long"]}
+        return commands, sorted({case.part for case in cases.every_case() if case.part} | set(commands))
+
+    def long(self, part):
+        """One part, within PART_SECONDS: what did not get its turn by then has failed."""
+        commands, known = self.parts()
+        if part not in known:
+            self.result("long/" + part, False, 0, "no such part: one of %s" % ", ".join(known))
+            return
+        deadline = time.monotonic() + PART_SECONDS
+        if part in commands:
+            self.run("long/" + part, commands[part], PART_SECONDS)
+            return
+        self.run("build/gcc", MAKE + ["O=" + self.options.build, "kernel", "tools", "user-programs", "images"], 900)
+        for case in cases.all_cases(part):
+            left = deadline - time.monotonic()
+            if not self.wanted(case.name):
+                continue
+            if left <= 0 and not self.options.list:
+                self.result("system/" + case.name, False, 0, "no time was left for it")
+            else:
+                self.run("system/" + case.name, [PYTHON, "tests/system/cases.py", case.name], min(case.limit, max(left, 1)))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build", help="the build folder")
     parser.add_argument("--only", help="tests whose name contains this")
+    parser.add_argument("--long", metavar="PART", help="a part of the long selections instead; '' names them")
     parser.add_argument("--list", action="store_true", help="name the tests")
     options = parser.parse_args()
     os.chdir(ROOT)
     checks = Checks(options)
     try:
-        checks.builds()         # where it fails, what was built before may still tell something: go on
-        for kind, target in (("unit", "check-unit"), ("model", "check-models")):
-            if not options.only or options.only.startswith(kind):
-                checks.lines(kind, target)
-        checks.tools()
-        checks.interop()
-        checks.system()
+        if options.long == "":
+            print("make check-long PART=%s" % "|".join(checks.parts()[1]))
+            return 0
+        if options.long is not None:
+            checks.long(options.long)
+        else:
+            checks.all()
     except KeyboardInterrupt:
         print("interrupted")
         return 130

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The files with the cases, in the order in which they are run."""
 
-import os
-
 import case_word_count          # noqa: F401
 import case_remote              # noqa: F401
 import case_failures            # noqa: F401
@@ -19,6 +17,4 @@ import case_boot                # noqa: F401
 import case_nodes               # noqa: F401
 import case_fit                # noqa: F401
 import case_tool                # noqa: F401
-
-if os.environ.get("TANGRAM_LONG"):
-    import case_long            # noqa: F401
+import case_long                # noqa: F401

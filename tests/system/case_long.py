@@ -1,37 +1,30 @@
 # SPDX-License-Identifier: MIT
-"""The long selection (`make check-long`): word_count over every policy, victim cache, associativity and cache size."""
+"""
+The long selections, by part: `make check-long PART=word-count`. They are no part of `make check`.
+
+word-count: every combination of policy, victim cache, ways and cache size with a small text; every pair of values of these, of 1, 20
+and 100 MB, and of 1, 2 and 4 CPUs. One way (a direct-mapped cache) lives on the progress token, which is slow: a smaller text, and
+fewer combinations where the cache is small.
+"""
 
 import itertools
 
 from cases import each
-from testbed import check_word_count, text, text_file
+from coverage import pairs
+from word_count_runs import FRACTIONS, KB, MB, POLICIES, VICTIMS, WAYS, name_of, run_word_count
 
-POLICIES = ("lru", "fifo", "clock", "random")
-VICTIMS = (0, 1, 8, 64)
-WAYS = (1, 8, 64)
-SIZES = ("512K", "2M", "16M")           # about 1/16 and 1/4 of the footprint, and twice it
-EVERY = 1000000
-
-
-def choices():
-    for policy, victim, ways, size in itertools.product(POLICIES, VICTIMS, WAYS, SIZES):
-        yield "%s-v%d-w%d-%s" % (policy, victim, ways, size), (policy, victim, ways, size)
+SMALL = [dict(zip(("policy", "victim", "ways", "cache"), values), cpus=2, text=64 * KB if values[2] == 1 else MB)
+         for values in itertools.product(POLICIES, VICTIMS, WAYS, FRACTIONS)
+         if values[2] > 1 or values[3] >= 1 or values[1] in (0, 8)]
+LARGE = pairs({"text": (MB, 20 * MB, 100 * MB), "cpus": (1, 2, 4), "policy": POLICIES, "victim": VICTIMS, "ways": WAYS,
+               "cache": FRACTIONS}, lambda row: row["ways"] > 1 or row["text"] == MB and row["cache"] >= 1)
 
 
-@each(dict(choices()), limit=300)
-def long_word_count(bed, choice):
-    policy, victim, ways, size = choice
-    result = bed.run("word_count", "/data/text", str(EVERY), timeout=250,
-                     options=["--policy", policy, "--victim", str(victim), "--ways", str(ways), "--pcache", size])
-    with open(text_file(), "rb") as file:
-        check_word_count(result.out, file.read(), EVERY)
+@each({name_of(row): row for row in SMALL}, limit=400, part="word-count")
+def long_word_count(bed, row):
+    run_word_count(bed, row, 350)
 
 
-@each({"%dM-%dcpu" % (size, cpus): (size, cpus) for size in (1, 20, 100) for cpus in (1, 2, 4)}, limit=900)
-def long_word_count_text(bed, choice):
-    size, cpus = choice
-    file = text(size << 20)
-    result = bed.run("word_count", "/data/big", str(EVERY), timeout=850,
-                     options=["--add", file + "=/data/big", "--cpus", str(cpus), "--pcache", "64M"])
-    with open(file, "rb") as opened:
-        check_word_count(result.out, opened.read(), EVERY)
+@each({name_of(row): row for row in LARGE}, limit=1200, part="word-count")
+def long_word_count_pairs(bed, row):
+    run_word_count(bed, row, 1100)

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """word_count on remote memory: the counts are those that the host computes."""
 
-from cases import case, each
-from testbed import check_word_count, text, text_file
+import os
+import re
 
-EVERY = 1000000                 # more words than there are: all counts are compared
+from cases import case, each
+from coverage import pairs
+from testbed import ROOT, check_word_count, text_file
+from word_count_runs import EVERY, FRACTIONS, KB, MB, POLICIES, VICTIMS, WAYS, name_of, run_word_count
 
 
 def whole(path):
@@ -38,28 +41,21 @@ def word_count_threads(bed, threads):
     check_word_count(result.out, whole(text_file()), EVERY)
 
 
-# A covering selection: each value of each choice at least once. check-long takes them all. A set of one way lives on the
-# progress token, which is slow: these take a smaller text.
-@each({
-    "lru-v0-w8": ("lru", 0, 8, "1M", 0), "fifo-v1-w1": ("fifo", 1, 1, "2M", 32), "clock-v8-w64": ("clock", 8, 64, "1M", 0),
-    "random-v64-w8": ("random", 64, 8, "512K", 0), "lru-v64-w64": ("lru", 64, 64, "2M", 0),
-    "clock-v0-w1": ("clock", 0, 1, "2M", 32), "twice": ("lru", 8, 8, "32M", 0),
-}, limit=240)
-def word_count_cache(bed, choice):
-    policy, victim, ways, size, kilobytes = choice
-    file = text(kilobytes << 10) if kilobytes else text_file()
-    result = bed.run("/bin/word_count", "/data/t", str(EVERY), timeout=200,
-                     options=["--policy", policy, "--victim", str(victim), "--ways", str(ways), "--pcache", size,
-                              "--add", file + "=/data/t"])
-    check_word_count(result.out, whole(file), EVERY)
+# A covering selection: each pair of values of any two choices. `make check-long PART=word-count` takes many more. A cache of one way
+# that does not hold everything lives on the progress token, which is slow: here it is large, and the text small.
+COVERING = pairs({"cpus": (1, 2, 4), "policy": POLICIES, "victim": VICTIMS, "ways": WAYS, "cache": FRACTIONS},
+                 lambda row: row["ways"] > 1 or row["cache"] >= 1)
 
 
-@each({"1M": 1 << 20, "20M": 20 << 20}, limit=300)
-def word_count_text(bed, size):
-    data = whole(text(size))
-    result = bed.run("/bin/word_count", "/data/big", str(EVERY), options=["--add", text(size) + "=/data/big"],
-                     timeout=250)
-    check_word_count(result.out, data, EVERY)
+@each({name_of(row): row for row in [dict(row, text=64 * KB if row["ways"] == 1 else MB) for row in COVERING]}, limit=240)
+def word_count_cache(bed, row):
+    run_word_count(bed, row, 200)
+
+
+@each({"20M": (20 * MB, 1, 1 / 4), "100M": (100 * MB, 4, 1)}, limit=400)
+def word_count_text(bed, choice):
+    size, cpus, fraction = choice
+    run_word_count(bed, {"text": size, "cpus": cpus, "policy": "lru", "victim": 8, "ways": 8, "cache": fraction}, 350)
 
 
 @case(limit=240)
@@ -67,3 +63,18 @@ def word_count_on_a_bad_wire(bed):
     result = bed.run("/bin/word_count", "/data/text", str(EVERY), timeout=200,
                      options=["--faults", "seed=7,drop=0.002,dup=0.002,reorder=0.005,corrupt=0.001", "--pcache", "4M"])
     check_word_count(result.out, whole(text_file()), EVERY)
+
+
+@case()
+def make_run_cache_is_a_quarter(bed):
+    """What `make run` does, with the cache that it takes: a quarter of the pages that the program touches."""
+    with open(os.path.join(ROOT, "scripts", "check.mk")) as file:
+        line = re.search(r"(?m)^RUN \?= (.*)$", file.read()).group(1)
+    options, program = line.split(" -- ")
+    result = bed.run(*program.split(), options=options.split())
+    check_word_count(result.out, whole(text_file()), 10)
+    size = int(re.search(r"--pcache (\d+)K", options).group(1)) * 1024
+    share = size / 4096 / result.facts["footprint"]
+    print("footprint %d pages, cache %d: %.3f" % (result.facts["footprint"], size // 4096, share))
+    assert 0.22 < share < 0.28
+    assert result.counter("nr_pcache_fill_from_memory") > 1000 and result.counter("nr_victim_flush_finished_dirty") > 1000

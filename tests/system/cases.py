@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """
 The system tests: whole clusters, run through scripts/tangram. Each case is a function below; `cases.py NAME` runs one,
-`cases.py` all, `cases.py --list` names them. TANGRAM_BUILD is the build folder.
+`cases.py` all of `make check`, `cases.py --list [PART]` names them (PART: of `make check-long`). TANGRAM_BUILD is the build folder.
 """
 
 import os
@@ -19,38 +19,47 @@ _cases = []
 
 
 class Case:
-    def __init__(self, name, function, limit):
-        self.name, self.function, self.limit = name, function, limit
+    def __init__(self, name, function, limit, part):
+        self.name, self.function, self.limit, self.part = name, function, limit, part
 
 
-def case(limit=120, name=None):
-    """A test; limit: seconds it may take."""
+def case(limit=120, name=None, part=None):
+    """A test; limit: seconds it may take; part: of `make check-long`, else it is one of `make check`."""
     def add(function):
-        _cases.append(Case(name or function.__name__.replace("_", "-"), function, limit))
+        _cases.append(Case(name or function.__name__.replace("_", "-"), function, limit, part))
         return function
     return add
 
 
-def each(values, limit=120):
+def each(values, limit=120, part=None):
     """One test per value: {suffix: argument}."""
     def add(function):
         for suffix, value in values.items():
             _cases.append(Case("%s-%s" % (function.__name__.replace("_", "-"), suffix),
-                               lambda cluster, value=value: function(cluster, value), limit))
+                               lambda cluster, value=value: function(cluster, value), limit, part))
         return function
     return add
 
 
-def all_cases():
+def all_cases(part=None):
+    """Those of `make check`, or of a part of `make check-long`."""
     import case_files                       # noqa: F401 (registers them)
+    return [one for one in _cases if one.part == part]
+
+
+def every_case():
+    """Those of all parts, too."""
+    all_cases()
     return _cases
 
 
 def main(names):
     known = all_cases()
-    if names == ["--list"]:
-        print("\n".join(one.name for one in known))
+    if names[:1] == ["--list"]:
+        print("\n".join(one.name for one in all_cases(*names[1:2])))
         return 0
+    if names:
+        known = _cases
     chosen = [one for one in known if not names or any(re.fullmatch(name.replace("*", ".*"), one.name) for name in names)]
     if not chosen:
         print("no case named %s" % " ".join(names), file=sys.stderr)
