@@ -74,17 +74,43 @@ def node_dies(bed):
         bed.assert_nothing_left()
 
 
-@case(limit=200)
+@case(limit=240)
 def killed_leaves_nothing(bed):
+    """SIGKILL at any point of a run, from its first millisecond to its last: within 5 s nothing of it is left."""
     rng = random.Random(os.getpid())
-    for _ in range(8):
-        process = subprocess.Popen([TOOL, "run", "--log-dir", bed.path("log"), "--", "word_count", "/data/text"],
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                   env=bed.env)
-        time.sleep(rng.random() * 6)
+    start = time.monotonic()
+    bed.run("hello")
+    length, alive = time.monotonic() - start, 0
+    for i in range(12):
+        program = ("hello",) if i % 2 else ("memtest", "64", "1", "1000")       # the latter does not end by itself
+        process = subprocess.Popen([TOOL, "run", "--log-dir", bed.path("log"), "--", *program], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=bed.env)
+        time.sleep(rng.random() * length * (1 if i % 2 else 1.5))
+        alive += process.poll() is None
         process.kill()
         process.wait()
         bed.assert_nothing_left(5)
+    print("a run takes %.1f s; %d of 12 were killed in the middle" % (length, alive))
+    assert alive >= 6, "too few runs were killed while they lasted"
+
+
+@case(limit=120)
+def keeper_killed_leaves_nothing(bed):
+    """The same for a cluster that stays: its keeper is killed, idle and while a program runs."""
+    for busy in (False, True):
+        assert bed.tangram("up", "--quiet", "--name", "kept", "--log-dir", bed.path("log")).status == 0
+        keeper = int(re.search(rb"^kept .* keeper (\d+)", bed.tangram("list").out).group(1))
+        client = None
+        if busy:
+            client = subprocess.Popen([TOOL, "exec", "--quiet", "kept", "--", "memtest", "64", "1", "1000"], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=bed.env)
+            time.sleep(1)
+        os.kill(keeper, signal.SIGKILL)
+        if client:
+            _, err = client.communicate(timeout=20)
+            assert client.returncode == 125 and err.count("\n") == 1, (client.returncode, err)
+        bed.assert_nothing_left(5)
+        assert bed.tangram("list").out == b""
 
 
 @case(limit=180)

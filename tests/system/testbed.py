@@ -142,13 +142,14 @@ class Testbed:
     def left(self):
         """Processes and files of this test's clusters that are still there."""
         found = glob.glob(os.path.join(self.tmp, "tangram-*-*[0-9a-f]"))
-        for path in glob.glob("/proc/[0-9]*/cmdline"):
-            try:
-                with open(path, "rb") as file:
-                    if self.tmp.encode() in file.read():
-                        found.append(path)
-            except OSError:
-                pass
+        for folder in glob.glob("/proc/[0-9]*"):
+            for name in ("cmdline", "environ"):             # all that the tool starts has our TMPDIR
+                try:
+                    with open(os.path.join(folder, name), "rb") as file:
+                        if self.tmp.encode() in file.read():
+                            found.append(os.path.join(folder, name))
+                except OSError:
+                    pass
         return [path for path in found if "tangram-clusters" not in path]
 
     def assert_nothing_left(self, seconds=5):
