@@ -15,14 +15,14 @@ from word_count_runs import FRACTIONS, KB, MB, POLICIES, VICTIMS, WAYS, name_of,
 
 SMALL = [dict(zip(("policy", "victim", "ways", "cache"), values), cpus=2, text=64 * KB if values[2] == 1 else MB)
          for values in itertools.product(POLICIES, VICTIMS, WAYS, FRACTIONS)
-         if values[2] > 1 or values[3] >= 1 or values[1] in (0, 8)]
+         if values[2] > 1 and values[3] > 1 / 16 or values[3] >= 1 or values[1] in (0, 8)]
 LARGE = pairs({"text": (MB, 20 * MB, 100 * MB), "cpus": (1, 2, 4), "policy": POLICIES, "victim": VICTIMS, "ways": WAYS,
                "cache": FRACTIONS}, lambda row: row["ways"] > 1 or row["text"] == MB and row["cache"] >= 1)
 
 
-@each({name_of(row): row for row in SMALL}, limit=400, part="word-count")
+@each({name_of(row): row for row in SMALL}, limit=700, part="word-count")
 def long_word_count(bed, row):
-    run_word_count(bed, row, 350)
+    run_word_count(bed, row, 650)
 
 
 @each({name_of(row): row for row in LARGE}, limit=1200, part="word-count")
