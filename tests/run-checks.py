@@ -153,7 +153,7 @@ class Checks:
     def parts(self):
         own = MAKE + ["O=" + self.options.build]
         commands = {"fuzz": own + ["FUZZ_RUNS=200000", "check-fuzz"], "models": own + ["check-models-long"]}
-        return commands, sorted({case.part for case in cases.every_case() if case.part} | set(commands))
+        return commands, sorted({case.part for case in cases.every_case() if case.part} | set(commands) | {"interop"})
 
     def long(self, part):
         """One part, within PART_SECONDS: what did not get its turn by then has failed."""
@@ -162,6 +162,10 @@ class Checks:
             self.result("long/" + part, False, 0, "no such part: one of %s" % ", ".join(known))
             return
         deadline = time.monotonic() + PART_SECONDS
+        if part == "interop":           # at every size and MTU: as long as it takes
+            os.environ["TANGRAM_LONG"] = "1"
+            self.lines("interop", "check-interop")
+            return
         if part in commands:
             self.run("long/" + part, commands[part], PART_SECONDS)
             return
