@@ -75,3 +75,17 @@ def small_tools(mtu):
 
 for one in (500, 1500, 9000):
     small_tools(one)
+
+
+def other_roles(lab, log):
+    """A processor and a storage node have the same service."""
+    for role, number in (("processor", 1), ("storage", 3)):
+        node = lab.another(role, number)
+        try:
+            linux_client(lab, log, "rping -c -a %s -V -C 5 -S 5000" % node.ip, good=(0, 255))
+            assert node.counters()["nr_roce_rx"] > 40, "rping did not come to the %s node" % role
+        finally:
+            node.close()
+
+
+add("other-roles", other_roles, packets=100)

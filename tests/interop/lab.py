@@ -23,19 +23,19 @@ LINUX = 10
 class Node:
     """A node of ours, by itself: it has no peers, and its verbs service is on."""
 
-    def __init__(self, folder, role, log_dir, words=()):
-        self.role, self.ip = role, nodes.node_ip(NODE)
+    def __init__(self, folder, role, log_dir, words=(), number=NODE):
+        self.role, self.ip = role, nodes.node_ip(number)
         self.log = os.path.join(log_dir, role + ".log")
         open(self.log, "wb").close()
-        path = os.path.join(folder, "control")
+        path = os.path.join(folder, "control%d" % number)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(path)
         listener.listen(1)
         command = [nodes.qemu_program(), "-name", "tangram-" + role, "-machine", "q35", "-nodefaults", "-no-reboot",
                    "-accel", "tcg,thread=multi", "-cpu", "max", "-display", "none", "-smp", "1,maxcpus=2", "-m", "256M",
                    "-serial", "file:" + self.log, "-kernel", nodes.kernel_path(role), "-append",
-                   " ".join(["fit.node=%d" % NODE, "fit.ip=%s/24" % self.ip, "rdma.service=1"] + list(words))]
-        command += nodes.wire_options(os.path.join(folder, "wire"), NODE)
+                   " ".join(["fit.node=%d" % number, "fit.ip=%s/24" % self.ip, "rdma.service=1"] + list(words))]
+        command += nodes.wire_options(os.path.join(folder, "wire"), number)
         command += ["-device", "virtio-serial-pci,id=ports", "-chardev", "socket,id=control,path=%s,server=off" % path,
                     "-device", "virtserialport,bus=ports.0,chardev=control,name=tangram.control"]
         self.process = spawn(command, os.path.join(log_dir, role + ".qemu"))
@@ -119,6 +119,12 @@ class Lab:
         if mtu != self.mtu:
             self.linux.set_mtu(mtu)
             self.mtu = mtu
+
+    def another(self, role, number):
+        """One more node of ours on the same wire; the caller closes it."""
+        node = Node(self.folder.path, role, self.log_dir, number=number)
+        node.wait_for("hello")
+        return node
 
     def broken(self):
         """Can a test still be run here?"""
