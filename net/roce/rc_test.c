@@ -641,6 +641,58 @@ static void queue_limits(void **state)
 }
 
 /* A QP may be destroyed with everything in flight: nothing of it is used afterwards (the sanitizer says so). */
+/* --- what is looked at before a queue pair is ------------------------------------------------------------------------ */
+
+/* Counted by cause and dropped; what a receiver is to ignore (9.2) makes no difference. */
+static void counted_and_dropped(void **state)
+{
+	static u8 in[64];
+	struct roce_recv_wr r = { .nr_sge = 1, .sge = { { in, 64 } } };
+	struct roce_pkt good = { .opcode = RC_SEND_ONLY, .pkey = ROCE_PKEY, .ackreq = true }, p;
+	u32 psn;
+
+	errors_begin();
+	good.qpn = eb.qp->qpn;
+	for (unsigned i = 0; i < 16; i++)
+		assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+	for (unsigned i = 0; i < 12; i++) {
+		u64 before[7];
+		const u64 *const counters[] = {
+			NULL, &nr_roce_drop_pkey, &nr_roce_drop_version, &nr_roce_drop_no_qp, &nr_roce_drop_transport, &nr_roce_drop_order,
+			&nr_roce_drop_icrc,
+		};
+
+		for (unsigned k = 1; k < ARRAY_SIZE(counters); k++)
+			before[k] = counter_read(counters[k]);
+		psn = eb.qp->epsn;
+		p = good;
+		p.psn = psn;
+		switch (i) {
+		case 1:	p.pkey = 0x1234; break;
+		case 2: p.tver = 1; break;
+		case 3: p.qpn ^= 0x400000; break;
+		case 4: p.opcode = UD_SEND_ONLY; break;
+		case 5: p.psn = psn_add(psn, 5); break;
+		case 7: p.pkey = 0x7fff; break;		/* a limited member may talk to a full one */
+		case 8: p.migreq = true; break;
+		case 9: p.resv7 = 0x7f; break;
+		case 10: p.ecn = 0xff; break;
+		case 11: p.se = true; break;
+		}
+		inject(1, &p);
+		if (i == 6)
+			sim.frame[sim.nr_frames - 1].data[sim.frame[sim.nr_frames - 1].len - 1] ^= 1;
+		sim_run(5 * NSEC_PER_MSEC);
+		for (unsigned k = 1; k < ARRAY_SIZE(counters); k++)
+			assert_int_equal(counter_read(counters[k]) - before[k], i == k);
+		assert_int_equal(eb.qp->epsn, i >= 1 && i <= 6 ? psn : psn_add(psn, 1));
+	}
+	assert_int_equal(eb.nr_wc, 6);
+	assert_int_equal(eb.wc[5].flags, WC_SOLICITED);
+	assert_int_equal(eb.wc[4].flags, 0);
+	errors_end();
+}
+
 /* --- draining --------------------------------------------------------------------------------------------------- */
 
 static unsigned drained_calls;
@@ -960,7 +1012,8 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		cmocka_unit_test(mix_clean), cmocka_unit_test(acks_are_coalesced), cmocka_unit_test(told_messages_need_no_acknowledgement),
 		cmocka_unit_test(told_messages_over_a_bad_wire), cmocka_unit_test(told_what_cannot_be), cmocka_unit_test(rights_and_bounds),
 		cmocka_unit_test(unbind_in_the_middle), cmocka_unit_test(receiver_not_ready), cmocka_unit_test(psn_nak_after_rnr_nak), cmocka_unit_test(retries_exceeded),
-		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(shared_receives), cmocka_unit_test(drain), cmocka_unit_test(invalidate),
+		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(shared_receives), cmocka_unit_test(drain),
+		 cmocka_unit_test(counted_and_dropped), cmocka_unit_test(invalidate),
 		cmocka_unit_test(destroy_in_flight),
 		cmocka_unit_test(destroy_with_a_stopped_device), cmocka_unit_test(persistent),
 		cmocka_unit_test(mix_faults), cmocka_unit_test(hostile_packets),
