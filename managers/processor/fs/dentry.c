@@ -136,6 +136,9 @@ struct dentry *dentry_add_locked(struct dentry *parent, const char *name, size_t
 	d->parent = parent;
 	if (parent != NULL) {
 		dentry_get_locked(parent);
+		/* walks do not look for what is below such a folder: kept names would never be found again */
+		if (i != NULL && i->type == S_IFDIR && parent->inode->no_cache)
+			i->no_cache = true;
 		d->hash = hash_bytes(name, len);
 		list_add_head(bucket_of(parent, d->hash), &d->hash_link);
 	}

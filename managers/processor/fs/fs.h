@@ -58,7 +58,7 @@ struct inode {
 	refcount_t refs;
 	const struct inode_ops *ops;	/* [I] */
 	u32 type;			/* [I] S_IFMT bits */
-	bool no_cache;			/* [I] of a directory: its names come and go by themselves (/proc) */
+	bool no_cache;			/* [I] of a directory: its names, and all below, come and go by themselves (/proc) */
 	u64 dev;			/* [I] */
 	void *private;			/* [I] the file system's */
 	/* storagefs */
