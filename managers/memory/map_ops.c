@@ -212,18 +212,31 @@ static int remap_act(struct space *s, struct rpc_call *c)
 		return RPC_TO_WORKER;
 	spin_lock(&s->lock);
 	v = vma_find(&s->map, start);
-	if (v != NULL && (v->flags & VMA_ACCOUNTED))
+	if (v == NULL || v->end < start + len)
+		rc = -EFAULT;
+	else if (to != start && !vma_range_free(&s->map, to, to + to_len))
+		rc = -EEXIST;
+	else if (v->flags & VMA_ACCOUNTED)
 		more = dontunmap ? to_len : to_len > len ? to_len - len : 0;
 	spin_unlock(&s->lock);
+	if (rc < 0)
+		return rc;
 	if (more != 0)
 		rc = charge_more(s, more >> PAGE_SHIFT);
 	if (rc < 0)
 		return rc;
-	spin_lock(&s->lock);
-	rc = vma_map_move(&s->map, start, len, to, to_len, dontunmap);
-	spin_unlock(&s->lock);
-	if (rc == 0 && to != start)
-		rc = space_move_pages(s, first, first + kept, to >> PAGE_SHIFT);
+	/* what needs memory first: a page that has both places loses one of them, whatever becomes of the map */
+	if (to != start)
+		rc = space_copy_pages(s, first, first + kept, to >> PAGE_SHIFT);
+	if (rc == 0) {
+		spin_lock(&s->lock);
+		rc = vma_map_move(&s->map, start, len, to, to_len, dontunmap);
+		spin_unlock(&s->lock);
+		if (to != start && rc == 0)
+			space_drop_pages(s, first, first + kept);
+		else if (to != start)
+			space_drop_pages(s, to >> PAGE_SHIFT, (to >> PAGE_SHIFT) + kept);
+	}
 	if (rc == 0 && to_len < len)
 		space_drop_pages(s, first + kept, first + (len >> PAGE_SHIFT));
 	charge_settle(s);

@@ -189,14 +189,15 @@ void space_drop_pages(struct space *s, u64 first, u64 last)
 	} while (nr == BATCH);
 }
 
-int space_move_pages(struct space *s, u64 first, u64 last, u64 to)
+int space_copy_pages(struct space *s, u64 first, u64 last, u64 to)
 {
 	u64 key = first;
-	int rc = 0;
 
-	while (rc == 0) {
+	for (;;) {
+		int rc = 0;
+
 		spin_lock(&s->lock);
-		for (unsigned nr = 0; nr < BATCH; nr++) {
+		for (unsigned nr = 0; nr < BATCH && rc == 0; nr++) {
 			struct frame *f = page_tree_next(&s->pages, &key);
 			void *old;
 
@@ -207,11 +208,17 @@ int space_move_pages(struct space *s, u64 first, u64 last, u64 to)
 			rc = page_tree_set(&s->pages, key - first + to, f, &old);
 			if (rc < 0)
 				break;
-			page_tree_remove(&s->pages, key);
+			page_get(f);
 			if (old != NULL)
 				page_put(old);	/* a flush that named a page of the target before it was mapped */
+			key++;
 		}
 		spin_unlock(&s->lock);
+		if (rc == -ENOMEM && cache_reclaim(32) > 0)
+			continue;
+		if (rc < 0) {
+			space_drop_pages(s, to, to + last - first);
+			return rc;
+		}
 	}
-	return rc;
 }

@@ -42,11 +42,11 @@ u64 spaces_live(void);
 u64 spaces_vmas(void);
 
 /*
- * Private pages of [first, last): dropped, or moved to begin at the page number to. In batches: the lock is taken and given
- * back here. What makes this safe is that the range is closed by the change that is being applied.
+ * Private pages of [first, last): dropped, or put at the page number to as well (all of them, or none: -ENOMEM). In batches:
+ * the lock is taken and given back here. What makes this safe is that the range is closed by the change that is being applied.
  */
 void space_drop_pages(struct space *s, u64 first, u64 last);
-int __must_check space_move_pages(struct space *s, u64 first, u64 last, u64 to);
+int __must_check space_copy_pages(struct space *s, u64 first, u64 last, u64 to);
 
 /* --- change.c --- */
 

@@ -662,11 +662,74 @@ static int setup(void **state)
 	return 0;
 }
 
+static void put_word(u64 id, u64 page, u64 change, u64 word)
+{
+	static u8 bulk[64 + PAGE_SIZE];
+	struct wire_flush_page h = { le16_of(1) };
+	struct wire_owner o = { LE(id), LE(page), LE(change) };
+	struct rpc_memory_flush_req q = { le16_of(1), le16_of(0), le32_of(sizeof(h) + sizeof(o)) };
+	struct rpc_memory_flush_rep r;
+
+	memcpy(bulk, &h, sizeof(h));
+	memcpy(bulk + sizeof(h), &o, sizeof(o));
+	memcpy(bulk + sizeof(h) + sizeof(o), &word, sizeof(word));
+	assert_int_equal(FLUSH(sizeof(h) + sizeof(o) + PAGE_SIZE), 0);
+	assert_int_equal(le64_get(r.failed), 0);
+}
+
+static u64 get_word(u64 id, u64 page, u64 change)
+{
+	struct rpc_memory_fill_req q = { LE(id), LE(page), LE(change) };
+	static u8 data[PAGE_SIZE];
+	u64 word;
+	int rc = fake_now(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0, NULL, 0, data, NULL);
+
+	memcpy(&word, data, sizeof(word));
+	return rc == FILL_DATA ? word : 0;
+}
+
+/* Memory runs out at each allocation of a move in turn: all pages are at the one place or all at the other. */
+static void a_move_is_whole_or_not_at_all(void **state)
+{
+	u64 id = new_space(), change = 0, from = 0x10000, to = 0x4000000, failures = 0;
+
+	assert_int_equal(map_at(id, ++change, from << 12, 200 << 12, 0), 0);
+	for (unsigned i = 0; i < 200; i += 3)
+		put_word(id, from + i, change, i + 1);
+	for (u64 nth = 1; ; nth++) {
+		u64 at;
+		int rc;
+
+		shim_fail_alloc(nth);
+		rc = CALL(memory_remap, NULL, .space = LE(id), .change = LE(++change), .start = LE(from << 12), .len = LE(200 << 12),
+			  .new_start = LE(to << 12), .new_len = LE(200 << 12));
+		shim_fail_alloc(0);
+		assert_true(rc == 0 || rc == -ENOMEM);
+		at = rc == 0 ? to : from;
+		failures += rc != 0;
+		for (unsigned i = 0; i < 200; i++)
+			assert_int_equal(get_word(id, at + i, change), i % 3 == 0 ? i + 1 : 0);
+		if (rc == 0)
+			break;
+	}
+	assert_true(failures > 3);
+	/* what is wrong with the request is found before a page is touched */
+	assert_int_equal(map_at(id, ++change, 0x9000000, 0x1000, 0), 0);
+	put_word(id, 0x9000, change, 77);
+	change++;
+	assert_int_equal(CALL(memory_remap, NULL, .space = LE(id), .change = LE(change), .start = LE(to << 12), .len = LE(0x1000),
+			      .new_start = LE(0x9000000), .new_len = LE(0x1000)), -EEXIST);
+	assert_int_equal(get_word(id, 0x9000, change), 77);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(++change)), 0);
+	memory_check_empty();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory), cmocka_unit_test(refused_changes_use_their_number),
 		cmocka_unit_test(reservation), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
+		cmocka_unit_test(a_move_is_whole_or_not_at_all),
 		cmocka_unit_test(any_order),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
