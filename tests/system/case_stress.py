@@ -64,7 +64,7 @@ LONG = (("64K", 8, 0, "lru"), ("64K", 8, 1, "fifo"), ("256K", 4, 8, "clock"), ("
         ("128K", 16, 0, "fifo"), ("128K", 2, 0, "clock"), ("512K", 16, 0, "random"), ("2M", 64, 1, "clock"), ("64K", 8, 8, "random"),
         ("1M", 2, 1, "lru"), ("8M", 8, 8, "fifo"))
 
-if os.environ.get("TANGRAM_LONG"):
-    @each({"%s-w%d-v%d-%s" % geometry: geometry for geometry in LONG}, limit=1300)
-    def long_pcache_stress(bed, geometry):
-        stress(bed, 150, 100 + LONG.index(geometry), *geometry)
+
+@each({"%s-w%d-v%d-%s" % geometry: geometry for geometry in LONG}, limit=1300, part="pcache-stress")
+def long_pcache_stress(bed, geometry):
+    stress(bed, 150, 100 + LONG.index(geometry), *geometry)
