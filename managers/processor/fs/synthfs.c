@@ -260,6 +260,7 @@ static int synth_open(struct inode *i, struct file *f)
 		if ((f->flags & O_ACCMODE) != O_RDONLY || s->e->show == NULL)
 			return -EACCES;
 		f->ops = &text_ops;
+		mutex_init(&f->pos_lock, "shown file's position", RANK_FILE_SHOWN);
 		return 0;
 	}
 	return -ENXIO;
