@@ -45,7 +45,7 @@ static struct msghdr msg = { .msg_iov = &one, .msg_iovlen = 1 }, msg_badiov = { 
 		     msg_control = { .msg_iov = &one, .msg_iovlen = 1, .msg_control = (void *)8, .msg_controllen = 32 },
 		     msg_control_long = { .msg_iov = &one, .msg_iovlen = 1, .msg_control = buf, .msg_controllen = 1 << 20 },
 		     msg_negname = { .msg_name = buf, .msg_namelen = -1U }, msg_rights;
-static struct { struct cmsghdr h; int fd; } rights = { { CMSG_LEN(4), SOL_SOCKET, SCM_RIGHTS }, CLOSED };
+static union { struct cmsghdr h; char room[CMSG_SPACE(sizeof(int))]; } rights;
 static struct epoll_event ev = { EPOLLIN, { 0 } };
 static struct timespec ts = { 0, 0 }, ts_bad = { 0, 1000000000 }, ts_neg = { -1, 0 };
 static struct timespec times_bad[2] = { { 0, -1 }, { 0, 0 } };
@@ -487,6 +487,8 @@ static void set_up(void)
 	un_long.sun_family = AF_UNIX;
 	memset(buf, 'n', 5000);
 	buf[5000] = '\0';
+	rights.h = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+	memcpy(CMSG_DATA(&rights.h), &(int){ CLOSED }, sizeof(int));
 	msg_rights = (struct msghdr){ .msg_iov = &one, .msg_iovlen = 1, .msg_control = &rights, .msg_controllen = sizeof(rights) };
 	signal(SIGPIPE, SIG_IGN);
 	alarm(20);

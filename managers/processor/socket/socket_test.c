@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#undef WNOWAIT		/* ours is unsigned */
 
 #include "managers/processor/socket/ports.c"
 #include "managers/processor/socket/queue.c"
