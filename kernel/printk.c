@@ -27,6 +27,7 @@ static enum log_level max_level = LOG_INFO;
 static struct thread *log_thread;	/* [a] NULL: lines are written by who prints them */
 static bool log_pending;		/* [a] the log thread has to be woken */
 static struct waitq drained = WAITQ_INIT(drained);
+static u64 written;			/* [a] what the sink has taken, as a number in the ring; the log thread's */
 static int poll_owner = -1;		/* [a] CPU that is writing out by polling */
 static u64 poll_lost;			/* [poll_owner or log thread] lost slots that were reported */
 
@@ -150,6 +151,7 @@ static void log_main(void *arg)
 			if (sink != NULL)
 				sink->write(o.text, o.len);
 		}
+		store_release(&written, ring.tail);
 		waitq_wake_all(&drained);
 		__atomic_store_n(&self->state, THREAD_WAITING, __ATOMIC_SEQ_CST);
 		/* Its wake-up may have come and gone before the mark. One that is being written asks again once it is whole. */
@@ -182,7 +184,7 @@ void printk_drain(void)
 		return;
 	}
 	thread_wake(log_thread);
-	(void)waitq_wait_timeout(&drained, ring_drained(&ring, goal), arch_clock_ns() + 2 * NSEC_PER_SEC);
+	(void)waitq_wait_timeout(&drained, load_acquire(&written) >= goal, arch_clock_ns() + 2 * NSEC_PER_SEC);
 }
 
 /* The other CPUs stand still. A line that one of them was writing is passed over. */
