@@ -260,6 +260,19 @@ static s64 stream_send(struct socket *s, struct transfer *t)
 	return rc;
 }
 
+/* The files that come with a message: the caller's from now on; a peek gets references of its own. */
+static void take_rights(struct transfer *t, const struct message *m, bool peek)
+{
+	mutex_lock(&rights_lock);
+	if (peek) {
+		t->rights = rights_copy(m->rights);
+	} else {
+		rights_land(m->rights);
+		t->rights = m->rights;
+	}
+	mutex_unlock(&rights_lock);
+}
+
 /* Bytes that are there, into the caller's memory: how many, or -EFAULT. s->reader held. *stop: no more for this call. */
 static s64 stream_take(struct socket *s, struct transfer *t, struct list *done, bool *stop)
 {
@@ -281,14 +294,7 @@ static s64 stream_take(struct socket *s, struct transfer *t, struct list *done, 
 		got = transfer_copy(t, m->data + off, n, true);
 		moved += got;
 		if (rights && (got != 0 || n == 0)) {
-			mutex_lock(&rights_lock);
-			if (peek) {
-				t->rights = rights_copy(m->rights);
-			} else {
-				rights_land(m->rights);
-				t->rights = m->rights;
-			}
-			mutex_unlock(&rights_lock);
+			take_rights(t, m, peek);
 			*stop = true;
 		}
 		if (t->cred != NULL && got != 0) {
@@ -561,16 +567,8 @@ static s64 message_take(struct socket *s, struct transfer *t, struct message **d
 		*t->cred = m->cred;
 		t->has_cred = true;
 	}
-	if (m->rights != NULL) {
-		mutex_lock(&rights_lock);
-		if (peek) {
-			t->rights = rights_copy(m->rights);
-		} else {
-			rights_land(m->rights);
-			t->rights = m->rights;
-		}
-		mutex_unlock(&rights_lock);
-	}
+	if (m->rights != NULL)
+		take_rights(t, m, peek);
 	if (!peek) {
 		spin_lock(&s->lock);
 		m->rights = NULL;
