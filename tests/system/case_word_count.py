@@ -74,8 +74,9 @@ def make_run_cache_is_a_quarter(bed):
     options, program = line.split(" -- ")
     result = bed.run(*program.split(), options=options.split())
     check_word_count(result.out, whole(text_file()), 10)
-    size = int(re.search(r"--pcache (\d+)K", options).group(1)) * 1024
-    share = size / 4096 / result.facts["footprint"]
-    print("footprint %d pages, cache %d: %.3f" % (result.facts["footprint"], size // 4096, share))
+    lines = int(re.search(r"--pcache (\d+)K", options).group(1)) // 4
+    share = lines / result.facts["footprint"]
+    print("footprint %d pages, cache %d: %.3f" % (result.facts["footprint"], lines, share))
     assert 0.22 < share < 0.28
-    assert result.counter("nr_pcache_fill_from_memory") > 1000 and result.counter("nr_victim_flush_finished_dirty") > 1000
+    # How often depends on how the threads share the text out. Each line is lost and wanted again twice at least.
+    assert result.counter("nr_pcache_fill_from_memory") > 2 * lines and result.counter("nr_victim_flush_finished_dirty") > 2 * lines
