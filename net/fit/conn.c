@@ -167,9 +167,10 @@ static void cq_handler(struct roce_cq *cq, void *arg)
 	}
 }
 
-static void qp_event(struct roce_qp *qp, void *arg)
+static void qp_event(struct roce_qp *qp, enum roce_event ev, void *arg)
 {
-	conn_fail(arg, "the connection broke");
+	if (ev == ROCE_EVENT_QP_FATAL || ev == ROCE_EVENT_QP_REQ_ERR || ev == ROCE_EVENT_QP_ACCESS_ERR)
+		conn_fail(arg, "the connection broke");
 }
 
 /* Receive buffers for the largest request that this role is sent. */
