@@ -4,7 +4,8 @@
  *
  * A slot is busy from start until both have happened: the reply came (or the connection ended), and the transport has let
  * go of what was sent. The call itself is done at the reply if it sent no bulk; with bulk at the later of the two, since
- * the bulk's memory is the caller's.
+ * the bulk's memory is the caller's. A queue pair that broke has let go of everything; requests without a reply are repeated on
+ * the next.
  */
 #include "kernel/thread.h"
 #include "kernel/time.h"
@@ -44,7 +45,7 @@ static void call_finish(struct rpc *call, int status, u32 rep_len, bool arrived)
 	if (arrived) {
 		count(nr_fit_replies);
 		fit_took(call->op, time_mono_ns() - call->start_ns);
-	} else {
+	} else if (status == -EHOSTDOWN) {
 		count(nr_fit_hostdown);
 	}
 	if (call->done != NULL) {
@@ -72,6 +73,9 @@ static struct rpc_slot *slot_take(struct fit_conn *c, unsigned lane)
 	s->lane = lane;
 	s->sending = true;
 	s->replied = false;
+	s->failed = 0;
+	s->id = s->id == 0xffff ? 1 : s->id + 1;
+	s->order = c->calls++;
 	return s;
 }
 
@@ -108,6 +112,7 @@ static void slot_prepare(struct rpc_slot *s, struct rpc *call, const struct rpc_
 	memset(h, 0, sizeof(*h));
 	h->op = le16_of(op->op);
 	h->slot = le16_of(s->index);
+	h->id = le16_of(s->id);
 	h->req_len = le16_of(op->req_size);
 	h->bulk_len = le32_of(bulk);
 	if (call->rep != NULL && call->rep_size != 0) {
@@ -115,8 +120,6 @@ static void slot_prepare(struct rpc_slot *s, struct rpc *call, const struct rpc_
 		h->rep_addr = le64_of((uintptr_t)call->rep);
 		h->rep_key = le32_of(roce_mr_bind(s->mr, call->rep, call->rep_size, MR_LOCAL_WRITE | MR_REMOTE_WRITE));
 	}
-	if (op->req_size != 0)
-		memcpy(h + 1, call->req, op->req_size);
 	wr->sge[0].ptr = s->buf;
 	wr->sge[0].len = sizeof(*h) + op->req_size;
 	wr->wr_id = WRID_SLOT(s->index);
@@ -124,6 +127,21 @@ static void slot_prepare(struct rpc_slot *s, struct rpc *call, const struct rpc_
 	wr->flags = WR_SIGNALED | WR_TAKEN;
 	wr->taken = READ_ONCE(s->conn->taken);
 	h->taken = le32_of(wr->taken);
+}
+
+/* On its way; lock held, the QP in RTS. Its number counts what was posted. */
+static int slot_post(struct rpc_slot *s)
+{
+	struct fit_conn *c = s->conn;
+	struct roce_send_wr wr = { 0 };
+	int rc;
+
+	assert_held(&c->lock);
+	slot_prepare(s, s->call, fit_op(s->call->op), &wr);
+	rc = roce_post_send(c->qp, &wr);
+	if (rc == 0)
+		s->number = ++c->sent;
+	return rc;
 }
 
 static int call_check(struct rpc *call, const struct rpc_op *op, const struct fit_conn *c)
@@ -145,7 +163,6 @@ static int call_check(struct rpc *call, const struct rpc_op *op, const struct fi
 static int call_start(struct rpc *call, struct fit_conn *c)
 {
 	const struct rpc_op *op = fit_op(call->op);
-	struct roce_send_wr wr = { 0 };
 	struct rpc_slot *s;
 	int rc = call_check(call, op, c);
 
@@ -168,17 +185,17 @@ static int call_start(struct rpc *call, struct fit_conn *c)
 	s->call = call;
 	call->slot = s;
 	call->start_ns = time_mono_ns();
-	slot_prepare(s, call, op, &wr);
 	/*
 	 * Posted under the lock: calls enter the wire in the order in which they were started. A post that fails means a
-	 * broken QP; the slot is in the table, so the burial ends the call like every other.
+	 * broken QP; the slot is in the table, so the request is posted on the next one, or the burial ends the call. What the
+	 * caller wants sent is copied now.
 	 */
-	rc = roce_post_send(c->qp, &wr);
-	if (rc == 0)
-		s->number = ++c->sent;
+	if (op->req_size != 0)
+		memcpy(s->buf + sizeof(struct fit_request), call->req, op->req_size);
+	rc = c->ready ? slot_post(s) : 0;
 	spin_unlock(&c->lock);
 	if (rc < 0)
-		conn_fail(c, "cannot send");
+		conn_break(c, "cannot send");
 	count(nr_fit_calls);
 	return 0;
 }
@@ -270,7 +287,7 @@ void call_reply_arrived(struct fit_conn *c, u32 imm, u32 len)
 		return;
 	}
 	s->replied = true;
-	if (!c->closed)
+	if (!c->closed && c->qp != NULL)
 		roce_qp_delivered(c->qp, s->number);
 	call = s->call;
 	if (call->rep_size != 0)
@@ -296,6 +313,14 @@ void call_send_done(struct fit_conn *c, unsigned slot)
 	slot_advance(s, s->call ? s->call->status : 0, s->call ? s->call->rep_len : 0);
 }
 
+/* Unbinds what a call that ends without a reply had bound. */
+static void end_unanswered(struct rpc_slot *s, struct rpc *call, int status)
+{
+	if (call->rep_size != 0)
+		roce_mr_unbind(s->mr);
+	call_finish(call, status, 0, false);
+}
+
 /* The QP is gone: no buffer of any slot is in use by it. */
 void call_end_all(struct fit_conn *c)
 {
@@ -311,14 +336,73 @@ void call_end_all(struct fit_conn *c)
 		spin_unlock(&c->lock);
 		if (call == NULL)
 			continue;
-		if (call->rep_size != 0)
-			roce_mr_unbind(s->mr);
 		if (arrived)
 			call_finish(call, call->status, call->rep_len, true);
 		else
-			call_finish(call, -EHOSTDOWN, 0, false);
+			end_unanswered(s, call, -EHOSTDOWN);
 	}
 	waitq_wake_all(&c->node->slot_wait);
+}
+
+void call_qp_gone(struct fit_conn *c)
+{
+	for (unsigned i = 0; i < FIT_SLOTS; i++) {
+		struct rpc_slot *s = &c->slot[i];
+		struct rpc *broke = NULL;
+
+		spin_lock(&c->lock);
+		if (s->state == SLOT_BUSY && s->replied) {
+			s->sending = false;
+			slot_advance(s, s->call ? s->call->status : 0, s->call ? s->call->rep_len : 0);
+			continue;
+		}
+		if (s->state == SLOT_BUSY && s->call->rep_size != 0)
+			roce_mr_unbind(s->mr);		/* what the peer was allowed on the old one */
+		if (s->state == SLOT_BUSY && s->failed >= 2) {
+			broke = s->call;
+			slot_free(s);
+		}
+		spin_unlock(&c->lock);
+		if (broke != NULL) {
+			count(nr_fit_io_errors);
+			pr_err("fit: %s to %s broke the connection twice: it ends with EIO", fit_op(broke->op)->name,
+			       fit_node_name(broke->node));
+			end_unanswered(s, broke, -EIO);
+			waitq_wake_all(&c->node->slot_wait);
+		}
+	}
+}
+
+/* Of the calls that wait for a reply, the first that began at `from` or after it; numbers go round. */
+static struct rpc_slot *next_waiting(struct fit_conn *c, u32 from)
+{
+	struct rpc_slot *next = NULL;
+	u32 nearest = 1U << 31;
+
+	for (unsigned i = 0; i < FIT_SLOTS; i++) {
+		struct rpc_slot *s = &c->slot[i];
+
+		if (s->state == SLOT_BUSY && !s->replied && s->order - from < nearest) {
+			nearest = s->order - from;
+			next = s;
+		}
+	}
+	return next;
+}
+
+int call_repeat_all(struct fit_conn *c)
+{
+	u32 from = c->calls - (1U << 31);	/* that long no call waits */
+	struct rpc_slot *s;
+	int rc = 0;
+
+	assert_held(&c->lock);
+	while (rc == 0 && (s = next_waiting(c, from)) != NULL) {
+		s->sending = true;
+		rc = slot_post(s);
+		from = s->order + 1;
+	}
+	return rc;
 }
 
 /* --- calls with a deadline --- */

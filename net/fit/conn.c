@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One connection to a peer: an RC queue pair, its completion queue, receive buffers, slots, served calls. Made by the
- * membership thread, buried by it; freed when the last call in flight has let go.
+ * membership thread, buried by it; freed when the last call in flight has let go. A queue pair that breaks is replaced under it.
  */
 #include "kernel/thread.h"
 #include "kernel/time.h"
@@ -64,15 +64,32 @@ void conn_fail(struct fit_conn *c, const char *why)
 	}
 }
 
-int conn_post_recv(struct fit_conn *c, struct recv_buf *r)
+void conn_break(struct fit_conn *c, const char *why)
+{
+	if (!__atomic_exchange_n(&c->broken, true, __ATOMIC_SEQ_CST)) {
+		if (!load_acquire(&c->failed))
+			c->why = why;
+		member_kick();
+	}
+}
+
+static int post_recv(struct fit_conn *c, struct recv_buf *r)
 {
 	struct roce_recv_wr wr = { .wr_id = r - c->recv, .nr_sge = 1 };
+
+	assert_held(&c->lock);
+	wr.sge[0] = (struct roce_sge){ r->data, r->size };
+	return roce_post_recv(c->qp, &wr);
+}
+
+int conn_post_recv(struct fit_conn *c, struct recv_buf *r)
+{
 	int rc = -EHOSTDOWN;
 
-	wr.sge[0] = (struct roce_sge){ r->data, r->size };
 	spin_lock(&c->lock);
+	r->held = false;
 	if (!c->closed)
-		rc = roce_post_recv(c->qp, &wr);
+		rc = c->qp == NULL ? 0 : post_recv(c, r);	/* none: the next one gets it */
 	spin_unlock(&c->lock);
 	return rc;
 }
@@ -86,7 +103,7 @@ void conn_ping(struct fit_conn *c)
 	int rc = 0;
 
 	spin_lock(&c->lock);
-	if (c->up && !c->ping_out) {
+	if (c->ready && !c->ping_out) {
 		rc = roce_post_send(c->qp, &wr);
 		c->ping_out = rc == 0;
 		c->sent += rc == 0;
@@ -94,7 +111,22 @@ void conn_ping(struct fit_conn *c)
 	}
 	spin_unlock(&c->lock);
 	if (rc < 0)
-		conn_fail(c, "cannot send");
+		conn_break(c, "cannot send");
+}
+
+/* A WRITE to memory that is nobody's: the peer's transport answers with a fatal NAK, and the queue pairs at both ends are broken. */
+void conn_provoke(struct fit_conn *c)
+{
+	static u8 byte;
+	struct roce_send_wr wr = {
+		.wr_id = WRID_BREAK, .opcode = WR_RDMA_WRITE, .flags = WR_SIGNALED | WR_ACK_NOW, .nr_sge = 1,
+		.sge = { { &byte, sizeof(byte) } },
+	};
+
+	spin_lock(&c->lock);
+	if (c->ready && roce_post_send(c->qp, &wr) == 0)
+		c->sent++;
+	spin_unlock(&c->lock);
 }
 
 static void ping_acknowledged(struct fit_conn *c)
@@ -109,24 +141,43 @@ static void request_taken(struct fit_conn *c, struct recv_buf *r, u32 len)
 {
 	r->len = len;
 	r->number = c->taken;
+	spin_lock(&c->lock);
+	r->gen = c->gen;
+	r->held = true;
 	if (len >= sizeof(struct fit_request)) {
-		spin_lock(&c->lock);
-		if (!c->closed)
+		if (!c->closed && c->qp != NULL)
 			roce_qp_delivered(c->qp, le32_get(((const struct fit_request *)r->data)->taken));
-		spin_unlock(&c->lock);
 	}
+	spin_unlock(&c->lock);
 	serve_request_arrived(c, r);
+}
+
+/* What it was about is accounted for when the QP is gone. */
+static void completion_failed(struct fit_conn *c, const struct roce_wc *wc)
+{
+	bool its_own = wc->status != WC_RETRY_EXC_ERR && wc->status != WC_RNR_RETRY_EXC_ERR;
+
+	if (wc->status == WC_WR_FLUSH_ERR) {
+		/* it only follows from what broke the QP: that is told by the QP's event, or by the farewell of the peer */
+		if (wc->wr_id == WRID_DRAIN) {
+			store_release(&c->drained, true);	/* pairs with conn_qp_end() */
+			waitq_wake_all(&c->node->drain_wait);
+		}
+		return;
+	}
+	spin_lock(&c->lock);
+	if (WRID_IS_SLOT(wc->wr_id))
+		c->slot[wc->wr_id - WRID_SLOT(0)].failed += its_own;
+	else if (WRID_IS_SERVED(wc->wr_id))
+		c->served[wc->wr_id - WRID_SERVED(0)].failed += its_own;
+	spin_unlock(&c->lock);
+	conn_break(c, roce_wc_status_name(wc->status));
 }
 
 static void completion(struct fit_conn *c, const struct roce_wc *wc)
 {
 	if (wc->status != WC_SUCCESS) {
-		/*
-		 * Its buffers are accounted for at the burial. A flushed request only follows from what broke the QP: that is
-		 * told by the QP's event, or by the farewell of the peer.
-		 */
-		if (wc->status != WC_WR_FLUSH_ERR)
-			conn_fail(c, roce_wc_status_name(wc->status));
+		completion_failed(c, wc);
 		return;
 	}
 	switch (wc->opcode) {
@@ -137,8 +188,10 @@ static void completion(struct fit_conn *c, const struct roce_wc *wc)
 	case WC_RECV_RDMA_WITH_IMM:
 		WRITE_ONCE(c->taken, c->taken + 1);
 		if (conn_post_recv(c, &c->recv[wc->wr_id]) < 0)
-			conn_fail(c, "cannot post a receive");
-		if (wc->imm != FIT_PING_IMM)
+			conn_break(c, "cannot post a receive");
+		if (wc->imm == FIT_REPEATED_IMM)
+			serve_repeated(c);
+		else if (wc->imm != FIT_PING_IMM)
 			call_reply_arrived(c, wc->imm, wc->byte_len);
 		break;
 	case WC_SEND:
@@ -148,7 +201,7 @@ static void completion(struct fit_conn *c, const struct roce_wc *wc)
 	case WC_RDMA_WRITE:
 		if (WRID_IS_SERVED(wc->wr_id))
 			serve_reply_done(c, &c->served[wc->wr_id - WRID_SERVED(0)]);
-		else
+		else if (wc->wr_id == WRID_PING)
 			ping_acknowledged(c);
 		break;
 	}
@@ -161,16 +214,17 @@ static void cq_handler(struct roce_cq *cq, void *arg)
 	unsigned n;
 
 	while ((n = roce_cq_poll(cq, wc, ARRAY_SIZE(wc))) != 0) {
-		WRITE_ONCE(c->heard_ns, time_mono_ns());
-		for (unsigned i = 0; i < n; i++)
+		for (unsigned i = 0; i < n; i++) {
+			if (wc[i].status == WC_SUCCESS)
+				WRITE_ONCE(c->heard_ns, time_mono_ns());
 			completion(c, &wc[i]);
+		}
 	}
 }
 
-static void qp_event(struct roce_qp *qp, enum roce_event ev, void *arg)
+static void qp_event(struct roce_qp *qp, void *arg)
 {
-	if (ev == ROCE_EVENT_QP_FATAL || ev == ROCE_EVENT_QP_REQ_ERR || ev == ROCE_EVENT_QP_ACCESS_ERR)
-		conn_fail(arg, "the connection broke");
+	conn_break(arg, "a fatal error of the transport");
 }
 
 /* Receive buffers for the largest request that this role is sent. */
@@ -221,7 +275,6 @@ static bool conn_alloc(struct fit_conn *c)
 
 struct fit_conn *conn_create(struct fit_node *node)
 {
-	struct roce_qp_init init = { 0 };
 	struct fit_conn *c = vmalloc(sizeof(*c));
 
 	if (c == NULL)
@@ -237,50 +290,107 @@ struct fit_conn *conn_create(struct fit_node *node)
 	c->cq = roce_cq_create(FIT_SLOTS + FIT_SERVED + FIT_RECVS + 16, cq_handler, c);
 	if (c->cq == NULL)
 		goto free_conn;
-	init.type = QPT_RC;
-	init.send_cq = init.recv_cq = c->cq;
-	init.max_send_wr = FIT_SLOTS + FIT_SERVED + 1;		/* the ping */
-	init.max_recv_wr = FIT_RECVS;
-	init.pd = node->id;
-	init.event = qp_event;
-	init.arg = c;
-	c->qp = roce_qp_create(&init);
-	if (c->qp == NULL)
-		goto free_cq;
 	return c;
 
-free_cq:
-	roce_cq_destroy(c->cq);
 free_conn:
 	conn_free(c);
 	return NULL;
 }
 
-/* Once the QP may take receives (CM brings it to INIT at the latest when it connects or accepts). */
-int conn_post_all(struct fit_conn *c)
+int conn_qp_begin(struct fit_conn *c)
 {
-	for (unsigned i = 0; i < FIT_RECVS; i++) {
-		int rc = conn_post_recv(c, &c->recv[i]);
+	struct roce_qp_init init = {
+		.type = QPT_RC, .send_cq = c->cq, .recv_cq = c->cq,
+		.max_send_wr = FIT_SLOTS + FIT_SERVED + 4,		/* one each of WRID_PING to WRID_BREAK */
+		.max_recv_wr = FIT_RECVS, .pd = c->node->id, .event = qp_event, .arg = c,
+	};
+	struct roce_qp *qp = roce_qp_create(&init);
+	int rc = 0;
 
-		if (rc < 0)
-			return rc;
+	if (qp == NULL)
+		return -ENOMEM;
+	spin_lock(&c->lock);
+	c->qp = qp;
+	c->repeated = false;
+	c->sent = 0;
+	WRITE_ONCE(c->taken, 0);
+	for (unsigned i = 0; i < FIT_RECVS && rc == 0; i++)
+		if (!c->recv[i].held)
+			rc = post_recv(c, &c->recv[i]);
+	spin_unlock(&c->lock);
+	return rc;
+}
+
+void conn_go(struct fit_conn *c)
+{
+	struct roce_send_wr wr = { .wr_id = WRID_REPEATED, .opcode = WR_RDMA_WRITE_WITH_IMM, .imm = FIT_REPEATED_IMM };
+	int rc = 0;
+
+	spin_lock(&c->lock);
+	c->up = c->ready = true;
+	if (c->gen != 0) {
+		rc = call_repeat_all(c);
+		if (rc == 0)
+			rc = roce_post_send(c->qp, &wr);
+		c->sent += rc == 0;
 	}
-	return 0;
+	if (rc == 0)
+		rc = serve_post_kept(c);
+	spin_unlock(&c->lock);
+	if (rc < 0)
+		conn_break(c, "cannot send");
+}
+
+/*
+ * A request posted to a QP in error completes as flushed, behind all others: when that has been handled, all have been. What had
+ * arrived counts as arrived then, and the peer, which does the same, knows of every reply that it acknowledged.
+ */
+void conn_qp_end(struct fit_conn *c)
+{
+	struct roce_send_wr last = { .wr_id = WRID_DRAIN, .opcode = WR_SEND };
+	struct roce_qp *qp = c->qp;
+	struct recv_buf *r;
+
+	spin_lock(&c->lock);
+	c->ready = false;
+	spin_unlock(&c->lock);
+	if (qp == NULL) {
+		__atomic_store_n(&c->broken, false, __ATOMIC_SEQ_CST);
+		return;
+	}
+	roce_qp_error(qp);
+	store_release(&c->drained, false);
+	if (roce_post_send(qp, &last) == 0)
+		waitq_wait(&c->node->drain_wait, load_acquire(&c->drained));
+	spin_lock(&c->lock);
+	c->qp = NULL;
+	c->gen++;
+	c->ping_out = false;
+	while ((r = list_first(&c->backlog, struct recv_buf, link)) != NULL) {	/* not begun: they will be repeated */
+		list_del(&r->link);
+		r->held = false;
+	}
+	spin_unlock(&c->lock);
+	roce_qp_destroy(qp);
+	call_qp_gone(c);
+	serve_qp_gone(c);
+	__atomic_store_n(&c->broken, false, __ATOMIC_SEQ_CST);
+}
+
+void conn_close(struct fit_conn *c)
+{
+	spin_lock(&c->lock);
+	c->up = c->ready = false;
+	store_release(&c->closed, true);	/* pairs with rpc_wanted() */
+	spin_unlock(&c->lock);
 }
 
 void conn_bury(struct fit_conn *c)
 {
-	spin_lock(&c->lock);
-	c->up = false;
-	store_release(&c->closed, true);	/* pairs with rpc_wanted() */
-	spin_unlock(&c->lock);
-	if (c->cm != NULL) {
-		roce_cm_disconnect(c->cm);
-		roce_cm_destroy(c->cm);
-		c->cm = NULL;
-	}
+	conn_close(c);
 	/* from here on no completion comes, nothing of ours is in use by the transport */
-	roce_qp_destroy(c->qp);
+	if (c->qp != NULL)
+		roce_qp_destroy(c->qp);
 	roce_cq_destroy(c->cq);
 	call_end_all(c);
 	serve_end_all(c);

@@ -2,9 +2,17 @@
 /*
  * FIT's insides: nodes, and one connection per node and epoch. For net/fit alone.
  *
- * A node is for ever; a connection lives from join to death. Slots (our calls) and served calls (theirs) belong to the
- * connection: when it dies, our calls end with -EHOSTDOWN, and theirs are dropped as their handlers finish. What
+ * A node is for ever; a connection lives from join to death: that is an epoch. Slots (our calls) and served calls (theirs) belong to
+ * the connection: when it dies, our calls end with -EHOSTDOWN, and theirs are dropped as their handlers finish. What
  * is in flight keeps the connection by reference, so its buffers outlive every use.
+ *
+ * A queue pair may break under a connection (a fatal NAK, an error of the transport). It is made anew, and calls do not notice:
+ *  - at both ends the old one is in error, its completions are handled to the last, and it is destroyed, before the new one is used;
+ *  - each end then repeats its requests that have no reply yet, in their order, and says when that was all (FIT_REPEATED_IMM);
+ *  - the callee knows a repeated request by slot and id. If it is still running, its reply goes to the new queue pair. If it was
+ *    answered, the reply was kept, since nobody had acknowledged it, and is sent again. So a request is executed once.
+ *  - a reply is written only on the queue pair on which its request last arrived.
+ * A call, or a reply, that itself was what broke the queue pair twice ends with -EIO.
  *
  * Lock: conn->lock (RANK_FIT) guards slots, credits and the served list; node states change in the membership
  * thread only, under node->lock.
@@ -27,13 +35,17 @@
 	X(nr_fit_calls, "calls made")							\
 	X(nr_fit_replies, "calls that ended by a reply")				\
 	X(nr_fit_hostdown, "calls that ended by their node's death, or found it dead")	\
-	X(nr_fit_timeouts, "of these, given up by their caller at the deadline; they still end in one of the two ways") \
+	X(nr_fit_io_errors, "calls that ended because they broke the queue pair twice")	\
+	X(nr_fit_timeouts, "of these, given up by their caller at the deadline; they still end in one of these ways") \
 	X(nr_fit_credit_waits, "times a caller slept because all slots of the peer were taken") \
 	X(nr_fit_served, "requests received")						\
 	X(nr_fit_served_inline, "requests answered in the receive path")		\
 	X(nr_fit_served_worker, "requests run by a worker")				\
 	X(nr_fit_bad_requests, "requests refused: malformed, or of an unknown op")	\
 	X(nr_fit_bad_replies, "replies dropped: no such call")				\
+	X(nr_fit_breaks, "queue pairs that broke under a connection")			\
+	X(nr_fit_remade, "queue pairs made anew under a connection")			\
+	X(nr_fit_repeats, "requests received that were known: repeated on a new queue pair") \
 	X(nr_fit_pings, "pings sent: a peer was silent for a while")				\
 	X(nr_fit_joins, "connections that came up")					\
 	X(nr_fit_deaths, "connections that ended other than by an orderly leave")	\
@@ -49,7 +61,10 @@ struct rpc_slot {			/* one of our calls */
 	u8 state;			/* [conn lock] */
 	bool sending;			/* [conn lock] the SEND is not yet acknowledged: its buffers are in use */
 	bool replied;			/* [conn lock] */
-	u32 number;			/* [conn lock] of its request among the messages sent on the connection */
+	u16 id;				/* [conn lock] of the request, see struct fit_request */
+	u8 failed;			/* [conn lock] queue pairs that it broke */
+	u32 order;			/* [conn lock] of the call among those of the connection */
+	u32 number;			/* [conn lock] of its request among the messages sent on the queue pair */
 	struct rpc *call;		/* [conn lock] */
 	struct roce_mr *mr;		/* [I] bound to the reply buffer while the call is out */
 	u8 *buf;			/* [I] header and fixed body */
@@ -60,8 +75,9 @@ struct served {				/* one of their calls; public part first */
 	struct rpc_call call;
 	struct fit_conn *conn;		/* holds a reference */
 	const struct rpc_op *op;
-	u16 slot;			/* theirs */
-	u32 number;			/* of the request among the messages taken on the connection */
+	u16 slot, id;			/* theirs */
+	u16 gen;			/* [conn lock] of the queue pair on which the request last arrived */
+	u32 number;			/* [conn lock] of the request among the messages taken on that queue pair */
 	u32 rep_key;
 	u64 rep_addr;
 	struct recv_buf *recv;		/* the request's bytes; given back when answered */
@@ -69,7 +85,10 @@ struct served {				/* one of their calls; public part first */
 	u32 bulk_len;
 	void (*release)(void *arg);
 	void *release_arg;
-	bool posted;			/* [conn lock] the reply is with the transport */
+	bool answered;			/* [conn lock] the reply is ready, and not yet acknowledged */
+	bool posted;			/* [conn lock] it is with the transport */
+	u8 failed;			/* [conn lock] queue pairs that it broke */
+	s16 status;			/* [conn lock] of the reply */
 	struct list link;		/* [conn lock] free list; [workers' lock] queue of workers */
 	u8 *rep;			/* [I] RPC_MAX_REP bytes */
 };
@@ -79,7 +98,22 @@ struct recv_buf {
 	u32 size;
 	u32 len;
 	u32 number;			/* as served.number */
+	u16 gen;			/* as served.gen */
+	bool held;			/* [conn lock] has a request in it; else it is, or will be, posted */
 	struct list link;		/* [conn lock] requests that wait for a free struct served */
+};
+
+/* A connection's queue pair, as the membership thread sees it. */
+#define LINK_STATES(X)	\
+	X(WORKS)	/* or is being made for the first time, see NODE_STATES */			\
+	X(BROKEN)	/* taken down; the next one is asked for by us (higher id), or the peer will */	\
+	X(ASKED)	/* our REQ for the next one is out */						\
+	X(OFFERED)	/* their REQ accepted, RTU not yet here */
+enum link_state {
+#define AS_ENUM(s) LINK_##s,
+	LINK_STATES(AS_ENUM)
+#undef AS_ENUM
+	NR_LINK_STATES
 };
 
 struct fit_conn {
@@ -88,24 +122,37 @@ struct fit_conn {
 	struct spinlock lock;
 	bool up;			/* [lock] calls may be started */
 	bool closed;			/* [lock to set] buried: the QP is gone or going */
-	bool failed;			/* [a] the QP broke; the membership thread will bury it */
-	const char *why;		/* [I] once failed */
+	bool ready;			/* [lock] the QP is in RTS at both ends: post; else requests and replies are kept for the next */
+	bool repeated;			/* [lock] the peer has repeated all that it wants, on this QP */
+	bool failed;			/* [a] it is over; the membership thread will bury it */
+	bool broken;			/* [a] the QP broke; the membership thread will make another */
+	bool drained;			/* [a] the last completion of a QP in error was handled */
+	const char *why;		/* [I] once failed or broken */
+	u8 link;			/* [membership thread] enum link_state, see link_step() */
 	bool left;			/* [membership thread] the peer said goodbye */
+	bool told;			/* [membership thread] we said goodbye */
+	bool refused;			/* [membership thread] the peer does not want us */
 	struct fit_hello hello;		/* [membership thread] of a peer that connected to us */
-	u64 began_ns;			/* [membership thread] */
+	u64 epoch;			/* [membership thread] */
+	u16 qp_nr;			/* [membership thread] of the QP in the greetings */
+	u64 began_ns;			/* [membership thread] since when it is being connected, or made anew */
 	struct list unused_link;	/* [note lock] */
-	struct roce_qp *qp;
+	struct roce_qp *qp;		/* [lock] NULL: between two */
+	u16 gen;			/* [lock] of the QP: how many were there before */
 	struct roce_cq *cq;
 	struct cm_id *cm;
 	u64 incarnation;		/* [I] the peer's */
 	u32 peer_max_request;		/* [I] */
 	u64 heard_ns;			/* [a] when something last arrived */
-	u32 sent, taken;		/* messages: [lock], [a; written by the CQ handler] */
+	u32 calls;			/* [lock] begun */
+	u32 sent, taken;		/* messages on this QP: [lock], [a; written by the CQ handler] */
 	struct rpc_slot slot[FIT_SLOTS];
 	struct list free_slots;		/* [lock] */
 	unsigned nr_free_slots;		/* [lock] */
 	struct served served[FIT_SERVED];
 	struct list free_served;	/* [lock] */
+	struct served *by_slot[FIT_SLOTS];	/* [lock] of the peer's slots: the last request, until its reply is acknowledged */
+	u16 last_id[FIT_SLOTS];		/* [lock] its id; 0: there was none */
 	struct list backlog;		/* [lock] recv_buf: requests without a struct served */
 	struct recv_buf recv[FIT_RECVS];
 	bool ping_out;			/* [lock] not yet acknowledged */
@@ -135,9 +182,12 @@ struct fit_node {
 	struct spinlock lock;
 	struct fit_conn *conn;		/* [lock] with a reference, while CONNECTING to SUSPECT */
 	u64 retry_ns;			/* [membership thread] when to connect again */
+	u64 challenge;			/* [membership thread] given to it, and not yet answered; 0: none */
+	u64 answer;			/* [membership thread] the challenge that it gave us; 0: none */
 	const char *last_error;		/* [membership thread] so that it is logged once */
 	char name[24];
 	struct waitq slot_wait;		/* callers that wait for credit */
+	struct waitq drain_wait;	/* the membership thread, for conn->drained */
 };
 
 extern struct fit_node fit_nodes[FIT_MAX_NODES];
@@ -154,25 +204,40 @@ struct fit_conn *conn_create(struct fit_node *node);	/* QP with receives posted;
 void conn_get(struct fit_conn *c);
 void conn_put(struct fit_conn *c);
 void conn_fail(struct fit_conn *c, const char *why);	/* any thread context: asks the membership thread to bury it */
-void conn_bury(struct fit_conn *c);			/* membership thread: QP destroyed, all calls ended; may sleep */
+void conn_break(struct fit_conn *c, const char *why);	/* the same: to make its QP anew */
+/* Membership thread, may sleep. The QP to error, its completions handled, destroyed; calls and replies stay for the next. */
+void conn_qp_end(struct fit_conn *c);
+int conn_qp_begin(struct fit_conn *c);			/* a new QP, receives posted; 0 or -ENOMEM */
+void conn_go(struct fit_conn *c);			/* the QP is in RTS at both ends: calls may go */
+void conn_close(struct fit_conn *c);			/* membership thread: no call begins any more, none that arrived is run */
+void conn_bury(struct fit_conn *c);			/* the same, and QP destroyed, all calls ended; may sleep */
 int conn_post_recv(struct fit_conn *c, struct recv_buf *r);
 void conn_ping(struct fit_conn *c);			/* is the peer alive? its acknowledgement is heard; one at a time */
+void conn_provoke(struct fit_conn *c);			/* for testing: asks for a fatal NAK */
 
 /* call.c */
 void call_init(void);
 void call_reply_arrived(struct fit_conn *c, u32 imm, u32 len);
 void call_send_done(struct fit_conn *c, unsigned slot);
 void call_end_all(struct fit_conn *c);			/* after the QP is gone */
+void call_qp_gone(struct fit_conn *c);			/* the same, but there will be another */
+int call_repeat_all(struct fit_conn *c);		/* [conn lock] on the new QP; 0, or of roce_post_send() */
 
 /* serve.c */
 int serve_init(void);
 void serve_request_arrived(struct fit_conn *c, struct recv_buf *r);
 void serve_reply_done(struct fit_conn *c, struct served *s);
+void serve_qp_gone(struct fit_conn *c);
+int serve_post_kept(struct fit_conn *c);		/* [conn lock] replies to what has arrived on the new QP */
+void serve_repeated(struct fit_conn *c);		/* FIT_REPEATED_IMM arrived: nobody waits for other replies that were kept */
 /* a work request's id says what completes */
 #define WRID_SLOT(i)	(0x1000000ULL + (i))
 #define WRID_IS_SLOT(id) ((id) >= 0x1000000ULL && (id) < 0x1000000ULL + FIT_SLOTS)
 #define WRID_SERVED(i)	(0x2000000ULL + (i))
 #define WRID_PING	0x3000000ULL
+#define WRID_REPEATED	0x3000001ULL
+#define WRID_DRAIN	0x3000002ULL
+#define WRID_BREAK	0x3000003ULL
 #define WRID_IS_SERVED(id) ((id) >= 0x2000000ULL && (id) < 0x2000000ULL + FIT_SERVED)
 
 /* member.c */

@@ -69,8 +69,7 @@ void roce_mr_unbind(struct roce_mr *mr) { mr->ptr = NULL; }
 void roce_qp_delivered(struct roce_qp *qp, u32 nr_messages) { delivered = nr_messages; }
 struct roce_qp *roce_qp_create(const struct roce_qp_init *i) { return (struct roce_qp *)1; }
 void roce_qp_destroy(struct roce_qp *qp) { }
-void roce_cm_disconnect(struct cm_id *id) { }
-void roce_cm_destroy(struct cm_id *id) { }
+void roce_qp_error(struct roce_qp *qp) { }
 int roce_post_recv(struct roce_qp *qp, const struct roce_recv_wr *wr) { nr_posted_recv++; return 0; }
 int roce_post_send(struct roce_qp *qp, const struct roce_send_wr *wr)
 {
@@ -78,6 +77,10 @@ int roce_post_send(struct roce_qp *qp, const struct roce_send_wr *wr)
 
 	if (post_fails)
 		return -EINVAL;
+	if (wr->wr_id == WRID_DRAIN) {			/* the QP is in error */
+		completion(up, &(struct roce_wc){ .wr_id = WRID_DRAIN, .status = WC_WR_FLUSH_ERR });
+		return 0;
+	}
 	assert_true(nr_sent < ARRAY_SIZE(sent));
 	sent[nr_sent].wr = *wr;
 	for (unsigned i = 0; i < wr->nr_sge; i++) {
@@ -137,6 +140,7 @@ static int setup(void **state)
 		call_init();
 		spin_init(&fit_nodes[2].lock, "node", RANK_FIT_NODE);
 		waitq_init(&fit_nodes[2].slot_wait);
+		waitq_init(&fit_nodes[2].drain_wait);
 		fit_nodes[2].id = 2;
 		once = true;
 	}
@@ -144,8 +148,10 @@ static int setup(void **state)
 	post_fails = false;
 	up = conn_create(&fit_nodes[2]);
 	assert_non_null(up);
-	assert_int_equal(conn_post_all(up), 0);
-	up->up = true;
+	assert_int_equal(conn_qp_begin(up), 0);
+	assert_int_equal(nr_posted_recv, FIT_RECVS);
+	conn_go(up);
+	assert_int_equal(nr_sent, 0);
 	up->peer_max_request = 65536;
 	return 0;
 }
@@ -256,7 +262,7 @@ static void a_post_that_fails_ends_by_burial(void **state)
 
 	post_fails = true;
 	assert_int_equal(rpc_start(&c), 0);
-	assert_true(up->failed);
+	assert_true(up->broken);
 	conn_bury(up);
 	up = NULL;
 	assert_int_equal(rpc_wait(&c), -EHOSTDOWN);
@@ -313,9 +319,13 @@ static void strange_replies_are_dropped(void **state)
 
 static struct recv_buf *request(unsigned nr, u16 op, const void *body, u16 body_len, u32 bulk_len, u32 room)
 {
+	static u16 id;			/* never the same twice running */
 	struct recv_buf *r = &up->recv[nr];
-	struct fit_request h = { le16_of(op), le16_of(nr), le16_of(body_len), le16_of(0), le32_of(bulk_len), le32_of(room),
-				 le64_of(0x1000), le32_of(77), le32_of(0) };
+	struct fit_request h = { le16_of(op), le16_of(nr), le16_of(body_len), le16_of(++id != 0 ? id : ++id), le32_of(bulk_len),
+				 le32_of(room), le64_of(0x1000), le32_of(77), le32_of(0) };
+
+	r->gen = up->gen;
+	r->held = true;
 
 	memcpy(r->data, &h, sizeof(h));
 	if (body_len != 0)
@@ -507,6 +517,251 @@ static void pings(void **state)
 	assert_int_equal(nr_sent, 2);
 }
 
+/* --- a queue pair that breaks under the calls --- */
+
+/* The peer's side of a new one: it has nothing to repeat. */
+static void remake(void)
+{
+	conn_qp_end(up);
+	assert_null(up->qp);
+	nr_sent = nr_posted_recv = 0;
+	assert_int_equal(conn_qp_begin(up), 0);
+	conn_go(up);
+}
+
+static void peer_repeated_all(void)
+{
+	completion(up, &(struct roce_wc){ .wr_id = 99, .opcode = WC_RECV_RDMA_WITH_IMM, .imm = FIT_REPEATED_IMM });
+}
+
+static void failed_by(u64 wr_id, unsigned status)
+{
+	completion(up, &(struct roce_wc){ .wr_id = wr_id, .status = status });
+	assert_true(up->broken);
+	completion(up, &(struct roce_wc){ .wr_id = WRID_PING, .status = WC_WR_FLUSH_ERR });
+}
+
+/* Requests without a reply are sent again, in their order, with the ids they had; a call is done once. */
+static void calls_outlive_their_queue_pair(void **state)
+{
+	static struct rpc c[5];
+	struct add_req q = { 40, 2 };
+	struct add_rep r = { 0 }, answer = { 42 };
+	const struct fit_request *h;
+	u16 id[5];
+
+	done_calls = 0;
+	for (unsigned i = 0; i < 5; i++) {
+		c[i] = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done };
+		if (i == 3)
+			c[i] = (struct rpc){ .node = 2, .op = OP_ADD, .done = on_done, .req = &q, .rep = &r, .rep_size = sizeof(r) };
+		assert_int_equal(rpc_start(&c[i]), 0);
+		id[i] = le16_get(((const struct fit_request *)sent[i].bytes)->id);
+	}
+	h = (const void *)sent[3].bytes;
+	const u32 first_key = le32_get(h->rep_key);
+	call_send_done(up, 0);				/* 0: acknowledged; 1: answered, and not acknowledged; 2: both */
+	reply(1, 0, NULL, 0);
+	reply(2, 0, NULL, 0);
+	call_send_done(up, 2);
+	assert_int_equal(done_calls, 2);
+	memset(&q, 0xee, sizeof(q));			/* the caller's again since the start */
+	failed_by(WRID_SLOT(3), WC_RETRY_EXC_ERR);
+	conn_qp_end(up);
+	assert_false(up->broken);
+	assert_int_equal(done_calls, 2);
+	c[1] = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done };
+	nr_sent = 0;
+	assert_int_equal(rpc_start(&c[1]), 0);		/* meanwhile: kept for the next */
+	conn_ping(up);
+	assert_int_equal(nr_sent, 0);
+	assert_int_equal(conn_qp_begin(up), 0);
+	assert_int_equal(nr_sent, 0);
+	conn_go(up);
+	assert_int_equal(nr_sent, 5);
+	static const unsigned order[] = { 0, 3, 4 };
+	for (unsigned i = 0; i < 3; i++) {
+		h = (const void *)sent[i].bytes;
+		assert_int_equal(le16_get(h->id), id[order[i]]);
+		assert_int_equal(le16_get(h->slot), order[i]);
+	}
+	assert_int_equal(sent[4].wr.imm, FIT_REPEATED_IMM);
+	h = (const void *)sent[1].bytes;
+	assert_int_equal(((const struct add_req *)(h + 1))->a, 40);
+	assert_int_not_equal(le32_get(h->rep_key), first_key);	/* what the old one allowed is over */
+	assert_int_equal(up->slot[0].number, 1);	/* counted anew */
+	reply(3, 0, &answer, sizeof(answer));
+	call_send_done(up, 3);
+	assert_int_equal(r.sum, 42);
+	assert_int_equal(done_calls, 3);
+	conn_bury(up);
+	up = NULL;
+	assert_int_equal(done_calls, 6);		/* 0, 4, and 1 anew */
+	assert_int_equal(c[3].status, 0);
+	assert_int_equal(c[4].status, -EHOSTDOWN);
+}
+
+/* What breaks a queue pair by itself, twice, ends with an error; what only was there does not. */
+static void a_call_that_breaks_twice_ends(void **state)
+{
+	static struct rpc c[2];
+	u64 errors = counter_read(&nr_fit_io_errors);
+
+	done_calls = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		c[i] = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done };
+		assert_int_equal(rpc_start(&c[i]), 0);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		failed_by(WRID_SLOT(1), WC_RETRY_EXC_ERR);
+		remake();
+		assert_int_equal(nr_sent, 3);
+	}
+	failed_by(WRID_SLOT(1), WC_REM_INV_REQ_ERR);
+	remake();
+	assert_int_equal(done_calls, 0);
+	failed_by(WRID_SLOT(1), WC_REM_INV_REQ_ERR);
+	remake();
+	assert_int_equal(done_calls, 1);
+	assert_int_equal(c[1].status, -EIO);
+	assert_false(c[1].arrived);
+	assert_int_equal(nr_sent, 2);			/* the other, and that it was all */
+	assert_int_equal(counter_read(&nr_fit_io_errors), errors + 1);
+	assert_int_equal(up->nr_free_slots, FIT_SLOTS - 1);
+}
+
+static struct recv_buf *again(const struct recv_buf *r, unsigned nr, u32 key)
+{
+	struct recv_buf *to = &up->recv[nr];
+
+	memmove(to->data, r->data, r->len);
+	((struct fit_request *)to->data)->rep_key = le32_of(key);
+	to->len = r->len;
+	to->gen = up->gen;
+	to->held = true;
+	return to;
+}
+
+/* A request that is repeated runs once: while it runs its reply goes to the new queue pair, when it was answered the kept one is sent. */
+static void a_repeated_request_runs_once(void **state)
+{
+	u64 served = counter_read(&nr_fit_served), repeats = counter_read(&nr_fit_repeats);
+	struct recv_buf *running = request(0, OP_KEEP, NULL, 0, 0, 0), *answered = request(1, OP_PAGE, NULL, 0, 0, PAGE_SIZE);
+
+	serve_request_arrived(up, running);
+	serve_request_arrived(up, answered);
+	assert_int_equal(nr_kept, 1);
+	assert_int_equal(nr_sent, 1);
+	failed_by(WRID_SERVED(0), WC_RETRY_EXC_ERR);
+	remake();
+	assert_int_equal(nr_posted_recv, FIT_RECVS - 1);	/* one has the running request in it */
+	assert_int_equal(nr_sent, 1);			/* no reply before its request came again */
+	rpc_reply(kept[0], 5);
+	assert_int_equal(nr_sent, 1);
+	assert_int_equal(nr_released, 0);
+	serve_request_arrived(up, again(answered, 5, 111));
+	assert_int_equal(nr_sent, 2);
+	assert_int_equal(sent[1].wr.rkey, 111);
+	assert_int_equal(sent[1].len, PAGE_SIZE);
+	serve_request_arrived(up, again(running, 6, 112));
+	assert_int_equal(nr_sent, 3);
+	assert_int_equal(last_status(), 5);
+	assert_int_equal(counter_read(&nr_fit_served), served + 2);
+	assert_int_equal(counter_read(&nr_fit_repeats), repeats + 2);
+	reply_acknowledged(1);
+	reply_acknowledged(2);
+	assert_int_equal(nr_released, 1);
+	peer_repeated_all();
+	assert_int_equal(nr_released, 1);
+}
+
+/* A reply that arrived, whose acknowledgement did not: its request is not repeated, and what was kept for that is let go. */
+static void a_reply_that_nobody_misses_is_dropped(void **state)
+{
+	struct recv_buf *r = request(1, OP_PAGE, NULL, 0, 0, PAGE_SIZE), *late = request(2, OP_KEEP, NULL, 0, 0, 0);
+	u64 bad = counter_read(&nr_fit_bad_requests);
+
+	serve_request_arrived(up, r);
+	serve_request_arrived(up, late);
+	remake();
+	assert_int_equal(nr_released, 0);
+	peer_repeated_all();
+	assert_int_equal(nr_released, 1);
+	rpc_reply(kept[0], 0);				/* nor this one, still running then */
+	assert_int_equal(nr_sent, 1);
+	serve_request_arrived(up, again(late, 5, 7));	/* too late; not run again */
+	assert_int_equal(nr_kept, 1);
+	assert_int_equal(counter_read(&nr_fit_bad_requests), bad + 1);
+}
+
+/* The same id twice on one queue pair, and one whose reply was acknowledged: dropped, not run. */
+static void an_id_serves_once(void **state)
+{
+	u64 bad = counter_read(&nr_fit_bad_requests);
+	struct recv_buf *r = request(1, OP_KEEP, NULL, 0, 0, 0);
+
+	serve_request_arrived(up, r);
+	serve_request_arrived(up, again(r, 2, 1));
+	assert_int_equal(nr_kept, 1);
+	rpc_reply(kept[0], 0);
+	reply_acknowledged(0);
+	serve_request_arrived(up, again(r, 3, 1));
+	remake();
+	serve_request_arrived(up, again(r, 4, 1));
+	assert_int_equal(nr_kept, 1);
+	assert_int_equal(counter_read(&nr_fit_bad_requests), bad + 3);
+}
+
+static void a_reply_that_breaks_twice_becomes_an_error(void **state)
+{
+	struct recv_buf *r = request(1, OP_PAGE, NULL, 0, 0, PAGE_SIZE);
+
+	serve_request_arrived(up, r);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(sent[nr_sent - 1].len, PAGE_SIZE);
+		failed_by(sent[nr_sent - 1].wr.wr_id, WC_REM_ACCESS_ERR);
+		remake();
+		serve_request_arrived(up, again(r, 5, 7));
+	}
+	assert_int_equal(last_status(), -EIO);
+	assert_int_equal(sent[nr_sent - 1].len, 0);
+}
+
+/* The backlog is of requests that were not begun: they come again. */
+static void the_backlog_goes_with_its_queue_pair(void **state)
+{
+	struct add_req q = { 1, 1 };
+	struct recv_buf *r;
+
+	for (unsigned i = 0; i < FIT_SERVED; i++)
+		serve_request_arrived(up, request(i % 60, OP_ADD, &q, sizeof(q), 0, 4));
+	r = request(61, OP_ADD, &q, sizeof(q), 0, 4);
+	serve_request_arrived(up, r);
+	remake();
+	assert_int_equal(nr_posted_recv, FIT_RECVS);
+	peer_repeated_all();				/* replies to no request that came again: dropped */
+	serve_request_arrived(up, again(r, 62, 7));
+	assert_int_equal(fit_imm_slot(sent[nr_sent - 1].wr.imm), 61);
+	assert_int_equal(last_status(), 7);
+}
+
+/* An answer while there is no queue pair, or before its last end is known to work, waits for it. */
+static void a_reply_waits_for_the_queue_pair(void **state)
+{
+	struct recv_buf *r;
+
+	conn_qp_end(up);
+	nr_sent = 0;
+	assert_int_equal(conn_qp_begin(up), 0);
+	r = request(1, OP_KEEP, NULL, 0, 0, 0);
+	serve_request_arrived(up, r);
+	rpc_reply(kept[0], 3);
+	assert_int_equal(nr_sent, 0);
+	conn_go(up);
+	assert_int_equal(nr_sent, 2);			/* all was repeated, and the reply */
+	assert_int_equal(last_status(), 3);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -517,6 +772,9 @@ int main(void)
 		T(serve_inline), T(serve_bulk_is_released_once), T(serve_refuses_what_is_malformed),
 		T(pending_calls_outlive_their_connection), T(queued_request_of_an_old_epoch_is_not_run), T(backlog_is_served_in_order),
 		T(messages_tell_what_was_taken), T(pings),
+		T(calls_outlive_their_queue_pair), T(a_call_that_breaks_twice_ends), T(a_repeated_request_runs_once),
+		T(a_reply_that_nobody_misses_is_dropped), T(an_id_serves_once), T(a_reply_that_breaks_twice_becomes_an_error),
+		T(the_backlog_goes_with_its_queue_pair), T(a_reply_waits_for_the_queue_pair),
 	};
 
 	if (getenv("TANGRAM_MUTANT") != NULL)

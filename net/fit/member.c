@@ -7,7 +7,15 @@
  *	DOWN -> CONNECTING -> UP		we connect
  *	DOWN -> JOINING -> UP			they connect
  *	UP <-> SUSPECT				silent for fit.suspect, and heard again
- *	all -> DOWN				refused, unreachable, broken, left, or silent for fit.dead
+ *	all -> DOWN				refused, unreachable, left, or silent for fit.dead
+ *
+ * While a node is UP or SUSPECT its connection's queue pair may break and be made anew, by the same rule of who connects. The other
+ * learns of it by a NAK, or by a DREQ without a farewell:
+ *
+ *	WORKS -> BROKEN				an error here, or the peer says so
+ *	BROKEN -> ASKED -> WORKS		we connect
+ *	BROKEN -> OFFERED -> WORKS		they connect
+ *	ASKED, OFFERED -> BROKEN		again
  *
  * A time in which this thread itself did not run does not count as a peer's silence.
  */
@@ -28,7 +36,10 @@
 
 #define RETRY_NS	(100 * NSEC_PER_MSEC)
 #define JOIN_NS		(5 * NSEC_PER_SEC)	/* CONNECTING and JOINING may last this long */
+#define LEAVE_NS	NSEC_PER_SEC
 #define LATE_NS		(100 * NSEC_PER_MSEC)
+#define REFUSED_NS	NSEC_PER_SEC		/* before we ask again who refused us */
+#define NR_REFUSED	16
 #define MAX_WATCHERS	4
 
 DEFINE_COUNTERS(fit, FIT_COUNTERS);
@@ -42,6 +53,7 @@ static const char *const role_name[] = { "node", "processor", "memory", "storage
 static unsigned self_id, path_mtu;
 static enum node_role self_role;
 static u64 self_incarnation, protocol_hash;
+static u64 provoke_ns, provoke_at;			/* debug.break_qp */
 static struct siphash_key key;
 
 struct note {				/* what a callback leaves for the thread */
@@ -51,14 +63,18 @@ struct note {				/* what a callback leaves for the thread */
 	struct fit_conn *conn;		/* with a reference, or NULL for a new REQ */
 	u32 peer_ip;
 	u16 reason;
+	bool farewell;			/* CM_DISCONNECTED */
 	bool has_hello;
 	struct fit_hello hello;
+	struct fit_rejection rejection;	/* CM_REJECTED; zeros: the peer's transport rejected, or somebody who does not speak FIT */
 };
 
 static DEFINE_SPINLOCK(note_lock, RANK_WORK);
 static struct list notes = LIST_INIT(notes);		/* [note_lock] */
 static struct list unused = LIST_INIT(unused);		/* [note_lock] connections to free */
 static bool kicked;					/* [a] */
+static bool leaving, has_left;				/* [a] said by leave(); farewells are out */
+static struct waitq left_wait = WAITQ_INIT(left_wait);
 static struct waitq thread_wait = WAITQ_INIT(thread_wait);
 static struct waitq change_wait = WAITQ_INIT(change_wait);	/* somebody came up */
 static void (*watcher[MAX_WATCHERS])(unsigned, enum node_role, bool);
@@ -148,6 +164,25 @@ void member_conn_unused(struct fit_conn *c)
 	member_kick();
 }
 
+/* Private data is as long as its message has room for, whoever sent it. */
+static void note_private(struct note *n, const struct cm_event *ev)
+{
+	const void *data = ev->private_data;
+	le32 word;
+
+	if (data == NULL)
+		return;
+	if (ev->type == CM_REJECTED && ev->private_len >= sizeof(n->rejection)) {
+		memcpy(&n->rejection, data, sizeof(n->rejection));
+	} else if (ev->type == CM_DISCONNECTED && ev->private_len >= sizeof(word)) {
+		memcpy(&word, data, sizeof(word));
+		n->farewell = le32_get(word) == FIT_FAREWELL;
+	} else if (ev->private_len >= sizeof(n->hello)) {
+		memcpy(&n->hello, data, sizeof(n->hello));
+		n->has_hello = true;
+	}
+}
+
 static void cm_event(const struct cm_event *ev, void *arg)
 {
 	struct note *n = kzalloc(sizeof(*n));
@@ -166,16 +201,40 @@ static void cm_event(const struct cm_event *ev, void *arg)
 	n->conn = arg;
 	n->peer_ip = ev->peer_ip;
 	n->reason = ev->reason;
-	if (ev->private_data != NULL && ev->private_len >= sizeof(n->hello)) {
-		memcpy(&n->hello, ev->private_data, sizeof(n->hello));
-		n->has_hello = true;
-	}
+	note_private(n, ev);
 	if (n->conn != NULL)
 		conn_get(n->conn);
 	spin_lock(&note_lock);
 	list_add_tail(&notes, &n->link);
 	spin_unlock(&note_lock);
 	member_kick();
+}
+
+/* The connection's cm_id goes, the peer is told, and what it said and we have not looked at is nothing to us: but for a farewell. */
+static void conn_cm_end(struct fit_conn *c)
+{
+	struct cm_id *id = c->cm;
+	struct note *n, *tmp;
+	unsigned dropped = 0;
+
+	if (id == NULL)
+		return;
+	roce_cm_destroy(id);
+	c->cm = NULL;
+	spin_lock(&note_lock);
+	list_for_each_safe(n, tmp, &notes, link) {
+		if (n->conn == c) {
+			list_del(&n->link);
+			c->left |= n->farewell;
+			kfree(n);
+			dropped++;
+		}
+	}
+	spin_unlock(&note_lock);
+	if (c->left)
+		conn_fail(c, "it left");
+	while (dropped-- != 0)
+		conn_put(c);
 }
 
 /* --- hello --- */
@@ -191,7 +250,7 @@ static u64 hello_mac(const struct fit_hello *h, unsigned to)
 	return siphash(&key, &m, sizeof(m));
 }
 
-static void hello_make(struct fit_hello *h, unsigned to)
+static void hello_make(struct fit_hello *h, unsigned to, u64 epoch, u16 qp, u64 challenge)
 {
 	memset(h, 0, sizeof(*h));
 	h->magic = le32_of(FIT_MAGIC);
@@ -202,27 +261,37 @@ static void hello_make(struct fit_hello *h, unsigned to)
 	h->incarnation = le64_of(self_incarnation);
 	h->max_request = le32_of(conn_max_request());
 	h->slots = le16_of(FIT_SLOTS);
+	h->qp = le16_of(qp);
+	h->epoch = le64_of(epoch);
+	h->challenge = le64_of(challenge);
 	h->key = le64_of(hello_mac(h, to));
 }
 
-/* NULL, or why the peer is refused */
-static const char *hello_refuse(const struct note *n)
+static const char *const rejection_text[NR_FIT_REJ][2] = {	/* of a peer, and of us */
+	{ "", "it does not listen yet" },
+#define AS_TEXT(name, text) { text, "it refused this node, which " text },
+	FIT_REJECTIONS(AS_TEXT)
+#undef AS_TEXT
+};
+
+/* FIT_REJ_NONE, or why the peer is refused */
+static enum fit_rejection_why hello_refuse(const struct note *n)
 {
 	const struct fit_hello *h = &n->hello;
 
 	if (!n->has_hello || le32_get(h->magic) != FIT_MAGIC)
-		return "does not speak FIT";
+		return FIT_REJ_STRANGER;
 	if (le16_get(h->version) != FIT_VERSION)
-		return "speaks another FIT version";
+		return FIT_REJ_VERSION;
 	if (le64_get(h->key) != hello_mac(h, self_id))
-		return "does not have the cluster's key (fit.key)";
+		return FIT_REJ_KEY;
 	if (le64_get(h->protocol) != protocol_hash)
-		return "was built with another protocol definition";
+		return FIT_REJ_PROTOCOL;
 	if (h->node == 0 || h->node >= FIT_MAX_NODES || h->node == self_id)
-		return "has a node id that cannot be (fit.node)";
+		return FIT_REJ_NODE;
 	if (h->role == ROLE_NONE || h->role > ROLE_STORAGE || le16_get(h->slots) != FIT_SLOTS)
-		return "says nonsense in its greeting";
-	return NULL;
+		return FIT_REJ_NONSENSE;
+	return FIT_REJ_NONE;
 }
 
 /* --- states: written here only --- */
@@ -241,6 +310,26 @@ static const u8 node_next[NR_NODE_STATES] = {	/* bit per state that may follow *
 	[NODE_UP]	  = 1 << NODE_SUSPECT | 1 << NODE_DOWN,
 	[NODE_SUSPECT]	  = 1 << NODE_UP | 1 << NODE_DOWN,
 };
+
+static const char *const link_state_name[] = {
+#define AS_NAME(s) #s,
+	LINK_STATES(AS_NAME)
+#undef AS_NAME
+};
+
+static const u8 link_next[NR_LINK_STATES] = {
+	[LINK_WORKS]   = 1 << LINK_BROKEN,
+	[LINK_BROKEN]  = 1 << LINK_ASKED | 1 << LINK_OFFERED,
+	[LINK_ASKED]   = 1 << LINK_WORKS | 1 << LINK_BROKEN,
+	[LINK_OFFERED] = 1 << LINK_WORKS | 1 << LINK_BROKEN,
+};
+
+static void link_step(struct fit_conn *c, enum link_state to)
+{
+	if (!(link_next[c->link] & 1 << to))
+		panic("fit: connection to node %u from %s to %s", c->node->id, link_state_name[c->link], link_state_name[to]);
+	c->link = to;
+}
 
 static void node_step(struct fit_node *n, enum node_state to)
 {
@@ -268,7 +357,7 @@ static void node_down(struct fit_node *n, const char *why)
 	spin_lock(&n->lock);
 	n->conn = NULL;
 	spin_unlock(&n->lock);
-	n->retry_ns = time_mono_ns() + RETRY_NS;
+	n->retry_ns = time_mono_ns() + (c != NULL && c->refused ? REFUSED_NS : RETRY_NS);
 	if (was_up) {
 		n->left = c->left;
 		if (c->left) {
@@ -281,8 +370,11 @@ static void node_down(struct fit_node *n, const char *why)
 		pr_note("fit: node %u: %s", n->id, why);
 		n->last_error = why;
 	}
-	if (c != NULL)
+	if (c != NULL) {
+		conn_close(c);
+		conn_cm_end(c);
 		conn_bury(c);
+	}
 	if (was_up)
 		notify(n, false);
 }
@@ -295,9 +387,7 @@ static void node_up(struct fit_node *n, struct fit_conn *c, const struct fit_hel
 	n->role = h->role;
 	n->last_error = NULL;
 	WRITE_ONCE(c->heard_ns, time_mono_ns());
-	spin_lock(&c->lock);
-	c->up = true;
-	spin_unlock(&c->lock);
+	conn_go(c);
 	node_step(n, NODE_UP);
 	count(nr_fit_joins);
 	pr_info("fit: %s is up", n->name);
@@ -325,7 +415,7 @@ static struct fit_conn *node_conn_create(struct fit_node *n)
 {
 	struct fit_conn *c = conn_create(n);
 
-	if (c == NULL || conn_post_all(c) < 0) {
+	if (c == NULL || conn_qp_begin(c) < 0) {
 		pr_warn("fit: no memory for a connection to node %u", n->id);
 		if (c != NULL)
 			conn_bury(c);
@@ -342,51 +432,124 @@ static void node_set_conn(struct fit_node *n, struct fit_conn *c)
 	spin_unlock(&n->lock);
 }
 
-static void node_connect(struct fit_node *n)
+/* Send our REQ; -ENOMEM. */
+static int conn_ask(struct fit_node *n, struct fit_conn *c)
 {
 	struct cm_conn_param p;
 	struct fit_hello h;
+
+	hello_make(&h, n->id, c->epoch, c->qp_nr, c->qp_nr == 0 ? n->answer : 0);
+	param_fill(&p, c, &h);
+	c->cm = roce_cm_connect(n->ip, FIT_SERVICE_ID, &p, cm_event, c);
+	return c->cm == NULL ? -ENOMEM : 0;
+}
+
+static int conn_accept(struct fit_node *n, struct fit_conn *c, struct note *r)
+{
+	struct cm_conn_param p;
+	struct fit_hello h;
+
+	c->epoch = le64_get(r->hello.epoch);
+	c->qp_nr = le16_get(r->hello.qp);
+	hello_make(&h, n->id, c->epoch, c->qp_nr, 0);
+	param_fill(&p, c, &h);
+	c->cm = r->id;
+	return roce_cm_accept(r->id, &p, cm_event, c);
+}
+
+static void node_connect(struct fit_node *n)
+{
 	struct fit_conn *c = node_conn_create(n);
 
 	n->retry_ns = time_mono_ns() + RETRY_NS;
 	if (c == NULL)
 		return;
-	hello_make(&h, n->id);
-	param_fill(&p, c, &h);
+	c->epoch = arch_random();
 	node_set_conn(n, c);
 	node_step(n, NODE_CONNECTING);
-	c->cm = roce_cm_connect(n->ip, FIT_SERVICE_ID, &p, cm_event, c);
-	if (c->cm == NULL)
+	if (conn_ask(n, c) < 0)
 		node_down(n, "no memory to connect");
 }
 
-static void join_refuse(struct note *r, const char *why)
+/* Who is refused asks again and again: a line for each and each reason, the first time. */
+static bool refused_first(u32 ip, enum fit_rejection_why why)
+{
+	static struct { u32 ip; u8 why; } seen[NR_REFUSED];
+	static unsigned nr;
+
+	for (unsigned i = 0; i < MIN(nr, NR_REFUSED); i++)
+		if (seen[i].ip == ip && seen[i].why == why)
+			return false;
+	seen[nr % NR_REFUSED].ip = ip;
+	seen[nr++ % NR_REFUSED].why = why;
+	return true;
+}
+
+static void join_reject(struct note *r, enum fit_rejection_why why, u64 challenge)
+{
+	struct fit_rejection j = { .magic = le32_of(FIT_MAGIC), .why = le16_of(why), .challenge = le64_of(challenge) };
+
+	roce_cm_reject(r->id, 28 /* consumer defined, clause 12.6.7.2 */, &j, sizeof(j));
+}
+
+static void join_refuse(struct note *r, enum fit_rejection_why why)
 {
 	count(nr_fit_refused);
-	pr_warn("fit: refused %u.%u.%u.%u: it %s", r->peer_ip >> 24, r->peer_ip >> 16 & 255, r->peer_ip >> 8 & 255,
-		r->peer_ip & 255, why);
-	roce_cm_reject(r->id, 28 /* consumer defined, clause 12.6.7.2 */, why, MIN(strlen(why) + 1, (size_t)CM_REJ_PRIVATE));
+	if (refused_first(r->peer_ip, why))
+		pr_warn("fit: refused %u.%u.%u.%u: it %s", r->peer_ip >> 24, r->peer_ip >> 16 & 255, r->peer_ip >> 8 & 255,
+			r->peer_ip & 255, rejection_text[why][0]);
+	join_reject(r, why, 0);
+}
+
+static void link_down(struct fit_node *n, struct fit_conn *c);
+
+/* The next queue pair of the epoch that we are in. */
+static void link_offer(struct fit_node *n, struct note *r)
+{
+	struct fit_conn *c = n->conn;
+	s16 ahead = le16_get(r->hello.qp) - (c != NULL ? c->qp_nr : 0);
+
+	if (c == NULL || (n->state != NODE_UP && n->state != NODE_SUSPECT) || c->epoch != le64_get(r->hello.epoch) || ahead <= 0) {
+		join_reject(r, FIT_REJ_OVER, 0);
+		return;
+	}
+	link_down(n, c);
+	WRITE_ONCE(c->heard_ns, time_mono_ns());
+	link_step(c, LINK_OFFERED);
+	if (conn_qp_begin(c) < 0) {
+		roce_cm_reject(r->id, 3 /* no resources */, NULL, 0);
+		conn_break(c, "no memory for a queue pair");
+	} else if (conn_accept(n, c, r) < 0) {
+		conn_break(c, "could not be accepted");
+	}
 }
 
 static void join_request(struct note *r)
 {
-	const char *why = hello_refuse(r);
-	struct cm_conn_param p;
+	enum fit_rejection_why why = hello_refuse(r);
 	struct fit_node *n;
-	struct fit_hello h;
 	struct fit_conn *c;
 
-	if (why == NULL && r->hello.node < self_id)
-		why = "has a lower id and yet connects";
-	if (why != NULL) {
+	if (why == FIT_REJ_NONE && r->hello.node < self_id)
+		why = FIT_REJ_LOWER;
+	n = why == FIT_REJ_NONE ? &fit_nodes[r->hello.node] : NULL;
+	if (n != NULL && n->ip != 0 && n->ip != r->peer_ip)
+		why = FIT_REJ_DUPLICATE;
+	if (why != FIT_REJ_NONE) {
 		join_refuse(r, why);
 		return;
 	}
-	n = &fit_nodes[r->hello.node];
-	if (n->ip != 0 && n->ip != r->peer_ip) {
-		join_refuse(r, "uses the node id of another node");
+	if (le16_get(r->hello.qp) != 0) {
+		link_offer(n, r);
 		return;
 	}
+	if (n->challenge == 0 || le64_get(r->hello.challenge) != n->challenge) {
+		while (n->challenge == 0)
+			n->challenge = arch_random();
+		join_reject(r, FIT_REJ_CHALLENGE, n->challenge);
+		return;
+	}
+	n->challenge = 0;
 	if (n->conn != NULL)		/* it has given us up: its new life begins, the old one ends here too */
 		node_down(n, "it connected anew");
 	n->ip = r->peer_ip;
@@ -395,35 +558,149 @@ static void join_request(struct note *r)
 		roce_cm_reject(r->id, 3 /* no resources */, NULL, 0);
 		return;
 	}
-	hello_make(&h, n->id);
-	param_fill(&p, c, &h);
 	c->hello = r->hello;
 	node_set_conn(n, c);
 	node_step(n, NODE_JOINING);
-	c->cm = r->id;
-	if (roce_cm_accept(r->id, &p, cm_event, c) < 0)
+	if (conn_accept(n, c, r) < 0)
 		node_down(n, "could not be accepted");
+}
+
+/* --- a queue pair that breaks, and the next --- */
+
+/* What is left of the queue pair goes, and the peer is told. */
+static void link_down(struct fit_node *n, struct fit_conn *c)
+{
+	if (c->link == LINK_WORKS) {
+		count(nr_fit_breaks);
+		pr_warn("fit: the connection to %s broke (%s); it is made anew, and calls wait", n->name,
+			c->why != NULL ? c->why : "at its end");
+		c->began_ns = time_mono_ns();
+		n->retry_ns = 0;
+	} else {
+		n->retry_ns = time_mono_ns() + RETRY_NS;
+	}
+	conn_cm_end(c);
+	conn_qp_end(c);
+	if (c->link != LINK_BROKEN)
+		link_step(c, LINK_BROKEN);
+}
+
+static void link_ask(struct fit_node *n, struct fit_conn *c)
+{
+	c->qp_nr = c->qp_nr == 0xffff ? 1 : c->qp_nr + 1;
+	link_step(c, LINK_ASKED);
+	if (conn_qp_begin(c) < 0 || conn_ask(n, c) < 0)
+		conn_break(c, "no memory for a queue pair");
+}
+
+static void link_up(struct fit_node *n, struct fit_conn *c)
+{
+	link_step(c, LINK_WORKS);
+	c->why = NULL;
+	WRITE_ONCE(c->heard_ns, time_mono_ns());
+	count(nr_fit_remade);
+	pr_note("fit: the connection to %s works again", n->name);
+	conn_go(c);
+}
+
+/* One look at the connection of a node that is up; returns when it wants the next. */
+static u64 link_look(struct fit_node *n, struct fit_conn *c, u64 now, u64 late)
+{
+	u64 limit = MAX(JOIN_NS, fit_dead_ns);
+
+	if (load_acquire(&c->broken))
+		link_down(n, c);
+	if (c->link == LINK_WORKS)
+		return ~0ULL;
+	now = MAX(now, c->began_ns);
+	c->began_ns = MIN(c->began_ns + late, now);
+	if (now - c->began_ns >= limit) {
+		conn_fail(c, "its connection broke and could not be made anew");
+		return now;
+	}
+	limit += c->began_ns;
+	if (c->link != LINK_BROKEN || n->id > self_id)
+		return limit;
+	if (now < n->retry_ns)
+		return MIN(limit, n->retry_ns);
+	link_ask(n, c);
+	return limit;
 }
 
 static void established(struct note *r)
 {
 	struct fit_node *n = r->conn->node;
-	const char *why;
+	struct fit_conn *c = r->conn;
+	enum fit_rejection_why why;
 
-	if (n->conn != r->conn)
-		return;			/* of an epoch that is over */
 	if (n->state == NODE_JOINING) {
-		node_up(n, r->conn, &r->conn->hello);
-	} else if (n->state == NODE_CONNECTING) {
-		why = hello_refuse(r);
-		if (why == NULL && r->hello.node != n->id)
-			why = "has another node id than fit.peers says";
-		if (why != NULL) {
-			count(nr_fit_refused);
-			node_down(n, why);
-		} else {
-			node_up(n, r->conn, &r->hello);
-		}
+		node_up(n, c, &c->hello);
+		return;
+	}
+	if (c->link == LINK_OFFERED) {
+		link_up(n, c);
+		return;
+	}
+	if (n->state != NODE_CONNECTING && c->link != LINK_ASKED)
+		return;
+	why = hello_refuse(r);
+	if (why == FIT_REJ_NONE && r->hello.node != n->id)
+		why = FIT_REJ_OTHER;
+	if (why == FIT_REJ_NONE && (le64_get(r->hello.epoch) != c->epoch || le16_get(r->hello.qp) != c->qp_nr))
+		why = FIT_REJ_OVER;
+	if (why != FIT_REJ_NONE) {
+		count(nr_fit_refused);
+		conn_fail(c, rejection_text[why][0]);
+	} else if (c->link == LINK_ASKED) {
+		link_up(n, c);
+	} else {
+		n->answer = 0;
+		node_up(n, c, &r->hello);
+	}
+}
+
+/* Our REQ was rejected. */
+static void rejected(struct note *r)
+{
+	struct fit_node *n = r->conn->node;
+	struct fit_conn *c = r->conn;
+	enum fit_rejection_why why = FIT_REJ_NONE;
+
+	if (r->reason == 28 && le32_get(r->rejection.magic) == FIT_MAGIC && le16_get(r->rejection.why) < NR_FIT_REJ)
+		why = le16_get(r->rejection.why);
+	if (c->link == LINK_ASKED) {
+		WRITE_ONCE(c->heard_ns, time_mono_ns());
+		if (why == FIT_REJ_OVER)
+			conn_fail(c, "it has given this node up");
+		else
+			conn_break(c, rejection_text[why][1]);
+	} else if (c->link == LINK_OFFERED) {
+		conn_break(c, "its REP was rejected");
+	} else if (n->state == NODE_CONNECTING && why == FIT_REJ_CHALLENGE && n->answer != le64_get(r->rejection.challenge)) {
+		n->answer = le64_get(r->rejection.challenge);
+		conn_cm_end(c);
+		if (conn_ask(n, c) < 0)
+			conn_fail(c, "no memory to connect");
+	} else {
+		n->answer = 0;
+		conn_fail(c, rejection_text[why][1]);
+		if (why != FIT_REJ_NONE)
+			c->refused = true;
+	}
+}
+
+/* The DREQ of a peer, or our own queue pair. */
+static void disconnected(struct note *r)
+{
+	struct fit_conn *c = r->conn;
+
+	if (r->farewell) {
+		c->left = true;
+		conn_fail(c, "it left");
+	} else if (c->node->state == NODE_UP || c->node->state == NODE_SUSPECT) {
+		conn_break(c, "at its end");
+	} else {
+		conn_fail(c, "it hung up");
 	}
 }
 
@@ -431,23 +708,29 @@ static void note_handle(struct note *r)
 {
 	struct fit_conn *c = r->conn;
 
-	switch (r->type) {
-	case CM_REQ_RECEIVED:
+	if (r->type == CM_REQ_RECEIVED) {
 		join_request(r);
 		return;
+	}
+	if (c->node->conn != c || c->cm != r->id)
+		return;				/* of an epoch or a queue pair that is over */
+	switch (r->type) {
 	case CM_ESTABLISHED:
 		established(r);
 		return;
 	case CM_REJECTED:
-		conn_fail(c, r->reason == 28 ? "it refused us: see its log" : "it does not listen yet");
+		rejected(r);
 		return;
 	case CM_UNREACHABLE:
-		conn_fail(c, "no answer");
+		if (c->link == LINK_WORKS)
+			conn_fail(c, "no answer");
+		else
+			conn_break(c, "no answer");
 		return;
 	case CM_DISCONNECTED:
-		c->left = true;
-		conn_fail(c, "it left");
+		disconnected(r);
 		return;
+	case CM_REQ_RECEIVED:
 	case CM_SIDR_RECEIVED:		/* FIT has no datagram service */
 	case CM_SIDR_RESOLVED:
 		return;
@@ -490,7 +773,7 @@ static u64 node_look(struct fit_node *n, u64 now, u64 late)
 	}
 	switch (n->state) {
 	case NODE_DOWN:
-		if (!n->wanted || n->id >= self_id)
+		if (!n->wanted || n->id >= self_id || load_acquire(&leaving))
 			return ~0ULL;
 		if (now < n->retry_ns)
 			return n->retry_ns;
@@ -519,9 +802,49 @@ static u64 node_look(struct fit_node *n, u64 now, u64 late)
 			node_step(n, NODE_UP);
 			pr_note("fit: %s speaks again", n->name);
 		}
-		return node_next_look(n, c, silent, now);
+		return MIN(node_next_look(n, c, silent, now), c->told ? ~0ULL : link_look(n, c, now, late));
 	}
 	return ~0ULL;
+}
+
+/* Say goodbye, so that nobody waits for us to be declared dead. */
+static void say_farewell(void)
+{
+	le32 farewell = le32_of(FIT_FAREWELL);
+	bool all = true;
+
+	if (!load_acquire(&leaving) || has_left)
+		return;
+	for (unsigned i = 1; i < FIT_MAX_NODES; i++) {
+		struct fit_conn *c = fit_nodes[i].conn;
+
+		if (c == NULL || c->told)
+			continue;
+		if (c->link == LINK_WORKS && !load_acquire(&c->broken) && c->cm != NULL) {
+			roce_cm_disconnect(c->cm, &farewell, sizeof(farewell));
+			c->told = true;
+		} else {
+			all = false;		/* when its queue pair is made */
+		}
+	}
+	if (all) {
+		store_release(&has_left, true);
+		waitq_wake_all(&left_wait);
+	}
+}
+
+/* debug.break_qp: returns when to do it again */
+static u64 provoke(u64 now)
+{
+	if (provoke_ns == 0 || load_acquire(&leaving))
+		return ~0ULL;
+	if (now < provoke_at)
+		return provoke_at;
+	provoke_at = now + provoke_ns;
+	for (unsigned i = 1; i < FIT_MAX_NODES; i++)
+		if (fit_nodes[i].state == NODE_UP)
+			conn_provoke(fit_nodes[i].conn);
+	return provoke_at;
 }
 
 static void free_unused(void)
@@ -569,7 +892,8 @@ static void member_thread(void *arg)
 
 		__atomic_store_n(&kicked, false, __ATOMIC_SEQ_CST);
 		handle_notes();
-		next = ~0ULL;
+		say_farewell();
+		next = provoke(now);
 		for (unsigned i = 1; i < FIT_MAX_NODES; i++)
 			if (fit_nodes[i].state != NODE_ABSENT)
 				next = MIN(next, node_look(&fit_nodes[i], time_mono_ns(), late));
@@ -709,17 +1033,11 @@ static int parse_peers(const char *s)
 	return 0;
 }
 
-/* Say goodbye, so that nobody waits for us to be declared dead. */
 static void leave(void)
 {
-	for (unsigned i = 1; i < FIT_MAX_NODES; i++) {
-		struct fit_conn *c = fit_node_conn(i);
-
-		if (c != NULL) {
-			roce_cm_disconnect(c->cm);
-			conn_put(c);
-		}
-	}
+	store_release(&leaving, true);
+	member_kick();
+	(void)waitq_wait_timeout(&left_wait, load_acquire(&has_left), time_mono_ns() + LEAVE_NS);
 	thread_sleep_ns(5 * NSEC_PER_MSEC);	/* the farewell has to get out of the door */
 }
 
@@ -738,6 +1056,7 @@ int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops)
 	path_mtu = param_u64("fit.mtu", 4096, 256, 4096);
 	fit_suspect_ns = param_ns("fit.suspect", NSEC_PER_SEC, 10 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
 	fit_dead_ns = param_ns("fit.dead", 2 * NSEC_PER_SEC, 50 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
+	provoke_ns = param_ns("debug.break_qp", 0, 0, 3600 * NSEC_PER_SEC);
 	/* the secret, whatever its length, spread over the key */
 	key.k0 = siphash(&key, secret, strlen(secret));
 	key.k1 = siphash(&key, secret, strlen(secret));
@@ -748,6 +1067,7 @@ int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops)
 		fit_nodes[i].id = i;
 		spin_init(&fit_nodes[i].lock, "fit node", RANK_FIT_NODE);
 		waitq_init(&fit_nodes[i].slot_wait);
+		waitq_init(&fit_nodes[i].drain_wait);
 	}
 	if (addr == NULL || parse_ip(addr, &ip, &addr) < 0 || (*addr != '\0' && *addr != '/')) {
 		pr_err("fit: fit.ip=A.B.C.D/LEN is missing or not an address");

@@ -7,7 +7,6 @@
 
 void member_conn_unused(struct fit_conn *c);	/* the last reference went; any context */
 void conn_release(struct fit_conn *c);		/* frees it */
-int conn_post_all(struct fit_conn *c);
 u32 conn_max_request(void);
 void serve_end_all(struct fit_conn *c);
 

@@ -2,8 +2,9 @@
 /*
  * Their calls: decode, run (in the receive path or in a worker), reply.
  *
- * A struct served goes: free -> running -> replying -> free. The request's buffer is given back to the receive queue when
- * the reply is posted; the reply's bytes stay until the caller's NIC has acknowledged them.
+ * A struct served goes: free -> running -> answered -> free. The request's buffer is given back to the receive queue when
+ * it is answered; the reply's bytes stay until the caller's NIC has acknowledged them. If the queue pair breaks before that,
+ * the reply is kept for a repetition of the request, or until the caller has repeated all that it wants.
  */
 #include "kernel/param.h"
 #include "kernel/thread.h"
@@ -34,6 +35,8 @@ static void served_free(struct served *s)
 		s->release(s->release_arg);
 	s->release = NULL;
 	spin_lock(&c->lock);
+	if (s->slot < FIT_SLOTS && c->by_slot[s->slot] == s)
+		c->by_slot[s->slot] = NULL;
 	list_add_tail(&c->free_served, &s->link);
 	next = c->closed ? NULL : list_first(&c->backlog, struct recv_buf, link);
 	if (next != NULL)
@@ -44,34 +47,58 @@ static void served_free(struct served *s)
 	conn_put(c);		/* the reference of the call */
 }
 
-void serve_reply_done(struct fit_conn *c, struct served *s)
+/* An answered one is free, if it is as the caller wants it. */
+static void served_end(struct fit_conn *c, struct served *s, bool only_posted, bool only_old)
 {
-	bool posted;
+	bool end;
 
 	spin_lock(&c->lock);
-	posted = s->posted;
-	s->posted = false;
+	end = s->answered && (s->posted || !only_posted) && (s->gen != c->gen || !only_old);
+	if (end)
+		s->answered = s->posted = false;
 	spin_unlock(&c->lock);
-	if (posted)
+	if (end)
 		served_free(s);
 }
 
-/* The QP is gone: replies that it had not delivered are let go. Handlers still running end in rpc_reply(). */
+void serve_reply_done(struct fit_conn *c, struct served *s)
+{
+	served_end(c, s, true, false);
+}
+
+/* The epoch is over: replies that were not delivered are let go. Handlers still running end in rpc_reply(). */
 void serve_end_all(struct fit_conn *c)
 {
 	for (unsigned i = 0; i < FIT_SERVED; i++)
-		serve_reply_done(c, &c->served[i]);
+		served_end(c, &c->served[i], false, false);
 }
 
-void rpc_reply(struct rpc_call *call, int status)
+void serve_repeated(struct fit_conn *c)
 {
-	struct served *s = served_of(call);
+	spin_lock(&c->lock);
+	c->repeated = true;
+	spin_unlock(&c->lock);
+	for (unsigned i = 0; i < FIT_SERVED; i++)
+		served_end(c, &c->served[i], false, true);
+}
+
+void serve_qp_gone(struct fit_conn *c)
+{
+	spin_lock(&c->lock);
+	for (unsigned i = 0; i < FIT_SERVED; i++)
+		c->served[i].posted = false;
+	spin_unlock(&c->lock);
+}
+
+/* The reply on its way; lock held, the QP in RTS, the request came on it. */
+static int reply_post(struct served *s)
+{
 	struct fit_conn *c = s->conn;
 	struct roce_send_wr wr = { 0 };
-	bool alive;
+	int status = s->failed < 2 ? s->status : -EIO;	/* twice it broke the queue pair: the caller gets its end without data */
+	int rc;
 
-	if (status < -4095 || status > 0x7fff)
-		panic("fit: %s answered %d", s->op->name, status);
+	assert_held(&c->lock);
 	wr.wr_id = WRID_SERVED(s - c->served);
 	wr.opcode = WR_RDMA_WRITE_WITH_IMM;
 	wr.flags = WR_SIGNALED | WR_TAKEN;
@@ -85,16 +112,55 @@ void rpc_reply(struct rpc_call *call, int status)
 		if (s->bulk_len != 0)
 			wr.sge[wr.nr_sge++] = (struct roce_sge){ (void *)s->bulk, s->bulk_len };
 	}
+	rc = roce_post_send(c->qp, &wr);
+	s->posted = rc == 0;
+	c->sent += rc == 0;
+	return rc;
+}
+
+int serve_post_kept(struct fit_conn *c)
+{
+	int rc = 0;
+
+	assert_held(&c->lock);
+	for (unsigned i = 0; i < FIT_SERVED && rc == 0; i++) {
+		struct served *s = &c->served[i];
+
+		if (s->answered && !s->posted && s->gen == c->gen)
+			rc = reply_post(s);
+	}
+	return rc;
+}
+
+void rpc_reply(struct rpc_call *call, int status)
+{
+	struct served *s = served_of(call);
+	struct fit_conn *c = s->conn;
+	bool unwanted;
+	int rc = 0;
+
+	if (status < -4095 || status > 0x7fff)
+		panic("fit: %s answered %d", s->op->name, status);
 	if (s->recv != NULL)
 		conn_post_recv(c, s->recv);	/* before the reply: the caller may use its slot again at once */
 	s->recv = NULL;
 	s->call.bulk = NULL;
 	spin_lock(&c->lock);
-	alive = s->posted = !c->closed && roce_post_send(c->qp, &wr) == 0;
-	c->sent += alive;
+	/* the caller's epoch is over, it has its error already; or the queue pair is another, and it has not repeated this */
+	unwanted = c->closed || (s->gen != c->gen && c->repeated);
+	s->status = status;
+	s->answered = !unwanted;
+	if (s->answered && c->ready && s->gen == c->gen)
+		rc = reply_post(s);
+	if (rc < 0)
+		conn_get(c);		/* s may end at any time from here on */
 	spin_unlock(&c->lock);
-	if (!alive)
-		served_free(s);		/* the caller's epoch is over: it has its error already */
+	if (unwanted)
+		served_free(s);
+	if (rc < 0) {
+		conn_break(c, "cannot send");
+		conn_put(c);
+	}
 }
 
 void rpc_reply_bulk_ref(struct rpc_call *call, const void *buf, u32 len, void (*release)(void *arg), void *arg)
@@ -200,19 +266,55 @@ static int request_check(const struct recv_buf *r, const struct rpc_op **op)
 
 static const struct rpc_op op_refused = { .name = "refused" };
 
+/*
+ * A request that is known: its reply goes to where it came from now. 0; -EBADMSG for what no caller of ours does: one that had its
+ * reply, or that is another under the same id. Lock held.
+ */
+static int request_again(struct fit_conn *c, struct served *s, const struct recv_buf *r)
+{
+	const struct fit_request *h = (const struct fit_request *)r->data;
+
+	assert_held(&c->lock);
+	if (s == NULL || s->gen == c->gen || (s->op->run != NULL && s->op->op != le16_get(h->op)))
+		return -EBADMSG;
+	s->gen = c->gen;
+	s->number = r->number;
+	s->rep_key = le32_get(h->rep_key);
+	s->rep_addr = le64_get(h->rep_addr);
+	return s->answered && c->ready ? reply_post(s) : 0;
+}
+
 void serve_request_arrived(struct fit_conn *c, struct recv_buf *r)
 {
 	const struct fit_request *h = (const struct fit_request *)r->data;
 	const struct rpc_op *op;
+	unsigned slot = le16_get(h->slot), id = le16_get(h->id);
 	struct served *s;
 	int rc;
 
-	if (r->len < sizeof(*h)) {
+	if (r->len < sizeof(*h) || slot >= FIT_SLOTS || id == 0) {
 		count(nr_fit_bad_requests);
 		conn_post_recv(c, r);
 		return;
 	}
 	spin_lock(&c->lock);
+	if (r->gen != c->gen) {		/* it waited in the backlog, and its queue pair is gone: the caller repeats it */
+		spin_unlock(&c->lock);
+		conn_post_recv(c, r);
+		return;
+	}
+	if (id == c->last_id[slot]) {
+		rc = request_again(c, c->by_slot[slot], r);
+		spin_unlock(&c->lock);
+		if (rc == -EBADMSG)
+			count(nr_fit_bad_requests);
+		else
+			count(nr_fit_repeats);
+		if (rc < 0 && rc != -EBADMSG)
+			conn_break(c, "cannot send");
+		conn_post_recv(c, r);
+		return;
+	}
 	s = list_first(&c->free_served, struct served, link);
 	if (s == NULL) {
 		list_add_tail(&c->backlog, &r->link);
@@ -220,13 +322,13 @@ void serve_request_arrived(struct fit_conn *c, struct recv_buf *r)
 		return;
 	}
 	list_del(&s->link);
-	spin_unlock(&c->lock);
-
-	count(nr_fit_served);
-	conn_get(c);
 	rc = request_check(r, &op);
 	s->op = rc < 0 ? &op_refused : op;
-	s->slot = le16_get(h->slot);
+	s->slot = slot;
+	s->id = id;
+	s->gen = r->gen;
+	s->answered = s->posted = false;
+	s->failed = 0;
 	s->number = r->number;
 	s->rep_key = le32_get(h->rep_key);
 	s->rep_addr = le64_get(h->rep_addr);
@@ -234,6 +336,12 @@ void serve_request_arrived(struct fit_conn *c, struct recv_buf *r)
 	s->bulk = NULL;
 	s->bulk_len = 0;
 	s->release = NULL;
+	c->by_slot[slot] = s;
+	c->last_id[slot] = id;
+	spin_unlock(&c->lock);
+
+	count(nr_fit_served);
+	conn_get(c);
 	if (rc < 0) {
 		count(nr_fit_bad_requests);
 		rpc_reply(&s->call, rc);

@@ -186,7 +186,7 @@ static void connect_and_part(void **state)
 		assert_int_equal(pas.e.qp->attr.remote_qpn, act.e.qp->qpn);
 		assert_int_equal(act.e.qp->sport, pas.e.qp->sport);
 		exchange();
-		roce_cm_disconnect(first->id);
+		roce_cm_disconnect(first->id, NULL, 0);
 		sim_run(NSEC_PER_SEC);
 		assert_int_equal(other->events[other->nr_events - 1], CM_DISCONNECTED);
 		assert_int_equal(roce_qp_state(act.e.qp), QPS_ERR);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A request that reaches a node, its handler in a worker, and the end of the epoch: the connection is buried, the caller dead,
- * comes back and begins anew (net/fit/serve.c, conn.c, member.c). And a request that is repeated on a new QP because its reply
- * did not come (design: a request id enters the reply table when it is received).
+ * comes back and begins anew (net/fit/serve.c, conn.c, member.c). And, in short (fit_remake has the whole of it), a request that is
+ * repeated on a new QP because its reply did not come.
  *
  * RULE ONCE wrong        a request that arrives twice is executed once
  * RULE RETARGET hang     the second arrival re-targets the reply to the QP that it came on

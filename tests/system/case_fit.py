@@ -5,8 +5,8 @@ import os
 import subprocess
 import time
 
-from cases import case
-from testbed import TOOL
+from cases import case, each
+from testbed import TOOL, check_word_count, text_file
 
 DEAD = 25       # seconds, fit.dead here
 
@@ -39,3 +39,34 @@ def calls_outlive_a_cut(bed):
         seen += "is silent; calls to it wait" in text
     assert seen > 0         # else nothing was cut
     bed.assert_nothing_left()
+
+
+
+def break_queue_pairs(bed, words, interval):
+    """
+    Every node breaks its connections again and again by a fatal NAK: calls in flight get their reply, once, on the next queue
+    pair. The result is right, no call ends with an error, and nobody is called dead.
+    """
+    with open(text_file(), "rb") as file:
+        text = file.read(256 << 10)
+    result = bed.run(*words, options=["--add", bed.path("text", text) + "=/data/some", "--pcache", "256K", "--cpus", "2",
+                                      "--append", "all:debug.break_qp=%dms" % interval], timeout=150)
+    if words[0] == "word_count":
+        check_word_count(result.out, text, int(words[2]))
+    seen = {name: sum(result.counter(name, role) for role in ("processor", "memory", "storage"))
+            for name in ("nr_fit_breaks", "nr_fit_remade", "nr_fit_repeats", "nr_fit_io_errors", "nr_fit_deaths", "nr_fit_hostdown")}
+    print(seen)
+    assert min(result.counter("nr_fit_remade", role) for role in ("processor", "memory", "storage")) > 0
+    assert seen["nr_fit_repeats"] > 0, seen         # else none broke under a call
+    assert seen["nr_fit_io_errors"] == seen["nr_fit_deaths"] == seen["nr_fit_hostdown"] == 0, seen
+
+
+@case()
+def queue_pairs_break(bed):
+    break_queue_pairs(bed, ("word_count", "/data/some", "20"), 500)
+
+
+@each({"word-count": ("word_count", "/data/some", "20"), "memory": ("memtest", "4", "2", "2"), "processes": ("fork_cow", "2", "3", "2")},
+      limit=200, part="faults")
+def queue_pairs_break_often(bed, words):
+    break_queue_pairs(bed, words, 100)

@@ -52,8 +52,7 @@ struct tty *tty_of_file(struct file *f)
 
 /* --- opening --- */
 
-/* f becomes an open program's side of it. */
-static int attach(struct tty *t, struct file *f)
+int tty_attach(struct tty *t, struct file *f)
 {
 	mutex_lock(&t->lock);
 	if (t->hung_up || (t->locked && t->is_pty)) {
@@ -75,22 +74,17 @@ static int attach(struct tty *t, struct file *f)
 	return 0;
 }
 
-/* t: with a reference, which goes; NULL: there is none. */
-static int open_side(struct tty *t, struct file *f)
+static int open_controlling(struct file *f)
 {
+	struct tty *t = job_terminal();		/* with a reference */
 	int rc;
 
 	if (t == NULL)
 		return -ENXIO;
-	rc = attach(t, f);
+	f->flags |= O_NOCTTY;
+	rc = tty_attach(t, f);
 	tty_put(t);
 	return rc;
-}
-
-static int open_controlling(struct file *f)
-{
-	f->flags |= O_NOCTTY;
-	return open_side(job_terminal(), f);
 }
 
 int tty_open(u32 rdev, struct file *f)
@@ -99,14 +93,14 @@ int tty_open(u32 rdev, struct file *f)
 	case MAJOR_TTY:
 		switch (rdev & 0xff) {
 		case 0: return open_controlling(f);
-		case 1: return open_side(console_tty_get(), f);
+		case 1: return console_tty_open(f);
 		case 2: return ptmx_open(f);
 		}
 		break;
 	case MAJOR_HVC:
-		return (rdev & 0xff) == 0 ? open_side(console_tty_get(), f) : -ENXIO;
+		return (rdev & 0xff) == 0 ? console_tty_open(f) : -ENXIO;
 	case MAJOR_PTS:
-		return open_side(pty_get(rdev & 0xff), f);
+		return pts_open(rdev & 0xff, f);
 	}
 	return -ENXIO;
 }
