@@ -54,7 +54,7 @@ class Mutants:
         """(status, output) of a test; its output is kept in a log."""
         try:
             done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, env=dict(os.environ, **environment), timeout=SECONDS)
+                                  stderr=subprocess.STDOUT, env=dict(os.environ, TANGRAM_PATIENCE="1", **environment), timeout=SECONDS)
             status, out = done.returncode, done.stdout.decode(errors="replace")
         except subprocess.TimeoutExpired as error:
             status, out = None, (error.stdout or b"").decode(errors="replace")

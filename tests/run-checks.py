@@ -73,16 +73,17 @@ class Checks:
 
     def builds(self):
         own = ["O=" + self.options.build]
-        good = self.run("build/gcc", MAKE + own + ["kernel", "tools", "user-programs", "images", "debian-image", "debian-dev-image"], 900)
+        good = self.run("build/gcc", MAKE + own + ["kernel", "tools", "user-programs", "images", "debian-image", "debian-dev-image"],
+                        900 * cases.PATIENCE)
         if self.wanted("build/clang"):
             clang = ["O=%s/clang" % self.options.build, "CC=clang", "HOSTCC=clang", "USER_CC=clang"]
-            self.run("build/clang", MAKE + clang + ["kernel", "tools", "user-programs"], 900)
+            self.run("build/clang", MAKE + clang + ["kernel", "tools", "user-programs"], 900 * cases.PATIENCE)
         if self.wanted("build/iso"):
-            self.run("build/iso", MAKE + own + ["iso"], 300)
+            self.run("build/iso", MAKE + own + ["iso"], 300 * cases.PATIENCE)
         if self.wanted("build/debug"):
-            self.run("build/debug", MAKE + ["O=%s/debug" % self.options.build, "DEBUG=y", "kernel"], 900)
+            self.run("build/debug", MAKE + ["O=%s/debug" % self.options.build, "DEBUG=y", "kernel"], 900 * cases.PATIENCE)
         if self.wanted("lint"):
-            self.run("lint", MAKE + own + ["lint"], 300)
+            self.run("lint", MAKE + own + ["lint"], 300 * cases.PATIENCE)
         return good
 
     def lines(self, kind, target):
@@ -124,7 +125,7 @@ class Checks:
                  ("tools/tangram", ["tests/system/tool_test.py"], 400))
         for name, command, limit in tests:
             if self.wanted(name):
-                self.run(name, [PYTHON] + command, limit)
+                self.run(name, [PYTHON] + command, limit * cases.PATIENCE)
         if self.wanted("fuzz"):
             self.run("fuzz", MAKE + ["O=" + self.options.build, "check-fuzz"], 600)
 

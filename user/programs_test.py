@@ -13,14 +13,21 @@ import tempfile
 import unittest
 
 FOLDER = None
+LIMIT = 280         # seconds: a program that hangs, on however busy a machine
 
 
 def run(name, *args, env=None, stdin=b""):
     """(status, stdout, stderr) of one of our programs."""
     environment = dict(os.environ, **(env or {}))
-    done = subprocess.run([os.path.join(FOLDER, name), *args], input=stdin, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, env=environment, timeout=120)
-    return done.returncode, done.stdout, done.stderr
+    process = subprocess.Popen([os.path.join(FOLDER, name), *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=environment, start_new_session=True)
+    try:
+        out, err = process.communicate(stdin, LIMIT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate(timeout=10)
+        raise AssertionError("%s %s: not done after %d s; it said: %r %r" % (name, " ".join(args), LIMIT, out[-500:], err[-500:]))
+    return process.returncode, out, err
 
 
 def expected_counts(data, top):

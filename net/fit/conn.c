@@ -222,9 +222,10 @@ static void cq_handler(struct roce_cq *cq, void *arg)
 	}
 }
 
-static void qp_event(struct roce_qp *qp, void *arg)
+static void qp_event(struct roce_qp *qp, enum roce_event ev, void *arg)
 {
-	conn_break(arg, "a fatal error of the transport");
+	if (ev == ROCE_EVENT_QP_FATAL || ev == ROCE_EVENT_QP_REQ_ERR || ev == ROCE_EVENT_QP_ACCESS_ERR)
+		conn_break(arg, "a fatal error of the transport");
 }
 
 /* Receive buffers for the largest request that this role is sent. */

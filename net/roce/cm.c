@@ -356,6 +356,10 @@ static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 		refuse(cm, ip, m, 0, CM_REJ_TRANSPORT);
 		return;
 	}
+	if (m->remote_ip != cm->dev->nif->ip) {		/* another GID of ours, which packets do not go to */
+		refuse(cm, ip, m, 0, CM_REJ_GID);
+		return;
+	}
 	if (roce_mtu_of_code(m->path_mtu) == 0 || roce_mtu_of_code(m->path_mtu) > cm->dev->max_mtu) {
 		refuse(cm, ip, m, 0, CM_REJ_PATH_MTU);
 		return;
@@ -376,7 +380,7 @@ static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 	id->attr = (struct roce_qp_attr){
 		.remote_ip = ip, .remote_qpn = m->qpn, .mtu = roce_mtu_of_code(m->path_mtu), .sq_psn = m->psn,
 		.rq_psn = arch_random() & PSN_MASK, .retry_count = m->retry_count, .rnr_retry = m->rnr_retry,
-		.rd_out = m->responder_resources, .rd_in = m->initiator_depth, .gate = true,
+		.rd_out = m->responder_resources, .rd_in = m->initiator_depth, .gate = true, .flow_control = m->flow_control,
 	};
 	spin_unlock(&cm->lock);
 	ev.listener_arg = l.arg;
@@ -434,6 +438,7 @@ static void got_rep(struct roce_cm *cm, struct cm_id *id, const struct cm_msg *m
 	id->attr.sq_psn = m->psn;
 	id->attr.rd_out = MIN(id->attr.rd_out, m->responder_resources);
 	id->attr.rnr_retry = m->rnr_retry;
+	id->attr.flow_control = id->attr.flow_control && m->flow_control;
 	spin_unlock(&cm->lock);
 	if (qp_up(id) < 0) {		/* its owner put it into error, or destroyed it, meanwhile */
 		spin_lock(&cm->lock);
@@ -801,6 +806,7 @@ static void attr_user(struct roce_qp_attr *a, const struct cm_conn_param *p)
 	a->ack_timeout_ns = p->ack_timeout_ns;
 	a->ack_every = p->ack_every;
 	a->persist = p->persist;
+	a->flow_control = a->flow_control && p->flow_control;	/* of both */
 }
 
 struct cm_id *roce_cm_connect(u32 ip, u64 service_id, const struct cm_conn_param *p, cm_handler fn, void *arg)
@@ -823,13 +829,14 @@ struct cm_id *roce_cm_connect(u32 ip, u64 service_id, const struct cm_conn_param
 	id->attr = (struct roce_qp_attr){
 		.remote_ip = ip, .mtu = mtu, .rq_psn = arch_random() & PSN_MASK,
 		.rd_out = p->initiator_depth, .rd_in = MIN(p->responder_resources, ROCE_MAX_RD),
-		.retry_count = MIN(p->retry_count, 7),
+		.retry_count = MIN(p->retry_count, 7), .flow_control = true,
 	};
 	attr_user(&id->attr, p);
 	send_and_wait(id, &(struct cm_msg){
 		.attr = CM_REQ, .tid = id->tid, .local_id = id->local_id, .service_id = service_id,
 		.ca_guid = dev->nif->mac << 16, .qpn = id->qpn, .psn = id->attr.rq_psn,
 		.responder_resources = id->attr.rd_in, .initiator_depth = MIN(p->initiator_depth, ROCE_MAX_RD),
+		.flow_control = p->flow_control, .srq = p->qp->srq != NULL,
 		.remote_timeout = CM_TIMEOUT_CODE, .local_timeout = CM_TIMEOUT_CODE, .retry_count = id->attr.retry_count,
 		.rnr_retry = MIN(p->rnr_retry, 7), .pkey = ROCE_PKEY, .path_mtu = roce_mtu_code(mtu), .max_cm_retries = 15,
 		.local_ip = dev->nif->ip, .remote_ip = ip, .hop_limit = IP_TTL,
@@ -890,7 +897,8 @@ int roce_cm_accept(struct cm_id *id, const struct cm_conn_param *p, cm_handler f
 	send_and_wait(id, &(struct cm_msg){
 		.attr = CM_REP, .tid = id->tid, .local_id = id->local_id, .remote_id = id->remote_id, .qpn = id->qpn,
 		.psn = attr.rq_psn, .responder_resources = attr.rd_in, .initiator_depth = attr.rd_out,
-		.ack_delay = roce_timeout_code(ROCE_ACK_DELAY_NS), .rnr_retry = MIN(p->rnr_retry, 7),
+		.ack_delay = roce_timeout_code(ROCE_ACK_DELAY_NS), .flow_control = p->flow_control, .srq = p->qp->srq != NULL,
+		.rnr_retry = MIN(p->rnr_retry, 7),
 		.ca_guid = id->dev->nif->mac << 16, .private_data = p->private_data, .private_len = p->private_len,
 	});
 	spin_unlock(&cm->lock);

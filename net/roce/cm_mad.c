@@ -270,6 +270,7 @@ const char *cm_rej_name(unsigned reason)
 	case CM_REJ_INVALID_SERVICE:	return "nobody listens";
 	case CM_REJ_TRANSPORT:		return "unsupported transport";
 	case CM_REJ_STALE:		return "stale connection";
+	case CM_REJ_GID:		return "not reached by this GID";
 	case CM_REJ_PATH_MTU:		return "path MTU too large";
 	case CM_REJ_CONSUMER:		return "refused by the service";
 	default:			return "other reason";

@@ -16,7 +16,7 @@ enum cm_attr { CM_REQ = 0x10, CM_MRA = 0x11, CM_REJ = 0x12, CM_REP = 0x13, CM_RT
 
 enum cm_rej_reason {			/* table 111, those that we give or name */
 	CM_REJ_NO_RESOURCES = 3, CM_REJ_TIMEOUT = 4, CM_REJ_UNSUPPORTED = 5, CM_REJ_INVALID_ID = 6, CM_REJ_INVALID_SERVICE = 8,
-	CM_REJ_TRANSPORT = 9, CM_REJ_STALE = 10, CM_REJ_PATH_MTU = 26, CM_REJ_CONSUMER = 28,
+	CM_REJ_TRANSPORT = 9, CM_REJ_STALE = 10, CM_REJ_GID = 12, CM_REJ_PATH_MTU = 26, CM_REJ_CONSUMER = 28,
 };
 
 struct cm_msg {

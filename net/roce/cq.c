@@ -4,6 +4,7 @@
  * posted, so a completion always finds room.
  */
 #include "kernel/thread.h"
+#include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "mm/slab.h"
@@ -24,6 +25,7 @@ struct roce_cq *roce_dev_cq_create(struct roce_dev *dev, u32 depth, void (*handl
 	cq->depth = depth;
 	cq->handler = handler;
 	cq->arg = arg;
+	cq->mod_count = 1;
 	spin_init(&cq->lock, "cq", RANK_CQ);
 	ref_init(&cq->refs, 1);
 	list_init(&cq->link);
@@ -69,11 +71,76 @@ void cq_release(struct roce_cq *cq)
 	spin_unlock(&cq->lock);
 }
 
-void cq_push(struct roce_cq *cq, const struct roce_wc *wc)
+static bool cq_tell(struct roce_cq *cq)
 {
+	cq->untold = 0;
+	WRITE_ONCE(cq->mod_due, 0);
+	if (cq->notify != CQ_EVERY)
+		cq->notify = CQ_UNARMED;
+	return true;
+}
+
+/* A completion has come: does anybody want to know? */
+static bool cq_wanted(struct roce_cq *cq, const struct roce_wc *wc)
+{
+	assert_held(&cq->lock);
+	if (cq->notify == CQ_UNARMED ||
+	    (cq->notify == CQ_ARMED_SOLICITED && wc->status == WC_SUCCESS && !(wc->flags & WC_SOLICITED)))
+		return false;
+	if (++cq->untold >= cq->mod_count)
+		return cq_tell(cq);
+	if (cq->mod_due == 0 && cq->mod_ns != 0) {
+		WRITE_ONCE(cq->mod_due, time_mono_ns() + cq->mod_ns);
+		roce_kick_at(cq->dev, cq->mod_due);
+	}
+	return false;
+}
+
+bool cq_push(struct roce_cq *cq, const struct roce_wc *wc)
+{
+	bool tell = true;
+
 	spin_lock(&cq->lock);
 	BUG_ON(cq->count >= cq->depth);
 	cq->ring[(cq->head + cq->count++) % cq->depth] = *wc;
+	if (unlikely(cq->notify != CQ_EVERY || cq->mod_count > 1))
+		tell = cq_wanted(cq, wc);
+	spin_unlock(&cq->lock);
+	return tell;
+}
+
+bool cq_timer(struct roce_cq *cq, u64 now)
+{
+	bool tell = false;
+
+	spin_lock(&cq->lock);
+	if (cq->mod_due != 0 && now >= cq->mod_due)
+		tell = cq_tell(cq);
+	spin_unlock(&cq->lock);
+	return tell;
+}
+
+bool roce_cq_arm(struct roce_cq *cq, bool solicited_only)
+{
+	bool waiting;
+
+	spin_lock(&cq->lock);
+	if (cq->notify != CQ_ARMED)		/* the wider wish stands (11.4.2.2) */
+		cq->notify = solicited_only ? CQ_ARMED_SOLICITED : CQ_ARMED;
+	waiting = cq->count != 0;
+	spin_unlock(&cq->lock);
+	return waiting;
+}
+
+void roce_cq_moderate(struct roce_cq *cq, u32 completions, u64 period_ns)
+{
+	spin_lock(&cq->lock);
+	cq->mod_count = MAX(MIN(completions, cq->depth), 1U);
+	cq->mod_ns = period_ns;
+	if (cq->untold != 0) {			/* by the new rule, from now on */
+		WRITE_ONCE(cq->mod_due, time_mono_ns() + period_ns);
+		roce_kick_at(cq->dev, cq->mod_due);
+	}
 	spin_unlock(&cq->lock);
 }
 
@@ -87,6 +154,10 @@ unsigned roce_cq_poll(struct roce_cq *cq, struct roce_wc *wc, unsigned n)
 		cq->head = (cq->head + 1) % cq->depth;
 		cq->count--;
 		cq->reserved--;
+	}
+	if (cq->count == 0 && cq->untold != 0) {
+		cq->untold = 0;
+		WRITE_ONCE(cq->mod_due, 0);
 	}
 	spin_unlock(&cq->lock);
 	return got;

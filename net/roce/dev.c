@@ -87,13 +87,18 @@ static void kick_from_net(void *dev)
 	roce_kick(dev);
 }
 
-static struct roce_cq *next_deferred(struct roce_dev *dev)
+/* A queue whose handler is to be called, or might be: its time has come. *next: when another's does. */
+static struct roce_cq *next_deferred(struct roce_dev *dev, u64 now, u64 *next)
 {
 	struct roce_cq *cq;
 
 	spin_lock(&dev->lock);
 	list_for_each(cq, &dev->cqs, link) {
-		if (__atomic_exchange_n(&cq->deferred, false, __ATOMIC_ACQ_REL)) {
+		u64 due = READ_ONCE(cq->mod_due);
+
+		if (due > now)
+			*next = MIN(*next, due);
+		if (READ_ONCE(cq->deferred) || (due != 0 && due <= now)) {
 			ref_get(&cq->refs);
 			spin_unlock(&dev->lock);
 			return cq;
@@ -122,8 +127,9 @@ u64 roce_dev_run(struct roce_dev *dev)
 		qp_put(qp);
 	}
 	roce_ctx_flush(&dev->thread_ctx);
-	while ((cq = next_deferred(dev)) != NULL) {
-		cq_run(cq);
+	while ((cq = next_deferred(dev, now, &next)) != NULL) {
+		if (__atomic_exchange_n(&cq->deferred, false, __ATOMIC_ACQ_REL) | cq_timer(cq, now))
+			cq_run(cq);
 		cq_put(cq);
 	}
 	for (u32 i = 0; i < READ_ONCE(dev->slots_used); i++) {
@@ -131,10 +137,7 @@ u64 roce_dev_run(struct roce_dev *dev)
 
 		if (qp == NULL)
 			continue;
-		if (__atomic_exchange_n(&qp->event_due, false, __ATOMIC_ACQ_REL) && qp->event != NULL)
-			qp->event(qp, qp->arg);
-		if (__atomic_exchange_n(&qp->drained_due, false, __ATOMIC_ACQ_REL) && qp->drained_fn != NULL)
-			qp->drained_fn(qp, qp->arg);
+		qp_tell_now(qp);
 		qp_put(qp);
 	}
 	srq_events(dev);
@@ -183,6 +186,8 @@ struct roce_dev *roce_dev_create(struct netdev *netdev, u32 ip, unsigned prefix_
 		roce_dev_destroy(dev);
 		return NULL;
 	}
+	roce_gid_link_local(dev->gid[ROCE_GID_LINK_LOCAL], netdev->mac);
+	roce_gid_ipv4(dev->gid[ROCE_GID_IPV4], ip);
 	/* the largest payload that fits with the longest headers */
 	room = dev->nif->mtu - IP_HLEN - UDP_HLEN - ROCE_MAX_HEADERS - ICRC_LEN;
 	for (dev->max_mtu = 4096; dev->max_mtu > 256 && dev->max_mtu > room;)

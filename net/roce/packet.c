@@ -174,6 +174,22 @@ u8 roce_rnr_code(u64 ns)
 	return 0;
 }
 
+static const u16 credits[31] = {	/* table 46 */
+	0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192,
+	12288, 16384, 24576, 32768,
+};
+
+u32 roce_credits(u8 code) { return credits[MIN(code & 31, 30)]; }
+
+u8 roce_credit_code(u32 receives)
+{
+	u8 code = 30;
+
+	while (credits[code] > receives)
+		code--;
+	return code;
+}
+
 u8 roce_timeout_code(u64 ns)
 {
 	for (u8 code = 1; code < 31; code++) {
@@ -184,6 +200,25 @@ u8 roce_timeout_code(u64 ns)
 }
 
 u64 roce_timeout_ns(u8 code) { return 4096ULL << (code & 31); }
+
+void roce_gid_ipv4(u8 gid[16], u32 ip)
+{
+	memset(gid, 0, 16);
+	gid[10] = gid[11] = 0xff;
+	put32(gid + 12, ip);
+}
+
+void roce_gid_link_local(u8 gid[16], const u8 mac[6])
+{
+	memset(gid, 0, 16);
+	gid[0] = 0xfe;
+	gid[1] = 0x80;
+	memcpy(gid + 8, mac, 3);
+	gid[8] ^= 2;				/* universally administered */
+	gid[11] = 0xff;
+	gid[12] = 0xfe;
+	memcpy(gid + 13, mac + 3, 3);
+}
 
 u32 roce_mtu_of_code(u8 code) { return code >= 1 && code <= 5 ? 128U << code : 0; }
 

@@ -132,9 +132,15 @@ static inline u32 psn_add(u32 a, u32 n) { return (a + n) & PSN_MASK; }
 /* RNR timer codes (table 45): code to nanoseconds, and the smallest code not below a time */
 u64 roce_rnr_ns(u8 code);
 u8 roce_rnr_code(u64 ns);
+/* End-to-end credits (table 46): code to receives, and the largest code not above a number of them */
+u32 roce_credits(u8 code);
+u8 roce_credit_code(u32 receives);
 /* Timeouts as 4.096 us * 2^code: smallest code not below, and back; 0 is infinite */
 u8 roce_timeout_code(u64 ns);
 u64 roce_timeout_ns(u8 code);
+/* GIDs (A17.4.1): ::ffff:a.b.c.d; fe80:: and the modified EUI-64 of a MAC */
+void roce_gid_ipv4(u8 gid[16], u32 ip);
+void roce_gid_link_local(u8 gid[16], const u8 mac[6]);
 /* path MTU and its code 1..5; 0 when there is none */
 u32 roce_mtu_of_code(u8 code);
 u8 roce_mtu_code(u32 mtu);

@@ -156,12 +156,45 @@ static void codes(void **state)
 	for (u32 mtu = 256; mtu <= 4096; mtu *= 2)
 		assert_int_equal(roce_mtu_of_code(roce_mtu_code(mtu)), mtu);
 	assert_int_equal(roce_mtu_code(300), 0);
+	/* table 45: every code, and every time between two of them takes the longer */
+	for (u8 code = 1; code < 32; code++) {
+		assert_true(code == 1 || roce_rnr_ns(code) > roce_rnr_ns(code - 1));
+		assert_int_equal(roce_rnr_code(roce_rnr_ns(code)), code);
+		assert_int_equal(roce_rnr_code(roce_rnr_ns(code) + 1), (code + 1) & 31);
+	}
+	assert_int_equal(roce_rnr_ns(0), 655360000);
+	assert_int_equal(roce_rnr_ns(1), 10000);
+	assert_int_equal(roce_rnr_ns(31), 491520000);
+	assert_int_equal(roce_rnr_code(491520001), 0);
+	assert_int_equal(roce_rnr_code(0), 1);
+	/* table 46 likewise, but never more than there are */
+	for (u8 code = 0; code < 31; code++) {
+		assert_true(code == 0 || roce_credits(code) > roce_credits(code - 1));
+		assert_int_equal(roce_credit_code(roce_credits(code)), code);
+		assert_int_equal(roce_credit_code(roce_credits(code + 1) - 1), code == 30 ? 29 : code);
+	}
+	assert_int_equal(roce_credits(5), 6);
+	assert_int_equal(roce_credits(30), 32768);
+	assert_int_equal(roce_credit_code(1 << 20), 30);
+}
+
+static void gids(void **state)
+{
+	static const u8 mapped[16] = { [10] = 0xff, 0xff, 10, 77, 0, 2 };
+	static const u8 local[16] = { 0xfe, 0x80, [8] = 0x50, 0x54, 0x00, 0xff, 0xfe, 0x77, 0x00, 0x02 };
+	static const u8 mac[6] = { 0x52, 0x54, 0x00, 0x77, 0x00, 0x02 };
+	u8 gid[16];
+
+	roce_gid_ipv4(gid, 0x0a4d0002);
+	assert_memory_equal(gid, mapped, 16);
+	roce_gid_link_local(gid, mac);
+	assert_memory_equal(gid, local, 16);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(golden), cmocka_unit_test(by_hand), cmocka_unit_test(unknown_opcodes), cmocka_unit_test(codes),
+		cmocka_unit_test(golden), cmocka_unit_test(by_hand), cmocka_unit_test(unknown_opcodes), cmocka_unit_test(codes), cmocka_unit_test(gids),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,8 +147,8 @@ struct roce_qp *roce_dev_qp_create(struct roce_dev *dev, const struct roce_qp_in
 	qp->recv_cq = init->recv_cq;
 	qp->srq = init->srq;
 	qp->event = init->event;
-	qp->drained_fn = init->drained;
 	qp->arg = init->arg;
+	qp->rnr_code = init->rnr_timer_ns == 0 ? ROCE_RNR_CODE : roce_rnr_code(init->rnr_timer_ns);
 	ref_init(&qp->refs, 1);
 	spin_init(&qp->lock, "qp", RANK_QP);
 	qp->state = QPS_RESET;
@@ -247,6 +247,8 @@ int roce_qp_to_rtr(struct roce_qp *qp, const struct roce_qp_attr *a)
 		qp->psn_post = qp->psn_next = qp->psn_max = qp->psn_una = a->sq_psn & PSN_MASK;
 		qp->epsn = a->rq_psn & PSN_MASK;
 		qp->msn = qp->msn_post = 0;
+		qp->limited = a->flow_control;		/* until the peer says more (9.7.7.2.4) */
+		qp->msn_limit = 0;
 		qp->rto_ns = a->ack_timeout_ns != 0 ? a->ack_timeout_ns : ROCE_RTO_DEFAULT_NS;
 		qp->retries = a->retry_count;
 		qp->rnr_retries = a->rnr_retry;
@@ -297,6 +299,9 @@ int roce_qp_resume(struct roce_qp *qp)
 		req_transmit(qp);
 		tx_flush(qp);
 		rc = 0;
+	} else if (qp->type == QPT_UD && qp->state == QPS_SQE && !qp->dying) {
+		qp_step(qp, QPE_TO_RTS);
+		rc = 0;
 	}
 	spin_unlock(&qp->lock);
 	return rc;
@@ -340,10 +345,9 @@ void qp_complete_send(struct roce_qp *qp, struct sq_wqe *w, unsigned status)
 		cq_release(qp->send_cq);
 		return;
 	}
-	cq_push(qp->send_cq, &(struct roce_wc){
+	if (cq_push(qp->send_cq, &(struct roce_wc){
 		.wr_id = w->wr_id, .qp = qp, .byte_len = w->len, .status = status, .opcode = opcode[w->opcode],
-	});
-	if (!qp->polled)
+	    }) && !qp->polled)
 		roce_ctx_add_cq(qp->ctx, qp->send_cq);
 }
 
@@ -373,8 +377,8 @@ void qp_complete_recv(struct roce_qp *qp, struct roce_wc *wc)
 	wc->wr_id = rq_peek(qp)->wr_id;
 	wc->qp = qp;
 	qp->rq_tail++;
-	cq_push(qp->recv_cq, wc);
-	roce_ctx_add_cq(qp->ctx, qp->recv_cq);
+	if (cq_push(qp->recv_cq, wc))
+		roce_ctx_add_cq(qp->ctx, qp->recv_cq);
 }
 
 void qp_copy_out(const struct roce_sge *sge, unsigned nr, u32 off, const void *src, u32 len)
@@ -411,26 +415,56 @@ static void qp_flush(struct roce_qp *qp)
 		qp_complete_recv(qp, &(struct roce_wc){ .status = WC_WR_FLUSH_ERR, .opcode = WC_RECV });
 }
 
-void qp_fail(struct roce_qp *qp)
+/* --- events ------------------------------------------------------------------------------------------------ */
+
+void qp_tell(struct roce_qp *qp, enum roce_event ev)
+{
+	__atomic_fetch_or(&qp->events_due, 1U << ev, __ATOMIC_ACQ_REL);
+	roce_kick(qp->dev);
+}
+
+void qp_tell_now(struct roce_qp *qp)
+{
+	u32 due = READ_ONCE(qp->events_due) == 0 ? 0 : __atomic_exchange_n(&qp->events_due, 0, __ATOMIC_ACQ_REL);
+
+	for (unsigned ev = 0; due != 0; ev++, due >>= 1) {
+		if ((due & 1) && qp->event != NULL)
+			qp->event(qp, ev, qp->arg);
+	}
+}
+
+/* Into ERR: the user's wish, or something failed. */
+static void qp_to_error(struct roce_qp *qp)
+{
+	qp_step(qp, QPE_ERROR);
+	qp_flush(qp);
+	if (qp->srq != NULL)
+		qp_tell(qp, ROCE_EVENT_QP_LAST_WQE_REACHED);
+}
+
+void qp_send_failed(struct roce_qp *qp)
+{
+	if (qp->state == QPS_RTS)
+		qp_step(qp, QPE_SEND_ERROR);
+}
+
+void qp_fail(struct roce_qp *qp, enum roce_event why)
 {
 	assert_held(&qp->lock);
 	if (qp->state == QPS_ERR)
 		return;
 	count(nr_roce_qp_error);
 	resp_flush(qp);			/* a NAK that says why */
-	qp_step(qp, QPE_ERROR);
-	qp_flush(qp);
+	qp_to_error(qp);
 	__atomic_store_n(&qp->broken, true, __ATOMIC_RELEASE);
-	__atomic_store_n(&qp->event_due, true, __ATOMIC_RELEASE);
-	roce_kick(qp->dev);
+	qp_tell(qp, why);
 }
 
 void roce_qp_error(struct roce_qp *qp)
 {
 	spin_lock(&qp->lock);
 	if (!qp->dying && qp->state != QPS_ERR) {
-		qp_step(qp, QPE_ERROR);
-		qp_flush(qp);
+		qp_to_error(qp);
 		tx_flush(qp);
 	}
 	spin_unlock(&qp->lock);
@@ -498,7 +532,7 @@ int roce_post_send(struct roce_qp *qp, const struct roce_send_wr *wr)
 	int rc = -EINVAL;
 
 	spin_lock(&qp->lock);
-	if ((qp->state == QPS_RTS || qp->state == QPS_SQD || qp->state == QPS_ERR) && !qp->dying)
+	if (qp->state >= QPS_RTS && !qp->dying)
 		rc = qp->type == QPT_RC ? rc_post(qp, wr) : ud_post(qp, wr);
 	spin_unlock(&qp->lock);
 	return rc;

@@ -695,9 +695,6 @@ static void counted_and_dropped(void **state)
 
 /* --- draining --------------------------------------------------------------------------------------------------- */
 
-static unsigned drained_calls;
-static void on_drained(struct roce_qp *qp, void *arg) { drained_calls++; }
-
 /* What had begun is completed, lost packets and all; what had not waits for RTS; the end is said once. */
 static void drain(void **state)
 {
@@ -709,8 +706,6 @@ static void drain(void **state)
 
 		errors_begin();
 		sim.rng += seed;
-		ea.qp->drained_fn = on_drained;
-		drained_calls = 0;
 		fill(big, sizeof(big));
 		assert_int_equal(roce_qp_resume(ea.qp), -EINVAL);
 		for (unsigned i = 0; i < 4; i++)
@@ -727,7 +722,7 @@ static void drain(void **state)
 		post(&ea, WR_SEND, 3, big, 100, 0, 0);
 		sim_run(5 * NSEC_PER_SEC);
 		sim.drop = 0;
-		assert_int_equal(drained_calls, 1);
+		assert_int_equal(ea.event[ROCE_EVENT_SQ_DRAINED], 1);
 		if (done == 0) {				/* in the middle of the first */
 			assert_in_range(ea.nr_wc, 1, 2);
 			assert_int_equal(ea.wc[0].wr_id, 1);
@@ -739,7 +734,7 @@ static void drain(void **state)
 		sim_run(NSEC_PER_SEC);
 		assert_int_equal(ea.nr_wc, 3);
 		assert_int_equal(eb.nr_wc, 3);
-		assert_int_equal(drained_calls, 1);
+		assert_int_equal(ea.event[ROCE_EVENT_SQ_DRAINED], 1);
 		for (unsigned i = 0; i < 3; i++) {
 			assert_int_equal(ea.wc[i].status, WC_SUCCESS);
 			assert_int_equal(ea.wc[i].wr_id, i + 1);
@@ -747,7 +742,7 @@ static void drain(void **state)
 		/* nothing under way: drained at once */
 		assert_int_equal(roce_qp_drain(ea.qp), 0);
 		sim_run(NSEC_PER_MSEC);
-		assert_int_equal(drained_calls, 2);
+		assert_int_equal(ea.event[ROCE_EVENT_SQ_DRAINED], 2);
 		errors_end();
 	}
 }

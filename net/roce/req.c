@@ -52,12 +52,38 @@ static unsigned gather(const struct sq_wqe *w, u32 off, u32 len, struct roce_pie
 	return nr;
 }
 
+static bool wqe_takes_receive(const struct sq_wqe *w)
+{
+	return w->opcode <= WR_SEND_WITH_INV || w->opcode == WR_RDMA_WRITE_WITH_IMM;
+}
+
+/* The peer has no receive for this message, as far as we know. One packet may try, when nothing else is under way (9.7.7.2.5). */
+static bool out_of_credit(const struct roce_qp *qp, const struct sq_wqe *w)
+{
+	return qp->limited && wqe_takes_receive(w) && psn_diff(w->msn, qp->msn_limit) > 0;
+}
+
+static void credits_take(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	u32 limit = psn_add(p->msn, roce_credits(p->syndrome));
+
+	if (!qp->attr.flow_control || (p->syndrome & AETH_KIND_MASK) != AETH_KIND_ACK)
+		return;
+	qp->limited = p->syndrome != AETH_ACK_UNLIMITED;
+	if (psn_diff(limit, qp->msn_limit) > 0)		/* what was granted stays so, whatever came late */
+		qp->msn_limit = limit;
+}
+
 static bool wants_ack(const struct roce_qp *qp, const struct sq_wqe *w, bool last, u32 after)
 {
+	s32 beyond = psn_diff(w->msn, qp->msn_limit);
+
 	if (wqe_has_response(w))
 		return true;			/* the response is the acknowledgement; Linux sets the bit too */
 	if (last && (qp->attr.ack_every == 0 || (w->flags & WR_ACK_NOW)))
 		return true;
+	if (unlikely(qp->limited) && wqe_takes_receive(w) && (beyond > 0 || (beyond == 0 && last)))
+		return true;			/* the last that the credits let out, or a probe */
 	if (qp->since_ackreq + 1 >= (qp->attr.ack_every != 0 ? qp->attr.ack_every : ROCE_WINDOW / 4))
 		return true;
 	/* the last packet that the window lets out, half of the send queue, the last of what is sent again */
@@ -143,8 +169,7 @@ void req_drained(struct roce_qp *qp)
 	if (qp->state != QPS_SQD || qp->sq_tail != qp->sq_stop || qp->drained)
 		return;
 	qp->drained = true;
-	__atomic_store_n(&qp->drained_due, true, __ATOMIC_RELEASE);
-	roce_kick(qp->dev);
+	qp_tell(qp, ROCE_EVENT_SQ_DRAINED);
 }
 
 void req_transmit(struct roce_qp *qp)
@@ -156,6 +181,8 @@ void req_transmit(struct roce_qp *qp)
 		if (psn_diff(qp->psn_next, qp->psn_una) >= ROCE_WINDOW)
 			break;
 		if (wqe_has_response(w) && qp->rd_outstanding >= qp->attr.rd_out)
+			break;
+		if (unlikely(out_of_credit(qp, w)) && qp->psn_next != qp->psn_una)
 			break;
 		if (!send_one(qp, w))
 			break;
@@ -236,7 +263,7 @@ static void req_fail(struct roce_qp *qp, unsigned status)
 {
 	if (qp->sq_tail != qp->sq_head)
 		complete_oldest(qp, status);
-	qp_fail(qp);
+	qp_fail(qp, ROCE_EVENT_QP_FATAL);
 }
 
 /* One repetition more without progress? */
@@ -340,10 +367,13 @@ static void req_ack(struct roce_qp *qp, const struct roce_pkt *p)
 	/* only what is outstanding; una - 1 once more is a duplicate and says nothing */
 	if (psn_diff(p->psn, qp->psn_una) < 0 || psn_diff(p->psn, qp->psn_max) >= 0) {
 		count(nr_roce_drop_ack);
+		if (psn_add(p->psn, 1) == qp->psn_una)
+			credits_take(qp, p);	/* but for what may have been posted since (9.7.7.2.3) */
 		return;
 	}
 	switch (p->syndrome & AETH_KIND_MASK) {
 	case AETH_KIND_ACK:
+		credits_take(qp, p);
 		req_acked(qp, psn_add(p->psn, 1));
 		break;
 	case AETH_KIND_RNR:
@@ -389,6 +419,8 @@ static void req_data(struct roce_qp *qp, const struct roce_pkt *p)
 		}
 		qp_copy_out(w->sge, w->nr_sge, off, p->payload, n);
 	}
+	if (p->op->flags & OPF_AETH)
+		credits_take(qp, p);
 	w->got++;
 	progress(qp, psn_add(p->psn, 1));
 	if (w->got == w->nr_psn)

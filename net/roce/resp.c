@@ -27,6 +27,14 @@ static bool send_ack(struct roce_qp *qp, u8 syndrome, u32 psn)
 	return tx_packet(qp, tx, &p, NULL, 0, qp->attr.remote_ip, READ_ONCE(qp->neigh->mac), qp->sport);
 }
 
+/* An acknowledgement's syndrome: how many receives are posted beyond the messages executed, if the peer counts them. */
+static u8 ack_syndrome(const struct roce_qp *qp)
+{
+	if (likely(!qp->attr.flow_control) || qp->srq != NULL)
+		return AETH_ACK_UNLIMITED;
+	return AETH_ACK | roce_credit_code(qp->rq_head - qp->rq_tail);
+}
+
 static void nak(struct roce_qp *qp, u8 syndrome)
 {
 	qp->nak_due = syndrome;
@@ -38,12 +46,12 @@ static void nak_fatal(struct roce_qp *qp, u8 syndrome, u32 psn)
 {
 	qp->nak_due = syndrome;
 	qp->nak_psn = psn;
-	qp_fail(qp);
+	qp_fail(qp, syndrome == AETH_NAK_ACCESS ? ROCE_EVENT_QP_ACCESS_ERR : ROCE_EVENT_QP_REQ_ERR);
 }
 
 static void nak_rnr(struct roce_qp *qp)
 {
-	nak(qp, AETH_RNR_NAK | ROCE_RNR_CODE);
+	nak(qp, AETH_RNR_NAK | qp->rnr_code);
 	qp->nak_sent = true;		/* what follows this one is beyond the expected PSN, and that is no gap */
 }
 
@@ -56,7 +64,7 @@ static bool send_response(struct roce_qp *qp, struct rd_entry *e)
 	struct roce_mr *mr = NULL;
 	struct roce_tx *tx = tx_get(qp);
 	struct roce_pkt p = {
-		.qpn = qp->attr.remote_qpn, .psn = psn_add(e->psn, e->sent), .syndrome = AETH_ACK_UNLIMITED, .msn = e->msn,
+		.qpn = qp->attr.remote_qpn, .psn = psn_add(e->psn, e->sent), .syndrome = ack_syndrome(qp), .msn = e->msn,
 	};
 
 	if (tx == NULL)
@@ -112,7 +120,7 @@ void resp_flush(struct roce_qp *qp)
 			count(nr_roce_tx_nak_fatal);
 		qp->nak_due = 0;
 	} else if (qp->ack_now) {
-		if (send_ack(qp, AETH_ACK_UNLIMITED, psn_add(qp->epsn, PSN_MASK)))
+		if (send_ack(qp, ack_syndrome(qp), psn_add(qp->epsn, PSN_MASK)))
 			count(nr_roce_tx_ack);
 	}
 }
@@ -274,6 +282,29 @@ static bool read_allowed(struct roce_qp *qp, const struct roce_pkt *p)
 	return true;
 }
 
+static void remember(struct roce_qp *qp, const struct rd_entry *e)
+{
+	qp->resource[qp->nr_resources++ % ROCE_MAX_RD] = (struct rd_resource){
+		.psn = e->psn, .nr_psn = e->nr_psn, .rkey = e->rkey, .len = e->len, .va = e->va, .orig = e->orig, .atomic = e->atomic,
+	};
+}
+
+/* The request executed as psn that this one repeats, from its beginning or from a later response on; NULL: none of late. */
+static const struct rd_resource *recall(const struct roce_qp *qp, const struct roce_pkt *p, u32 nr)
+{
+	for (unsigned i = 0; i < ROCE_MAX_RD; i++) {
+		const struct rd_resource *r = &qp->resource[i];
+		s32 at = psn_diff(p->psn, r->psn);
+		u32 off = at * qp->attr.mtu;
+
+		if (r->nr_psn == 0 || at < 0 || (u32)at + nr > r->nr_psn || r->atomic != (p->op->kind != OP_READ))
+			continue;
+		if (r->atomic || (p->rkey == r->rkey && p->va == r->va + off && p->dma_len <= r->len - off))
+			return r;
+	}
+	return NULL;
+}
+
 static void take_read(struct roce_qp *qp, const struct roce_pkt *p)
 {
 	u32 nr = MAX(DIV_ROUND_UP((u64)p->dma_len, qp->attr.mtu), 1ULL);
@@ -294,6 +325,7 @@ static void take_read(struct roce_qp *qp, const struct roce_pkt *p)
 	*e = (struct rd_entry){
 		.psn = qp->epsn, .nr_psn = nr, .msn = qp->msn, .rkey = p->rkey, .len = p->dma_len, .va = p->va,
 	};
+	remember(qp, e);
 	qp->rd_head++;
 	qp->epsn = psn_add(qp->epsn, nr);
 }
@@ -325,8 +357,8 @@ static void take_atomic(struct roce_qp *qp, const struct roce_pkt *p)
 	}
 	spin_unlock(&mr->lock);
 	qp->msn = psn_add(qp->msn, 1);
-	qp->atomics[qp->nr_atomics++ % ROCE_MAX_RD] = (struct atomic_result){ .psn = qp->epsn, .valid = true, .orig = orig };
 	*e = (struct rd_entry){ .psn = qp->epsn, .nr_psn = 1, .msn = qp->msn, .orig = orig, .atomic = true };
+	remember(qp, e);
 	qp->rd_head++;
 	qp->epsn = psn_add(qp->epsn, 1);
 }
@@ -343,47 +375,35 @@ static void rd_cut(struct roce_qp *qp, u32 psn)
 	}
 }
 
-static void take_duplicate(struct roce_qp *qp, const struct roce_pkt *p)
+/* A READ or atomic again: answered as before, and never executed twice if that makes a difference (9.7.5.1.5). */
+static void answer_again(struct roce_qp *qp, const struct roce_pkt *p)
 {
-	u32 nr = MAX(DIV_ROUND_UP((u64)p->dma_len, qp->attr.mtu), 1ULL);
+	u64 packets = p->op->kind == OP_READ ? MAX(DIV_ROUND_UP((u64)p->dma_len, qp->attr.mtu), 1ULL) : 1;
+	const struct rd_resource *r = packets > 1 << 22 ? NULL : recall(qp, p, packets);
 	struct rd_entry *e;
 
-	count(nr_roce_duplicate);
-	switch (p->op->kind) {
-	case OP_READ:
-		if (nr > 1 << 22 || psn_diff(psn_add(p->psn, nr), qp->epsn) > 0 || !read_allowed(qp, p)) {
-			count(nr_roce_drop_order);
-			return;
-		}
-		rd_cut(qp, p->psn);
-		e = rd_new(qp);
-		if (e == NULL)
-			return;
-		*e = (struct rd_entry){
-			.psn = p->psn, .nr_psn = nr, .msn = qp->msn, .rkey = p->rkey, .len = p->dma_len, .va = p->va,
-		};
-		qp->rd_head++;
+	if (r == NULL || (!r->atomic && !read_allowed(qp, p))) {
+		count(nr_roce_drop_duplicate);
 		return;
-	case OP_CMP_SWAP:
-	case OP_FETCH_ADD:
-		for (unsigned i = 0; i < ROCE_MAX_RD; i++) {
-			const struct atomic_result *a = &qp->atomics[i];
-
-			if (!a->valid || a->psn != p->psn)
-				continue;
-			rd_cut(qp, p->psn);
-			e = rd_new(qp);
-			if (e == NULL)
-				return;
-			*e = (struct rd_entry){ .psn = p->psn, .nr_psn = 1, .msn = qp->msn, .orig = a->orig, .atomic = true };
-			qp->rd_head++;
-			return;
-		}
-		count(nr_roce_drop_order);
-		return;
-	default:
-		qp->ack_now = true;
 	}
+	rd_cut(qp, p->psn);
+	e = rd_new(qp);
+	if (e == NULL)
+		return;
+	*e = (struct rd_entry){
+		.psn = p->psn, .nr_psn = packets, .msn = qp->msn, .rkey = p->rkey, .len = p->dma_len, .va = p->va, .orig = r->orig,
+		.atomic = r->atomic,
+	};
+	qp->rd_head++;
+}
+
+static void take_duplicate(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	count(nr_roce_duplicate);
+	if (p->op->kind == OP_READ || p->op->kind == OP_CMP_SWAP || p->op->kind == OP_FETCH_ADD)
+		answer_again(qp, p);
+	else
+		qp->ack_now = true;
 }
 
 void resp_request(struct roce_qp *qp, const struct roce_pkt *p)
@@ -398,11 +418,11 @@ void resp_request(struct roce_qp *qp, const struct roce_pkt *p)
 		return;
 	}
 	ahead = psn_diff(p->psn, qp->epsn);
+	if (unlikely(qp->state == QPS_RTR && !qp->established)) {
+		__atomic_store_n(&qp->established, true, __ATOMIC_RELEASE);
+		qp_tell(qp, ROCE_EVENT_COMM_EST);
+	}
 	if (qp->attr.gate) {			/* our user has not been told of the connection: soon */
-		if (!qp->established) {
-			__atomic_store_n(&qp->established, true, __ATOMIC_RELEASE);
-			roce_kick(qp->dev);
-		}
 		if (ahead == 0)
 			nak_rnr(qp);
 		return;

@@ -54,6 +54,7 @@
 	X(nr_roce_drop_transport, "packets dropped: opcode of another transport than the queue pair's") \
 	X(nr_roce_drop_state, "packets dropped: queue pair not in a state to take them")	\
 	X(nr_roce_drop_order, "request packets dropped: beyond the expected PSN")		\
+	X(nr_roce_drop_duplicate, "READs and atomics dropped: came again, and are not among the latest executed")	\
 	X(nr_roce_drop_busy, "READs and atomics dropped: responses before them wait for frames")	\
 	X(nr_roce_drop_ack, "acknowledgements dropped: outside what is outstanding")		\
 	X(nr_roce_drop_response, "READ or atomic responses dropped: not expected")		\
@@ -117,6 +118,8 @@ struct roce_txpool {
 
 /* --- completion queues, regions ------------------------------------------------------------------------- */
 
+enum cq_notify { CQ_EVERY, CQ_UNARMED, CQ_ARMED, CQ_ARMED_SOLICITED };
+
 struct roce_cq {
 	struct roce_dev *dev;		/* [I] */
 	void (*handler)(struct roce_cq *cq, void *arg);
@@ -125,6 +128,10 @@ struct roce_cq {
 	struct roce_wc *ring;		/* [lock] */
 	u32 depth, head, count;		/* [lock] */
 	u32 reserved;			/* [lock] places promised to posted requests, or filled */
+	u8 notify;			/* [lock] enum cq_notify */
+	u32 mod_count, untold;		/* [lock] so many are told at once; how many wait for that */
+	u64 mod_ns;			/* [lock] but none for longer than this */
+	u64 mod_due;			/* [a] when the transport thread is to tell; 0: nothing waits. Written under the lock */
 	atomic_t kicks;			/* [a] calls of the handler asked for; who makes it 1 calls */
 	refcount_t refs;
 	bool deferred;			/* [a] the transport thread is to call the handler */
@@ -189,7 +196,16 @@ struct rd_entry {
 	u64 orig;			/* atomic: what was there before */
 	bool atomic;
 };
-struct atomic_result { u32 psn; bool valid; u64 orig; };	/* for duplicates: an atomic is never executed twice */
+/*
+ * A responder resource (9.7.5.1.5): a READ or atomic that was executed, for the case that it comes again. An atomic's answer is
+ * taken from here; a READ, or its rest, is read again, and is what it was before.
+ */
+struct rd_resource {
+	u32 psn, nr_psn;		/* nr_psn 0: free */
+	u32 rkey, len;
+	u64 va, orig;
+	bool atomic;
+};
 
 /* What CM learned about the path and the peer: everything that INIT to RTS needs. */
 struct roce_qp_attr {
@@ -200,6 +216,7 @@ struct roce_qp_attr {
 	u64 ack_timeout_ns;		/* 0: ROCE_RTO_DEFAULT_NS */
 	u16 ack_every;			/* ask for an acknowledgement when so many packets are without; 0: at the end of each message */
 	bool persist;			/* retries do not run out */
+	bool flow_control;		/* end to end: AETHs carry credits, both ways */
 	bool gate;			/* take no request before roce_qp_open_gate() */
 };
 
@@ -212,14 +229,15 @@ struct roce_qp {
 	bool sq_sig_all;
 	struct roce_cq *send_cq, *recv_cq;
 	struct roce_srq *srq;
-	void (*event)(struct roce_qp *qp, void *arg);
+	void (*event)(struct roce_qp *qp, enum roce_event ev, void *arg);
 	void *arg;
+	u8 rnr_code;			/* [I] of the RNR NAKs we send */
 	refcount_t refs;
 
 	struct spinlock lock;
 	u8 state;			/* [lock] enum roce_qp_state, see qp_step() */
 	bool dying;			/* [lock] being destroyed: nothing completes any more */
-	bool event_due;			/* [a] the transport thread is to call event() */
+	u32 events_due;			/* [a] bits of enum roce_event: the transport thread is to call event() */
 	bool broken;			/* [a] went to ERR by itself: CM says so to its user */
 	bool established;		/* [a] passive side: a request arrived before the RTU */
 	bool stalled;			/* [a] waits for frames of its pool */
@@ -237,8 +255,6 @@ struct roce_qp {
 	u32 sq_size, sq_max;		/* ring size (a power of two), max_send_wr */
 	u32 sq_stop;			/* SQD: the first request that had not begun */
 	bool drained;			/* SQD: all before it is complete, and was said */
-	bool drained_due;		/* [a] the transport thread is to call drained_fn() */
-	void (*drained_fn)(struct roce_qp *qp, void *arg);	/* [I] */
 	u32 sq_head, sq_cur, sq_tail;	/* next to be posted, being sent, oldest unacknowledged */
 	u32 psn_post;			/* first PSN of the next posted request */
 	u32 psn_next;			/* next to be sent */
@@ -249,6 +265,8 @@ struct roce_qp {
 	u32 since_ackreq;		/* packets sent since we last asked, or were acknowledged */
 	bool polled;			/* the handler of the send CQ is at work and will see what completes */
 	bool gap_asked;			/* a missing response was asked for, nothing came since */
+	bool limited;			/* by the peer's credits: no message beyond msn_limit but as a probe */
+	u32 msn_limit;
 	u8 retries, rnr_retries, rto_shift;
 	bool grace;			/* a late timer was forgiven once */
 	u64 rto_due, rnr_due;		/* 0: not armed */
@@ -273,8 +291,8 @@ struct roce_qp {
 	u64 ack_due;			/* 0: nothing unacknowledged */
 	struct rd_entry rd[ROCE_MAX_RD];
 	u32 rd_head, rd_tail;
-	struct atomic_result atomics[ROCE_MAX_RD];
-	u32 nr_atomics;
+	struct rd_resource resource[ROCE_MAX_RD];	/* a ring */
+	u32 nr_resources;		/* ever used */
 	u32 qkey;			/* UD */
 };
 
@@ -290,6 +308,7 @@ struct roce_cm;
 
 struct roce_dev {
 	struct netif *nif;		/* [I] */
+	u8 gid[2][16];			/* [I] by ROCE_GID_* */
 	u32 max_mtu;			/* [I] path MTU that the link allows */
 	struct roce_rx_ctx rx[ROCE_MAX_QUEUES];	/* by the NIC queue's thread alone */
 	struct roce_rx_ctx thread_ctx;	/* by the transport thread alone */
@@ -328,7 +347,8 @@ void roce_rx(void *dev, const struct net_rx *rx);
 struct roce_cq *roce_dev_cq_create(struct roce_dev *dev, u32 depth, void (*handler)(struct roce_cq *cq, void *arg), void *arg);
 bool cq_reserve(struct roce_cq *cq);			/* room for one completion more */
 void cq_release(struct roce_cq *cq);			/* that will not come */
-void cq_push(struct roce_cq *cq, const struct roce_wc *wc);	/* into a reserved place */
+bool cq_push(struct roce_cq *cq, const struct roce_wc *wc);	/* into a reserved place; is the handler to be called? */
+bool cq_timer(struct roce_cq *cq, u64 now);		/* mod_due has come: the same question */
 void cq_run(struct roce_cq *cq);			/* calls the handler, unless it is being called: then it is called again */
 void cq_put(struct roce_cq *cq);
 void cq_purge(struct roce_cq *cq, const struct roce_qp *qp);
@@ -353,7 +373,10 @@ void qp_put(struct roce_qp *qp);
 int roce_qp_to_rtr(struct roce_qp *qp, const struct roce_qp_attr *attr);	/* from RESET or INIT */
 int roce_qp_to_rts(struct roce_qp *qp);
 void roce_qp_open_gate(struct roce_qp *qp);
-void qp_fail(struct roce_qp *qp);			/* [lock] to ERR by itself: flush, tell */
+void qp_fail(struct roce_qp *qp, enum roce_event why);	/* [lock] to ERR by itself: flush, tell */
+void qp_send_failed(struct roce_qp *qp);		/* [lock] UD: RTS to SQE (10.3.1.8) */
+void qp_tell(struct roce_qp *qp, enum roce_event ev);	/* any context: the transport thread will call event() */
+void qp_tell_now(struct roce_qp *qp);			/* the transport thread: call it for what is due */
 void qp_complete_send(struct roce_qp *qp, struct sq_wqe *w, unsigned status);	/* [lock] */
 struct rq_wqe *rq_peek(struct roce_qp *qp);		/* [lock] oldest posted receive, NULL */
 struct rq_wqe *rq_next(struct roce_qp *qp);		/* [lock] the same for a message that needs one: from the SRQ, if it has one */

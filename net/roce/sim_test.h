@@ -221,7 +221,7 @@ struct end {
 	struct roce_qp *qp;
 	struct roce_wc wc[4096];	/* what completed, not yet looked at */
 	unsigned nr_wc;
-	unsigned events;
+	unsigned events, event[NR_ROCE_EVENTS];	/* errors; each of a kind */
 	void (*on_wc)(struct end *e, const struct roce_wc *wc);
 };
 
@@ -243,7 +243,13 @@ static void end_cq(struct roce_cq *cq, void *arg)
 	}
 }
 
-static void end_event(struct roce_qp *qp, void *arg) { ((struct end *)arg)->events++; }
+static void end_event(struct roce_qp *qp, enum roce_event ev, void *arg)
+{
+	struct end *e = arg;
+
+	e->event[ev]++;
+	e->events += ev <= ROCE_EVENT_QP_ACCESS_ERR;
+}
 
 static void end_create(struct end *e, unsigned node)
 {

@@ -9,6 +9,7 @@
 #include "net/roce/roce_impl.h"
 
 #define GRH_LEN 40
+#define UD_QKEY_CONTROLLED (1U << 31)	/* in a request: the QP's own is meant (10.2.5) */
 
 static unsigned ud_gather(u8 *to, const struct roce_send_wr *wr)
 {
@@ -26,25 +27,24 @@ int ud_post(struct roce_qp *qp, const struct roce_send_wr *wr)
 	struct roce_dev *dev = qp->dev;
 	struct roce_pkt p = {
 		.opcode = wr->opcode == WR_SEND_WITH_IMM ? UD_SEND_ONLY_IMM : UD_SEND_ONLY, .qpn = wr->ud.qpn & PSN_MASK,
-		.psn = qp->psn_next, .se = wr->flags & WR_SOLICITED, .qkey = wr->ud.qkey, .src_qpn = qp->qpn, .imm = wr->imm,
+		.psn = qp->psn_next, .se = wr->flags & WR_SOLICITED,
+		.qkey = wr->ud.qkey & UD_QKEY_CONTROLLED ? qp->qkey : wr->ud.qkey, .src_qpn = qp->qpn, .imm = wr->imm,
 	};
 	struct sq_wqe w = { .wr_id = wr->wr_id, .opcode = wr->opcode, .flags = wr->flags };
 	struct roce_piece piece;
 	struct neighbour *n;
 	struct roce_tx *tx;
-	u32 len = 0;
+	u64 len = 0;
 
 	if ((wr->opcode != WR_SEND && wr->opcode != WR_SEND_WITH_IMM) || wr->nr_sge > ROCE_MAX_SGE)
 		return -EINVAL;
-	for (unsigned i = 0; i < wr->nr_sge; i++) {
+	for (unsigned i = 0; i < wr->nr_sge; i++)
 		len += wr->sge[i].len;
-		if (wr->sge[i].len > dev->max_mtu || len > dev->max_mtu)
-			return -EINVAL;
-	}
-	if (qp->state == QPS_ERR) {
+	if (qp->state != QPS_RTS || len > dev->max_mtu) {
 		if (!cq_reserve(qp->send_cq))
 			return -ENOMEM;
-		qp_complete_send(qp, &w, WC_WR_FLUSH_ERR);
+		qp_complete_send(qp, &w, qp->state != QPS_RTS ? WC_WR_FLUSH_ERR : WC_LOC_LEN_ERR);
+		qp_send_failed(qp);
 		return 0;
 	}
 	tx = tx_get(qp);

@@ -3,6 +3,7 @@
 #include "kernel/thread.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
+#include "lib/base/string.h"
 #include "net/roce/roce_impl.h"
 
 static struct roce_dev *port;		/* [I] after roce_init() */
@@ -30,6 +31,14 @@ int roce_init(u32 ip, unsigned prefix_len)
 }
 
 u32 roce_max_path_mtu(void) { return port->max_mtu; }
+
+int roce_gid(unsigned index, u8 gid[16])
+{
+	if (index >= ARRAY_SIZE(port->gid))
+		return -EINVAL;
+	memcpy(gid, port->gid[index], 16);
+	return 0;
+}
 
 struct roce_cq *roce_cq_create(u32 depth, void (*handler)(struct roce_cq *cq, void *arg), void *arg)
 {

@@ -50,9 +50,17 @@ const char *roce_wc_status_name(unsigned status);
  * A completion queue calls handler once per batch of arrivals (not per completion) until the queue has been emptied by
  * roce_cq_poll() and re-armed by returning: one handler call at a time for one cq. It never overruns: depth bounds
  * what may be posted to its QPs (checked at post).
+ *
+ * From the first roce_cq_arm() on the handler is called only when it was asked for, once each time (11.4.2.2): at the next
+ * completion, or at the next one that was solicited or failed. true: completions wait already, and are to be polled again;
+ * the call is owed all the same. roce_cq_moderate() has it called when so many completions wait, or the oldest of them for so
+ * long; 0 ns: for as long as
+ * it takes; (1, 0) ends that. What is polled before is not told.
  */
 struct roce_cq *roce_cq_create(u32 depth, void (*handler)(struct roce_cq *cq, void *arg), void *arg);
 unsigned roce_cq_poll(struct roce_cq *cq, struct roce_wc *wc, unsigned n);
+bool roce_cq_arm(struct roce_cq *cq, bool solicited_only);
+void roce_cq_moderate(struct roce_cq *cq, u32 completions, u64 period_ns);
 void roce_cq_destroy(struct roce_cq *cq);	/* no QP uses it; may sleep */
 
 /* --- memory regions ------------------------------------------------------------------------------------ */
@@ -67,6 +75,8 @@ void roce_cq_destroy(struct roce_cq *cq);	/* no QP uses it; may sleep */
  * each bind makes a new rkey. Remote addresses are kernel virtual addresses of the buffer. After roce_mr_unbind() no peer
  * can reach the memory, and no write to it is in progress (L44).
  * Only peers whose QP belongs to the region's protection domain may use it; a domain is a number, 0 is valid.
+ *
+ * This is what type 2 memory windows are for (10.6.7), without their trip through a send queue: there are none.
  */
 struct roce_mr *roce_mr_create(u32 pd);
 u32 roce_mr_bind(struct roce_mr *mr, void *ptr, u64 len, unsigned access);	/* the rkey; rebinding unbinds first */
@@ -78,6 +88,20 @@ void roce_mr_destroy(struct roce_mr *mr);
 enum roce_qp_type { QPT_RC, QPT_UD, QPT_GSI };
 enum roce_qp_state { QPS_RESET, QPS_INIT, QPS_RTR, QPS_RTS, QPS_SQD, QPS_SQE, QPS_ERR };
 
+/*
+ * What is said of a QP besides its completions (11.6.3), in the transport thread: names of ibv_event_type where they exist.
+ * More than one of a kind may be told as one; after the first of the errors the QP is in ERR.
+ */
+enum roce_event {
+	ROCE_EVENT_QP_FATAL,		/* a request of ours failed: its completion says how */
+	ROCE_EVENT_QP_REQ_ERR,		/* the peer's request cannot be */
+	ROCE_EVENT_QP_ACCESS_ERR,	/* the peer has no right to what it asked for */
+	ROCE_EVENT_COMM_EST,		/* in RTR: the peer's first request came */
+	ROCE_EVENT_SQ_DRAINED,		/* after roce_qp_drain(): what had begun is complete */
+	ROCE_EVENT_QP_LAST_WQE_REACHED,	/* in ERR: takes no more from its shared receive queue */
+	NR_ROCE_EVENTS
+};
+
 struct roce_qp_init {
 	enum roce_qp_type type;
 	struct roce_cq *send_cq, *recv_cq;
@@ -85,9 +109,9 @@ struct roce_qp_init {
 	u32 pd;
 	bool sq_sig_all;
 	struct roce_srq *srq;		/* receives come from here, not by roce_post_recv(); NULL: none */
-	void (*event)(struct roce_qp *qp, void *arg);	/* RC: the QP went to ERR (retries exhausted, bad peer) */
-	void (*drained)(struct roce_qp *qp, void *arg);	/* RC: after roce_qp_drain(): what had begun is complete */
+	void (*event)(struct roce_qp *qp, enum roce_event ev, void *arg);
 	void *arg;
+	u64 rnr_timer_ns;		/* RC: how long a peer is to wait that found no receive; 0: 0.96 ms */
 };
 struct roce_qp *roce_qp_create(const struct roce_qp_init *init);	/* RESET; NULL: no memory */
 /*
@@ -98,7 +122,8 @@ void roce_qp_destroy(struct roce_qp *qp);
 void roce_qp_error(struct roce_qp *qp);		/* to ERR: everything posted completes with WC_WR_FLUSH_ERR */
 /*
  * RC, RTS to SQD and back. While it drains, requests may be posted but none begins; those that had begun are completed, and
- * then, once, drained() is called. -EINVAL: not in that state.
+ * then, once, ROCE_EVENT_SQ_DRAINED is told. UD knows no SQD here (a datagram is gone when it is posted), but SQE: after a
+ * send that failed the others are flushed, until the QP is resumed. -EINVAL: not in that state.
  */
 int roce_qp_drain(struct roce_qp *qp);
 int roce_qp_resume(struct roce_qp *qp);
@@ -211,6 +236,11 @@ struct cm_conn_param {
 	 * destroys the QP then. Repeats at least every 4 retransmission timeouts.
 	 */
 	bool persist;
+	/*
+	 * End-to-end flow control (9.7.7.2), if the peer does it too: acknowledgements say how many receives are posted, and a
+	 * message that takes one waits for it, instead of being refused. Without: "invalid" stands in their place, as with Linux.
+	 */
+	bool flow_control;
 };
 int roce_cm_listen(u64 service_id, cm_handler fn, void *arg);
 /* Begin; the outcome comes as an event (ESTABLISHED, REJECTED or UNREACHABLE) to fn. NULL: no memory */
@@ -227,5 +257,12 @@ void roce_cm_destroy(struct cm_id *id);		/* may sleep; no event afterwards; the 
 /* Network up on the first NIC with this address, then RoCE on it. 0, -ENODEV, -ENOMEM. */
 int roce_init(u32 ip, unsigned prefix_len);
 u32 roce_max_path_mtu(void);		/* what the link's MTU allows: 256 .. 4096 */
+/*
+ * The port's GID table (A17.4): 0 link-local, from the MAC; 1 IPv4-mapped, the one that connections are made with (packets go
+ * over IPv4 alone). -EINVAL: no such entry.
+ */
+#define ROCE_GID_LINK_LOCAL 0
+#define ROCE_GID_IPV4	1
+int roce_gid(unsigned index, u8 gid[16]);
 
 #endif

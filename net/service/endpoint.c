@@ -114,7 +114,7 @@ static struct cm_conn_param conn_param(struct ep *ep, const struct ep_ask *ask)
 {
 	return (struct cm_conn_param){
 		.qp = ep->qp, .path_mtu = ask->path_mtu != 0 ? ask->path_mtu : roce_max_path_mtu(), .retry_count = 7, .rnr_retry = 7,
-		.responder_resources = ask->responder_resources, .initiator_depth = ask->initiator_depth,
+		.responder_resources = ask->responder_resources, .initiator_depth = ask->initiator_depth, .flow_control = true,
 	};
 }
 

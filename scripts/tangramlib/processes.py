@@ -11,6 +11,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -46,6 +47,44 @@ def stop(processes, seconds=2.0):
             process.wait()
 
 
+def fork_guardian(keep, work):
+    """
+    A process that outlives us, however we end, and holds no descriptors but those in keep: (its pid, our end of a pipe). When
+    that end is closed it calls work(what was written to it) and ends.
+    """
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        os.close(reading)
+        return pid, writing
+    try:
+        os.setsid()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):                    # a pipe of the caller's must not stay open because of us
+            os.dup2(null, fd)
+        for fd in map(int, os.listdir("/proc/self/fd")):
+            if fd > 2 and fd != reading and fd not in keep:
+                try:
+                    os.close(fd)
+                except OSError:
+                    pass                        # that of the listing
+        os.chdir("/")
+        said = b""
+        while True:
+            more = os.read(reading, 4096)
+            if not more:
+                break
+            said += more
+        work(said)
+    finally:
+        os._exit(0)
+
+
 def _remove(folder):
     for _ in range(50):                         # a dying child may still be adding to it
         shutil.rmtree(folder, ignore_errors=True)
@@ -68,30 +107,8 @@ class PrivateFolder:
             base = "/tmp"
         self.token = secrets.token_hex(4)
         self.path = os.path.join(base, "tangram-%d-%s" % (os.getuid(), self.token))
-        reading, self._pipe = os.pipe()
-        self._guardian = os.fork()              # before there is anything to guard
-        if self._guardian == 0:
-            self._guard(reading)
-        os.close(reading)
+        self._guardian, self._pipe = fork_guardian((), lambda _: self._remove_all())    # before there is anything to guard
         os.mkdir(self.path, 0o700)
-
-    def _guard(self, reading):
-        try:
-            os.setsid()
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            null = os.open(os.devnull, os.O_RDWR)
-            for fd in (0, 1, 2):                # a pipe of the caller's must not stay open because of us
-                os.dup2(null, fd)
-            os.closerange(3, reading)
-            os.closerange(reading + 1, 1024)
-            os.chdir("/")
-            while os.read(reading, 4096):
-                pass
-            self._remove_all()
-        finally:
-            os._exit(0)
 
     def publish(self):
         """Make the entry; False when another cluster that lives has it."""

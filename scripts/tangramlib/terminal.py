@@ -7,10 +7,11 @@ to before comes back however the tool ends. A process of its own sees to that: i
 import os
 import signal
 import struct
-import sys
 import termios
 import tty
 from fcntl import ioctl
+
+from .processes import fork_guardian
 
 SIZE_UNKNOWN = (24, 80)
 ESCAPE, ESCAPES = 0x1d, 3       # Ctrl-], so often in a row: the tool is to end, whatever the program does
@@ -35,7 +36,7 @@ class Terminal:
         self.loop, self.fd, self.on_resize = loop, fd, on_resize
         self.saved = termios.tcgetattr(fd)
         self.escapes = 0
-        self._guard_pipe = self._guard()
+        self._watch()
         tty.setraw(fd)
         self._reading, self._writing = os.pipe()
         for end in (self._reading, self._writing):
@@ -43,33 +44,14 @@ class Terminal:
         loop.on_read(self._reading, self._resized)
         self._old_handler = signal.signal(signal.SIGWINCH, self._winch)
 
-    def _guard(self):
-        reading, writing = os.pipe()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        self._guardian = os.fork()
-        if self._guardian:
-            os.close(reading)
-            return writing
-        try:
-            os.setsid()
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            null = os.open(os.devnull, os.O_RDWR)
-            keep = os.dup(self.fd) if self.fd < 3 else self.fd
-            for fd in (0, 1, 2):                # a pipe of the caller's must not stay open because of us
-                os.dup2(null, fd)
-            for fd in os.listdir("/proc/self/fd"):
-                if int(fd) > 2 and int(fd) not in (reading, keep):
-                    try:
-                        os.close(int(fd))
-                    except OSError:
-                        pass
-            if os.read(reading, 1) != b"r":     # not said that it has been done: we died
+    def _watch(self):
+        keep = os.dup(self.fd)
+
+        def put_back(said):
+            if said != b"r":                    # not said that it has been done: we died
                 termios.tcsetattr(keep, termios.TCSADRAIN, self.saved)
-        finally:
-            os._exit(0)
+        self._guardian, self._guard_pipe = fork_guardian((keep,), put_back)
+        os.close(keep)
 
     def _winch(self, *_):
         try:

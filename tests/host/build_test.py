@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-The unit tests' build: whoever changes a header that any source of a test includes gets that source compiled again.
+The unit tests' build: whoever changes a header that any source of a test includes gets that source compiled again. And their
+runner: it is CPU time that a test may not use up, not the time that a busy machine gives to others.
 Usage: build_test.py BUILD, after `make check-unit-build`.
 """
 
@@ -9,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
@@ -26,8 +28,27 @@ def own_header(source):
         return header if '#include "%s"' % header in file.read() else None
 
 
+def runner():
+    """What run.sh says of a test that fails, one that spins, one that waits too long, and one that takes longer than its CPU time."""
+    wanted = {"good": "sleep 2", "bad": "exit 3", "spins": "while :; do :; done", "waits": "sleep 60"}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, script in wanted.items():
+            with open(os.path.join(folder, name), "w") as file:
+                file.write("#!/bin/sh\n%s\n" % script)
+            os.chmod(file.name, 0o755)
+        env = dict(os.environ, O=folder, UNIT_CPU_SECONDS="1", UNIT_SECONDS="8")
+        out = subprocess.run([os.path.join(ROOT, "tests", "host", "run.sh"), *wanted, "none"], env=env, stdout=subprocess.PIPE,
+                             text=True, check=False).stdout
+    print(out)
+    return (re.findall(r"(?m)^ok +unit (.*)$", out) == ["good"] and
+            re.findall(r"(?m)^FAIL unit (\w+)", out) == ["bad", "spins", "waits", "none"] and "1 passed, 4 failed" in out)
+
+
 def main():
     build = sys.argv[1]
+    if not runner():
+        print("tests/host/run.sh says something else")
+        return 1
     tests = subprocess.run(["git", "ls-files", "*_test.c"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     checked = bad = 0
     for test in tests.stdout.split():

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from cases import case, each
+from cases import PATIENCE, case, each
 from testbed import BUILD, TOOL, as_fresh_user
 
 
@@ -47,9 +47,7 @@ def accounting_and_counters(bed):
 
 @case()
 def timeout_ends_it(bed):
-    start = time.monotonic()
     bed.run("stdin_cat", options=["--stdin", "/dev/zero"], timeout=6, status=124)
-    assert time.monotonic() - start < 15
     bed.assert_nothing_left(1)
 
 
@@ -68,7 +66,7 @@ def node_dies(bed):
                 continue
             if b"tangram-%s\0" % role.encode() in line and bed.tmp.encode() in line:
                 os.kill(int(entry), signal.SIGKILL)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=30 * PATIENCE)
         assert process.returncode == 125, (role, process.returncode, err)
         assert err.count(b"\n") == 1, err
         bed.assert_nothing_left()
@@ -107,7 +105,7 @@ def keeper_killed_leaves_nothing(bed):
             time.sleep(1)
         os.kill(keeper, signal.SIGKILL)
         if client:
-            _, err = client.communicate(timeout=20)
+            _, err = client.communicate(timeout=20 * PATIENCE)
             assert client.returncode == 125 and err.count("\n") == 1, (client.returncode, err)
         bed.assert_nothing_left(5)
         assert bed.tangram("list").out == b""
@@ -124,7 +122,7 @@ def as_a_fresh_user(bed):
         if os.path.isdir(home + "/dev"):
             shutil.rmtree(home + "/dev")
         done = subprocess.run([*before, TOOL, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, cwd="/", timeout=100)
+                              text=True, cwd="/", timeout=100 * PATIENCE)
         print(words, done)
         assert done.returncode == status, done
         return done

@@ -11,10 +11,14 @@ import struct
 import termios
 import time
 
-from cases import case
+from cases import PATIENCE, case
 from testbed import TOOL
 
 PROMPT = rb"root@tangram[^#]*# "
+# Words of a shell's line; none comes as it is typed out of what the line does.
+READY = b'echo re""ady; '              # once it has come, what is typed is for the job, not for the prompt's editing
+STOPPED = b"until jobs | grep -q Stopped; do sleep 0.1; done; "
+SIZE = b'until [ "$(stty size)" = "%s" ]; do sleep 0.1; done; '         # a window's change takes a way of its own
 
 
 class Screen:
@@ -47,7 +51,7 @@ class Screen:
 
     def see(self, pattern, seconds=20):
         """Wait until the pattern is shown behind what was seen before; its match."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * PATIENCE
         while True:
             found = re.compile(pattern, re.DOTALL).search(self.log, self.seen)
             if found:
@@ -66,7 +70,7 @@ class Screen:
 
     def end(self, seconds=40):
         """Status of the tool, which ends by itself."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * PATIENCE
         while self._more(deadline - time.monotonic()):
             assert time.monotonic() < deadline, "no end: %r" % self.log[-1500:]
         while time.monotonic() < deadline:
@@ -89,7 +93,7 @@ class Screen:
 
 
 def shell(bed, *words, **size):
-    screen = Screen(bed, "shell", "--timeout", "100", "--log-dir", bed.path("run"), *words, **size)
+    screen = Screen(bed, "shell", "--timeout", str(100 * PATIENCE), "--log-dir", bed.path("run"), *words, **size)
     screen.see(PROMPT, 60)
     return screen
 
@@ -109,14 +113,14 @@ def tty_shell(bed):
         screen.command(b"ls --color=auto -d /usr", rb"\x1b\[01;34m/usr\x1b\[0m")
         screen.command(b"ls --color=auto -d /usr | cat", rb"\r/usr\r\n")
         # the terminal's own editing, when no readline does it
-        screen.type(b"read line; echo \"<$line>\"\r")
-        screen.see(rb"\r\n.*\r\n|\x1b\[\?2004l\r")
+        screen.type(READY + b"read line; echo \"<$line>\"\r")
+        screen.see(rb"ready\r\n")            # the terminal is no longer readline's
         screen.type(b"wrong\x15rigth\x7f\x7fht x\x17\x7f\r")
         screen.see(rb"<right>\r\n")
         screen.see(PROMPT)
         # end of file
-        screen.type(b"cat\r")
-        time.sleep(1)                       # what readline would get is typed under its rules: a \r is no end of line
+        screen.type(READY + b"cat\r")
+        screen.see(rb"ready\r\n")
         screen.type(b"abc\r")
         screen.see(rb"abc\r\nabc\r\n")
         screen.type(b"\x04")
@@ -130,15 +134,16 @@ def tty_shell(bed):
 def tty_jobs(bed):
     """Ctrl-C, Ctrl-Z, fg, bg, and what hears of them."""
     with shell(bed) as screen:
-        screen.type(b"sleep 1000\r")
-        screen.see(rb"sleep 1000\r\n")
-        time.sleep(0.5)
+        screen.type(b"sh -c '" + READY + b"sleep 1000'\r")
+        screen.see(rb"ready\r\n")
         screen.type(b"\x03")
         screen.see(rb"\^C")
         screen.see(PROMPT)
         screen.command(b"echo $?", rb"\r130\r\n")
-        screen.type(b"cat | cat\r")
-        time.sleep(1)
+        screen.type(READY + b"cat | cat\r")
+        screen.see(rb"ready\r\n")
+        screen.type(b"first\r")
+        screen.see(rb"first\r\nfirst\r\n")
         screen.type(b"\x1a")
         screen.see(rb"Stopped +cat \| cat")
         screen.see(PROMPT)
@@ -149,15 +154,15 @@ def tty_jobs(bed):
         screen.see(rb"through\r\nthrough\r\n")
         screen.type(b"\x03")
         screen.see(PROMPT)
-        screen.type(b"sleep 3\r")
-        time.sleep(0.7)
+        screen.type(b"sh -c '" + READY + b"sleep 3'\r")
+        screen.see(rb"ready\r\n")
         screen.type(b"\x1a")
         screen.see(PROMPT)
-        screen.command(b"bg", rb"\[1\]\+ sleep 3 &")
+        screen.command(b"bg", rb"\[1\]\+ sh -c .*sleep 3' &")
         screen.command(b"wait; echo waited", rb"waited\r\n")
-        screen.command(b"cat & sleep 0.5; jobs", rb"Stopped")          # a reader in the background
+        screen.command(b"cat & " + STOPPED + b"jobs", rb"Stopped")          # a reader in the background
         screen.command(b"kill %1; wait %1; echo $?", rb"\n143\r\n")
-        screen.command(b"stty tostop; echo quiet & sleep 0.5; jobs; kill %1; stty -tostop", rb"Stopped\(tty output\)|Stopped")
+        screen.command(b"stty tostop; echo quiet & " + STOPPED + b"jobs; kill %1; stty -tostop", rb"Stopped\(tty output\)|Stopped")
         screen.command(b"trap 'echo got it' INT; kill -INT $$; trap - INT", rb"got it\r\n")
         screen.command(b"python3 -c 'import os, signal; os.kill(os.getpid(), signal.SIGSTOP); print(6 * 7)'", rb"Stopped", 30)
         screen.command(b"fg", rb"\r42\r\n|\n42\r\n")
@@ -184,10 +189,10 @@ def tty_full_screen(bed):
         screen.see(rb"99[0-9]\r\n.*1000\r\n")
         screen.type(b"q")
         screen.see(PROMPT)
-        screen.command(b"stty size", rb"10 60\r\n")
+        screen.command(SIZE % b"10 60" + b"stty size", rb"10 60\r\n")
         screen.resize(30, 100)
-        screen.command(b"echo $LINES $COLUMNS; stty size", rb"30 100\r\n")
-        screen.command(b"echo $LINES $COLUMNS", rb"\r30 100\r\n")
+        screen.command(SIZE % b"30 100" + b"stty size", rb"30 100\r\n")
+        screen.command(b"echo $LINES $COLUMNS", rb"30 100\r\n")
         screen.type(b"top -d 1\r")
         screen.see(rb"top - .*Tasks:.*%Cpu.*PID USER.*\bbash\b.*\btop\b|top - .*Tasks:.*%Cpu.*PID USER.*\btop\b.*\bbash\b", 40)
         screen.resize(20, 90)
@@ -203,7 +208,7 @@ def tty_full_screen(bed):
 def tty_of_run(bed):
     """`run -t`: a terminal for any program, and its bytes exactly."""
     raw = "stty raw -echo; printf go; head -c 256 | od -An -v -tu1 -w16"
-    with Screen(bed, "run", "-t", "--quiet", "--timeout", "60", "--image", "debian", "--log-dir", bed.path("run"), "--",
+    with Screen(bed, "run", "-t", "--quiet", "--timeout", str(60 * PATIENCE), "--image", "debian", "--log-dir", bed.path("run"), "--",
                 "/bin/bash", "-c", raw, rows=33, columns=77) as screen:
         screen.see(rb"go", 40)
         screen.type(bytes(range(256)))
@@ -211,7 +216,7 @@ def tty_of_run(bed):
         assert [int(n) for n in shown.split()] == list(range(256)), shown
         assert screen.end() == 0
     program = ["/usr/bin/python3", "-c", "import os\nfor n in 0, 1, 2: print(os.isatty(n))\nprint(os.get_terminal_size(0))"]
-    with Screen(bed, "run", "-t", "--quiet", "--timeout", "60", "--image", "debian", "--log-dir", bed.path("run"), "--",
+    with Screen(bed, "run", "-t", "--quiet", "--timeout", str(60 * PATIENCE), "--image", "debian", "--log-dir", bed.path("run"), "--",
                 *program, rows=33, columns=77) as screen:
         screen.see(rb"True\r\nTrue\r\nTrue\r\nos.terminal_size\(columns=77, lines=33\)", 40)
         assert screen.end() == 0
@@ -222,5 +227,5 @@ def tty_of_run(bed):
 @case()
 def tty_script(bed):
     """Without a terminal a shell reads its input like any program."""
-    result = bed.tangram("shell", "--timeout", "60", "--log-dir", bed.path("run"), stdin=b"tty\necho $((6 * 7))\nexit 5\n")
+    result = bed.tangram("shell", "--timeout", str(60 * PATIENCE), "--log-dir", bed.path("run"), stdin=b"tty\necho $((6 * 7))\nexit 5\n")
     assert (result.status, result.out) == (5, b"not a tty\n42\n"), (result.status, result.out, result.err)

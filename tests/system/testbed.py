@@ -13,6 +13,8 @@ import tempfile
 import time
 import zlib
 
+from cases import PATIENCE
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 BUILD = os.environ.get("TANGRAM_BUILD", os.path.join(ROOT, "build"))
 TOOL = os.path.join(ROOT, "scripts", "tangram")
@@ -117,16 +119,17 @@ class Testbed:
     def tangram(self, *words, stdin=b"", timeout=110, before=()):
         """The tool with any command; Result without facts. before: words of a command that runs it."""
         done = subprocess.run([*before, TOOL, *words], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env,
-                              timeout=timeout)
+                              timeout=timeout * PATIENCE)
         return Result(done.returncode, done.stdout, done.stderr.decode(errors="replace"), None)
 
     def run(self, *program, options=(), stdin=b"", status=0, timeout=100, before=()):
         """`tangram run` of a program; fails unless it ends with the status expected (None: any)."""
         self.runs += 1
+        own = timeout if status == 124 else timeout * PATIENCE
         facts = self.path("facts%d.json" % self.runs)
         if "TANGRAM_MUTANT" in os.environ:      # tests/mutants.py: a rule that the processor node is to do without
             options = [*options, "--append", "P:debug.mutant=" + os.environ["TANGRAM_MUTANT"]]
-        result = self.tangram("run", "--timeout", str(timeout), "--log-dir", self.path("run%d" % self.runs), "--json",
+        result = self.tangram("run", "--timeout", str(own), "--log-dir", self.path("run%d" % self.runs), "--json",
                               facts, *options, "--", *program, stdin=stdin, timeout=timeout + 30, before=before)
         if os.path.exists(facts):
             with open(facts) as file:

@@ -79,7 +79,7 @@ class Tool(unittest.TestCase):
         done = subprocess.run(self.command(*options, program=program), input=stdin, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, env=dict(self.env, TANGRAM_FAKE=fake, **(env or {})),
                               timeout=timeout)
-        self.assert_nothing_left(1)
+        self.assert_nothing_left()
         return done.returncode, done.stdout, done.stderr.decode()
 
     def assert_nothing_left(self, seconds=5):
@@ -108,7 +108,7 @@ class Tool(unittest.TestCase):
         for stdin in (open(os.devnull), open(self.path("file", b"abc\n"))):
             with stdin:
                 done = subprocess.run(self.command("run", "--quiet", program=["stdin_cat"]), stdin=stdin,
-                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env, timeout=30)
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env, timeout=60)
             self.assertEqual((done.returncode, done.stdout), (0, b"" if stdin.name == os.devnull else b"abc\n"))
 
     def test_output_as_it_comes(self):
@@ -184,11 +184,9 @@ class Tool(unittest.TestCase):
         self.assertEqual(self.run_tool("run", "--quiet")[0], 125)
 
     def test_timeout(self):
-        start = time.monotonic()
         status, _, err = self.run_tool("run", "--quiet", "--timeout", "1.5", program=["memtest", "500", "1", "1000"])
         self.assertEqual(status, 124)
         self.assertIn("timeout", err)
-        self.assertLess(time.monotonic() - start, 6)
         self.assertEqual(self.run_tool("run", "--quiet", "--timeout", "1", program=["hello"], fake="memory:silent")[0], 124)
 
     def test_signals_take_everything_down(self):
@@ -199,9 +197,9 @@ class Tool(unittest.TestCase):
             process.stdin.flush()
             process.stdout.read(1)
             process.send_signal(number)
-            process.communicate(timeout=10)
+            process.communicate(timeout=60)
             self.assertEqual(process.returncode, 128 + number)
-            self.assert_nothing_left(1)
+            self.assert_nothing_left()
 
     def test_killed_at_random_points(self):
         rng = random.Random(5)
@@ -235,7 +233,7 @@ class Tool(unittest.TestCase):
                 os.write(master, b"\x1d\x1d\x1d")         # the way out when nothing answers
             else:
                 process.send_signal(how)
-            process.communicate(timeout=10)
+            process.communicate(timeout=60)
             deadline = time.monotonic() + 5             # after SIGKILL it is another process that does it
             while termios.tcgetattr(slave) != before:
                 self.assertLess(time.monotonic(), deadline)
@@ -251,7 +249,7 @@ class Tool(unittest.TestCase):
         process.stdout.close()
         process.stdin.write(b"y" * 10)
         process.stdin.flush()
-        self.assertEqual(process.wait(20), 128 + signal.SIGPIPE)
+        self.assertEqual(process.wait(60), 128 + signal.SIGPIPE)
         process.stdin.close()
         process.stderr.close()
 
@@ -278,11 +276,11 @@ class Tool(unittest.TestCase):
         for i, process in enumerate(processes):
             _, err = process.communicate(timeout=60)
             self.assertEqual((process.returncode, err), (10 + i, b""))
-        self.assert_nothing_left(1)
+        self.assert_nothing_left()
 
     def stay(self, *words, program=(), stdin=b""):
         done = subprocess.run(self.command(*words, program=program), input=stdin, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=self.env, timeout=30)
+                              stderr=subprocess.PIPE, env=self.env, timeout=60)
         return done.returncode, done.stdout, done.stderr.decode()
 
     def test_cluster_that_stays(self):

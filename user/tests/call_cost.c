@@ -11,26 +11,16 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
 
 static unsigned long repeats;
 
-static long long now(void)
-{
-	struct timespec ts;
-
-	CHECK(clock_gettime(CLOCK_MONOTONIC, &ts) == 0);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
 #define COST(name, n, what) do {							\
 	what;										\
-	long long start_ = now();							\
+	long long start_ = now_ns();							\
 	for (unsigned long i_ = 0; i_ < (n); i_++) {					\
 		what;									\
 	}										\
-	printf("%s %lld\n", name, (now() - start_) / (long long)(n));			\
+	printf("%s %lld\n", name, (now_ns() - start_) / (long long)(n));			\
 } while (0)
 
 static void nothing(int sig) { (void)sig; }
@@ -104,7 +94,7 @@ int main(int argc, char **argv)
 	CHECK(sched_setaffinity(0, sizeof(one), &one) == 0);
 	signal(SIGUSR1, nothing);
 	COST("getpid", repeats, syscall(SYS_getpid));
-	COST("clock-by-vdso", repeats, now());
+	COST("clock-by-vdso", repeats, now_ns());
 	COST("clock-by-call", repeats, syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &(struct timespec){ 0 }));
 	yields();
 	ping_pong();

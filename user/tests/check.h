@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char *program_invocation_short_name;
@@ -63,6 +65,40 @@ static inline unsigned long number_arg(int argc, char **argv, int i, unsigned lo
 	if (end == argv[i] || *end != '\0')
 		fail("argument %d is not a number: '%s'", i, argv[i]);
 	return n;
+}
+
+static inline long long clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	CHECK(clock_gettime(clock, &ts) == 0);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static inline long long now_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
+
+__attribute__((unused))
+static int u64_order(const void *a, const void *b)	/* for qsort() */
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* fn in a child of its own, so that what it changes is gone with it: how that ended, as wait() says it. */
+__attribute__((unused))
+static int status_in_child(void (*fn)(void))
+{
+	int status;
+	pid_t child = fork();
+
+	CHECK(child >= 0);
+	if (child == 0) {
+		fn();
+		_exit(0);
+	}
+	CHECK(waitpid(child, &status, 0) == child);
+	return status;
 }
 
 /* A pattern that differs for each word and each round: a page in the wrong place or from another time shows. */

@@ -5,11 +5,9 @@
  * `NAME median N p99 N ns`. With arguments ZERO WRITE READ it does each so many times more at the end, untimed: first touches of
  * the small area, writes and reads all over the large one.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
+
+#include "check.h"
 
 #define PAGE	4096
 #define SMALL	256		/* pages: well within the cache */
@@ -17,34 +15,19 @@
 
 static uint64_t took[LARGE];
 
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
-static int order(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void touch(const char *name, volatile char *area, unsigned pages, int write)
 {
 	for (unsigned i = 0; i < pages; i++) {
 		volatile char *p = area + (size_t)(i * 1031 % pages) * PAGE;	/* 1031 is odd: every page once, in no order */
-		uint64_t start = now();
+		uint64_t start = now_ns();
 
 		if (write)
 			*p = 1;
 		else
 			(void)*p;
-		took[i] = now() - start;
+		took[i] = now_ns() - start;
 	}
-	qsort(took, pages, sizeof(took[0]), order);
+	qsort(took, pages, sizeof(took[0]), u64_order);
 	printf("%s median %llu p99 %llu ns\n", name, (unsigned long long)took[pages / 2],
 	       (unsigned long long)took[pages * 99 / 100]);
 }
@@ -70,8 +53,7 @@ int main(int argc, char **argv)
 	char *small = mmap(NULL, SMALL * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *large = mmap(NULL, (size_t)LARGE * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (small == MAP_FAILED || large == MAP_FAILED)
-		return 1;
+	CHECK(small != MAP_FAILED && large != MAP_FAILED);
 	for (unsigned i = 0; i < LARGE; i++)
 		took[i] = i;		/* these pages are there before the clock runs */
 	touch("zero-fill", small, SMALL, 1);
@@ -84,6 +66,5 @@ int main(int argc, char **argv)
 		again(large, LARGE, 1, atoi(argv[2]), 0);
 		again(large, LARGE, 0, atoi(argv[3]), 0);
 	}
-	puts("fault_time: OK");
-	return 0;
+	return ok("");
 }

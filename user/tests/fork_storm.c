@@ -8,8 +8,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <time.h>
 
 #include "check.h"
 
@@ -38,18 +36,10 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
 static void child(void)
 {
 	uint64_t seen[MAX_WRITERS][PAGES];
-	double end = now() + 0.03;
+	long long end = now_ns() + 30000000;
 
 	for (unsigned long w = 0; w < nr_writers; w++)
 		for (unsigned i = 0; i < PAGES; i++)
@@ -61,7 +51,7 @@ static void child(void)
 		for (unsigned long w = 0; w < nr_writers; w++)
 			for (unsigned i = 0; i < PAGES; i++)
 				CHECK(*word(w, i) == seen[w][i]);
-	} while (now() < end);
+	} while (now_ns() < end);
 	_exit(0);
 }
 

@@ -20,22 +20,13 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 
 static const char *self;
 
-/* fn in a child of its own: what it changes is gone with it. */
 static void in_child(void (*fn)(void))
 {
-	int status;
-	pid_t child = fork();
+	int status = status_in_child(fn);
 
-	CHECK(child >= 0);
-	if (child == 0) {
-		fn();
-		_exit(0);
-	}
-	CHECK(waitpid(child, &status, 0) == child);
 	if (status != 0)
 		fail("a child ended with %#x", status);
 }

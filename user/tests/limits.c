@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #define MIB (1024 * 1024UL)
 
@@ -19,20 +18,6 @@ static void set(int resource, unsigned long cur)
 	CHECK(getrlimit(resource, &l) == 0);
 	l.rlim_cur = cur;
 	CHECK(setrlimit(resource, &l) == 0);
-}
-
-static int status_of(void (*fn)(void))
-{
-	int status;
-	pid_t child = fork();
-
-	CHECK(child >= 0);
-	if (child == 0) {
-		fn();
-		_exit(0);
-	}
-	CHECK(waitpid(child, &status, 0) == child);
-	return status;
 }
 
 static void *map(size_t len, int prot, int flags) { return mmap(NULL, len, prot, MAP_ANONYMOUS | flags, -1, 0); }
@@ -129,13 +114,13 @@ int main(void)
 {
 	int status;
 
-	CHECK(status_of(address_space) == 0);
-	CHECK(status_of(data) == 0);
-	status = status_of(file_size);
+	CHECK(status_in_child(address_space) == 0);
+	CHECK(status_in_child(data) == 0);
+	status = status_in_child(file_size);
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
-	CHECK(status_of(files) == 0);
-	status = status_of(stack);
+	CHECK(status_in_child(files) == 0);
+	status = status_in_child(stack);
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
-	CHECK(status_of(stack_more) == 0);
+	CHECK(status_in_child(stack_more) == 0);
 	return ok("");
 }

@@ -7,29 +7,11 @@
  * `PATTERN-HOW pages N ms N pages/s N median N p99 N ns`.
  */
 #include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <time.h>
+
+#include "check.h"
 
 #define PAGE	4096ULL
-
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
-static int order(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
 
 static uint64_t mix(uint64_t i) { return (i + 1) * 0x9e3779b97f4a7c15ULL; }
 
@@ -105,20 +87,20 @@ int main(int argc, char **argv)
 				p = ++from;
 		}
 	}
-	begin = now();
+	begin = now_ns();
 	for (uint64_t i = 0; i < pages; i++) {
 		volatile uint64_t *p = area + at[i] * (PAGE / 8);
-		uint64_t start = now(), word;
+		uint64_t start = now_ns(), word;
 
 		word = p[0];
 		if (write)
 			p[1] = i;
-		took[i] = now() - start;
+		took[i] = now_ns() - start;
 		wrong += file == NULL && word != mix(at[i]);
 		sum += word;
 	}
-	begin = now() - begin;
-	qsort(took, pages, sizeof(took[0]), order);
+	begin = now_ns() - begin;
+	qsort(took, pages, sizeof(took[0]), u64_order);
 	printf("%s-%s pages %llu ms %llu pages/s %llu median %llu p99 %llu ns\n", argv[1], write ? "write" : "read",
 	       (unsigned long long)pages, (unsigned long long)(begin / 1000000), (unsigned long long)(pages * 1000000000ULL / begin),
 	       (unsigned long long)took[pages / 2], (unsigned long long)took[pages * 99 / 100]);

@@ -13,18 +13,8 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/times.h>
-#include <sys/wait.h>
-#include <time.h>
 
 #define MS 1000000LL
-
-static long long now(clockid_t clock)
-{
-	struct timespec ts;
-
-	CHECK(clock_gettime(clock, &ts) == 0);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
 
 static struct timespec span(long long ns) { return (struct timespec){ ns / 1000000000, ns % 1000000000 }; }
 static struct itimerspec timer_of(long long value, long long interval)
@@ -57,17 +47,17 @@ static void handle(int sig)
 
 static void spin(clockid_t clock, long long ns)
 {
-	long long end = now(clock) + ns;
+	long long end = clock_ns(clock) + ns;
 
-	while (now(clock) < end)
+	while (clock_ns(clock) < end)
 		;
 }
 
 static void wait_hits(int n)
 {
-	long long give_up = now(CLOCK_MONOTONIC) + 20000 * MS;
+	long long give_up = clock_ns(CLOCK_MONOTONIC) + 20000 * MS;
 
-	while (hits < n && now(CLOCK_MONOTONIC) < give_up)
+	while (hits < n && clock_ns(CLOCK_MONOTONIC) < give_up)
 		usleep(1000);
 	CHECK(hits >= n);
 }
@@ -77,7 +67,7 @@ static void wait_hits(int n)
 static void one_shot(clockid_t clock, bool absolute)
 {
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 2, .sigev_value.sival_int = 77 };
-	long long start = now(clock);
+	long long start = clock_ns(clock);
 	struct itimerspec it = timer_of(30 * MS + (absolute ? start : 0), 0), left;
 	timer_t id;
 
@@ -91,7 +81,7 @@ static void one_shot(clockid_t clock, bool absolute)
 			spin(clock, MS);
 	else
 		wait_hits(1);
-	CHECK(now(clock) - start >= 30 * MS);
+	CHECK(clock_ns(clock) - start >= 30 * MS);
 	CHECK(last_code == SI_TIMER && last_value == 77 && last_overrun == 0);
 	CHECK(timer_gettime(id, &left) == 0 && ns_of(left.it_value) == 0);
 	usleep(2000);
@@ -224,14 +214,14 @@ static void interval_timers(void)
 
 	for (int i = 0; i < 3; i++) {
 		struct itimerval it = { { 0, 20000 }, { 0, 20000 } };
-		long long start = now(kind[i].clock);
+		long long start = clock_ns(kind[i].clock);
 
 		handle(kind[i].sig);
 		CHECK(setitimer(kind[i].which, &it, &left) == 0 && left.it_value.tv_sec == 0 && left.it_value.tv_usec == 0);
 		CHECK(getitimer(kind[i].which, &left) == 0 && left.it_interval.tv_usec == 20000 && left.it_value.tv_usec <= 40000);
 		while (hits < 3)
 			spin(CLOCK_MONOTONIC, MS / 10);
-		CHECK(now(kind[i].clock) - start >= 30 * MS);	/* Linux counts CPU time in ticks */
+		CHECK(clock_ns(kind[i].clock) - start >= 30 * MS);	/* Linux counts CPU time in ticks */
 		CHECK(last_code == SI_KERNEL);
 		CHECK(setitimer(kind[i].which, &off, &left) == 0 && left.it_interval.tv_usec == 20000);
 	}
@@ -269,12 +259,12 @@ static void sleeps(void)
 	pthread_t t;
 
 	for (int i = 0; i < 4; i++) {
-		long long start = now(clocks[i]);
+		long long start = clock_ns(clocks[i]);
 
 		ts = span(10 * MS);
-		CHECK(clock_nanosleep(clocks[i], 0, &ts, NULL) == 0 && now(clocks[i]) - start >= 10 * MS);
+		CHECK(clock_nanosleep(clocks[i], 0, &ts, NULL) == 0 && clock_ns(clocks[i]) - start >= 10 * MS);
 		ts = span(start + 30 * MS);
-		CHECK(clock_nanosleep(clocks[i], TIMER_ABSTIME, &ts, NULL) == 0 && now(clocks[i]) - start >= 30 * MS);
+		CHECK(clock_nanosleep(clocks[i], TIMER_ABSTIME, &ts, NULL) == 0 && clock_ns(clocks[i]) - start >= 30 * MS);
 		ts = span(start);
 		CHECK(clock_nanosleep(clocks[i], TIMER_ABSTIME, &ts, NULL) == 0);
 	}
@@ -284,16 +274,16 @@ static void sleeps(void)
 	ts = span(100000 * MS);
 	CHECK(clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, &rem) == EINTR && ns_of(rem) < 100000 * MS && ns_of(rem) > 10000 * MS);
 	CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
-	ts = span(now(CLOCK_REALTIME) + 100000 * MS);
+	ts = span(clock_ns(CLOCK_REALTIME) + 100000 * MS);
 	CHECK(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &ts, &rem) == EINTR);
 
 	/* by the process's CPU time: somebody must use it */
 	CHECK(pthread_create(&t, NULL, burn, (void *)&stop) == 0);
-	long long start = now(CLOCK_PROCESS_CPUTIME_ID);
+	long long start = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 
 	ts = span(50 * MS);
 	CHECK(clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, 0, &ts, NULL) == 0);
-	CHECK(now(CLOCK_PROCESS_CPUTIME_ID) - start >= 50 * MS);
+	CHECK(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - start >= 50 * MS);
 	stop = 1;
 	CHECK(pthread_join(t, NULL) == 0);
 	CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
@@ -316,14 +306,14 @@ static void cpu_time(void)
 	int status;
 
 	CHECK(getrusage(RUSAGE_SELF, &before) == 0);
-	for (long long end = now(CLOCK_PROCESS_CPUTIME_ID) + 200 * MS; now(CLOCK_PROCESS_CPUTIME_ID) < end; )
+	for (long long end = clock_ns(CLOCK_PROCESS_CPUTIME_ID) + 200 * MS; clock_ns(CLOCK_PROCESS_CPUTIME_ID) < end; )
 		for (volatile int i = 0; i < 100000; i++)
 			;
 	CHECK(getrusage(RUSAGE_SELF, &after) == 0);
 	CHECK(seconds(after.ru_utime) - seconds(before.ru_utime) > 0.1);	/* most of it in user mode */
 
 	CHECK(getrusage(RUSAGE_SELF, &before) == 0);
-	for (long long end = now(CLOCK_PROCESS_CPUTIME_ID) + 200 * MS; now(CLOCK_PROCESS_CPUTIME_ID) < end; )
+	for (long long end = clock_ns(CLOCK_PROCESS_CPUTIME_ID) + 200 * MS; clock_ns(CLOCK_PROCESS_CPUTIME_ID) < end; )
 		for (int i = 0; i < 1000; i++)
 			syscall(SYS_getppid);
 	CHECK(getrusage(RUSAGE_SELF, &after) == 0);
@@ -333,12 +323,12 @@ static void cpu_time(void)
 	/* a thread's own, and a clock for another thread */
 	CHECK(pthread_create(&t, NULL, burn, (void *)&stop) == 0);
 	CHECK(pthread_getcpuclockid(t, &other) == 0 && clock_getcpuclockid(0, &mine) == 0);
-	long long was = now(other), self = now(CLOCK_THREAD_CPUTIME_ID);
+	long long was = clock_ns(other), self = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
-	while (now(other) - was < 50 * MS)
+	while (clock_ns(other) - was < 50 * MS)
 		usleep(1000);
-	CHECK(now(CLOCK_THREAD_CPUTIME_ID) - self < now(other) - was + 50 * MS);
-	CHECK(now(mine) >= now(CLOCK_THREAD_CPUTIME_ID));
+	CHECK(clock_ns(CLOCK_THREAD_CPUTIME_ID) - self < clock_ns(other) - was + 50 * MS);
+	CHECK(clock_ns(mine) >= clock_ns(CLOCK_THREAD_CPUTIME_ID));
 	stop = 1;
 	CHECK(pthread_join(t, NULL) == 0);
 	CHECK(getrusage(RUSAGE_THREAD, &one) == 0 && getrusage(RUSAGE_SELF, &after) == 0);
@@ -348,13 +338,13 @@ static void cpu_time(void)
 	CHECK(getrusage(RUSAGE_CHILDREN, &before) == 0);
 	child = fork();
 	if (child == 0) {
-		for (long long end = now(CLOCK_PROCESS_CPUTIME_ID) + 200 * MS; now(CLOCK_PROCESS_CPUTIME_ID) < end; )
+		for (long long end = clock_ns(CLOCK_PROCESS_CPUTIME_ID) + 200 * MS; clock_ns(CLOCK_PROCESS_CPUTIME_ID) < end; )
 			for (volatile int i = 0; i < 100000; i++)
 				;
 		_exit(0);
 	}
 	CHECK(clock_getcpuclockid(child, &other) == 0);
-	while (now(other) < 20 * MS)
+	while (clock_ns(other) < 20 * MS)
 		usleep(1000);
 	CHECK(getrusage(RUSAGE_CHILDREN, &kids) == 0 && seconds(kids.ru_utime) == seconds(before.ru_utime));
 	CHECK(wait4(child, &status, 0, &one) == child && status == 0);

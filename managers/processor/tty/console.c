@@ -27,18 +27,6 @@ struct tty *console_tty_get(void)
 	return t;
 }
 
-int console_tty_open(struct file *f)
-{
-	struct tty *t = console_tty_get();
-	int rc;
-
-	if (t == NULL)
-		return -ENXIO;
-	rc = tty_attach(t, f);
-	tty_put(t);
-	return rc;
-}
-
 static bool over(const struct tty *t) { return READ_ONCE(t->hung_up); }
 
 static void thread_ends(struct tty *t)

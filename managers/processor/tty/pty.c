@@ -19,7 +19,7 @@ static struct tty *ptys[NR_PTYS];	/* [ptys_lock] without a reference: the master
 
 static unsigned index_of(const struct tty *t) { return t->rdev & 0xff; }
 
-static struct tty *pty_get(unsigned index)
+struct tty *pty_get(unsigned index)
 {
 	struct tty *t = NULL;
 
@@ -28,18 +28,6 @@ static struct tty *pty_get(unsigned index)
 		tty_get(t = ptys[index]);
 	spin_unlock(&ptys_lock);
 	return t;
-}
-
-int pts_open(unsigned index, struct file *f)
-{
-	struct tty *t = pty_get(index);
-	int rc;
-
-	if (t == NULL)
-		return -ENXIO;
-	rc = tty_attach(t, f);
-	tty_put(t);
-	return rc;
 }
 
 /* --- the master --- */

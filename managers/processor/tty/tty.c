@@ -52,7 +52,8 @@ struct tty *tty_of_file(struct file *f)
 
 /* --- opening --- */
 
-int tty_attach(struct tty *t, struct file *f)
+/* f becomes an open program's side of it. */
+static int attach(struct tty *t, struct file *f)
 {
 	mutex_lock(&t->lock);
 	if (t->hung_up || (t->locked && t->is_pty)) {
@@ -74,17 +75,22 @@ int tty_attach(struct tty *t, struct file *f)
 	return 0;
 }
 
-static int open_controlling(struct file *f)
+/* t: with a reference, which goes; NULL: there is none. */
+static int open_side(struct tty *t, struct file *f)
 {
-	struct tty *t = job_terminal();		/* with a reference */
 	int rc;
 
 	if (t == NULL)
 		return -ENXIO;
-	f->flags |= O_NOCTTY;
-	rc = tty_attach(t, f);
+	rc = attach(t, f);
 	tty_put(t);
 	return rc;
+}
+
+static int open_controlling(struct file *f)
+{
+	f->flags |= O_NOCTTY;
+	return open_side(job_terminal(), f);
 }
 
 int tty_open(u32 rdev, struct file *f)
@@ -93,14 +99,14 @@ int tty_open(u32 rdev, struct file *f)
 	case MAJOR_TTY:
 		switch (rdev & 0xff) {
 		case 0: return open_controlling(f);
-		case 1: return console_tty_open(f);
+		case 1: return open_side(console_tty_get(), f);
 		case 2: return ptmx_open(f);
 		}
 		break;
 	case MAJOR_HVC:
-		return (rdev & 0xff) == 0 ? console_tty_open(f) : -ENXIO;
+		return (rdev & 0xff) == 0 ? open_side(console_tty_get(), f) : -ENXIO;
 	case MAJOR_PTS:
-		return pts_open(rdev & 0xff, f);
+		return open_side(pty_get(rdev & 0xff), f);
 	}
 	return -ENXIO;
 }

@@ -48,14 +48,13 @@ int tty_open(u32 rdev, struct file *f);
 struct tty *tty_of_file(struct file *f);	/* the terminal whose program's side this is, or NULL; no reference */
 
 /* For tty/ alone */
-int tty_attach(struct tty *t, struct file *f);	/* f becomes an open program's side of it */
 void tty_hang_up(struct tty *t);		/* and its session hears of it; no lock held */
 size_t tty_keys(struct tty *t, const u8 *buf, size_t n);	/* taken; signals are sent, readers woken */
 void tty_output_taken(struct tty *t);		/* there may be room for writers */
 s64 tty_ioctl_common(struct tty *t, struct file *f, u32 cmd, u64 arg, bool master);
 void tty_send_signals(struct tty *t);		/* those that a key has asked for */
 int ptmx_open(struct file *f);
-int pts_open(unsigned index, struct file *f);
+struct tty *pty_get(unsigned index);		/* with a reference, or NULL */
 
 /* /dev/pts for fs/procfs.c's tables */
 int pts_find(const char *name, u32 pid, struct inode **out);
@@ -68,7 +67,6 @@ s64 pts_next(u32 pid, u64 from);
 struct tty *console_tty_start(unsigned rows, unsigned cols);
 void console_tty_end(struct tty *t);
 int console_tty_resize(unsigned rows, unsigned cols);	/* -ENXIO: there is none now */
-int console_tty_open(struct file *f);
 struct tty *console_tty_get(void);			/* with a reference, or NULL */
 
 #endif
