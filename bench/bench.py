@@ -15,10 +15,11 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
+import calls                                    # noqa: E402
 import cluster                                  # noqa: E402
 from measure import OUT                         # noqa: E402
 
-MODULES = (cluster,)
+MODULES = (cluster, calls)
 
 
 def main():

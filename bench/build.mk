@@ -4,5 +4,5 @@
 .PHONY: bench
 bench:
 	$(Q)scripts/setup run
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) O=$(O) kernel tools images
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) O=$(O) kernel tools images $(O)/linux/bench-initrd
 	$(Q)TANGRAM_BUILD=$(abspath $(O)) $(PYTHON) bench/bench.py $(PARTS) $(PART)

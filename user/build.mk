@@ -3,7 +3,7 @@
 # the kernel's flags: to the kernel they are programs like any other.
 
 USER_CC ?= gcc
-USER_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wno-format-zero-length -pthread
+USER_CFLAGS := -std=gnu11 -I. -O2 -g -Wall -Wextra -Werror -Wno-format-zero-length -pthread
 USER_DEPS = -MMD -MP -MF $@.d
 
 user-tests := $(patsubst user/tests/%.c,%,$(sort $(wildcard user/tests/*.c)))

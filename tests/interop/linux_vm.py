@@ -21,8 +21,8 @@ class Done:
 
 
 class LinuxVm:
-    def __init__(self, folder, wire, number, log_dir, mtu=1500, memory="384M"):
-        """folder: for the socket; wire: the switch's socket; number: the node's, which gives its address."""
+    def __init__(self, folder, wire, number, log_dir, mtu=1500, memory="384M", initrd="initrd", options=()):
+        """folder: for the socket; wire: the switch's socket or None; number: the node's, which gives its address; options: QEMU's."""
         self.ip, self.number = nodes.node_ip(number), 0
         self.jobs = {}
         self.console = os.path.join(log_dir, "linux%d.log" % number)
@@ -33,12 +33,13 @@ class LinuxVm:
         self.start = time.monotonic()
         command = [nodes.qemu_program(), "-name", "tangram-linux%d" % number, "-machine", "q35", "-nodefaults", "-no-reboot",
                    "-accel", "tcg,thread=multi", "-cpu", "max", "-display", "none", "-smp", "1,maxcpus=2", "-m", memory,
-                   "-kernel", os.path.join(FOLDER, "vmlinux"), "-initrd", os.path.join(FOLDER, "initrd"),
-                   "-append", "console=ttyS0 quiet mitigations=off nopti vm_ip=%s/24 vm_mtu=%d" % (self.ip, mtu),
+                   "-kernel", os.path.join(FOLDER, "vmlinux"), "-initrd", os.path.join(FOLDER, initrd),
+                   "-append", "console=ttyS0 quiet mitigations=off nopti nokaslr" + (" vm_ip=%s/24 vm_mtu=%d" % (self.ip, mtu) if wire else ""),
                    "-serial", "file:" + self.console,
                    "-device", "virtio-serial-pci", "-chardev", "socket,id=agent,path=%s,server=off" % path,
                    "-device", "virtserialport,chardev=agent,name=agent"]
-        self.process = spawn(command + nodes.wire_options(wire, number), os.path.join(log_dir, "linux%d.qemu" % number))
+        command += [*options, *(nodes.wire_options(wire, number) if wire else ())]
+        self.process = spawn(command, os.path.join(log_dir, "linux%d.qemu" % number))
         listener.settimeout(10)
         self.sock, _ = listener.accept()
         listener.close()
