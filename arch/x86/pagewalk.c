@@ -23,24 +23,37 @@ pte_t *page_walk_entry(const struct page_walk *w, paddr_t root, u64 va, unsigned
 	return &table[page_index(va, level)];
 }
 
+/* The first entry from i on that another table hangs on, or PTES_PER_TABLE. */
+static unsigned next_table_entry(const pte_t *table, unsigned i)
+{
+	for (i = pte_next_used(table, i); i < PTES_PER_TABLE; i = pte_next_used(table, i + 1))
+		if ((pte_read(&table[i]) & (PTE_PRESENT | PTE_HUGE)) == PTE_PRESENT)
+			break;
+	return i;
+}
+
 u64 page_walk_next_table(const struct page_walk *w, paddr_t root, u64 va, u64 end)
 {
+	paddr_t tables[PAGE_LEVELS];
+	unsigned l = PAGE_LEVELS - 1;
+
+	tables[l] = root;
 	while (va < end) {
-		pte_t *table = w->at(root);
-		unsigned l = PAGE_LEVELS - 1;
+		unsigned i = page_index(va, l), found = next_table_entry(w->at(tables[l]), i);
 
-		for (; l > 0; l--) {
-			pte_t v = pte_read(&table[page_index(va, l)]);
-
-			if (!(v & PTE_PRESENT) || (v & PTE_HUGE))
+		if (found != i)				/* its first page, or, with none found, that of what comes after this table */
+			va = (va & ~((1ULL << page_shift(l + 1)) - 1)) + ((u64)found << page_shift(l));
+		if (found == PTES_PER_TABLE) {
+			if (l == PAGE_LEVELS - 1)
 				break;
-			table = w->at(pte_phys(v));
+			for (l++; l < PAGE_LEVELS - 1 && page_index(va, l) == 0; l++)
+				;			/* the table above has ended, too */
+			continue;
 		}
-		if (l == 0)
-			return va;
-		u64 step = 1ULL << page_shift(l);	/* nothing there: on to the next entry of that level */
-
-		va = ALIGN_DOWN(va, step) + step;
+		if (l == 1)
+			return MIN(va, end);
+		tables[l - 1] = pte_phys(pte_read(&w->at(tables[l])[found]));
+		l--;
 	}
 	return end;
 }
@@ -48,14 +61,14 @@ u64 page_walk_next_table(const struct page_walk *w, paddr_t root, u64 va, u64 en
 static void tables_below(const struct page_walk *w, paddr_t table, unsigned level, unsigned first, unsigned last,
 			 void (*fn)(paddr_t table, void *arg), void *arg)
 {
-	for (unsigned i = first; i <= last; i++) {
-		pte_t v = pte_read(&w->at(table)[i]);
+	const pte_t *entries = w->at(table);
 
-		if (!(v & PTE_PRESENT) || (v & PTE_HUGE))
-			continue;
+	for (unsigned i = next_table_entry(entries, first); i <= last; i = next_table_entry(entries, i + 1)) {
+		paddr_t below = pte_phys(pte_read(&entries[i]));
+
 		if (level > 1)
-			tables_below(w, pte_phys(v), level - 1, 0, 511, fn, arg);
-		fn(pte_phys(v), arg);
+			tables_below(w, below, level - 1, 0, PTES_PER_TABLE - 1, fn, arg);
+		fn(below, arg);
 	}
 }
 

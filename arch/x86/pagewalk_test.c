@@ -82,6 +82,40 @@ static void next_table(void **state)
 	assert_int_equal(page_walk_next_table(&walk, 0, 0x200000, 0x300000), 0x300000);
 }
 
+/* Against the plain question, address by address. */
+static void next_table_anywhere(void **state)
+{
+	srand(2);
+	for (unsigned i = 0; i < 30; i++) {
+		u64 near = (u64)(rand() % 1500) << 21, far = ((u64)rand() << 20) % USER_END;
+
+		assert_non_null(page_walk_entry(&walk, 0, near, 0, true));
+		assert_non_null(page_walk_entry(&walk, 0, i % 2 ? far : (u64)(rand() % 255) << 39, 0, true));
+	}
+	*page_walk_entry(&walk, 0, 900ULL << 21, 1, true) |= PTE_HUGE | PTE_PRESENT;
+	*page_walk_entry(&walk, 0, 901ULL << 21, 1, true) = PTE_WRITE;		/* neither 0 nor a table */
+	for (u64 va = 0; va < 1600ULL << 21; va += 1 << 20) {
+		u64 plain = va, end = 1500ULL << 21;
+
+		while (plain < end && page_walk_entry(&walk, 0, plain, 0, false) == NULL)
+			plain = ALIGN_DOWN(plain, 1 << 21) + (1 << 21);
+		assert_int_equal(page_walk_next_table(&walk, 0, va, end), va < end ? plain : end);
+	}
+}
+
+static void used_entries(void **state)
+{
+	static pte_t table[PTES_PER_TABLE];
+
+	for (unsigned used = 0; used <= PTES_PER_TABLE; used++) {
+		memset(table, 0, sizeof(table));
+		if (used < PTES_PER_TABLE)
+			table[used] = 1ULL << used % 64;
+		for (unsigned i = 0; i <= PTES_PER_TABLE; i++)
+			assert_int_equal(pte_next_used(table, i), i <= used ? used : PTES_PER_TABLE);
+	}
+}
+
 static unsigned freed;
 static void count_freed(paddr_t table, void *arg)
 {
@@ -109,6 +143,8 @@ int main(void)
 		cmocka_unit_test_setup(slots_are_stable_and_apart, setup),
 		cmocka_unit_test_setup(missing_and_out_of_memory, setup),
 		cmocka_unit_test_setup(next_table, setup),
+		cmocka_unit_test_setup(next_table_anywhere, setup),
+		cmocka_unit_test(used_entries),
 		cmocka_unit_test_setup(every_table_once, setup),
 	};
 

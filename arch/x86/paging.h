@@ -42,6 +42,19 @@ pte_t *pte_slot(struct pgd *pgd, u64 va, bool alloc);
 /* Next address >= va whose leaf table exists, or USER_END: for passes over sparse ranges; step is one leaf table (2 MiB) */
 u64 pte_next_table(struct pgd *pgd, u64 va);
 static inline pte_t pte_read(const pte_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+#define PTES_PER_TABLE	512
+/* The first entry of a table from i on that is not 0, or PTES_PER_TABLE. An entry that changes meanwhile is seen or not. */
+static inline unsigned pte_next_used(const pte_t *table, unsigned i)
+{
+	while (i < PTES_PER_TABLE && pte_read(&table[i]) == 0) {
+		i++;
+		while (i % 8 == 0 && i < PTES_PER_TABLE &&
+		       (pte_read(&table[i]) | pte_read(&table[i + 1]) | pte_read(&table[i + 2]) | pte_read(&table[i + 3]) |
+			pte_read(&table[i + 4]) | pte_read(&table[i + 5]) | pte_read(&table[i + 6]) | pte_read(&table[i + 7])) == 0)
+			i += 8;
+	}
+	return i;
+}
 /* Replace; returns the old value with its A and D bits as the CPU last left them: nothing is lost in between. */
 static inline pte_t pte_xchg(pte_t *p, pte_t v) { return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); }
 static inline bool pte_cmpxchg(pte_t *p, pte_t *old, pte_t v)

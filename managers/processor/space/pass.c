@@ -138,12 +138,19 @@ static void at_slot(struct pass *p, u64 vpn, pte_t *slot)
 	}
 }
 
+/* The entries [first, last) of a table whose entry 0 is for the page vpn. */
+static void run_table(struct pass *p, u64 vpn, pte_t *table, unsigned first, unsigned last)
+{
+	for (unsigned i = pte_next_used(table, first); i < last && p->rc == 0; i = pte_next_used(table, i + 1))
+		at_slot(p, vpn + i, &table[i]);
+}
+
 void pass_run(struct pass *p, u64 start, u64 end)
 {
 	u64 va = start;
 
 	while (va < end && p->rc == 0) {
-		u64 table_end;
+		u64 first, last;
 		pte_t *slot;
 
 		spin_lock(&p->s->pt_lock);
@@ -152,11 +159,11 @@ void pass_run(struct pass *p, u64 start, u64 end)
 		spin_unlock(&p->s->pt_lock);
 		if (va >= end || slot == NULL)
 			break;
-		table_end = MIN(ALIGN_DOWN(va, 512 * PAGE_SIZE) + 512 * PAGE_SIZE, end);
-		for (; va < table_end && p->rc == 0; va += PAGE_SIZE, slot++) {
-			if (pte_read(slot) != 0)
-				at_slot(p, va >> PAGE_SHIFT, slot);
-		}
+		first = (va >> PAGE_SHIFT) % PTES_PER_TABLE;
+		va -= first * PAGE_SIZE;
+		last = MIN((end - va) >> PAGE_SHIFT, (u64)PTES_PER_TABLE);
+		run_table(p, va >> PAGE_SHIFT, slot - first, first, last);
+		va += last * PAGE_SIZE;
 	}
 	pass_flush(p);
 }
