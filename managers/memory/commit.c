@@ -84,17 +84,19 @@ void commit_uncharge(unsigned node, u64 pages)
 
 void commit_ungrant(unsigned node, u64 pages)
 {
-	u64 reserved;
+	s64 moved;
 
 	commit_uncharge(node, pages);
-	(void)!commit_reserve(node, -(s64)pages, &reserved);
+	(void)!commit_reserve(node, -(s64)pages, &moved);
 }
 
-int commit_reserve(unsigned node, s64 delta, u64 *reserved)
+int commit_reserve(unsigned node, s64 delta, s64 *moved)
 {
+	u64 before;
 	int rc = 0;
 
 	spin_lock(&commit_lock);
+	before = nodes[node].reserved;
 	if (delta >= 0) {
 		rc = reserve(node, delta);
 	} else {
@@ -103,19 +105,19 @@ int commit_reserve(unsigned node, s64 delta, u64 *reserved)
 		nodes[node].reserved -= back;
 		total -= back;
 	}
-	*reserved = nodes[node].reserved;
+	*moved = nodes[node].reserved - before;
 	spin_unlock(&commit_lock);
 	return rc;
 }
 
 void commit_forget(unsigned node)
 {
-	u64 reserved;
+	s64 moved;
 
 	spin_lock(&commit_lock);
 	nodes[node].gone = true;	/* what handlers that still run give back later is free at once */
 	spin_unlock(&commit_lock);
-	(void)!commit_reserve(node, -(s64)limit, &reserved);
+	(void)!commit_reserve(node, -(s64)limit, &moved);
 }
 
 void commit_joined(unsigned node)

@@ -266,9 +266,9 @@ int serve_memory_space_create(const struct rpc_memory_space_create_req *q, struc
 
 int serve_memory_commit(const struct rpc_memory_commit_req *q, struct rpc_memory_commit_rep *r, struct rpc_call *c)
 {
-	u64 reserved;
-	int rc = commit_reserve(c->node, (s64)le64_get(q->pages), &reserved);
+	s64 moved;
+	int rc = commit_reserve(c->node, (s64)le64_get(q->pages), &moved);
 
-	r->granted = le64_of(reserved);
+	r->moved = le64_of((u64)moved);
 	return rc;
 }

@@ -76,8 +76,8 @@ int __must_check commit_charge(unsigned node, u64 pages);	/* grows the reservati
 int __must_check commit_grant(unsigned node, u64 pages);	/* reservation and charge both grow (fork, exec) */
 void commit_uncharge(unsigned node, u64 pages);		/* the reservation stays the node's */
 void commit_ungrant(unsigned node, u64 pages);		/* what was granted came to nothing */
-/* The node's reservation grows by delta or shrinks (to what is charged at least); its size then. -ENOMEM */
-int __must_check commit_reserve(unsigned node, s64 delta, u64 *reserved);
+/* The node's reservation grows by delta or shrinks (to what is charged at least); moved: by how much it did. -ENOMEM */
+int __must_check commit_reserve(unsigned node, s64 delta, s64 *moved);
 void commit_joined(unsigned node);
 void commit_forget(unsigned node);			/* the node is dead, its spaces are gone */
 u64 commit_total(void);					/* reservations of all nodes */

@@ -584,11 +584,11 @@ static void reservation(void **state)
 	u64 id = new_space();
 
 	assert_int_equal(CALL(memory_commit, &r, LE(1000)), 0);
-	assert_int_equal(le64_get(r.granted), 1000);
+	assert_int_equal((s64)le64_get(r.moved), 1000);
 	assert_int_equal(map_at(id, 1, 0x10000, 600 << 12, VMA_ACCOUNTED), 0);
 	assert_int_equal(commit_total(), 1000);		/* charged to what was reserved */
 	assert_int_equal(CALL(memory_commit, &r, LE(0 - 700ULL)), 0);
-	assert_int_equal(le64_get(r.granted), 600);	/* not below what is charged */
+	assert_int_equal((s64)le64_get(r.moved), -400);	/* not below what is charged, and the caller learns that */
 	assert_int_equal(CALL(memory_commit, &r, LE(commit_limit())), -ENOMEM);
 	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(2)), 0);
 	memory_check_empty();

@@ -122,7 +122,7 @@ struct wire_flush_page {
 #define RPC_memory_zap_REQ(F)		RPC_MAP_FIELDS(F)		/* MADV_DONTNEED: private pages are forgotten */
 #define RPC_memory_zap_REP(F)
 #define RPC_memory_commit_REQ(F)	F(le64, pages)			/* negative as two's complement: given back */
-#define RPC_memory_commit_REP(F)	F(le64, granted)		/* reservation of this node, from which it charges new mappings */
+#define RPC_memory_commit_REP(F)	F(le64, moved)			/* ... less than asked: the rest is charged by changes not yet applied */
 
 /* A file's data. open counts; the object id stays the same while it is open or mapped anywhere. */
 #define RPC_memory_open_REQ(F)		F(le32, storage_node) F(le32, fs) F(le32, gen) F(le32, flags) F(le64, ino)

@@ -461,7 +461,7 @@ static void do_file(struct message *m)
 		reserved += (s64)le64_get(((struct rpc_memory_commit_req *)m->req)->pages);
 		if (reserved < 0)
 			sim_fail("more commit given back than was had");
-		((struct rpc_memory_commit_rep *)reply(m, 8))->granted = le64_of(reserved);
+		((struct rpc_memory_commit_rep *)reply(m, 8))->moved = ((struct rpc_memory_commit_req *)m->req)->pages;
 		break;
 	case RPC_memory_space_create:
 		((struct rpc_memory_space_create_rep *)reply(m, 8))->space = le64_of(m_new(++next_space)->id);

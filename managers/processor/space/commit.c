@@ -19,8 +19,8 @@ static int ask(unsigned n, s64 pages)
 	struct rpc_memory_commit_rep rep;
 	int rc = rpc_call_sure(n, RPC_memory_commit, &req, &rep, sizeof(rep));
 
-	if (rc >= 0)
-		node[n].reserved += pages;
+	if (rc >= 0)			/* given back: M may still have the changes before it that free them */
+		node[n].reserved += le64_get(rep.moved);
 	return rc < 0 ? rc : 0;
 }
 
