@@ -6,6 +6,9 @@
  *
  * items_lock (sleeps; all epolls) guards which items there are; ep->lock (sleeps) the walk over the ready ones; ready_lock the
  * list itself, taken by wake-ups. An item has no reference to its file: the file's last put removes it.
+ *
+ * An epoll may be in another, as long as that makes no circle: the locks and wait queues of those in it are taken after its own,
+ * wake-ups go the other way.
  */
 #include "arch/x86/uaccess.h"
 #include "kernel/time.h"
@@ -23,7 +26,9 @@
 #define EPOLLONESHOT	(1U << 30)
 #define EPOLLET		(1U << 31)
 #define EPOLL_FLAGS	(EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET)
+#define EXCLUSIVE_WITH	(EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLET | POLLIN | POLLOUT | POLLERR | POLLHUP)
 #define MAX_QUEUES	2		/* no file names more */
+#define MAX_NESTING	5		/* epolls in a row, each in the next */
 #define BATCH		64
 
 struct epoll_event_abi { u32 events; u64 data; } __packed;
@@ -34,7 +39,7 @@ struct epoll {
 	struct list ready;		/* [ready_lock] */
 	struct list items;		/* [items_lock] */
 	struct waitq wait;
-	bool nested;			/* [items_lock] it is in another epoll, or has one in it: it may not be nested again */
+	struct file *file;		/* [I] its own */
 };
 
 struct epitem {
@@ -120,14 +125,61 @@ void epoll_file_gone(struct file *f)
 	mutex_unlock(&items_lock);
 }
 
+/* --- what is really ready --- */
+
+static struct epitem *ready_take(struct epoll *ep)
+{
+	u64 flags = spin_lock_irqsave(&ep->ready_lock);
+	struct epitem *it = list_first(&ep->ready, struct epitem, ready_link);
+
+	if (it != NULL)
+		list_del(&it->ready_link);
+	spin_unlock_irqrestore(&ep->ready_lock, flags);
+	return it;
+}
+
+static void ready_put_back(struct epoll *ep, struct epitem *it)
+{
+	u64 flags = spin_lock_irqsave(&ep->ready_lock);
+
+	if (!list_linked(&it->ready_link))
+		list_add_head(&ep->ready, &it->ready_link);
+	spin_unlock_irqrestore(&ep->ready_lock, flags);
+}
+
+static u32 item_events(struct epitem *it)
+{
+	return it->events & ~EPOLL_FLAGS ? file_poll(it->file, NULL) & (it->events | POLLERR | POLLHUP) : 0;
+}
+
+/* Takes what is not ready any more off the list. */
+static bool any_ready(struct epoll *ep)
+{
+	struct epitem *it;
+
+	while ((it = ready_take(ep)) != NULL) {
+		if (item_events(it) != 0) {
+			ready_put_back(ep, it);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* --- the epoll's own file --- */
 
 static u32 epoll_poll(struct file *f, struct poll_table *pt)
 {
 	struct epoll *ep = f->private;
+	bool ready;
 
 	poll_wait(pt, &ep->wait);
-	return list_empty(&ep->ready) ? 0 : POLLIN | POLLRDNORM;
+	if (list_empty(&ep->ready))
+		return 0;
+	mutex_lock_nested(&ep->lock);		/* of those that it is in, some may be held */
+	ready = any_ready(ep);
+	mutex_unlock(&ep->lock);
+	return ready ? POLLIN | POLLRDNORM : 0;
 }
 
 static void epoll_release(struct file *f)
@@ -166,6 +218,7 @@ s64 sys_epoll_create1(u64 flags, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 		kfree(ep);
 		return -ENOMEM;
 	}
+	ep->file = f;
 	return anon_install(f, flags & O_CLOEXEC);
 }
 
@@ -195,19 +248,46 @@ static void item_check(struct epitem *it, struct poll_table *pt)
 	}
 }
 
+/* How many epolls stand in a row from this one down, itself included; more than `most`, or `other` among them: `most` + 1. */
+static unsigned nesting_below(const struct epoll *ep, const struct epoll *other, unsigned most)
+{
+	const struct epitem *it;
+	unsigned deepest = 0;
+
+	if (ep == other || most == 0)
+		return most + 1;
+	list_for_each(it, &ep->items, link)
+		if (it->file->ops == &epoll_ops)
+			deepest = MAX(deepest, nesting_below(it->file->private, other, most - 1));
+	return 1 + deepest;
+}
+
+/* ... and from this one up; more than `most`: `most` + 1 */
+static unsigned nesting_above(const struct epoll *ep, unsigned most)
+{
+	const struct epitem *it;
+	unsigned highest = 0;
+
+	if (most == 0)
+		return 1;
+	list_for_each(it, &ep->file->epolls, file_link)
+		highest = MAX(highest, nesting_above(it->ep, most - 1));
+	return 1 + highest;
+}
+
+static bool may_nest(const struct epoll *outer, const struct epoll *inner)
+{
+	unsigned above = nesting_above(outer, MAX_NESTING);
+
+	return above < MAX_NESTING && above + nesting_below(inner, outer, MAX_NESTING - above) <= MAX_NESTING;
+}
+
 static int item_add(struct epoll *ep, struct file *f, int fd, const struct epoll_event_abi *ev)
 {
 	struct epitem *it;
 
-	if (f->ops == NULL || f->ops->poll == NULL)
-		return -EPERM;
-	if (f->ops == &epoll_ops) {
-		struct epoll *inner = f->private;
-
-		if (ep->nested || inner->nested)
-			return -ELOOP;
-		ep->nested = inner->nested = true;
-	}
+	if (f->ops == &epoll_ops && !may_nest(ep, f->private))
+		return -ELOOP;
 	it = kzalloc(sizeof(*it));
 	if (it == NULL)
 		return -ENOMEM;
@@ -240,12 +320,19 @@ static int epoll_change(struct epoll *ep, int op, struct file *f, int fd, const 
 	case 3:						/* EPOLL_CTL_MOD */
 		if (it == NULL)
 			return -ENOENT;
+		if (it->events & EPOLLEXCLUSIVE)
+			return -EINVAL;
 		it->events = ev->events;
 		it->data = ev->data;
 		item_check(it, NULL);
 		return 0;
 	}
 	return -EINVAL;
+}
+
+static bool may_be_exclusive(int op, const struct file *f, u32 events)
+{
+	return op == 1 && f->ops != &epoll_ops && !(events & ~EXCLUSIVE_WITH);
 }
 
 s64 sys_epoll_ctl(u64 epfd, u64 op, u64 fd, u64 user, u64 a4, u64 a5)
@@ -262,7 +349,7 @@ s64 sys_epoll_ctl(u64 epfd, u64 op, u64 fd, u64 user, u64 a4, u64 a5)
 		rc = -EBADF;
 	} else if (f->ops == NULL || f->ops->poll == NULL) {
 		rc = -EPERM;
-	} else if (e->ops != &epoll_ops || e == f) {
+	} else if (e->ops != &epoll_ops || e == f || ((ev.events & EPOLLEXCLUSIVE) && !may_be_exclusive(op, f, ev.events))) {
 		rc = -EINVAL;
 	} else {
 		struct epoll *ep = e->private;
@@ -281,17 +368,6 @@ s64 sys_epoll_ctl(u64 epfd, u64 op, u64 fd, u64 user, u64 a4, u64 a5)
 }
 
 /* --- epoll_wait --- */
-
-static struct epitem *ready_take(struct epoll *ep)
-{
-	u64 flags = spin_lock_irqsave(&ep->ready_lock);
-	struct epitem *it = list_first(&ep->ready, struct epitem, ready_link);
-
-	if (it != NULL)
-		list_del(&it->ready_link);
-	spin_unlock_irqrestore(&ep->ready_lock, flags);
-	return it;
-}
 
 static unsigned ready_count(struct epoll *ep)
 {
@@ -317,7 +393,7 @@ static unsigned collect(struct epoll *ep, struct epoll_event_abi *out, unsigned 
 
 		if (it == NULL)
 			break;
-		events = it->events & ~EPOLL_FLAGS ? file_poll(it->file, NULL) & (it->events | POLLERR | POLLHUP) : 0;
+		events = item_events(it);
 		if (events == 0)
 			continue;
 		out[n++] = (struct epoll_event_abi){ events, it->data };
