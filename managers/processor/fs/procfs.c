@@ -19,14 +19,6 @@
 
 /* --- the machine --- */
 
-static void show_cpu_range(struct text *t, u32 pid)
-{
-	if (nr_cpus == 1)
-		text_printf(t, "0\n");
-	else
-		text_printf(t, "0-%u\n", nr_cpus - 1);
-}
-
 static void show_meminfo(struct text *t, u32 pid)
 {
 	struct memory_totals m;
@@ -586,7 +578,10 @@ static const struct synth_entry sys_clocksource0[] = {
 	TEXT("current_clocksource", show_clocksource), TEXT("available_clocksource", show_clocksource), { 0 }
 };
 static const struct synth_entry sys_clocksource[] = { DIR("clocksource0", sys_clocksource0), { 0 } };
-static const struct synth_entry sys_system[] = { DIR("cpu", sys_cpu), DIR("clocksource", sys_clocksource), { 0 } };
+static const struct synth_entry sys_system[] = {
+	{ "cpu", S_IFDIR | 0555, .dir = sys_cpu, .find = find_cpu, .next = next_cpu, .next_mode = S_IFDIR, .next_prefix = "cpu" },
+	DIR("clocksource", sys_clocksource), { 0 }
+};
 static const struct synth_entry sys_devices[] = { DIR("system", sys_system), { 0 } };
 static const struct synth_entry sys_huge[] = { TEXT("enabled", show_huge_pages), { 0 } };
 static const struct synth_entry sys_mm[] = { DIR("transparent_hugepage", sys_huge), { 0 } };

@@ -234,7 +234,7 @@ static s64 synth_readdir(struct file *f, void *buf, size_t len)
 
 		if (n < 0)
 			break;
-		snprintf(name, sizeof(name), "%lld", (long long)n);
+		snprintf(name, sizeof(name), "%s%lld", s->e->next_prefix ? s->e->next_prefix : "", (long long)n);
 		m.pos = 2 + nr + n;
 		ok = emit(&m, name, ino_of(s->e, n), s->e->next_mode);
 	}

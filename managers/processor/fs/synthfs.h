@@ -14,6 +14,10 @@ void text_printf(struct text *t, const char *fmt, ...) __printf(2, 3);
 
 void show_cpuinfo(struct text *t, u32 pid);	/* cpuinfo.c */
 void show_maps(struct text *t, u32 pid);	/* proc_maps.c */
+/* cpu_sys.c: /sys/devices/system/cpu */
+void show_cpu_range(struct text *t, u32 none);
+int find_cpu(const char *name, u32 none, struct inode **out);
+s64 next_cpu(u32 none, u64 from);
 /* proc_pid.c */
 void show_pid_stat(struct text *t, u32 pid);
 void show_pid_statm(struct text *t, u32 pid);
@@ -35,6 +39,7 @@ struct synth_entry {		/* one of dir, show, link, rdev; tables end with a row of 
 	int (*find)(const char *name, u32 pid, struct inode **out);	/* names beyond the table */
 	s64 (*next)(u32 pid, u64 from);		/* ... the numbers among them: the first >= from, or -1 */
 	u32 next_mode;
+	const char *next_prefix;	/* stands before the number; NULL: nothing */
 };
 
 struct inode *synth_inode(const struct synth_entry *e, u32 pid, u32 nr);	/* nr: which of several alike */
