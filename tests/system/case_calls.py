@@ -14,7 +14,9 @@ def on_linux(words):
     return done.returncode, done.stdout
 
 
-@each({"timers": "timers", "identity": "identity", "vdso": "vdso", "signal-details": "signal_details", "pi-mutex": "pi_mutex", "bad-args": "bad_args", "limits": "limits"})
+@each({"timers": "timers", "identity": "identity", "vdso": "vdso", "signal-details": "signal_details", "pi-mutex": "pi_mutex",
+       "bad-args": "bad_args", "limits": "limits",
+       "populate": "populate", "epoll-nested": "epoll_nested", "timerfd-short": "timerfd_short"})
 def call(bed, line):
     words = line.split()
     status, out = on_linux(words)

@@ -145,15 +145,36 @@ static bool known_advice(int advice)
 	       (advice >= ABI_MADV_DONTFORK && advice <= ABI_MADV_POPULATE_WRITE);
 }
 
+/* May every page of the range be touched so? */
+static s64 populate_check(struct space *s, u64 start, u64 end, u32 prot)
+{
+	s64 rc = 0;
+
+	spin_lock(&s->vma_lock);
+	for (struct vma *v = vma_find_from(&s->map, start); start < end && rc == 0; v = vma_next(v)) {
+		if (v == NULL || v->start > start)
+			rc = -ENOMEM;
+		else if (!(v->prot & prot))
+			rc = -EINVAL;
+		else
+			start = v->end;
+	}
+	spin_unlock(&s->vma_lock);
+	return rc;
+}
+
+/* A part of it, as mmap() does: the rest is fetched when it is touched. */
 static s64 populate(struct space *s, u64 start, u64 end, bool write)
 {
-	for (u64 va = start; va < end; va += PAGE_SIZE) {
-		int rc = space_fault(s, va, write ? FAULT_WRITE : 0);
+	u64 last = MIN(end, start + space_populate_most());
+
+	for (u64 va = start; va < last; va += PAGE_SIZE) {
+		int rc = thread_current()->fatal_pending ? -EINTR : space_fault(s, va, write ? FAULT_WRITE : 0);
 
 		if (rc < 0)
 			return rc == -EFAULT ? -ENOMEM : rc == -EACCES ? -EINVAL : rc == -ENXIO ? -EFAULT : rc;
 	}
-	return 0;
+	return populate_check(s, last, end, write ? PROT_WRITE : PROT_READ | PROT_EXEC);
 }
 
 s64 space_madvise(struct space *s, u64 addr, u64 len, int advice)
@@ -284,7 +305,7 @@ s64 space_mlock(struct space *s, u64 addr, u64 len, bool lock)
 	mutex_unlock(&s->map_lock);
 	if (!mapped)
 		return -ENOMEM;
-	for (u64 va = addr; lock && va < end; va += PAGE_SIZE)
+	for (u64 va = addr; lock && va < end && !thread_current()->fatal_pending; va += PAGE_SIZE)
 		if (space_fault(s, va, 0) < 0)
 			break;
 	return 0;

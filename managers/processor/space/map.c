@@ -241,7 +241,9 @@ static int fill_vma(struct vma *v, u64 len, u32 prot, u32 flags, struct file *fi
 
 static void populate(struct space *s, u64 start, u64 len, bool write)
 {
-	for (u64 va = start; va < start + len; va += PAGE_SIZE)
+	u64 end = start + MIN(len, space_populate_most());
+
+	for (u64 va = start; va < end && !thread_current()->fatal_pending; va += PAGE_SIZE)
 		if (space_fault(s, va, write ? FAULT_WRITE : 0) < 0)
 			return;
 }

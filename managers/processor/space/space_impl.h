@@ -123,6 +123,10 @@ struct object_hold {
 void object_hold(struct object *o, struct object_hold *h, u64 first, u64 last);	/* waits for conflicting ones */
 void object_unhold(struct object *o, struct object_hold *h);
 
+/* --- map.c --- */
+/* What is brought in ahead at once, in bytes: more would drive out what has just been brought in, and others' pages besides. */
+static inline u64 space_populate_most(void) { return pcache.p.nr_lines / 4 * PAGE_SIZE; }
+
 /* --- space.c --- */
 int space_vma_get(struct space *s, u64 va, struct vma *out, struct vma_file **vf);	/* a copy; vf referenced; -EFAULT */
 struct space *space_alloc(struct space_family *family, int *err);
