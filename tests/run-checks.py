@@ -73,8 +73,8 @@ class Checks:
 
     def builds(self):
         own = ["O=" + self.options.build]
-        good = self.run("build/gcc", MAKE + own + ["kernel", "tools", "user-programs", "images", "debian-image", "debian-dev-image"],
-                        900 * cases.PATIENCE)
+        good = self.run("build/gcc", MAKE + own + ["kernel", "tools", "user-programs", "images", "debian-image", "debian-dev-image",
+                                                   "debian-stress-image"], 900 * cases.PATIENCE)
         if self.wanted("build/clang"):
             clang = ["O=%s/clang" % self.options.build, "CC=clang", "HOSTCC=clang", "USER_CC=clang"]
             self.run("build/clang", MAKE + clang + ["kernel", "tools", "user-programs"], 900 * cases.PATIENCE)
@@ -170,7 +170,7 @@ class Checks:
         if part in commands:
             self.run("long/" + part, commands[part], PART_SECONDS)
             return
-        self.run("build/gcc", MAKE + ["O=" + self.options.build, "kernel", "tools", "user-programs", "images"], 900)
+        self.run("build/gcc", MAKE + ["O=" + self.options.build, "kernel", "tools", "user-programs", "images", "debian-stress-image"], 900)
         for case in cases.all_cases(part):
             left = deadline - time.monotonic()
             if not self.wanted(case.name):

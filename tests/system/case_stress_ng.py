@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""
+Debian's stress-ng, which checks what it does: two of each stressor at a time, one boot for all. In `make check` two seconds each
+with sizes of which something is done in that time; twenty each with its own sizes in `make check-long PART=stress-ng`.
+"""
+
+import re
+
+from cases import each
+
+STRESSORS = ("vm", "fork", "mremap", "mmap", "pipe", "futex", "signal", "switch", "clone", "brk", "stack", "madvise", "msync", "shm",
+             "poll", "epoll", "timer")
+# A round of each is to be done in a moment; a stressor without an option takes what it likes.
+SMALL = {"vm": "8M", "mremap": "8M", "mmap": "8M", "msync": "2M", "shm": "1M"}
+ONE = "echo '== {name}'; timeout {limit} stress-ng --{name} 2 {size} -t {seconds} --verify --metrics-brief --temp-path /tmp; echo \"status $?\"\n"
+
+
+def stress_ng(bed, stressors, seconds, cpus, pcache, sizes, limit):
+    script = "exec 2>&1\n" + "".join(ONE.format(name=name, seconds=seconds, limit=20 * seconds + 100,
+                                                size="--%s-bytes %s" % (name, sizes[name]) if name in sizes else "")
+                                     for name in stressors)
+    result = bed.run("/bin/bash", "-c", script, timeout=limit,
+                     options=["--image", "debian-stress", "--cpus", str(cpus), "--pcache", pcache, "--memory", "384M",
+                              "--mem-memory", "1G", "--env", "PATH=/usr/bin"])
+    parts = re.split(r"(?m)^== ", result.out.decode())[1:]
+    assert [part.split("\n", 1)[0] for part in parts] == list(stressors), result.out[-1000:]
+    for part in parts:
+        assert re.search(r"(?m)^status 0$", part) and "successful run completed" in part, part
+        assert not re.search(r"(?m)^(stress-ng: )?(fail|error|warn):|failures reached", part), part
+
+
+# In `make check` each once: every other one with 4 CPUs.
+@each({"2": 2, "4": 4}, limit=600)
+def stress_ng_short(bed, cpus):
+    stress_ng(bed, STRESSORS[cpus == 4::2], 2, cpus, "4M", SMALL, 500)
+
+
+@each({"2": 2, "4": 4}, limit=1700, part="stress-ng")
+def long_stress_ng(bed, cpus):
+    stress_ng(bed, STRESSORS, 20, cpus, "64M", {}, 1600)
