@@ -106,8 +106,10 @@ static int pick(struct pcache_set *set, struct evict_batch *b, struct pcache_lin
 		count(nr_victim_eviction_eagain);
 		return pick_clean(set, out);
 	}
-	if (line == NULL)
+	if (line == NULL) {
+		shadow_look(set, &b->tlb);
 		line = pcache.p.policy->pick(set, &b->tlb);
+	}
 	if (line == NULL) {
 		count_failure(set);
 		return -EAGAIN;

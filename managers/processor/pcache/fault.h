@@ -55,6 +55,8 @@ int fault_fetch_private(struct fault *f);	/* EMPTY, a write: the object's page s
 void prefetch_missed(struct fault *f);		/* the page asked for is on its way: ask for those after it, too */
 void prefetch_found(struct fault *f);		/* used_ahead */
 void prefetch_waited(struct fault *f);		/* it waited and found the page mapped: was it prefetched? */
+/* shadow_feed.c */
+void shadow_fault(const struct fault *f, int outcome);	/* or what else the step said; no lock held */
 /* cow.c */
 int fault_write_protected(struct fault *f);	/* present, read-only, may be written */
 int fault_copy_object(struct fault *f);		/* EMPTY, a write to a private mapping of an object */

@@ -100,6 +100,7 @@ int pcache_alloc(void)
 
 void pcache_free_all(void)
 {
+	shadow_exit();
 	for (u64 i = 0; i < pcache.nr_frames; i++)
 		frames_free(frame_of_phys(pcache.area + i * PAGE_SIZE), 0);
 	vfree(pcache.sets);
@@ -180,6 +181,8 @@ struct pcache_line *line_take(struct pcache_set *set, struct page_id id, struct 
 	line->page.id = id;
 	line->page.object = o;
 	line->referenced = 0;
+	line->page.fresh = true;
+	line->page.accessed = false;
 	pcache.p.policy->inserted(set, line);
 	line_step(line, LINE_EV_FILL);
 	if (o != NULL) {

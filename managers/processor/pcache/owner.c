@@ -113,7 +113,7 @@ bool owner_write_protect(struct pcache_page *p, struct pcache_owner *o, struct t
 	return true;
 }
 
-bool owner_accessed(struct pcache_page *p, bool clear, struct tlb_batch *tlb)
+static bool owner_bits(struct pcache_page *p, bool clear, struct tlb_batch *tlb)
 {
 	struct pcache_owner *o;
 	bool any = false;
@@ -133,6 +133,25 @@ bool owner_accessed(struct pcache_page *p, bool clear, struct tlb_batch *tlb)
 		(void)__atomic_fetch_and(o->slot, ~PTE_ACCESSED, __ATOMIC_SEQ_CST);
 		tlb_batch_add(tlb, &o->space->pgd, o->vpn << PAGE_SHIFT);
 	}
+	return any;
+}
+
+bool owner_accessed(struct pcache_page *p, bool clear, struct tlb_batch *tlb)
+{
+	bool seen = p->accessed;
+
+	if (clear)
+		p->accessed = false;
+	else if (seen)
+		return true;
+	return owner_bits(p, clear, tlb) || seen;
+}
+
+bool owner_touched(struct pcache_page *p, struct tlb_batch *tlb)
+{
+	bool any = owner_bits(p, true, tlb);
+
+	p->accessed |= any;
 	return any;
 }
 

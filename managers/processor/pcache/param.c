@@ -6,6 +6,7 @@
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
+#include "managers/processor/pcache/shadow.h"
 #include "managers/processor/pcache/stream.h"
 #include "mm/frame.h"
 
@@ -14,6 +15,7 @@ DEFINE_COUNTERS(pcache, PCACHE_COUNTERS);
 #define MIN_LINES	2
 #define MAX_WAYS	1024
 #define MAX_VICTIMS	65536
+#define SHADOW_EVERY	16		/* a sixteenth of the sets: well below 1 in 100 of the cache's size */
 #define KERNEL_NEEDS	MIB(24)		/* of memory, beside the cache: connections, threads, page tables, buffers */
 
 static const struct pcache_policy *const policies[] = { &policy_lru, &policy_fifo, &policy_clock, &policy_random };
@@ -76,12 +78,14 @@ int pcache_params_get(struct pcache_params *p, u64 memory_free)
 	u64 ways = param_u64("pcache.ways", 8, 1, MAX_WAYS);
 	u64 victim = param_u64("pcache.victim", 8, 0, MAX_VICTIMS);
 	u64 window = param_u64("pcache.prefetch_max", STREAM_WINDOW_MAX, 2, STREAM_WINDOW_MAX);
+	u64 shadow = param_u64("pcache.shadow", SHADOW_EVERY, 0, 1024);
 	int mode = prefetch_mode(param_str("pcache.prefetch", "adaptive"));
 	int rc;
 
 	if (param_errors() != before || mode < 0)
 		return -EINVAL;
 	rc = pcache_params_check(p, size, ways, victim, param_str("pcache.policy", "lru"), memory_free);
+	p->shadow = shadow;
 	p->prefetch = mode;
 	p->prefetch_max = prefetch_limit(window, p->nr_lines);
 	return rc;
@@ -99,9 +103,12 @@ int pcache_init(void)
 		rc = pcache_alloc();
 	if (rc == 0)
 		rc = owner_init();
+	if (rc == 0)
+		rc = shadow_init();
 	if (rc < 0)
 		return rc;
 	counters_register(&pcache_counters);
+	counters_register(&shadow_counters);
 	acct_register("lines_live", pcache_lines_live);
 	acct_register("lines_cached", pcache_lines_cached);
 	acct_register("owners_live", owners_live);

@@ -23,6 +23,7 @@ struct space;
 struct object;
 struct pcache_set;
 struct pcache_victim;
+struct shadow_group;
 
 /* --- identity --- */
 struct page_id {
@@ -91,6 +92,9 @@ struct pcache_page {		/* all [set] */
 	bool dirty;		/* newer than M's copy (D bits of PTEs not yet folded in) */
 	bool zero;		/* M never had the page: made here of zeros */
 	bool ahead;		/* a line's: fetched before it was asked for, and not used since */
+	bool first;		/* ahead: its space has not had it before */
+	bool fresh;		/* a line's: came since its set's shadow looked last */
+	bool accessed;		/* a line's: that look took the A bit, the policy has yet to see it */
 };
 
 struct pcache_line {
@@ -120,6 +124,7 @@ struct pcache_set {
 	u32 nr_free;		/* [lock] */
 	u32 events;		/* [lock] counts changes, for waiters */
 	bool sweep_queued;	/* [pool] */
+	struct shadow_group *shadow; /* [I] NULL: not sampled */
 	struct list lines;	/* [lock] not FREE, in the policy's order */
 	struct list free;	/* [lock] */
 	struct list victims;	/* [lock] */
@@ -148,6 +153,7 @@ struct pcache_params {
 	const struct pcache_policy *policy;
 	u8 prefetch;			/* enum prefetch_mode */
 	u32 prefetch_max;		/* pages asked for ahead, at most; less than 2: none */
+	u32 shadow;			/* one group of sets in so many is sampled; 0: none */
 };
 
 struct pcache {
@@ -185,6 +191,7 @@ void line_step(struct pcache_line *line, enum line_event ev);		/* set lock held 
 void victim_step(struct pcache_victim *v, enum victim_event ev);	/* set lock held */
 
 /* --- set.c: where a page may be --- */
+u64 page_hash(struct page_id id);
 struct pcache_set *pcache_set_of(struct page_id id);
 void pcache_lock_two(struct pcache_set *a, struct pcache_set *b);	/* may be the same */
 void pcache_unlock_two(struct pcache_set *a, struct pcache_set *b);
@@ -230,6 +237,7 @@ u64 owners_live(void);
 bool owner_unmap(struct pcache_page *p, struct pcache_owner *o, pte_t mark, struct tlb_batch *tlb);
 bool owner_write_protect(struct pcache_page *p, struct pcache_owner *o, struct tlb_batch *tlb);
 bool owner_accessed(struct pcache_page *p, bool clear, struct tlb_batch *tlb);	/* any owner's A bit */
+bool owner_touched(struct pcache_page *p, struct tlb_batch *tlb);	/* the same and clears it; owner_accessed() will yet say it */
 void owner_set_mark(struct pcache_owner *o, pte_t mark);		/* non-present to non-present; wakes who waits */
 void pte_waiters_wake(struct space *s, u64 vpn);
 int pte_wait(struct space *s, u64 vpn, pte_t *slot);	/* until it is not BUSY: -EAGAIN, -EINTR */
@@ -304,6 +312,14 @@ void line_wasted(struct pcache_line *line);			/* set lock held: it goes, and nob
 void prefetch_wait_done(struct space *s);			/* until nothing is being prefetched for it */
 u64 prefetch_unused(void);					/* lines that were prefetched and not used so far */
 u32 prefetch_limit(u32 wanted, u64 nr_lines);			/* what of a window this cache can bear */
+
+/* --- shadow_feed.c: what shadow.h is told --- */
+int shadow_init(void);						/* after pcache_alloc(): 0, -ENOMEM */
+void shadow_exit(void);						/* tests */
+void shadow_look(struct pcache_set *set, struct tlb_batch *tlb);	/* set lock held: the policy is about to be asked */
+void shadow_used(const struct pcache_page *p);			/* set lock held: it was fetched ahead, and is used now */
+void shadow_gone(const struct pcache_page *p);			/* set lock held: nobody owns the private page, nobody will want it */
+void shadow_sampled(u32 *sets, u32 *groups);
 
 /* --- sweep.c --- */
 void sweep_want(struct pcache_set *set);			/* set lock held */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SOURCES: managers/processor/pcache/clean.c managers/processor/pcache/cow.c managers/processor/pcache/evict.c managers/processor/pcache/fill.c managers/processor/pcache/flush.c managers/processor/pcache/frame.c managers/processor/pcache/owner.c managers/processor/pcache/param.c managers/processor/pcache/prefetch.c managers/processor/pcache/stream.c managers/processor/pcache/set.c managers/processor/pcache/state.c managers/processor/pcache/sweep.c managers/processor/pcache/token.c managers/processor/pcache/victim.c managers/processor/pcache/check.c */
+/* SOURCES: managers/processor/pcache/clean.c managers/processor/pcache/cow.c managers/processor/pcache/evict.c managers/processor/pcache/fill.c managers/processor/pcache/flush.c managers/processor/pcache/frame.c managers/processor/pcache/owner.c managers/processor/pcache/param.c managers/processor/pcache/prefetch.c managers/processor/pcache/stream.c managers/processor/pcache/set.c managers/processor/pcache/shadow.c managers/processor/pcache/shadow_feed.c managers/processor/pcache/state.c managers/processor/pcache/sweep.c managers/processor/pcache/token.c managers/processor/pcache/victim.c managers/processor/pcache/check.c */
 /* SOURCES: managers/processor/pcache/policy_lru.c managers/processor/pcache/policy_fifo.c managers/processor/pcache/policy_clock.c managers/processor/pcache/policy_random.c managers/processor/space/access.c managers/processor/space/advise.c managers/processor/space/close.c managers/processor/space/commit.c */
 /* SOURCES: managers/processor/space/fault.c managers/processor/space/fork.c managers/processor/space/init.c managers/processor/space/map.c managers/processor/space/object.c managers/processor/space/object_io.c managers/processor/space/pass.c managers/processor/space/remap.c managers/processor/space/space.c managers/processor/space/vdso.c managers/processor/space/zap.c */
 /*
@@ -22,6 +22,7 @@
 #include "managers/processor/pcache/sim_mmu.c"
 
 #include "managers/processor/fs/file.h"
+#include "managers/processor/pcache/shadow.h"
 #include "managers/processor/pcache/stream.h"
 #include "managers/processor/space/abi.h"
 
@@ -541,6 +542,27 @@ static u64 env(const char *name, u64 dflt)
 	return v == NULL ? dflt : strtoull(v, NULL, 0);
 }
 
+/* Pages that came because they were wanted: what the faults say, and what the shadow of all sets was told. */
+static u64 wanted(void)
+{
+	return this_cpu_read8(nr_pcache_fill_zerofill) + this_cpu_read8(nr_pcache_fill_from_memory) +
+	       this_cpu_read8(nr_pcache_fill_from_victim) + this_cpu_read8(nr_pgfault_wp_cow) +
+	       this_cpu_read8(nr_pcache_prefetch_useful) + this_cpu_read8(nr_pcache_prefetch_late);
+}
+
+static u64 wanted_before, told_before;
+
+static void check_shadow(void)
+{
+	u64 told = this_cpu_read8(nr_shadow_miss);
+
+	if (pcache.p.shadow == 1 && wanted() - wanted_before != told - told_before)
+		sim_fail("%llu pages came, the shadow was told of %llu", (unsigned long long)(wanted() - wanted_before),
+			 (unsigned long long)(told - told_before));
+	if (told != this_cpu_read8(nr_shadow_compulsory) + this_cpu_read8(nr_shadow_capacity) + this_cpu_read8(nr_shadow_conflict))
+		sim_fail("misses of three kinds miscounted");
+}
+
 struct geometry { u32 ways, sets, victims; const struct pcache_policy *policy; };
 
 static void pcache_up(const struct geometry *g)
@@ -557,6 +579,10 @@ static void pcache_up(const struct geometry *g)
 	spaces_reset_salts();
 	assert_int_equal(pcache_alloc(), 0);
 	assert_int_equal(owner_init(), 0);
+	pcache.p.shadow = sim_seed % 4 == 3 ? 1 : 0;	/* all sets, in some schedules */
+	assert_int_equal(shadow_init(), 0);
+	wanted_before = wanted();
+	told_before = this_cpu_read8(nr_shadow_miss);
 	objects_init();
 	assert_int_equal(flush_start(), 0);
 	assert_int_equal(sweep_start(), 0);
@@ -605,6 +631,7 @@ static void check_balance(void)
 	if (this_cpu_read8(nr_pcache_prefetch) != this_cpu_read8(nr_pcache_prefetch_useful) + this_cpu_read8(nr_pcache_prefetch_late) +
 	    this_cpu_read8(nr_pcache_prefetch_wasted) + this_cpu_read8(nr_pcache_prefetch_undone))
 		sim_fail("prefetched pages miscounted");
+	check_shadow();
 	if (sim_memory_pages() != 0)
 		sim_fail("%llu pages left on M", (unsigned long long)sim_memory_pages());
 	if (commit_held() != 0)

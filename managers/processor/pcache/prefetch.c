@@ -108,6 +108,7 @@ void page_used(struct pcache_page *p, bool waited)
 {
 	assert_held(&p->set->lock);
 	p->ahead = false;
+	shadow_used(p);
 	if (waited)
 		count(nr_pcache_prefetch_late);
 	else
@@ -168,6 +169,7 @@ static void install(struct prefetch *r)
 	struct pcache_line *line = r->line;
 
 	line->page.ahead = true;
+	line->page.first = !(f->pte & MARK_TOUCHED);
 	line->stream = r->stream;
 	line_step(line, LINE_EV_INSTALL);
 	if (!r->mark) {

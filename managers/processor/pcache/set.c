@@ -9,11 +9,11 @@
 
 struct pcache pcache;
 
+u64 page_hash(struct page_id id) { return hash64_2(id.space, id.index); }
+
 struct pcache_set *pcache_set_of(struct page_id id)
 {
-	u64 h = hash64_2(id.space, id.index);
-
-	return &pcache.sets[(u64)(((unsigned __int128)h * pcache.p.nr_sets) >> 64)];
+	return &pcache.sets[(u64)(((unsigned __int128)page_hash(id) * pcache.p.nr_sets) >> 64)];
 }
 
 void pcache_lock_two(struct pcache_set *a, struct pcache_set *b)

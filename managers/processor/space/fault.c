@@ -140,6 +140,7 @@ static int fault_once(struct fault *f)
 		prefetch_waited(f);
 	if (rc >= 0 && f->used_ahead)
 		prefetch_found(f);
+	shadow_fault(f, rc);
 	if (vf != NULL) {
 		vma_file_put(vf);
 		vma_files_reap();

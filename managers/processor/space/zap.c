@@ -12,6 +12,7 @@ static enum pass_answer zap_present(struct pass *p, struct pcache_line *line, st
 	owner_remove(&line->page, o);
 	if (RULE(ZAP_PINS))
 		pass_pin(p, line);
+	shadow_gone(&line->page);
 	if (line->page.nr_owners == 0)
 		line_step(line, line->page.object != NULL ? LINE_EV_LAST_UNMAP : LINE_EV_LEAVE);
 	if (!RULE(ZAP_PINS))
@@ -32,6 +33,7 @@ static enum pass_answer zap_absent(struct pass *p, struct pcache_set *set, u64 v
 	if (page == NULL)
 		return PASS_DONE;
 	owner_remove(page, owner_find(page, p->s, vpn));
+	shadow_gone(page);
 	if (page->nr_owners != 0)
 		return PASS_DONE;
 	if (v != NULL) {

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the shadow sets (shadow.h) are told: the pages that faults missed, and the accessed bits of sampled sets. These are read and
+ * cleared when a line is about to go, before the policy looks: its own reading finds them in page.accessed then. The translations
+ * leave the TLBs with that eviction's shootdown, which there would be anyway.
+ */
+#include "managers/processor/pcache/shadow.h"
+
+#include "lib/base/errno.h"
+#include "lib/base/printk.h"
+#include "managers/processor/pcache/fault.h"
+
+#define GROUP_LINES	512	/* of a group, about: one simulates a fully associative cache by as many lines */
+#define GROUP_MULTIPLE	32	/* sets, if there are enough: every number of ways divides the lines then */
+
+static u32 group_sets(void)
+{
+	u32 n = MAX(GROUP_LINES / pcache.p.ways, 1U);
+
+	if (n >= GROUP_MULTIPLE)
+		n -= n % GROUP_MULTIPLE;
+	return MIN(n, pcache.p.nr_sets);
+}
+
+int shadow_init(void)
+{
+	u32 n = group_sets(), nr_groups = (pcache.p.nr_sets + n - 1) / n;
+
+	for (u32 i = 0; pcache.p.shadow != 0 && i < nr_groups; i += pcache.p.shadow) {
+		u32 first = i * n, nr = MIN(n, pcache.p.nr_sets - first);
+		struct shadow_group *g;
+
+		if (nr < n && pcache.p.shadow != 1)	/* the rest that makes no group is left out, unless all are wanted */
+			break;
+		g = shadow_group_create(pcache.p.nr_sets, first, nr, pcache.p.ways);
+		if (g == NULL) {
+			pr_err("pcache: no memory for pcache.shadow=%u: %llu bytes a group of %u sets", pcache.p.shadow,
+			       (unsigned long long)shadow_group_bytes(n, pcache.p.ways), n);
+			return -ENOMEM;
+		}
+		for (u32 s = 0; s < nr; s++)
+			pcache.sets[first + s].shadow = g;
+	}
+	return 0;
+}
+
+void shadow_exit(void)
+{
+	for (u32 i = 0; i < pcache.p.nr_sets; i++) {
+		struct shadow_group *g = pcache.sets[i].shadow;
+
+		if (g != NULL && (i == 0 || pcache.sets[i - 1].shadow != g))
+			shadow_group_destroy(g);
+	}
+	for (u32 i = 0; i < pcache.p.nr_sets; i++)
+		pcache.sets[i].shadow = NULL;
+}
+
+void shadow_sampled(u32 *sets, u32 *groups)
+{
+	*sets = *groups = 0;
+	for (u32 i = 0; i < pcache.p.nr_sets; i++) {
+		struct shadow_group *g = pcache.sets[i].shadow;
+
+		*sets += g != NULL;
+		*groups += g != NULL && (i == 0 || pcache.sets[i - 1].shadow != g);
+	}
+}
+
+/* Is it a page of the space's own that the fault brought, or one of the mapped object? */
+static bool made_private(const struct fault *f, int outcome)
+{
+	return f->object == NULL || outcome == FAULT_COW || pte_private(f->pte) || (f->write && !(f->vma.flags & VMA_SHARED));
+}
+
+static enum shadow_kind kind_of(const struct fault *f, int outcome, bool own)
+{
+	if (outcome == FAULT_COW || (outcome == FAULT_MEMORY && own && !pte_private(f->pte)))
+		return SHADOW_NEW;
+	if (outcome == FAULT_VICTIM || (f->pte & MARK_TOUCHED))
+		return SHADOW_AGAIN;
+	return outcome == FAULT_ZERO ? SHADOW_NEW : SHADOW_FIRST;
+}
+
+void shadow_fault(const struct fault *f, int outcome)
+{
+	struct page_id id;
+	struct pcache_set *set;
+	bool own;
+
+	if (pcache.p.shadow == 0 ||
+	    (outcome != FAULT_MEMORY && outcome != FAULT_ZERO && outcome != FAULT_VICTIM && outcome != FAULT_COW))
+		return;
+	own = made_private(f, outcome);
+	id = own ? fault_private_id(f) : fault_object_id(f);
+	set = pcache_set_of(id);
+	if (set->shadow != NULL)
+		shadow_miss(set->shadow, page_hash(id), kind_of(f, outcome, own));
+}
+
+void shadow_used(const struct pcache_page *p)
+{
+	if (p->set->shadow != NULL)
+		shadow_miss(p->set->shadow, page_hash(p->id), p->first ? SHADOW_FIRST : SHADOW_AGAIN);
+}
+
+void shadow_gone(const struct pcache_page *p)
+{
+	if (p->set->shadow != NULL && p->nr_owners == 0 && p->object == NULL)
+		shadow_forget(p->set->shadow, page_hash(p->id));
+}
+
+void shadow_look(struct pcache_set *set, struct tlb_batch *tlb)
+{
+	struct pcache_line *line;
+
+	if (set->shadow == NULL)
+		return;
+	list_for_each(line, &set->lines, link) {
+		struct pcache_page *p = &line->page;
+		bool ahead = p->ahead;		/* then this is its first use, and shadow_used() is told */
+
+		if ((line->state != LINE_MAPPED && line->state != LINE_CLEANING) || !owner_touched(p, tlb))
+			continue;
+		if (!ahead)
+			shadow_touch(set->shadow, page_hash(p->id), !p->fresh);
+		p->fresh = false;
+	}
+}
