@@ -181,7 +181,7 @@ struct pcache_line *line_take(struct pcache_set *set, struct page_id id, struct 
 	line->page.id = id;
 	line->page.object = o;
 	line->referenced = 0;
-	line->page.fresh = true;
+	line->page.fresh = 2;
 	line->page.accessed = false;
 	pcache.p.policy->inserted(set, line);
 	line_step(line, LINE_EV_FILL);

@@ -15,7 +15,7 @@ DEFINE_COUNTERS(pcache, PCACHE_COUNTERS);
 #define MIN_LINES	2
 #define MAX_WAYS	1024
 #define MAX_VICTIMS	65536
-#define SHADOW_EVERY	16		/* a sixteenth of the sets: well below 1 in 100 of the cache's size */
+#define SHADOW_EVERY	16
 #define KERNEL_NEEDS	MIB(24)		/* of memory, beside the cache: connections, threads, page tables, buffers */
 
 static const struct pcache_policy *const policies[] = { &policy_lru, &policy_fifo, &policy_clock, &policy_random };

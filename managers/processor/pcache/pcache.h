@@ -93,7 +93,7 @@ struct pcache_page {		/* all [set] */
 	bool zero;		/* M never had the page: made here of zeros */
 	bool ahead;		/* a line's: fetched before it was asked for, and not used since */
 	bool first;		/* ahead: its space has not had it before */
-	bool fresh;		/* a line's: came since its set's shadow looked last */
+	u8 fresh;		/* a line's, for its set's shadow: it came, and was not found accessed since; see shadow_feed.c */
 	bool accessed;		/* a line's: that look took the A bit, the policy has yet to see it */
 };
 
@@ -319,6 +319,7 @@ void shadow_exit(void);						/* tests */
 void shadow_look(struct pcache_set *set, struct tlb_batch *tlb);	/* set lock held: the policy is about to be asked */
 void shadow_used(const struct pcache_page *p);			/* set lock held: it was fetched ahead, and is used now */
 void shadow_gone(const struct pcache_page *p);			/* set lock held: nobody owns the private page, nobody will want it */
+void shadow_renamed(struct pcache_page *p);			/* set lock held: it is known by another name from now on */
 void shadow_sampled(u32 *sets, u32 *groups);
 
 /* --- sweep.c --- */

@@ -15,6 +15,7 @@
 DEFINE_COUNTERS(shadow, SHADOW_COUNTERS);
 
 #define NONE	0xffff		/* no tag */
+#define LOOK_EVERY_MIN	8	/* misses between looks at sets that may be quiet: each look costs a shootdown */
 
 enum policy { LRU, FIFO, CLOCK, RANDOM };
 #define SIM_ROW(name, policy, ways)	{ policy, ways },
@@ -46,6 +47,8 @@ struct shadow_group {
 	u64 all_sets, first;	/* [I] */
 	u32 nr_sets, nr_lines, nr_tags, mask;	/* [I] mask: of the chains */
 	u32 clock;		/* [lock] one tick a reference */
+	u32 look_every;		/* [I] misses */
+	u32 misses, look;	/* [lock] since the last look, and at which set that was */
 	u32 nr_full;		/* [lock] tags in the fully associative cache */
 	u16 oldest, youngest;	/* [lock] there */
 	u16 free;		/* [lock] */
@@ -126,6 +129,7 @@ struct shadow_group *shadow_group_create(u64 all_sets, u64 first, u32 nr_sets, u
 	g->first = first;
 	g->nr_sets = nr_sets;
 	g->nr_lines = nr_sets * ways;
+	g->look_every = MAX(ways, (u32)LOOK_EVERY_MIN);
 	g->nr_tags = tags_of(g->nr_lines);
 	g->mask = chains_of(g->nr_lines) - 1;
 	g->tag = (struct tag *)(g + 1);
@@ -395,23 +399,54 @@ void shadow_miss(struct shadow_group *g, u64 hash, enum shadow_kind kind)
 	spin_unlock(&g->lock);
 }
 
-void shadow_touch(struct shadow_group *g, u64 hash, bool again)
+void shadow_touch(struct shadow_group *g, u64 hash)
 {
 	struct tag *t;
 
 	spin_lock(&g->lock);
 	t = tag_find(g, hash);
-	if (t == NULL) {
+	count(nr_shadow_touch);
+	refer(g, t != NULL ? t : tag_add(g, hash), true);
+	spin_unlock(&g->lock);
+}
+
+void shadow_adopt(struct shadow_group *g, u64 hash)
+{
+	spin_lock(&g->lock);
+	if (tag_find(g, hash) == NULL) {
 		count(nr_shadow_adopted);
 		refer(g, tag_add(g, hash), false);
-	} else if (again) {
-		count(nr_shadow_touch);
-		refer(g, t, true);
-	} else {
+	}
+	spin_unlock(&g->lock);
+}
+
+bool shadow_renew(struct shadow_group *g, u64 hash)
+{
+	struct tag *t;
+
+	spin_lock(&g->lock);
+	t = tag_find(g, hash);
+	if (t != NULL) {
 		g->clock++;
 		renew(g, t);
 	}
 	spin_unlock(&g->lock);
+	return t != NULL;
+}
+
+bool shadow_look_due(struct shadow_group *g, u64 *set)
+{
+	bool due;
+
+	spin_lock(&g->lock);
+	due = ++g->misses >= g->look_every;
+	if (due) {
+		g->misses = 0;
+		g->look = g->look + 1 == g->nr_sets ? 0 : g->look + 1;
+		*set = g->first + g->look;
+	}
+	spin_unlock(&g->lock);
+	return due;
 }
 
 void shadow_forget(struct shadow_group *g, u64 hash)

@@ -6,7 +6,7 @@
  * associative one is one set. Groups are a small part of all sets and have nothing in common with each other.
  *
  * What is a reference: a page that was not in its set when it was wanted (a miss, seen by its fault), and a page found accessed
- * when the set is looked at before a line of it is evicted (a touch). A cache of pages sees no more than that.
+ * when the set is looked at: before a line of it is evicted, and now and then (a touch). A cache of pages sees no more than that.
  *
  * shadow.c: the simulation, which knows pages by their hash alone. shadow_feed.c: where the references come from.
  */
@@ -32,8 +32,8 @@ enum shadow_sim { SHADOW_SIMS(SHADOW_SIM_ENUM) NR_SHADOW_SIMS };
 	X(nr_shadow_compulsory, "of these, the first of its address space on this page, and the shadow did not remember it") \
 	X(nr_shadow_capacity, "of these, not compulsory, and a fully associative LRU cache of the same size would have missed, too") \
 	X(nr_shadow_conflict, "of these, not compulsory, and a fully associative LRU cache of the same size would have hit") \
-	X(nr_shadow_touch, "pages of sampled sets found accessed again when the set was looked at before an eviction") \
-	X(nr_shadow_adopted, "pages found in sampled sets that no simulated cache had: renamed by mremap, or kept for longer than in all of them") \
+	X(nr_shadow_touch, "pages of sampled sets found accessed again when the set was looked at") \
+	X(nr_shadow_adopted, "pages of sampled sets found accessed under the name that mremap gave them") \
 	X(nr_shadow_sim_lru, "references that an LRU cache of the same ways would have missed")	\
 	X(nr_shadow_sim_fifo, "references that a FIFO cache of the same ways would have missed")	\
 	X(nr_shadow_sim_clock, "references that a CLOCK cache of the same ways would have missed")	\
@@ -65,8 +65,15 @@ u64 shadow_group_bytes(u32 nr_sets, u32 ways);
 bool shadow_simulated(const struct shadow_group *g, enum shadow_sim sim);
 /* A page of the group, by the hash that chooses its set. */
 void shadow_miss(struct shadow_group *g, u64 hash, enum shadow_kind kind);
-void shadow_touch(struct shadow_group *g, u64 hash, bool again);	/* !again: seen for the first time since it came: no reference */
+void shadow_touch(struct shadow_group *g, u64 hash);			/* found accessed */
+void shadow_adopt(struct shadow_group *g, u64 hash);			/* found, and no reference: it has another name now */
+bool shadow_renew(struct shadow_group *g, u64 hash);			/* the same, but no reference: the miss was. false: not known */
 void shadow_forget(struct shadow_group *g, u64 hash);			/* the page is no more */
+/*
+ * A miss was told of: is it time to look at a set whoever does not evict there? By and by at all of the group, each once while as
+ * many pages come as the group has lines: where nothing is evicted, nothing else would tell what is in use.
+ */
+bool shadow_look_due(struct shadow_group *g, u64 *set);
 extern const char *const shadow_sim_name[];
 u64 shadow_sim_misses(enum shadow_sim sim);				/* its counter */
 

@@ -10,6 +10,8 @@
 #include "lib/base/printk.h"
 #include "managers/processor/pcache/fault.h"
 
+/* page.fresh */
+#define FRESH_RENAMED	1	/* the next look adopts it */
 #define GROUP_LINES	512	/* of a group, about: one simulates a fully associative cache by as many lines */
 #define GROUP_MULTIPLE	32	/* sets, if there are enough: every number of ways divides the lines then */
 
@@ -67,6 +69,55 @@ void shadow_sampled(u32 *sets, u32 *groups)
 	}
 }
 
+/*
+ * The A bit that the fault itself set is no reference. The fault may not have told of the page yet, when it is who makes room: then
+ * the bit comes once more.
+ */
+static void look_at(struct shadow_group *g, struct pcache_page *p)
+{
+	u64 hash = page_hash(p->id);
+
+	if (p->fresh == 0)
+		shadow_touch(g, hash);
+	else if (shadow_renew(g, hash))
+		p->fresh = 0;
+	else if (--p->fresh == 0)
+		shadow_adopt(g, hash);
+}
+
+void shadow_look(struct pcache_set *set, struct tlb_batch *tlb)
+{
+	struct pcache_line *line;
+
+	if (set->shadow == NULL)
+		return;
+	list_for_each(line, &set->lines, link) {
+		struct pcache_page *p = &line->page;
+		bool ahead = p->ahead;		/* then this is its first use, and shadow_used() is told */
+
+		if ((line->state != LINE_MAPPED && line->state != LINE_CLEANING) || !owner_touched(p, tlb))
+			continue;
+		if (ahead)
+			p->fresh = 0;
+		else
+			look_at(set->shadow, p);
+	}
+}
+
+static void look_around(struct shadow_group *g)
+{
+	struct tlb_batch tlb;
+	u64 number;
+
+	if (!shadow_look_due(g, &number))
+		return;
+	tlb_batch_init(&tlb);
+	spin_lock(&pcache.sets[number].lock);
+	shadow_look(&pcache.sets[number], &tlb);
+	spin_unlock(&pcache.sets[number].lock);
+	tlb_batch_flush(&tlb);
+}
+
 /* Is it a page of the space's own that the fault brought, or one of the mapped object? */
 static bool made_private(const struct fault *f, int outcome)
 {
@@ -94,8 +145,10 @@ void shadow_fault(const struct fault *f, int outcome)
 	own = made_private(f, outcome);
 	id = own ? fault_private_id(f) : fault_object_id(f);
 	set = pcache_set_of(id);
-	if (set->shadow != NULL)
-		shadow_miss(set->shadow, page_hash(id), kind_of(f, outcome, own));
+	if (set->shadow == NULL)
+		return;
+	shadow_miss(set->shadow, page_hash(id), kind_of(f, outcome, own));
+	look_around(set->shadow);
 }
 
 void shadow_used(const struct pcache_page *p)
@@ -104,26 +157,18 @@ void shadow_used(const struct pcache_page *p)
 		shadow_miss(p->set->shadow, page_hash(p->id), p->first ? SHADOW_FIRST : SHADOW_AGAIN);
 }
 
+/* A fork's copies have one name: the last one takes it along. */
 void shadow_gone(const struct pcache_page *p)
-{
-	if (p->set->shadow != NULL && p->nr_owners == 0 && p->object == NULL)
-		shadow_forget(p->set->shadow, page_hash(p->id));
-}
-
-void shadow_look(struct pcache_set *set, struct tlb_batch *tlb)
 {
 	struct pcache_line *line;
 
-	if (set->shadow == NULL)
+	if (p->set->shadow == NULL || p->nr_owners != 0 || p->object != NULL)
 		return;
-	list_for_each(line, &set->lines, link) {
-		struct pcache_page *p = &line->page;
-		bool ahead = p->ahead;		/* then this is its first use, and shadow_used() is told */
-
-		if ((line->state != LINE_MAPPED && line->state != LINE_CLEANING) || !owner_touched(p, tlb))
-			continue;
-		if (!ahead)
-			shadow_touch(set->shadow, page_hash(p->id), !p->fresh);
-		p->fresh = false;
+	list_for_each(line, &p->set->lines, link) {
+		if (&line->page != p && line->page.id.space == p->id.space && line->page.id.index == p->id.index)
+			return;
 	}
+	shadow_forget(p->set->shadow, page_hash(p->id));
 }
+
+void shadow_renamed(struct pcache_page *p) { p->fresh = FRESH_RENAMED; }

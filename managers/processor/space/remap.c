@@ -44,6 +44,7 @@ static void rename_page(struct pass *p, struct pcache_page *page, struct pcache_
 	move_mark(p, o->vpn, old, pte_read(old));
 	o->vpn += p->delta;
 	page->id.index += p->delta;
+	shadow_renamed(page);
 }
 
 /* One owner, in a line: into the new set, whose lock is to be had before this one's if its number is lower. Drops the lock. */
