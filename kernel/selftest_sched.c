@@ -447,7 +447,7 @@ SELFTEST(work_queue)
 	SELFTEST_CHECK(work_runs == queued);
 }
 
-/* --- the log under spinlocks and with interrupts off (lesson: L8, L38) --- */
+/* --- the log under spinlocks and with interrupts off (lesson: L8, lesson: L38) --- */
 
 static void talker(unsigned i)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The buddy allocator against a model: random allocations and frees of every order, splits and boot runs over RAM with holes; each
- * block aligned, inside RAM, apart from all others, its bytes kept; at the end all is one again (lesson: L5, L7, L31).
+ * block aligned, inside RAM, apart from all others, its bytes kept; at the end all is one again (lesson: L5, lesson: L7, lesson: L31).
  */
 /* SOURCES: mm/bootmem.c */
 #include <setjmp.h>
@@ -192,6 +192,30 @@ static void boot_runs(void **state)
 	assert_int_equal(frames_free_count(), free_at_start);
 }
 
+/* Whoever owns a frame may write each of its bytes: nothing that mm needs stands in it (lesson: L27). */
+static void frame_is_all_its_owners(void **state)
+{
+	for (unsigned value = 0; value < 256; value += 51) {
+		struct frame *f = frames_alloc(3, FRAME_USER, 0);
+
+		assert_non_null(f);
+		memset(frame_virt(f), value, PAGE_SIZE << 3);
+		frames_split(f, 3);
+		for (unsigned i = 0; i < 8; i++) {
+			ref_get(&f[i].refs);
+			memset(frame_virt(f + i), value ^ i, PAGE_SIZE);
+			assert_int_equal(f[i].use, FRAME_USER);
+			assert_int_equal(frame_phys(f + i), frame_phys(f) + i * PAGE_SIZE);
+			assert_false(ref_put(&f[i].refs));
+			memset(frame_virt(f + i), value + i, PAGE_SIZE);
+			assert_true(ref_put(&f[i].refs));
+			ref_init(&f[i].refs, 1);
+			frames_free(f + i, 0);
+		}
+	}
+	assert_int_equal(frames_free_count(), free_at_start);
+}
+
 static jmp_buf out;
 static char panic_text[256];
 static void caught(const char *text)
@@ -232,7 +256,7 @@ static void mistakes_are_seen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(half_freed), cmocka_unit_test(random_ops), cmocka_unit_test(comes_together), cmocka_unit_test(boot_runs),
+		cmocka_unit_test(half_freed), cmocka_unit_test(random_ops), cmocka_unit_test(comes_together), cmocka_unit_test(boot_runs), cmocka_unit_test(frame_is_all_its_owners),
 		cmocka_unit_test(mistakes_are_seen),
 	};
 

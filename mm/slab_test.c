@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The slab allocator against a model over frames of the shim: every size, random order, contents kept, all memory returned; and the
- * debug checks catch what they are there for (lesson: L4, L6, L7).
+ * debug checks catch what they are there for (lesson: L4, lesson: L6, lesson: L7).
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -9,6 +9,7 @@ lint: lint-own lint-cppcheck
 lint-own:
 	$(Q)$(PYTHON) scripts/lint_files.py
 	$(Q)$(PYTHON) scripts/check_layers.py
+	$(Q)$(PYTHON) scripts/check_atomics.py
 	$(Q)$(PYTHON) scripts/doc_tables.py --check
 	$(Q)$(PYTHON) scripts/syscalls.py --check
 

@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: MIT
 """
 Checks what every source file has in common: the licence line first, no blanks at the ends of lines, a newline at the
-end, lines not far longer than anybody reads. Says each place, and ends with 1.
+end, lines not far longer than anybody reads; and that every lesson has a test. Says each place, and ends with 1.
 """
 
 import os
+import re
 import subprocess
 import sys
 
 LICENCE = "SPDX-License-Identifier: MIT"
 SUFFIXES = (".c", ".h", ".S", ".lds", ".py", ".mk", ".sh")
 COLUMNS = 200
+LESSONS = 46                                    # each has a test with its mark
 NOT_OURS = ("net/roce/testdata/",)              # recorded packets
 
 
@@ -47,12 +49,22 @@ def check(path):
             yield number, "%d columns" % len(line.expandtabs(8))
 
 
+def lessons(path):
+    """The numbers that the marks in the file have."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return set(map(int, re.findall(r"lesson: L(\d+)", file.read())))
+
+
 def main():
-    bad = 0
+    bad, marked = 0, set()
     for path in filter(is_source, files()):
+        marked |= lessons(path)
         for number, what in check(path):
             print("%s:%d: %s" % (path, number, what))
             bad += 1
+    for number in sorted(set(range(1, LESSONS + 1)) - marked):
+        print("no test is marked `lesson: L%d`" % number)
+        bad += 1
     return 1 if bad else 0
 
 

@@ -3,7 +3,7 @@
 /*
  * File data through the page cache against a plain array: reads, writes, appends, truncation, pages flushed from shared
  * mappings, write-back, closing, memory pressure, a storage node that is slow or fails.
- * lesson: L31 L40
+ * lesson: L31, lesson: L40
  */
 #include "managers/memory/test_fit.h"
 

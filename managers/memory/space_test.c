@@ -3,7 +3,7 @@
 /*
  * Address spaces on M against plain memory. A processor node is played by the rules of the design: lines with owners, a victim
  * cache, flushes that name all owners, changes that are told without waiting. The network delivers in any order.
- * lesson: L3 L5 L28 L31 L40 L42
+ * lesson: L3, lesson: L5, lesson: L28, lesson: L31, lesson: L40, lesson: L42
  */
 #include "managers/memory/test_fit.h"
 

@@ -2,7 +2,7 @@
 /* SOURCES: */
 /*
  * FIT over fake verbs: the test is the peer and the transport. White-box: the sources are included.
- * lesson: L24 (credits), L25 (error completions end their call), L43 (no reply is impossible), L44 (late replies).
+ * lesson: L24 (credits), lesson: L25 (error completions end their call), lesson: L43 (no reply is impossible), lesson: L44 (late replies).
  */
 #include <pthread.h>
 #include <setjmp.h>

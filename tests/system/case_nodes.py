@@ -11,7 +11,7 @@ from cases import case, each
 @case(limit=240)
 def selftests(bed):
     """The tests that are built into the kernels, on several CPUs of every node that may have several."""
-    # lesson: L2, L8, L22, L33
+    # lesson: L2, lesson: L8, lesson: L22, lesson: L33, lesson: L34, lesson: L35, lesson: L38, lesson: L39
     bed.run("hello", options=["--cpus", "4", "--mem-cpus", "2", "--append", "all:selftest=1", "--boot-timeout", "150"], timeout=200)
     for role in ROLES:
         said = log(bed, role)
@@ -19,6 +19,23 @@ def selftests(bed):
         ended = re.findall(r"selftest (\S+) ok", said)
         total = int(re.search(r"selftests: (\d+) passed", said).group(1))
         assert begun == ended and len(ended) == total and total > 20, "%s: %d of %d ended" % (role, len(ended), len(begun))
+
+
+@case()
+def other_numbers_and_addresses(bed):
+    """Who the nodes are is said at boot: the same images with other numbers, addresses, and the memory node the one that connects to all."""
+    # lesson: L26
+    who = {"P": (19, "192.168.7.119/16"), "M": (62, "192.168.200.3/16"), "S": (5, "192.168.0.77/16")}
+    options = []
+    for short, (number, address) in who.items():
+        peers = ",".join("%d:%s" % (n, a.split("/")[0]) for n, a in who.values() if n != number)
+        options += ["--append", "%s:fit.node=%d fit.ip=%s fit.peers=%s" % (short, number, address, peers)]
+    result = bed.run("memtest", "4", "2", "2", options=["--pcache", "2M", *options])
+    assert result.counter("nr_pcache_fill_from_memory") > 0
+    for role, (number, _) in zip(ROLES, who.values()):
+        assert result.node(role)["parameters"]["fit.node"] == str(number)
+        for peer, (other, _) in zip(ROLES, who.values()):
+            assert peer == role or "%s-%d is up" % (peer, other) in log(bed, role), log(bed, role)[-2000:]
 
 
 @each({role: role for role in ROLES})
