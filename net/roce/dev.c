@@ -52,6 +52,8 @@ void roce_ctx_flush(struct roce_rx_ctx *ctx)
 		if (qp->type == QPT_RC && qp->state != QPS_ERR && !qp->dying) {
 			resp_flush(qp);
 			req_transmit(qp);
+			if (unlikely(qp->cnp_due))
+				cc_flush(qp);
 		}
 		tx_flush(qp);
 		spin_unlock(&qp->lock);

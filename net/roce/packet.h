@@ -23,6 +23,10 @@
 #define ATOMIC_ETH_LEN	28
 #define ATOMIC_ACK_LEN	8
 #define ICRC_LEN	4
+#define CNP_RESERVED	16			/* bytes, zero, behind the BTH of a congestion notification */
+#define ROCE_BECN	0x40			/* in roce_pkt.ecn */
+#define IP_ECT0		2			/* IPv4 TOS, RFC 3168: may be marked; and is */
+#define IP_CE		3
 #define ROCE_MAX_HEADERS (BTH_LEN + ATOMIC_ETH_LEN)	/* the longest combination */
 
 /* extended headers, in the order in which they stand */

@@ -195,7 +195,7 @@ void roce_qp_destroy(struct roce_qp *qp)
 	qp->dying = true;
 	if (qp->state != QPS_ERR)
 		qp_step(qp, QPE_ERROR);
-	qp->rto_due = qp->rnr_due = qp->ack_due = 0;
+	qp->rto_due = qp->rnr_due = qp->ack_due = qp->pace_due = 0;
 	tx_flush(qp);
 	spin_unlock(&qp->lock);
 	spin_lock(&dev->slot[slot].lock);
@@ -252,6 +252,7 @@ int roce_qp_to_rtr(struct roce_qp *qp, const struct roce_qp_attr *a)
 		qp->rto_ns = a->ack_timeout_ns != 0 ? a->ack_timeout_ns : ROCE_RTO_DEFAULT_NS;
 		qp->retries = a->retry_count;
 		qp->rnr_retries = a->rnr_retry;
+		tx_prepare(qp);
 		qp_step(qp, QPE_TO_RTR);
 		rc = 0;
 	}
@@ -404,7 +405,7 @@ void qp_copy_out(const struct roce_sge *sge, unsigned nr, u32 off, const void *s
 static void qp_flush(struct roce_qp *qp)
 {
 	assert_held(&qp->lock);
-	qp->rto_due = qp->rnr_due = qp->ack_due = 0;
+	qp->rto_due = qp->rnr_due = qp->ack_due = qp->pace_due = 0;
 	qp->nak_due = 0;
 	qp->ack_now = false;
 	qp->rd_tail = qp->rd_head;
@@ -454,6 +455,7 @@ void qp_fail(struct roce_qp *qp, enum roce_event why)
 	if (qp->state == QPS_ERR)
 		return;
 	count(nr_roce_qp_error);
+	qp->cc.rate = 0;
 	resp_flush(qp);			/* a NAK that says why */
 	qp_to_error(qp);
 	__atomic_store_n(&qp->broken, true, __ATOMIC_RELEASE);
@@ -587,6 +589,11 @@ u64 qp_timers(struct roce_qp *qp, u64 now)
 			resp_flush(qp);
 			req_transmit(qp);
 		}
+		if (unlikely(qp->pace_due != 0 && now >= qp->pace_due)) {
+			qp->pace_due = 0;
+			resp_flush(qp);
+			req_transmit(qp);
+		}
 		req_timers(qp, now);
 		resp_timers(qp, now);
 		tx_flush(qp);
@@ -596,6 +603,8 @@ u64 qp_timers(struct roce_qp *qp, u64 now)
 			next = MIN(next, qp->rnr_due);
 		if (qp->ack_due != 0)
 			next = MIN(next, qp->ack_due);
+		if (qp->pace_due != 0)
+			next = MIN(next, qp->pace_due);
 		if (READ_ONCE(qp->stalled))	/* woken by done(); looked at in any case before long */
 			next = MIN(next, now + NSEC_PER_MSEC);
 	}

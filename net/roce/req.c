@@ -184,6 +184,8 @@ void req_transmit(struct roce_qp *qp)
 			break;
 		if (unlikely(out_of_credit(qp, w)) && qp->psn_next != qp->psn_una)
 			break;
+		if (unlikely(qp->cc.rate != 0) && !cc_may_send(qp))
+			break;
 		if (!send_one(qp, w))
 			break;
 		if (wqe_has_response(w))

@@ -104,6 +104,8 @@ void resp_flush(struct roce_qp *qp)
 	while (qp->rd_tail != qp->rd_head) {
 		struct rd_entry *e = &qp->rd[qp->rd_tail % ROCE_MAX_RD];
 
+		if (unlikely(qp->cc.rate != 0) && !cc_may_send(qp))
+			return;
 		if (!send_response(qp, e))
 			return;
 		if (e->sent == e->nr_psn)

@@ -10,6 +10,7 @@
  *	resp.c	RC responder: SEND, WRITE, READ, atomics, duplicates, ACK and NAK
  *	ud.c	UD queue pairs
  *	tx.c	frames: headers, gathering, ICRC, the pool of each QP
+ *	cc.c	congestion: notifications, and the rate of a queue pair that got one
  *	srq.c	shared receive queues
  *	mr.c cq.c cm.c cm_mad.c
  *
@@ -61,7 +62,11 @@
 	X(nr_roce_drop_length, "datagrams dropped: longer than the receive buffer or MTU")	\
 	X(nr_roce_drop_no_recv, "datagrams dropped: no receive posted")			\
 	X(nr_roce_drop_mad, "management datagrams dropped: malformed, or queue full")		\
+	X(nr_roce_drop_cnp, "congestion notifications dropped: for no connected queue pair of their sender") \
 	X(nr_roce_cnp, "congestion notifications received")					\
+	X(nr_roce_tx_cnp, "congestion notifications sent")					\
+	X(nr_roce_rx_marked, "packets received that a switch marked: congestion experienced")	\
+	X(nr_roce_paced, "pauses of queue pairs slowed down by congestion notifications")	\
 	X(nr_roce_cm_rx, "CM messages received")						\
 	X(nr_roce_cm_tx, "CM messages sent, repetitions included")				\
 	X(nr_roce_cm_stray, "CM messages for no connection of ours")
@@ -88,6 +93,8 @@ struct roce_dev;
 #define ROCE_RTO_MAX_SHIFT	4			/* back off to 16 times */
 #define ROCE_RTO_PERSIST_SHIFT	2			/* the same where retries do not run out */
 #define ROCE_LATE_NS		(8 * NSEC_PER_MSEC)	/* a timer later than this: we did not run, the peer is not to blame */
+#define ROCE_CNP_GAP_NS		NSEC_PER_MSEC		/* shortest time between two congestion notifications of a QP */
+#define ROCE_CC_ROUND_NS	(2 * NSEC_PER_MSEC)	/* between two raises of a rate that was cut */
 #define ROCE_DRAIN_MS		1000			/* for the device to give back a QP's frames */
 #define ROCE_RNR_CODE		13			/* 0.96 ms */
 
@@ -220,6 +227,13 @@ struct roce_qp_attr {
 	bool gate;			/* take no request before roce_qp_open_gate() */
 };
 
+struct roce_cc {
+	u32 rate;			/* bytes a second; 0: not limited, and the rest is without meaning */
+	u32 target, alpha, rounds;
+	u64 round_due;
+	u64 free_at;			/* when what was sent is through, at that rate */
+};
+
 struct roce_rx_ctx;
 
 struct roce_qp {
@@ -249,6 +263,8 @@ struct roce_qp {
 	u16 sport, ip_id;
 	unsigned txq;
 	struct roce_txpool tx;
+	u8 frame_head[NET_DATA_OFF];	/* RC: all of its frames' that does not change */
+	u32 ip_sum;			/* of that IPv4 header: a sum to which length and id are added */
 
 	/* requester [lock]: wqe indices run freely, PSNs are 24 bits */
 	struct sq_wqe *sq;
@@ -273,6 +289,12 @@ struct roce_qp {
 	u64 rto_ns, srtt_ns, rttvar_ns;
 	u64 rtt_start;			/* 0: no sample under way */
 	u32 rtt_psn;
+
+	/* congestion [lock] */
+	struct roce_cc cc;
+	u64 pace_due;			/* go on sending then; 0: nothing waits for that */
+	bool cnp_due;			/* a marked packet came in this batch */
+	u64 cnp_next;			/* not before */
 
 	/* receive queue [lock] */
 	struct rq_wqe *rq;
@@ -399,6 +421,13 @@ void resp_flush(struct roce_qp *qp);			/* [lock] send the responses, ACK or NAK 
 void resp_told(struct roce_qp *qp, u32 msn);		/* [lock] the requester learns that we executed up to this message */
 void resp_timers(struct roce_qp *qp, u64 now);		/* [lock] */
 
+/* cc.c: all with the lock */
+void cc_marked(struct roce_qp *qp);			/* a packet came that a switch marked */
+void cc_flush(struct roce_qp *qp);			/* the end of such a batch */
+void cc_notified(struct roce_qp *qp);			/* the peer says that our packets were marked */
+bool cc_may_send(struct roce_qp *qp);			/* cc.rate != 0; false: qp_timers() will go on */
+void cc_sent(struct roce_qp *qp, u32 bytes);
+
 /* ud.c */
 void ud_receive(struct roce_qp *qp, const struct roce_pkt *p, const struct net_rx *rx);	/* [lock] */
 int ud_post(struct roce_qp *qp, const struct roce_send_wr *wr);	/* [lock] */
@@ -413,6 +442,7 @@ struct roce_tx *tx_get(struct roce_qp *qp);		/* [lock] NULL: none left; the QP w
  */
 bool tx_packet(struct roce_qp *qp, struct roce_tx *tx, struct roce_pkt *p, const struct roce_piece *piece, unsigned nr,
 	       u32 dst_ip, u64 dst_mac, u16 sport);
+void tx_prepare(struct roce_qp *qp);			/* [lock] RC, on the way to RTR: frame_head */
 void tx_put_unused(struct roce_qp *qp, struct roce_tx *tx);	/* [lock] */
 void tx_flush(struct roce_qp *qp);			/* [lock] the batch to the driver */
 /* A whole RoCE frame with its payload copied in, for QP 1: sent by way of ARP. */

@@ -53,11 +53,34 @@ static void rx_qp(struct roce_qp *qp, const struct roce_pkt *p, const struct net
 		count(nr_roce_drop_state);
 	} else if (p->src_ip != qp->attr.remote_ip) {
 		count(nr_roce_drop_source);
-	} else if (p->op->flags & OPF_REQUEST) {
-		resp_request(qp, p);
 	} else {
-		req_response(qp, p);
+		if (unlikely((rx->ip->tos & IP_CE) == IP_CE))
+			cc_marked(qp);
+		if (p->op->flags & OPF_REQUEST)
+			resp_request(qp, p);
+		else
+			req_response(qp, p);
 	}
+}
+
+/* Our packets of this QP met congestion. */
+static void rx_cnp(struct roce_rx_ctx *ctx, const struct roce_pkt *p)
+{
+	struct roce_qp *qp = ctx_qp(ctx, p->qpn);
+	bool ours = false;
+
+	if (qp != NULL) {
+		spin_lock(&qp->lock);
+		ours = qp->type == QPT_RC && !qp->dying && qp->state >= QPS_RTR && qp->state != QPS_ERR &&
+		       p->src_ip == qp->attr.remote_ip;
+		if (ours)
+			cc_notified(qp);
+		spin_unlock(&qp->lock);
+	}
+	if (ours)
+		count(nr_roce_cnp);
+	else
+		count(nr_roce_drop_cnp);
 }
 
 void roce_rx(void *arg, const struct net_rx *rx)
@@ -86,7 +109,7 @@ void roce_rx(void *arg, const struct net_rx *rx)
 		return;
 	}
 	if (p.opcode == CNP) {
-		count(nr_roce_cnp);
+		rx_cnp(ctx, &p);
 		return;
 	}
 	if (p.qpn == ROCE_GSI_QPN) {

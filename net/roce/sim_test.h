@@ -48,7 +48,7 @@ static struct {
 	unsigned nr_frames;
 	u64 seq;
 	u64 rng;
-	unsigned drop, dup, reorder, corrupt;	/* per 10,000 */
+	unsigned drop, dup, reorder, corrupt, mark;	/* per 10,000 */
 	bool cut;
 	bool late_done;
 	u64 max_frames;
@@ -78,6 +78,13 @@ static void wire_put(unsigned to, const u8 *data, u32 len)
 	f->at = time_mono_ns() + WIRE_NS;
 	if (chance(sim.reorder))
 		f->at += sim_random() % (4 * WIRE_NS);
+	if (sim.mark != 0 && chance(sim.mark) && len > ETH_HLEN + IP_HLEN && (f->data[ETH_HLEN + 1] & IP_CE) != 0) {
+		struct ip_hdr *ip = (struct ip_hdr *)(f->data + ETH_HLEN);	/* as a switch may that is congested (RFC 3168) */
+
+		ip->tos |= IP_CE;
+		ip->sum = be16_of(0);
+		ip->sum = be16_of(net_checksum(ip, IP_HLEN, 0));
+	}
 	if (chance(sim.corrupt))
 		f->data[sim_random() % len] ^= 1 << sim_random() % 8;
 	sim.nr_frames++;

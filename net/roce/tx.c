@@ -86,6 +86,50 @@ void tx_put_unused(struct roce_qp *qp, struct roce_tx *tx)
 	atomic_dec(&qp->tx.out);
 }
 
+static u32 sum_words(const u8 *p, u32 len)
+{
+	u32 sum = 0;
+
+	for (u32 i = 0; i < len; i += 2)
+		sum += (u32)p[i] << 8 | p[i + 1];
+	return sum;
+}
+
+void tx_prepare(struct roce_qp *qp)
+{
+	struct netif *nif = qp->dev->nif;
+	struct ip_hdr *ip = (struct ip_hdr *)(qp->frame_head + ETH_HLEN);
+
+	if (qp->type != QPT_RC)
+		return;
+	eth_header(qp->frame_head, 0, nif->mac, ETH_TYPE_IPV4);
+	udp_header(qp->frame_head + ETH_HLEN, nif->ip, qp->attr.remote_ip, qp->sport, ROCE_UDP_PORT, 0, 0);
+	ip->tos = IP_ECT0;
+	ip->len = ip->id = ip->sum = be16_of(0);
+	qp->ip_sum = sum_words((const u8 *)ip, IP_HLEN);
+}
+
+/* Everything before the BTH, of a frame of a connected QP. */
+static void connected_header(const struct roce_qp *qp, u8 *head, u64 dst_mac, u32 data_len, bool markable)
+{
+	struct ip_hdr *ip = (struct ip_hdr *)(head + ETH_HLEN);
+	struct udp_hdr *udp = (struct udp_hdr *)(head + NET_UDP_OFF);
+	u32 len = IP_HLEN + UDP_HLEN + data_len, sum = qp->ip_sum + len + qp->ip_id;
+
+	memcpy(head, qp->frame_head, NET_DATA_OFF);
+	memcpy(head, &dst_mac, 6);
+	if (unlikely(!markable)) {
+		ip->tos = 0;
+		sum -= IP_ECT0;
+	}
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	ip->len = be16_of(len);
+	ip->id = be16_of(qp->ip_id);
+	ip->sum = be16_of(~sum);
+	udp->len = be16_of(UDP_HLEN + data_len);
+}
+
 bool tx_packet(struct roce_qp *qp, struct roce_tx *tx, struct roce_pkt *p, const struct roce_piece *piece, unsigned nr,
 	       u32 dst_ip, u64 dst_mac, u16 sport)
 {
@@ -130,10 +174,14 @@ bool tx_packet(struct roce_qp *qp, struct roce_tx *tx, struct roce_pkt *p, const
 		ntx->nr_frags = 2;
 	}
 
-	eth_header(head, dst_mac, nif->mac, ETH_TYPE_IPV4);
 	if (++qp->ip_id == 0)
 		qp->ip_id = 1;
-	udp_header(head + ETH_HLEN, nif->ip, dst_ip, sport, ROCE_UDP_PORT, headers + len + pad + ICRC_LEN, qp->ip_id);
+	if (qp->type == QPT_RC) {
+		connected_header(qp, head, dst_mac, headers + len + pad + ICRC_LEN, p->opcode != CNP);
+	} else {
+		eth_header(head, dst_mac, nif->mac, ETH_TYPE_IPV4);
+		udp_header(head + ETH_HLEN, nif->ip, dst_ip, sport, ROCE_UDP_PORT, headers + len + pad + ICRC_LEN, qp->ip_id);
+	}
 
 	reg = roce_icrc_start(head + ETH_HLEN, headers);
 	reg = roce_icrc_more(reg, end, inlined);
@@ -160,6 +208,8 @@ bool tx_packet(struct roce_qp *qp, struct roce_tx *tx, struct roce_pkt *p, const
 		return true;
 	}
 	count(nr_roce_tx);
+	if (unlikely(qp->cc.rate != 0))
+		cc_sent(qp, len);
 	qp->tx.batch[qp->tx.nr_batch++] = &tx->frame;
 	if (qp->tx.nr_batch == ROCE_TX_BATCH)
 		tx_flush(qp);

@@ -41,7 +41,6 @@ def calls_outlive_a_cut(bed):
     bed.assert_nothing_left()
 
 
-
 def break_queue_pairs(bed, words, interval):
     """
     Every node breaks its connections again and again by a fatal NAK: calls in flight get their reply, once, on the next queue
@@ -70,3 +69,24 @@ def queue_pairs_break(bed):
       limit=200, part="faults")
 def queue_pairs_break_often(bed, words):
     break_queue_pairs(bed, words, 100)
+
+
+@case()
+def congestion_is_told_and_heard(bed):
+    """
+    A switch that marks packets: each end says so to the other, less often than it sees it, and the other hears it; the program has
+    its right results. Nothing of that on a wire that does not mark. (How much slower is net/roce/cc_test.c's: it has the clock.)
+    """
+    for faults in ("ecn=0.03", "dup=0.0001"):
+        result = bed.run("memtest", "4", "1", "1", options=["--pcache", "2M", "--faults", faults], timeout=100)
+        assert result.status == 0, result
+        counters = [result.facts["nodes"][role]["counters"] for role in ("processor", "memory")]
+        print(faults, [{name: one[name] for name in ("nr_roce_rx_marked", "nr_roce_tx_cnp", "nr_roce_cnp", "nr_roce_paced")}
+                       for one in counters])
+        for here, there in (counters, counters[::-1]):
+            if faults.startswith("ecn"):
+                assert 0 < there["nr_roce_tx_cnp"] <= there["nr_roce_rx_marked"]
+                assert 0 < here["nr_roce_cnp"]
+            else:
+                assert here["nr_roce_rx_marked"] == here["nr_roce_tx_cnp"] == here["nr_roce_cnp"] == here["nr_roce_paced"] == 0
+            assert here["nr_roce_drop_cnp"] == 0
