@@ -69,11 +69,11 @@ void manager_init(void)
 		power_off();
 	}
 	fit_on_change(node_changed);
-	power_on_shutdown(write_all_back);
 	control_register("drop-caches", do_drop_caches);
 	control_register("sync", do_sync);
 	control_init("memory");
 	fit_start();
+	power_on_shutdown(write_all_back);	/* behind FIT's own, so that it runs before FIT says farewell to the storage node */
 	if (thread_spawn(ready_thread, NULL, PRIO_NORMAL, "ready") < 0)
 		panic("memory: no memory");
 	pr_note("memory node %u: %llu MiB, %llu MiB for programs", fit_self(),

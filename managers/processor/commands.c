@@ -19,6 +19,7 @@
 #include "net/fit/rpc.h"
 
 #define MAX_WORDS 256
+#define OFF_NS	(10 * NSEC_PER_SEC)	/* for a node to write back what it has */
 
 struct run {				/* one program */
 	struct list link;		/* [runs_lock] */
@@ -293,17 +294,30 @@ static int verb_drop_caches(unsigned argc, char **argv)
 	return left != 0 ? -EUCLEAN : 0;
 }
 
+/* Every node of the role goes: it is asked, writes back what it has, and says farewell. */
+static void nodes_off(enum node_role role, unsigned op)
+{
+	int node;
+
+	while ((node = fit_wait_role(role, 1)) > 0) {
+		int rc = rpc_call(node, op, NULL, NULL, 0);
+
+		if (rc < 0 && rc != -EHOSTDOWN)
+			pr_warn("%s does not shut down: %s", fit_node_name(node), errno_name(rc));
+		if (fit_wait_down(node, OFF_NS) < 0) {
+			pr_warn("%s is asked to power off and does not go", fit_node_name(node));
+			break;
+		}
+	}
+}
+
+/* In this order: who has data of others writes it back while they are there. */
 void cluster_off(void)
 {
 	(void)!programs_end();
 	space_sync_all();
-	for (enum node_role role = ROLE_MEMORY; role <= ROLE_STORAGE; role++) {
-		int node = fit_wait_role(role, 1);
-		int rc = node < 0 ? 0 : rpc_call(node, role == ROLE_MEMORY ? RPC_memory_shutdown : RPC_storage_shutdown, NULL, NULL, 0);
-
-		if (rc < 0 && rc != -EHOSTDOWN)
-			pr_warn("%s does not shut down: %s", fit_node_name(node), errno_name(rc));
-	}
+	nodes_off(ROLE_MEMORY, RPC_memory_shutdown);
+	nodes_off(ROLE_STORAGE, RPC_storage_shutdown);
 	power_off();
 }
 

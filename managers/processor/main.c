@@ -52,7 +52,6 @@ static void __noreturn cannot_start(int rc)
 	thread_exit();
 }
 
-/* The rest needs the other nodes, which may take their time to boot. */
 /* What a call costs that does nothing, for whoever measures. */
 static void probe(void)
 {
@@ -65,6 +64,7 @@ static void probe(void)
 		pr_warn("fit.probe: %s", errno_name(rc));
 }
 
+/* The rest needs the other nodes, which may take their time to boot. */
 static void join_thread(void *space_rc)
 {
 	int rc = (long)space_rc;

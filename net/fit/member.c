@@ -76,7 +76,7 @@ static bool kicked;					/* [a] */
 static bool leaving, has_left;				/* [a] said by leave(); farewells are out */
 static struct waitq left_wait = WAITQ_INIT(left_wait);
 static struct waitq thread_wait = WAITQ_INIT(thread_wait);
-static struct waitq change_wait = WAITQ_INIT(change_wait);	/* somebody came up */
+static struct waitq change_wait = WAITQ_INIT(change_wait);	/* who is up has changed */
 static void (*watcher[MAX_WATCHERS])(unsigned, enum node_role, bool);
 static unsigned nr_watchers;
 
@@ -968,6 +968,12 @@ int fit_wait_role(enum node_role role, u64 timeout_ns)
 {
 	(void)waitq_wait_timeout(&change_wait, find_role(role) != 0, timeout_ns ? time_mono_ns() + timeout_ns : 0);
 	return find_role(role) ?: -ETIMEDOUT;
+}
+
+int fit_wait_down(unsigned node, u64 timeout_ns)
+{
+	(void)waitq_wait_timeout(&change_wait, !fit_node_up(node), timeout_ns ? time_mono_ns() + timeout_ns : 0);
+	return fit_node_up(node) ? -ETIMEDOUT : 0;
 }
 
 int fit_wait_all(u64 timeout_ns)

@@ -166,6 +166,8 @@ void fit_start(void);
 
 /* Sleep until a node of the role is up, or the timeout (0: for ever). Its id, or -ETIMEDOUT. */
 int fit_wait_role(enum node_role role, u64 timeout_ns);
+/* Sleep until the node is not up, by its farewell or its death. 0 or -ETIMEDOUT. */
+int fit_wait_down(unsigned node, u64 timeout_ns);
 /* All of fit.peers up? Sleeps up to timeout_ns (0: for ever). 0 or -ETIMEDOUT. */
 int fit_wait_all(u64 timeout_ns);
 unsigned fit_missing(void);			/* the first node of fit.peers that is not up; 0: all are */

@@ -63,3 +63,32 @@ def machine_is_true(bed, cpus):
     assert int(said["memtotal"]) == memory["total_frames"] * 4, (said, memory)
     assert int(said["memtotal"]) > 400 << 10 and int(said["memfree"]) > int(said["memtotal"]) * 3 // 4
     assert said["hostname"] == "tangram"
+
+
+@each({"calm": "", "lossy": "seed=5,drop=0.1"}, limit=150)
+def power_goes_in_order(bed, faults):
+    """
+    Power-off with data that only the memory node has: M writes it back and says farewell, then S, then P. A farewell that is lost
+    on the way is said again: no node takes another for dead, and no data is lost.
+    """
+    data = b"".join(b"line %d\n" % n for n in range(100000))
+    bed.path("words", data)
+    up = bed.tangram("up", "--quiet", "--name", "ends", "--image", "debian", "--log-dir", bed.path("run1"),
+                     "--add", bed.path("words") + "=/data/words", "--append", "all:fit.dead=20s")
+    assert up.status == 0, up.err
+    try:
+        copied = bed.tangram("exec", "--quiet", "ends", "--", "/usr/bin/cp", "/data/words", "/data/copy")
+        assert copied.status == 0, copied.err
+        if faults:
+            assert bed.tangram("wire", "ends", "--faults", faults).status == 0
+    finally:
+        down = bed.tangram("down", "ends", "--get", "/data/copy=" + bed.path("copy"))
+    assert down.status == 0, down.err
+    bed.runs = 1
+    assert bed.read("copy") == data
+    for role in ROLES:
+        assert not re.search(r" is dead|data is lost|does not (go|shut down)", log(bed, role)), log(bed, role)[-2000:]
+        assert log(bed, role).count("power off") >= 1, role
+    order = re.findall(r"fit: (memory|storage)-\d+ left|(power off)", log(bed, "processor"))
+    assert order == [("memory", ""), ("storage", ""), ("", "power off")], order
+    assert re.search(r"memory-2 left.*node 1 asks for power-off", log(bed, "storage"), re.DOTALL), log(bed, "storage")[-2000:]
