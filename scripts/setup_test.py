@@ -60,6 +60,8 @@ class Setup(unittest.TestCase):
         self.assertEqual(self.setup_with("run", missing=("spin",))[:2], (0, ""))
         self.assertIn("gcc", self.setup_with("run", missing=("gcc", "spin"))[1])
         self.assertEqual(self.setup_with("dance")[0], 2)
+        self.assertEqual(self.setup_with(missing=("python3-matplotlib",))[:2], (0, ""))     # the benchmark's alone
+        self.assertIn("python3-matplotlib", self.setup_with("bench", missing=("python3-matplotlib",))[1])
 
     def test_failures(self):
         status, called, err = self.setup_with("--check", missing=("spin",))

@@ -107,9 +107,22 @@ class TestPrograms(unittest.TestCase):
         for line in ("memtest 8", "memtest 8 4", "memtest 3 7 5", "futex_pingpong", "futex_pingpong 100 8", "threads",
                      "fork_cow", "fork_cow 1 8 4", "mremap_test", "mprotect_test", "mprotect_test nosignals",
                      "fork_storm", "unmap_test", "pcache_stress 3", "pcache_stress 3 7",
-                     "avx_regs 8 300", "bad_pointers", "bss_zero", "hello", "signals", "sockets", "errnos", "processes 500", "fault_time", "tty"):
+                     "avx_regs 8 300", "bad_pointers", "bss_zero", "hello", "signals", "sockets", "errnos", "processes 500", "fault_time", "map_time 8", "tty"):
             with self.subTest(line):
                 self.ok(*line.split())
+
+    def test_remote_fault(self):
+        line = rb"%s threads %d pages %d ms \d+ pages/s \d+ median \d+ p99 \d+ ns\n"
+        for words, wanted in (("seq read 4", (b"seq-read", 1, 1024)), ("random write 4 3", (b"random-write", 3, 1024)),
+                              ("7 read 2 2 3", (b"7-read", 2, 1536))):
+            status, out, err = run("remote_fault", *words.split())
+            self.assertEqual((status, err), (0, b""), words)
+            self.assertRegex(out, b"^" + line % wanted + b"$")
+        self.assertEqual(run("remote_fault", "seq", "read", "4", "1", "0"), (0, b"", b""))
+        for words in ("", "seq read", "odd read 4", "seq neither 4", "seq read 0", "seq read 4 0", "seq read 4 65"):
+            status, out, err = run("remote_fault", *words.split())
+            self.assertEqual((status, out), (2, b""), words)
+            self.assertIn(b"usage", err)
 
     def test_fill_disk(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -21,8 +21,11 @@ class Done:
 
 
 class LinuxVm:
-    def __init__(self, folder, wire, number, log_dir, mtu=1500, memory="384M", initrd="initrd", options=()):
-        """folder: for the socket; wire: the switch's socket or None; number: the node's, which gives its address; options: QEMU's."""
+    def __init__(self, folder, wire, number, log_dir, mtu=1500, memory="384M", cpus=1, initrd="initrd", options=()):
+        """
+        folder: for the socket; wire: the switch's socket or None; number: the node's, which gives its address; initrd: in FOLDER, or
+        an absolute path; options: more of QEMU's.
+        """
         self.ip, self.number = nodes.node_ip(number), 0
         self.jobs = {}
         self.console = os.path.join(log_dir, "linux%d.log" % number)
@@ -32,7 +35,7 @@ class LinuxVm:
         listener.listen(1)
         self.start = time.monotonic()
         command = [nodes.qemu_program(), "-name", "tangram-linux%d" % number, "-machine", "q35", "-nodefaults", "-no-reboot",
-                   "-accel", "tcg,thread=multi", "-cpu", "max", "-display", "none", "-smp", "1,maxcpus=2", "-m", memory,
+                   "-accel", "tcg,thread=multi", "-cpu", "max", "-display", "none", "-smp", nodes.smp(cpus), "-m", memory,
                    "-kernel", os.path.join(FOLDER, "vmlinux"), "-initrd", os.path.join(FOLDER, initrd),
                    "-append", "console=ttyS0 quiet mitigations=off nopti nokaslr" + (" vm_ip=%s/24 vm_mtu=%d" % (self.ip, mtu) if wire else ""),
                    "-serial", "file:" + self.console,

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: MIT
+"""
+Programs whose memory is larger than the cache, by the size of the cache, beside Linux that swaps to another VM over the same wire.
+Sides take turns, round after round, and medians are compared; every figure stands in a CSV file, too, with the host's load.
+"""
+
+import csv
+import os
+import re
+import statistics
+
+import plots
+from linux_swap import NO_READ_AHEAD, READ_AHEAD, LinuxSwap
+from measure import OUT, run
+from testbed import roce_packets, text
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+MB, PAGE = 1 << 20, 4096
+WAYS = 8
+TANGRAM, SWAP, SWAP_1, LOCAL = "tangram", "linux-nbd", "linux-nbd-no-read-ahead", "linux-local"
+
+
+class Samples:
+    """What was measured, by what it is of; kept as a CSV file whenever something is added."""
+
+    def __init__(self, name, keys, values):
+        self.path, self.keys, self.values, self.all = os.path.join(OUT, name + ".csv"), keys, values, {}
+        self.rows = [keys + values + ("load",)]
+
+    def add(self, key, *values):
+        self.all.setdefault(key, []).append(values)
+        self.rows.append(key + values + ("%.1f" % os.getloadavg()[0],))
+        with open(self.path, "w") as file:
+            csv.writer(file, lineterminator="\n").writerows(self.rows)
+
+    def median(self, key, value):
+        at = self.values.index(value)
+        return statistics.median(values[at] for values in self.all[key])
+
+    def load(self):
+        loads = [float(row[-1]) for row in self.rows[1:]]
+        return "host's load %.0f to %.0f" % (min(loads), max(loads))
+
+
+# remote_fault
+
+CACHE_MB, SET_MB = 8, 32                        # the working set is four times the cache
+PATTERNS = ("seq", "random", "17")              # 17: a stride in pages
+ORDERS = [(pattern, how, threads) for threads in (1, 4) for pattern in PATTERNS for how in ("read", "write")]
+BARRED = (("random", "read", 1), ("seq", "read", 1))
+
+
+def touched(out):
+    """(median us, p99 us, pages/s) of a line of remote_fault."""
+    found = re.search(r"pages/s (\d+) median (\d+) p99 (\d+) ns", out)
+    return int(found.group(2)) / 1000, int(found.group(3)) / 1000, int(found.group(1))
+
+
+def remote_fault_words(pattern, how, threads, rounds=1):
+    return ["remote_fault", pattern, how, str(SET_MB), str(threads), str(rounds)]
+
+
+def here(words, options=()):
+    return run("/bin/" + words[0], *words[1:], options=["--cpus", "1", "--pcache", "%dM" % CACHE_MB, *options], timeout=600)
+
+
+def per_page(order, base):
+    """
+    (packets, bytes on the wire for each page, shootdowns for each page evicted) of the touches alone: between P and M over the last
+    three quarters of the pages, and counters beyond those of a run that touches nothing.
+    """
+    capture = os.path.join(OUT, "wire.pcap")
+    facts = here(remote_fault_words(*order), ["--pcap", capture])[1]
+    pages = SET_MB * MB // PAGE * 3 // 4
+    between = [packet for packet in roce_packets(capture) if {packet.source, packet.target} == {1, 2}]
+    os.unlink(capture)
+    fills = [i for i, packet in enumerate(between) if packet.target == 1 and len(packet.payload) >= PAGE][-pages:]
+    steady = between[fills[0] + 1:fills[-1] + 1]
+    frame = 14 + 20 + 8 + 12 + 4                # Ethernet, IP, UDP, BTH, ICRC; the payload has the other headers
+    counters = facts["nodes"]["processor"]["counters"]
+    shootdowns, evicted = (counters[name] - base[name] for name in ("nr_tlb_shootdown", "nr_pcache_eviction_succeed"))
+    return len(steady) / (len(fills) - 1), sum(frame + len(packet.payload) for packet in steady) / (len(fills) - 1), shootdowns / evicted
+
+
+def remote_fault(rows):
+    samples = Samples("remote_fault", ("side", "pattern", "how", "threads"), ("median_us", "p99_us", "pages_s"))
+    reads = []
+    with LinuxSwap() as linux:
+        for n in range(ROUNDS):
+            for order in ORDERS if n == 0 else BARRED:
+                words = remote_fault_words(*order)
+                samples.add((TANGRAM,) + order, *touched(here(words)[0]))
+                samples.add((SWAP,) + order, *touched(linux.run(" ".join(words), CACHE_MB * MB, READ_AHEAD)))
+                if order in BARRED:
+                    samples.add((SWAP_1,) + order, *touched(linux.run(" ".join(words), CACHE_MB * MB, NO_READ_AHEAD)))
+            reads.append(min(linux.rdma_read_us(), linux.rdma_read_us(True)))
+    base = here(remote_fault_words("seq", "read", 1, 0))[1]["nodes"]["processor"]["counters"]
+    wire = {order: per_page(order, base) for order in ORDERS}
+    remote_fault_tables(samples, wire)
+    random, seq = BARRED
+    ours = samples.median((TANGRAM,) + random, "median_us")
+    swap = min(samples.median((side,) + random, "median_us") for side in (SWAP, SWAP_1))
+    read = statistics.median(median for median, _ in reads)
+    rows.append(("random remote read fault", ours, "us", "Linux nbd swap-in %.0f: %.2f of it (<= 0.33); %s" % (swap, ours / swap, samples.load())))
+    rows.append(("the same beside a READ of 4 KiB of Linux rxe", ours / read, "times", "<= 1; the READ: %.0f us" % read))
+    ours, swap = samples.median((TANGRAM,) + seq, "pages_s"), samples.median((SWAP,) + seq, "pages_s")
+    rows.append(("sequential remote reads", ours, "pages/s", "Linux nbd, read-ahead of 8: %.0f: %.1f times (>= 4)" % (swap, ours / swap)))
+
+
+def remote_fault_tables(samples, wire):
+    lines = ["| order | threads | median us | p99 us | pages/s | packets a page | bytes a page | shootdowns an evicted page | Linux nbd: median us | p99 us | pages/s |",
+             "|---|---|---|---|---|---|---|---|---|---|---|"]
+    for order in ORDERS:
+        figures = ["%.4g" % samples.median((side,) + order, value) for side in (TANGRAM, SWAP) for value in samples.values]
+        figures[3:3] = ["%.3g" % wire[order][0], "%.0f" % wire[order][1], "%.3g" % wire[order][2]]
+        lines.append("| %s %s | %d | %s |" % (order + (" | ".join(figures),)))
+    with open(os.path.join(OUT, "remote_fault.md"), "w") as file:
+        file.write("\n".join(lines) + "\n")
+    plots.remote_fault(os.path.join(OUT, "remote_fault.svg"), PATTERNS, ("read", "write"),
+                       {key: samples.median(key, "pages_s") for key in samples.all}, (TANGRAM, SWAP))
+
+
+# word_count
+
+FRACTIONS = (0.125, 0.25, 0.5, 0.75, 1, 2)      # of the footprint
+SWAPPED = (0.25, 0.5, 0.75)
+TEXTS = (20, 100)
+LOCAL_FRACTION = 0                              # Linux without a limit
+
+
+def seconds_of(out):
+    return float(re.search(r"Completed ([0-9.]+) sec", out).group(1))
+
+
+def cache_of(footprint, fraction):
+    """Bytes: whole sets, no more than the fraction of so many pages."""
+    return int(footprint * fraction) // WAYS * WAYS * PAGE
+
+
+def count_here(file, cache):
+    return run("/bin/word_count", "/data/t", timeout=600, options=["--cpus", "1", "--memory", "640M", "--pcache", "%dK" % (cache >> 10),
+                                                                   "--add", file + "=/data/t"])
+
+
+def geometry(rows):
+    samples = Samples("word_count", ("text_mb", "side", "of_footprint"), ("seconds", "fills", "prefetched", "flushed"))
+    for size in TEXTS:
+        with LinuxSwap(text=text(size * MB)) as linux:
+            word_count_size(samples, linux, size)
+        word_count_rows(rows, samples, size)
+    plots.word_count(os.path.join(OUT, "word_count.svg"), {size: {
+        side: [(fraction, samples.median((size, side, fraction), "seconds")) for fraction in FRACTIONS if (size, side, fraction) in samples.all]
+        for side in (TANGRAM, SWAP)} for size in TEXTS}, {size: samples.median((size, LOCAL, LOCAL_FRACTION), "seconds") for size in TEXTS})
+
+
+def word_count_size(samples, linux, size):
+    file = text(size * MB)
+    footprint = count_here(file, size * 2 * MB)[1]["footprint"]
+    for _ in range(ROUNDS):
+        for fraction in reversed(FRACTIONS):
+            out, facts = count_here(file, cache_of(footprint, fraction))
+            counters = facts["nodes"]["processor"]["counters"]
+            samples.add((size, TANGRAM, fraction), seconds_of(out), counters["nr_pcache_fill_from_memory"],
+                        counters["nr_pcache_prefetch"], counters["nr_victim_flush_finished_dirty"])
+            if fraction in SWAPPED:
+                before = linux.swapped()
+                out = linux.run("word_count /tmp/text", cache_of(footprint, fraction))
+                swapped = [after - less for after, less in zip(linux.swapped(), before)]
+                samples.add((size, SWAP, fraction), seconds_of(out), swapped[0], 0, swapped[1])
+        samples.add((size, LOCAL, LOCAL_FRACTION), seconds_of(linux.run("word_count /tmp/text")), 0, 0, 0)
+
+
+def word_count_rows(rows, samples, size):
+    def median(side, fraction):
+        return samples.median((size, side, fraction), "seconds")
+    whole = median(TANGRAM, 2)
+    rows.append(("word_count of %d MB, one thread, cache 200 %% of its footprint" % size, whole, "s",
+                 "Linux, all local: %.2f; %s" % (median(LOCAL, LOCAL_FRACTION), samples.load())))
+    for fraction in reversed(FRACTIONS[:-1]):
+        ours = median(TANGRAM, fraction)
+        note = "%.2f times that of 200 %%%s" % (ours / whole, " (<= 1.20)" if fraction == 0.25 else "")
+        if fraction in SWAPPED:
+            swap = median(SWAP, fraction)
+            note += "; Linux nbd %.2f: %.1f times as fast (>= 2)" % (swap, swap / ours)
+        rows.append(("the same, cache %.4g %%" % (100 * fraction), ours, "s", note))
+
+
+# how it scales, and large changes of the map
+
+MAP_MB = 100
+
+
+def scaling(rows):
+    """Misses with as many threads as CPUs, and fork and mremap of much memory, all of it in the cache and a quarter of it."""
+    samples = Samples("scaling", ("cpus",), ("median_us", "p99_us", "pages_s"))
+    for _ in range(ROUNDS):
+        for cpus in (1, 2, 4):
+            samples.add((cpus,), *touched(here(remote_fault_words("random", "read", cpus), ["--cpus", str(cpus)])[0]))
+    for cpus in (1, 2, 4):
+        rows.append(("random remote reads, %d CPU%s and threads" % (cpus, "s"[:cpus > 1]), samples.median((cpus,), "pages_s"), "pages/s",
+                     "median %.0f us, p99 %.0f us; %s" % (samples.median((cpus,), "median_us"), samples.median((cpus,), "p99_us"), samples.load())))
+    with LinuxSwap() as linux:
+        there = map_times(linux.run("map_time %d" % MAP_MB))
+    for name, size, megabytes in (("fork", MAP_MB, MAP_MB), ("fork-exit-wait", MAP_MB, MAP_MB), ("mremap", 64, 64)):
+        whole, quarter = (map_times(run("/bin/map_time", str(size), options=["--cpus", "1", "--memory", "512M", "--pcache", cache])[0])[name]
+                          for cache in ("%dM" % (megabytes * 2), "%dM" % (megabytes // 4)))
+        rows.append(("%s of %d MB, all in the cache" % (name, size), whole, "ms", "a quarter in the cache: %.3g; Linux, %d MB local: %.3g"
+                     % (quarter, MAP_MB, there[name])))
+
+
+def map_times(out):
+    return {name: float(ms) for name, ms in re.findall(r"(?m)^(\S+) median ([0-9.]+) ms$", out)}
+
+
+PARTS = (remote_fault, geometry, scaling)
