@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: MIT */
+/* SOURCES: */
+/*
+ * Membership over a fake connection manager: who may join, what both ends say of who may not, and the ways of a connection whose
+ * queue pair breaks. White-box: member.c is included; its thread is this test.
+ * lesson: L23 (failed set-up), L26 (ids at run time)
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "lib/base/printk.h"
+
+static char said[8192];			/* all log lines since said_clear() */
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...)
+{
+	size_t used = strlen(said);
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(said + used, sizeof(said) - used, format, ap);
+	va_end(ap);
+	used = strlen(said);
+	snprintf(said + used, sizeof(said) - used, "\n");
+}
+static unsigned nr_said(const char *text)
+{
+	unsigned n = 0;
+
+	for (const char *at = said; (at = strstr(at, text)) != NULL; at++)
+		n++;
+	return n;
+}
+static void said_clear(void) { said[0] = '\0'; }
+
+#undef pr_err
+#undef pr_warn
+#undef pr_note
+#undef pr_info
+#define pr_err	say
+#define pr_warn say
+#define pr_note say
+#define pr_info say
+#include "shim.h"
+#include "net/fit/member.c"
+
+#define SELF	2
+#define LOWER	1
+#define HIGHER	3
+#define IP(n)	(0x0a4d0000U | (n))
+
+/* --- what conn.c, call.c and serve.c have --- */
+
+static unsigned nr_conns, nr_gone, nr_qps, nr_ends, nr_pings;
+static bool no_memory;
+
+struct fit_conn *conn_create(struct fit_node *node)
+{
+	struct fit_conn *c = calloc(1, sizeof(*c));
+
+	c->node = node;
+	ref_init(&c->refs, 1);
+	nr_conns++;
+	return c;
+}
+void conn_get(struct fit_conn *c) { ref_get(&c->refs); }
+void conn_put(struct fit_conn *c)
+{
+	if (ref_put(&c->refs)) {
+		free(c);
+		nr_gone++;
+	}
+}
+void conn_release(struct fit_conn *c) { }
+void conn_fail(struct fit_conn *c, const char *why)
+{
+	if (!c->failed)
+		c->why = why;
+	c->failed = true;
+}
+void conn_break(struct fit_conn *c, const char *why)
+{
+	if (!c->broken && !c->failed)
+		c->why = why;
+	c->broken = true;
+}
+int conn_qp_begin(struct fit_conn *c)
+{
+	if (no_memory)
+		return -ENOMEM;
+	nr_qps++;
+	c->qp = (struct roce_qp *)c;
+	return 0;
+}
+void conn_qp_end(struct fit_conn *c) { nr_ends += c->qp != NULL; c->qp = NULL; c->ready = c->broken = false; }
+void conn_go(struct fit_conn *c) { c->up = c->ready = true; }
+void conn_close(struct fit_conn *c) { c->up = c->ready = false; c->closed = true; }
+void conn_bury(struct fit_conn *c) { conn_close(c); conn_put(c); }
+void conn_ping(struct fit_conn *c) { nr_pings++; }
+void conn_provoke(struct fit_conn *c) { }
+u32 conn_max_request(void) { return 4096; }
+void call_init(void) { }
+int serve_init(void) { return 0; }
+int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 size) { return 0; }
+
+/* --- the connection manager --- */
+
+struct cm_id { unsigned nr; };
+static struct cm_id ids[256];
+static unsigned nr_ids;
+static struct { unsigned connects, accepts, rejects, destroyed; struct fit_hello hello; struct fit_rejection rejection; u32 farewell; } cm;
+
+static struct cm_id *id_new(void) { assert_true(nr_ids < ARRAY_SIZE(ids)); return &ids[nr_ids++]; }
+int roce_init(u32 ip, unsigned prefix) { return 0; }
+int roce_cm_listen(u64 service, cm_handler fn, void *arg) { return 0; }
+struct cm_id *roce_cm_connect(u32 ip, u64 service, const struct cm_conn_param *p, cm_handler fn, void *arg)
+{
+	cm.connects++;
+	memcpy(&cm.hello, p->private_data, sizeof(cm.hello));
+	return id_new();
+}
+int roce_cm_accept(struct cm_id *id, const struct cm_conn_param *p, cm_handler fn, void *arg)
+{
+	cm.accepts++;
+	memcpy(&cm.hello, p->private_data, sizeof(cm.hello));
+	return 0;
+}
+int roce_cm_reject(struct cm_id *id, u16 reason, const void *data, u32 len)
+{
+	cm.rejects++;
+	memset(&cm.rejection, 0, sizeof(cm.rejection));
+	if (reason == 28)
+		memcpy(&cm.rejection, data, sizeof(cm.rejection));
+	return 0;
+}
+void roce_cm_disconnect(struct cm_id *id, const void *data, u32 len) { memcpy(&cm.farewell, data, sizeof(cm.farewell)); }
+void roce_cm_destroy(struct cm_id *id) { cm.destroyed++; }
+
+/* --- the other nodes --- */
+
+static int setup(void **state)
+{
+	nr_conns = nr_gone = nr_qps = nr_ends = nr_pings = 0;
+	no_memory = false;
+	memset(&cm, 0, sizeof(cm));
+	memset(fit_nodes, 0, sizeof(fit_nodes));
+	nr_watchers = 0;
+	self_id = SELF;
+	self_role = ROLE_MEMORY;
+	self_incarnation = 77;
+	protocol_hash = 0x1234;
+	fit_suspect_ns = NSEC_PER_SEC;
+	fit_dead_ns = 2 * NSEC_PER_SEC;
+	leaving = has_left = false;
+	for (unsigned i = 0; i < FIT_MAX_NODES; i++) {
+		fit_nodes[i].id = i;
+		spin_init(&fit_nodes[i].lock, "fit node", RANK_FIT_NODE);
+	}
+	assert_int_equal(parse_peers("1:10.77.0.1,3:10.77.0.3"), 0);
+	said_clear();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	for (unsigned i = 1; i < FIT_MAX_NODES; i++)
+		if (fit_nodes[i].conn != NULL)
+			node_down(&fit_nodes[i], NULL);
+	assert_int_equal(nr_conns, nr_gone);	/* no reference is lost */
+	return 0;
+}
+
+/* What a peer would say to us. */
+static struct fit_hello hello_of(unsigned node, enum node_role role, u64 epoch, u16 qp, u64 challenge)
+{
+	struct fit_hello h;
+
+	self_id = node;
+	self_role = role;
+	hello_make(&h, SELF, epoch, qp, challenge);
+	self_id = SELF;
+	self_role = ROLE_MEMORY;
+	return h;
+}
+
+static void sealed(struct fit_hello *h) { h->key = le64_of(hello_mac(h, SELF)); }
+
+static void event(enum cm_event_type type, struct cm_id *id, void *arg, unsigned from, u16 reason, const void *data, u32 len)
+{
+	cm_event(&(struct cm_event){ .type = type, .id = id, .peer_ip = IP(from), .reason = reason, .private_data = data,
+				     .private_len = len }, arg);
+	handle_notes();
+}
+
+static struct cm_id *request(unsigned from, const struct fit_hello *h)
+{
+	struct cm_id *id = id_new();
+
+	event(CM_REQ_RECEIVED, id, NULL, from, 0, h, sizeof(*h));
+	return id;
+}
+
+static void rejected_with(unsigned why)
+{
+	assert_int_equal(le32_get(cm.rejection.magic), FIT_MAGIC);
+	assert_int_equal(le16_get(cm.rejection.why), why);
+}
+
+/* Nothing but a line and a rejection: no connection, no state, no address learnt. */
+static void refused(unsigned from, const struct fit_hello *h, unsigned why, const char *text)
+{
+	u64 counted = counter_read(&nr_fit_refused);
+	u8 state = fit_nodes[HIGHER].state;
+	unsigned conns = nr_conns, rejects = cm.rejects;
+	char line[160];
+
+	said_clear();
+	snprintf(line, sizeof(line), "fit: refused 10.77.0.%u: it %s\n", from, text);
+	for (unsigned i = 0; i < 3; i++)
+		request(from, h);
+	rejected_with(why);
+	assert_int_equal(cm.rejects, rejects + 3);
+	assert_string_equal(said, line);		/* once, and nothing else */
+	assert_int_equal(counter_read(&nr_fit_refused), counted + 3);
+	assert_int_equal(cm.accepts, 0);
+	assert_int_equal(nr_conns, conns);
+	assert_int_equal(fit_nodes[HIGHER].state, state);
+	assert_int_equal(fit_nodes[40].ip, 0);
+}
+
+static void who_may_not_join(void **state)
+{
+	struct fit_hello good = hello_of(HIGHER, ROLE_STORAGE, 5, 0, 0), h = good;
+
+	h.magic = le32_of(1);
+	refused(90, &h, FIT_REJ_STRANGER, "does not speak FIT");
+	h = good;
+	h.version = le16_of(FIT_VERSION + 1);
+	sealed(&h);
+	refused(HIGHER, &h, FIT_REJ_VERSION, "speaks another FIT version");
+	h = good;
+	key.k0 ^= 1;
+	sealed(&h);
+	key.k0 ^= 1;
+	refused(HIGHER, &h, FIT_REJ_KEY, "does not have the cluster's key (fit.key)");
+	h = good;
+	h.role = ROLE_PROCESSOR;			/* changed on the way */
+	refused(91, &h, FIT_REJ_KEY, "does not have the cluster's key (fit.key)");
+	h = good;
+	h.protocol = le64_of(0x4321);
+	sealed(&h);
+	refused(HIGHER, &h, FIT_REJ_PROTOCOL, "was built with another protocol definition");
+	for (unsigned i = 0; i < 3; i++) {
+		static const u8 bad[] = { 0, SELF, FIT_MAX_NODES };
+
+		h = good;
+		h.node = bad[i];
+		sealed(&h);
+		refused(92 + i, &h, FIT_REJ_NODE, "has a node id that cannot be (fit.node)");
+	}
+	h = good;
+	h.role = 9;
+	sealed(&h);
+	refused(HIGHER, &h, FIT_REJ_NONSENSE, "says nonsense in its greeting");
+	h = good;
+	h.slots = le16_of(FIT_SLOTS + 1);
+	sealed(&h);
+	refused(95, &h, FIT_REJ_NONSENSE, "says nonsense in its greeting");
+	h = hello_of(LOWER, ROLE_PROCESSOR, 5, 0, 0);
+	refused(LOWER, &h, FIT_REJ_LOWER, "has a lower id and yet connects");
+	refused(40, &good, FIT_REJ_DUPLICATE, "uses the node id of another node (fit.node)");
+	/* too short to be a greeting */
+	said_clear();
+	event(CM_REQ_RECEIVED, id_new(), NULL, 96, 0, &good, sizeof(good) - 1);
+	rejected_with(FIT_REJ_STRANGER);
+	event(CM_REQ_RECEIVED, id_new(), NULL, 96, 0, NULL, 0);
+	assert_int_equal(nr_said("refused 10.77.0.96: it does not speak FIT"), 1);
+}
+
+static struct fit_conn *joined(void)
+{
+	struct fit_hello h = hello_of(HIGHER, ROLE_STORAGE, 5, 0, 0);
+	struct fit_node *n = &fit_nodes[HIGHER];
+
+	request(HIGHER, &h);
+	rejected_with(FIT_REJ_CHALLENGE);
+	h = hello_of(HIGHER, ROLE_STORAGE, 5, 0, le64_get(cm.rejection.challenge));
+	request(HIGHER, &h);
+	assert_int_equal(cm.accepts, 1);
+	assert_int_equal(n->state, NODE_JOINING);
+	event(CM_ESTABLISHED, n->conn->cm, n->conn, HIGHER, 0, NULL, 0);
+	assert_int_equal(n->state, NODE_UP);
+	return n->conn;
+}
+
+/* A challenge is answered once: who recorded the exchange can begin nothing with it. */
+static void joins_answer_a_challenge(void **state)
+{
+	struct fit_hello first = hello_of(HIGHER, ROLE_STORAGE, 5, 0, 0), recorded;
+	u64 challenge;
+
+	request(HIGHER, &first);
+	rejected_with(FIT_REJ_CHALLENGE);
+	challenge = le64_get(cm.rejection.challenge);
+	assert_true(challenge != 0);
+	request(HIGHER, &first);			/* asked again: the same, it may have been lost */
+	assert_true(le64_get(cm.rejection.challenge) == challenge);
+	recorded = hello_of(HIGHER, ROLE_STORAGE, 5, 0, challenge ^ 1);
+	request(HIGHER, &recorded);
+	assert_int_equal(cm.accepts, 0);
+	recorded = hello_of(HIGHER, ROLE_STORAGE, 5, 0, challenge);
+	request(HIGHER, &recorded);
+	assert_int_equal(cm.accepts, 1);
+	assert_int_equal(le64_get(cm.hello.epoch), 5);	/* the answer proves itself by it */
+	event(CM_ESTABLISHED, fit_nodes[HIGHER].conn->cm, fit_nodes[HIGHER].conn, HIGHER, 0, NULL, 0);
+	request(HIGHER, &recorded);
+	rejected_with(FIT_REJ_CHALLENGE);
+	assert_true(le64_get(cm.rejection.challenge) != challenge);
+	assert_int_equal(fit_nodes[HIGHER].state, NODE_UP);
+	assert_int_equal(nr_said("refused"), 0);
+}
+
+static void rejection(struct fit_conn *c, unsigned from, unsigned why, u64 challenge)
+{
+	struct fit_rejection j = { .magic = le32_of(FIT_MAGIC), .why = le16_of(why), .challenge = le64_of(challenge) };
+
+	event(CM_REJECTED, c->cm, c, from, 28, &j, sizeof(j));
+}
+
+/* The other end's log: why this node was refused, once; it goes on asking, slowly. */
+static void who_is_refused_is_told(void **state)
+{
+	struct fit_node *n = &fit_nodes[LOWER];
+
+	for (unsigned why = FIT_REJ_STRANGER; why < NR_FIT_REJ; why++) {
+		said_clear();
+		for (unsigned i = 0; i < 3; i++) {
+			u64 now;
+
+			n->retry_ns = 0;
+			node_look(n, time_mono_ns(), 0);
+			assert_int_equal(n->state, NODE_CONNECTING);
+			rejection(n->conn, LOWER, why, 0);
+			now = time_mono_ns();
+			node_look(n, now, 0);
+			assert_int_equal(n->state, NODE_DOWN);
+			assert_true(n->retry_ns >= now + REFUSED_NS);
+		}
+		assert_int_equal(nr_said("fit: node 1: it refused this node, which "), 1);
+		assert_int_equal(nr_said(rejection_text[why][0]), 1);
+	}
+	/* what a rejection has in it is not believed further than that */
+	said_clear();
+	n->retry_ns = 0;
+	node_look(n, time_mono_ns(), 0);
+	rejection(n->conn, LOWER, 999, 0);
+	node_look(n, time_mono_ns(), 0);
+	assert_int_equal(nr_said("it does not listen yet"), 1);
+}
+
+static struct fit_conn *joined_lower(void)
+{
+	struct fit_node *n = &fit_nodes[LOWER];
+	struct fit_hello h;
+
+	n->retry_ns = 0;
+	node_look(n, time_mono_ns(), 0);
+	assert_int_equal(le64_get(cm.hello.challenge), 0);
+	rejection(n->conn, LOWER, FIT_REJ_CHALLENGE, 99);
+	assert_int_equal(n->state, NODE_CONNECTING);	/* on the same queue pair */
+	assert_int_equal(cm.connects, 2);
+	assert_int_equal(nr_qps, 1);
+	assert_int_equal(le64_get(cm.hello.challenge), 99);
+	h = hello_of(LOWER, ROLE_PROCESSOR, n->conn->epoch, 0, 0);
+	event(CM_ESTABLISHED, n->conn->cm, n->conn, LOWER, 0, &h, sizeof(h));
+	assert_int_equal(n->state, NODE_UP);
+	return n->conn;
+}
+
+static void connecting_answers_the_challenge(void **state)
+{
+	joined_lower();
+	assert_int_equal(nr_said("processor-1 is up"), 1);
+	assert_int_equal(nr_said("\n"), 1);
+}
+
+/* A REP that was made for another REQ, or by somebody else, is refused here. */
+static void the_answer_to_a_join_is_checked(void **state)
+{
+	struct fit_node *n = &fit_nodes[LOWER];
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct fit_hello h;
+
+		n->retry_ns = 0;
+		node_look(n, time_mono_ns(), 0);
+		h = hello_of(i == 1 ? HIGHER : LOWER, ROLE_PROCESSOR, n->conn->epoch ^ (i == 0), 0, 0);
+		if (i == 2)
+			h.incarnation = le64_of(3);		/* not what was sealed */
+		event(CM_ESTABLISHED, n->conn->cm, n->conn, LOWER, 0, &h, sizeof(h));
+		node_look(n, time_mono_ns(), 0);
+		assert_int_equal(n->state, NODE_DOWN);
+	}
+	assert_int_equal(nr_said("speaks of an epoch that is over"), 1);
+	assert_int_equal(nr_said("has another node id than fit.peers says"), 1);
+	assert_int_equal(nr_said("does not have the cluster's key"), 1);
+	assert_int_equal(nr_said("is up"), 0);
+}
+
+/* --- a queue pair that breaks --- */
+
+static void broken_by_us_and_asked_for_again(void **state)
+{
+	struct fit_conn *c = joined_lower();
+	struct fit_node *n = c->node;
+	u64 epoch = c->epoch;
+	struct fit_hello h;
+
+	said_clear();
+	conn_break(c, "remote access error");
+	node_look(n, time_mono_ns(), 0);
+	assert_int_equal(nr_ends, 1);
+	assert_int_equal(nr_qps, 2);
+	assert_int_equal(c->link, LINK_ASKED);
+	assert_int_equal(cm.connects, 3);
+	assert_int_equal(le16_get(cm.hello.qp), 1);
+	assert_true(le64_get(cm.hello.epoch) == epoch);
+	event(CM_UNREACHABLE, c->cm, c, LOWER, 0, NULL, 0);	/* again, by the next number */
+	node_look(n, time_mono_ns(), 0);
+	assert_int_equal(c->link, LINK_BROKEN);
+	n->retry_ns = 0;
+	node_look(n, time_mono_ns(), 0);
+	assert_int_equal(le16_get(cm.hello.qp), 2);
+	h = hello_of(LOWER, ROLE_PROCESSOR, epoch, 2, 0);
+	event(CM_ESTABLISHED, c->cm, c, LOWER, 0, &h, sizeof(h));
+	assert_int_equal(c->link, LINK_WORKS);
+	assert_true(c->ready);
+	assert_int_equal(n->state, NODE_UP);
+	assert_int_equal(nr_said("is dead"), 0);
+	assert_int_equal(nr_said("the connection to processor-1 broke (remote access error)"), 1);
+	assert_int_equal(nr_said("the connection to processor-1 works again"), 1);
+	assert_int_equal(nr_conns, 1);
+}
+
+static void broken_there_and_offered(void **state)
+{
+	struct fit_conn *c = joined();
+	struct fit_hello h;
+
+	h = hello_of(HIGHER, ROLE_STORAGE, 6, 1, 0);		/* another epoch; the number of the one we have */
+	request(HIGHER, &h);
+	rejected_with(FIT_REJ_OVER);
+	h = hello_of(HIGHER, ROLE_STORAGE, 5, 1, 0);
+	request(HIGHER, &h);
+	assert_int_equal(c->link, LINK_OFFERED);
+	assert_int_equal(cm.accepts, 2);
+	assert_int_equal(nr_ends, 1);
+	request(HIGHER, &h);					/* recorded */
+	rejected_with(FIT_REJ_OVER);
+	event(CM_REJECTED, c->cm, c, HIGHER, 4, NULL, 0);	/* it did not take our REP */
+	node_look(c->node, time_mono_ns(), 0);
+	assert_int_equal(c->link, LINK_BROKEN);
+	h = hello_of(HIGHER, ROLE_STORAGE, 5, 2, 0);
+	request(HIGHER, &h);
+	event(CM_ESTABLISHED, c->cm, c, HIGHER, 0, NULL, 0);
+	assert_int_equal(c->link, LINK_WORKS);
+	assert_int_equal(c->node->state, NODE_UP);
+	assert_int_equal(nr_conns, 1);
+	assert_int_equal(cm.connects, 0);
+}
+
+/* A DREQ without a farewell is no farewell; with one it is, also when the queue pair goes at the same moment. */
+static void farewells(void **state)
+{
+	struct fit_conn *c = joined();
+	le32 word = le32_of(FIT_FAREWELL);
+	u8 nothing[224] = { 0 };
+
+	event(CM_DISCONNECTED, c->cm, c, HIGHER, 0, nothing, sizeof(nothing));
+	assert_true(c->broken && !c->failed);
+	memcpy(nothing, &word, sizeof(word));
+	cm_event(&(struct cm_event){ .type = CM_DISCONNECTED, .id = c->cm, .private_data = nothing, .private_len = sizeof(nothing) }, c);
+	node_look(c->node, time_mono_ns(), 0);		/* the note is still unread */
+	node_look(&fit_nodes[HIGHER], time_mono_ns(), 0);
+	assert_int_equal(fit_nodes[HIGHER].state, NODE_DOWN);
+	assert_int_equal(nr_said("storage-3 left"), 1);
+	assert_int_equal(nr_said("is dead"), 0);
+	assert_true(fit_node_left(HIGHER));
+}
+
+static void given_up_by_the_peer(void **state)
+{
+	struct fit_conn *c = joined_lower();
+
+	conn_break(c, "x");
+	node_look(c->node, time_mono_ns(), 0);
+	rejection(c, LOWER, FIT_REJ_OVER, 0);
+	node_look(&fit_nodes[LOWER], time_mono_ns(), 0);
+	assert_int_equal(fit_nodes[LOWER].state, NODE_DOWN);
+	assert_int_equal(nr_said("processor-1 is dead: it has given this node up"), 1);
+}
+
+static void no_queue_pair_comes_up(void **state)
+{
+	struct fit_conn *c = joined_lower();
+	struct fit_node *n = c->node;
+	u64 now = time_mono_ns();
+
+	no_memory = true;
+	conn_break(c, "x");
+	node_look(n, now, 0);
+	assert_int_equal(n->state, NODE_UP);
+	c->began_ns = now - JOIN_NS + 1;
+	c->heard_ns = now;
+	node_look(n, now, NSEC_PER_SEC);		/* we did not run: not the peer's fault */
+	assert_false(c->failed);
+	c->began_ns = now - JOIN_NS;
+	node_look(n, now, 0);
+	node_look(n, now, 0);
+	assert_int_equal(fit_nodes[LOWER].state, NODE_DOWN);
+	assert_int_equal(nr_said("could not be made anew"), 1);
+}
+
+/* --- silence --- */
+
+static void silence_is_death_unless_it_was_ours(void **state)
+{
+	struct fit_conn *c = joined();
+	struct fit_node *n = c->node;
+	u64 now = time_mono_ns() + 100 * NSEC_PER_SEC;
+
+	c->heard_ns = now - 3 * NSEC_PER_SEC;
+	node_look(n, now, 2500 * NSEC_PER_MSEC);		/* this thread came 2.5 s late */
+	assert_int_equal(n->state, NODE_UP);
+	assert_true(c->heard_ns == now - 500 * NSEC_PER_MSEC);
+	node_look(n, now + 600 * NSEC_PER_MSEC, 0);
+	assert_int_equal(n->state, NODE_SUSPECT);
+	assert_int_equal(nr_said("storage-3 is silent; calls to it wait"), 1);
+	c->heard_ns = now + 650 * NSEC_PER_MSEC;
+	node_look(n, now + 700 * NSEC_PER_MSEC, 0);
+	assert_int_equal(n->state, NODE_UP);
+	assert_int_equal(nr_said("storage-3 speaks again"), 1);
+	node_look(n, now + 2700 * NSEC_PER_MSEC, 0);
+	assert_int_equal(n->state, NODE_DOWN);
+	assert_int_equal(nr_said("storage-3 is dead: silent for too long"), 1);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(who_may_not_join), T(joins_answer_a_challenge), T(who_is_refused_is_told), T(connecting_answers_the_challenge),
+		T(the_answer_to_a_join_is_checked), T(broken_by_us_and_asked_for_again), T(broken_there_and_offered), T(farewells),
+		T(given_up_by_the_peer), T(no_queue_pair_comes_up), T(silence_is_death_unless_it_was_ours),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
