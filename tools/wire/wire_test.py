@@ -270,6 +270,63 @@ class Wire(unittest.TestCase):
         self.assertEqual(checksum(got[14:34]), 0)
         self.assertEqual(got[34:], f[34:])
 
+    def test_corrupt_under_a_checksum(self):
+        a, b = self.start(2)
+        f = ip_frame(1, 2, 4, 7)
+        for name, right in (("right", True), ("wrong", False)):
+            self.command("faults seed=3,corrupt-%s=1" % name)
+            a.send(f)
+            got = b.receive()
+            self.assertEqual(got[:40], f[:40])
+            self.assertEqual(sum(bin(x ^ y).count("1") for x, y in zip(got[42:], f[42:])), 1)
+            self.assertNotEqual(got[40:42], b"\0\0")
+            pseudo = got[26:34] + b"\0\x11" + got[38:40]
+            self.assertEqual(checksum(pseudo + got[34:]) == 0, right)
+        self.command("faults corrupt=1")
+        a.send(frame(1, 2, b"no checksum of its own"))
+        self.assertEqual(b.receive_all(), [])
+
+    def test_rate(self):
+        a, b = self.start(2)
+        frames = [frame(1, 2, struct.pack(">I", i) + bytes(982)) for i in range(100)]
+        self.command("faults rate=100k")                # 1000 bytes take 10 ms; what waits for more than 50 is lost
+        start = time.monotonic()
+        a.send(*frames)
+        got = b.receive_all()
+        self.assertGreater(time.monotonic() - start, 0.045)
+        self.assertEqual(got, frames[:len(got)])
+        self.assertTrue(5 <= len(got) < 100, len(got))
+        self.assertIn(" rate %d " % (100 - len(got)), self.command("stats"))
+        b.send(frames[0])
+        for bad in ("rate=0", "rate=x", "rate=1T", "cuts=1s", "cuts=1s:2s", "oneway-cuts=1s:1s", "corrupt-right=2"):
+            self.assertIn("error bad fault", self.command("faults " + bad), bad)
+
+    def test_cuts_of_pairs(self):
+        a, b, c = self.start(3)
+        ends = {1: a, 2: b, 3: c}
+        for spec, oneway in (("seed=5,cuts=200ms:100ms", False), ("seed=5,oneway-cuts=200ms:100ms", True)):
+            self.command("faults " + spec)
+            sent, deadline = 0, time.monotonic() + 2
+            while time.monotonic() < deadline:          # ten stretches: half of the time each pair is cut, or one direction of it
+                for src, dst in ((1, 2), (2, 1), (1, 3), (3, 1), (2, 3), (3, 2)):
+                    ends[src].send(frame(src, dst, struct.pack(">I", sent)))
+                sent += 1
+                time.sleep(0.005)
+            seen = {}
+            for dst, end in ends.items():
+                for f in end.receive_all():
+                    seen.setdefault((f[11], dst), set()).add(struct.unpack(">I", f[14:18])[0])
+            self.assertEqual(len(seen), 6)
+            for got in seen.values():
+                self.assertTrue(0 < len(got) < sent, (len(got), sent))
+            lost = {pair: set(range(sent)) - got for pair, got in seen.items()}
+            both = len(lost[1, 2] & lost[2, 1])
+            if oneway:
+                self.assertLess(both, sent // 4)        # one direction at a time (a loop of ours may straddle a change)
+            else:
+                self.assertGreater(both, len(lost[1, 2]) // 2)
+            self.assertNotEqual(lost[1, 2], lost[1, 3])
+
     def test_rules(self):
         a, b, c = self.start(3)
         self.command("faults from=1,to=2,drop=1;from=52:54:00:77:00:02,opcode=0x11,drop=1,skip=1,count=2")
