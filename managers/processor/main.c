@@ -14,6 +14,7 @@
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/random.h"
+#include "managers/processor/space/space.h"
 #include "managers/processor/syscall/syscall.h"
 #include "managers/protocol/protocol.h"
 #include "net/fit/rpc.h"
@@ -37,6 +38,8 @@ void memory_totals(struct memory_totals *m)
 
 static void peer_changed(unsigned node, enum node_role role, bool up)
 {
+	if (!up && role == ROLE_MEMORY)
+		space_memory_lost(node);
 	if (!up && !fit_node_left(node))
 		control_note("%s is dead", fit_node_name(node));
 }

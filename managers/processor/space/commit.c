@@ -11,7 +11,8 @@
 #define STEP	4096ULL		/* pages: 16 MiB */
 
 static DEFINE_MUTEX(commit_lock, RANK_MUTEX_LEAF);
-static struct { u64 reserved, charged; } node[FIT_MAX_NODES];	/* [commit_lock] */
+/* [commit_lock] life counts the deaths of the node: what was charged in an earlier one is gone with it */
+static struct { u64 reserved, charged; u32 life; } node[FIT_MAX_NODES];
 
 static int ask(unsigned n, s64 pages)
 {
@@ -22,6 +23,14 @@ static int ask(unsigned n, s64 pages)
 	if (rc >= 0)			/* given back: M may still have the changes before it that free them */
 		node[n].reserved += le64_get(rep.moved);
 	return rc < 0 ? rc : 0;
+}
+
+/* The space's pages are charged to the node as it is now. */
+static bool commit_current(struct space *s)
+{
+	if (s->committed == 0)
+		s->commit_life = node[s->memory_node].life;
+	return s->commit_life == node[s->memory_node].life;
 }
 
 int commit_charge(struct space *s, u64 pages)
@@ -35,7 +44,9 @@ int commit_charge(struct space *s, u64 pages)
 	if (pages >= USER_END >> PAGE_SHIFT)
 		return -ENOMEM;
 	mutex_lock(&commit_lock);
-	if (node[n].charged + pages > node[n].reserved) {
+	if (!commit_current(s)) {
+		rc = -EHOSTDOWN;
+	} else if (node[n].charged + pages > node[n].reserved) {
 		short_of = node[n].charged + pages - node[n].reserved;
 		rc = ask(n, MAX(short_of, STEP));
 		if (rc == -ENOMEM && short_of < STEP)
@@ -57,8 +68,9 @@ void commit_return(struct space *s, u64 pages)
 	if (pages == 0)
 		return;
 	mutex_lock(&commit_lock);
-	DEBUG_BUG_ON(pages > s->committed || pages > node[n].charged);
-	node[n].charged -= pages;
+	DEBUG_BUG_ON(pages > s->committed || (commit_current(s) && pages > node[n].charged));
+	if (commit_current(s))
+		node[n].charged -= pages;
 	s->committed -= pages;
 	unused = node[n].reserved - node[n].charged;
 	if (unused > 8 * STEP)
@@ -69,9 +81,19 @@ void commit_return(struct space *s, u64 pages)
 void commit_adopt(struct space *s, u64 pages)
 {
 	mutex_lock(&commit_lock);
-	node[s->memory_node].reserved += pages;
-	node[s->memory_node].charged += pages;
+	if (commit_current(s)) {
+		node[s->memory_node].reserved += pages;
+		node[s->memory_node].charged += pages;
+	}
 	s->committed += pages;
+	mutex_unlock(&commit_lock);
+}
+
+void space_memory_lost(unsigned n)
+{
+	mutex_lock(&commit_lock);
+	node[n].reserved = node[n].charged = 0;
+	node[n].life++;
 	mutex_unlock(&commit_lock);
 }
 

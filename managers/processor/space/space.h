@@ -33,6 +33,7 @@ struct space {
 	u64 stack_top, code_start, code_end, data_start, data_end;	/* [I after exec] for /proc */
 	u64 arg_start, arg_end, env_start, env_end;
 	u64 committed;			/* [map_lock] pages charged */
+	u32 commit_life;		/* [commit lock] of the memory node, when they were charged */
 	u64 footprint;			/* [a] distinct pages touched */
 	u64 minor_faults, major_faults;	/* [a] major: a page came from M */
 	/* space/'s own */
@@ -140,6 +141,8 @@ u64 object_size(struct object *o);
 void space_sync_all(void);			/* sync(2): all dirty object pages to M, from there to S and its disks */
 
 /* --- start, and the end-of-run balance --- */
+/* A memory node died, and with it what was reserved there. Its spaces find out when they need it. May sleep. */
+void space_memory_lost(unsigned node);
 int space_init(void);			/* parameters pcache.*; called by manager_init; needs no other node */
 /*
  * After the last program is gone: drop what is kept of closed files, if so wished; then check the invariants and the balance:
