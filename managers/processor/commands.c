@@ -45,11 +45,17 @@ static struct file *stdio_open(const char *port, const char *fallback, u32 flags
 	return f;
 }
 
+static void log_fact(const char *name, const char *value, void *arg)
+{
+	pr_info("%s: %s", name, value);
+}
+
 static void report_exit(const struct run *r, u32 status)
 {
 	u64 ns = time_mono_ns() - r->start_ns, foot = r->process->ended.max_pages;
 	bool by_signal = status & 0x7f;
 
+	pcache_report(log_fact, NULL);
 	counters_log();
 	if (r->id == 0)
 		pr_note("init ended: %s %u", by_signal ? "signal" : "status", by_signal ? status & 0x7f : status >> 8 & 0xff);
@@ -281,6 +287,18 @@ static int verb_balance(unsigned argc, char **argv)
 	return left != 0 ? -EUCLEAN : 0;
 }
 
+static void send_fact(const char *name, const char *value, void *arg)
+{
+	control_send("pcache %s %s", name, value);
+}
+
+static int verb_pcache(unsigned argc, char **argv)
+{
+	pcache_report(send_fact, NULL);
+	control_send("end pcache");
+	return CONTROL_ANSWERED;
+}
+
 static int verb_drop_caches(unsigned argc, char **argv)
 {
 	struct rpc_memory_drop_caches_rep r;
@@ -336,6 +354,7 @@ void commands_init(void)
 	control_register("sync", verb_sync);
 	control_register("balance", verb_balance);
 	control_register("drop-caches", verb_drop_caches);
+	control_register("pcache", verb_pcache);
 	control_register("poweroff", verb_poweroff);
 }
 

@@ -81,6 +81,7 @@ static void join_thread(void *space_rc)
 	if (rc < 0)
 		cannot_start(rc);
 	probe();
+	pcache_measure_wire();
 	pr_info("ready");
 	control_ready();
 	commands_run_init();

@@ -936,6 +936,8 @@ enum node_role fit_node_role(unsigned node)
 	return node < FIT_MAX_NODES ? fit_nodes[node].role : ROLE_NONE;
 }
 
+u32 fit_node_ip(unsigned node) { return node < FIT_MAX_NODES ? READ_ONCE(fit_nodes[node].ip) : 0; }
+
 const char *fit_node_name(unsigned node)
 {
 	return node < FIT_MAX_NODES && fit_nodes[node].name[0] ? fit_nodes[node].name : "unknown node";

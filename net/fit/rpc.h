@@ -174,6 +174,7 @@ unsigned fit_missing(void);			/* the first node of fit.peers that is not up; 0: 
 bool fit_node_up(unsigned node);
 bool fit_node_left(unsigned node);		/* its last epoch ended by its own farewell, not by death */
 enum node_role fit_node_role(unsigned node);
+u32 fit_node_ip(unsigned node);			/* host order; 0: there is no such node */
 const char *fit_node_name(unsigned node);	/* "memory-2", for messages */
 unsigned fit_self(void);
 /* A call that does nothing; its status. For measuring. */

@@ -41,6 +41,10 @@ int perftest_serve(const struct svc_request *req);
 void perftest_resolve(u32 peer_ip, struct cm_sidr *sidr);
 int perftest_run(struct svc_job *job);
 
+/* bare.c */
+#define BARE_PORT 7481
+int bare_serve(const struct svc_request *req);
+
 /* probe.c */
 #define PROBE_PORT 7480
 void probe_start(void);

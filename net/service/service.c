@@ -86,8 +86,13 @@ static void on_sidr(const struct cm_event *ev, void *arg)
 		(*resolve)(ev->peer_ip, ev->sidr);
 }
 
+/* What other nodes of the cluster ask for when they boot. */
+static const struct server bare = { "bare", ROCE_PS_TCP(BARE_PORT), bare_serve };
+
 void service_start(void)
 {
+	if (roce_cm_listen(bare.service_id, on_request, (void *)&bare) < 0)
+		pr_err("service: cannot listen for %s", bare.name);
 	if (!param_bool("rdma.service", false))
 		return;
 	udaddy_start();

@@ -74,4 +74,5 @@ def gather(cluster, how="drop-caches"):
         facts[role] = {"counters": counters[role], "accounting": accounting[role], "latency": cluster.ask(role, "latency"),
                        "counters_by_cpu": {name: [cpus.get(cpu, 0) for cpu in range(max(cpus) + 1)]
                                            for name, cpus in by_cpu.items()}}
+    facts["processor"]["pcache"] = cluster.ask("processor", "pcache")
     return facts, wrong

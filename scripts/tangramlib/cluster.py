@@ -166,6 +166,8 @@ class Cluster:
             self.exits[words[1]] = words[2:]
         elif verb in ("counter", "acct") and len(words) == 3:
             node.answers.setdefault("counters" if verb == "counter" else "acct", {})[words[1]] = _number(words[2])
+        elif verb == "pcache" and len(words) == 3:
+            node.answers.setdefault("pcache", {})[words[1]] = int(words[2]) if words[2].isdigit() else words[2]
         elif verb == "cpu-counter" and len(words) == 4 and words[2].isdigit():
             node.answers.setdefault("cpu-counters", {}).setdefault(words[1], {})[int(words[2])] = _number(words[3])
         elif verb == "latency" and len(words) == 5:
@@ -253,7 +255,7 @@ class Cluster:
 
     def ask(self, role, verb, seconds=ANSWER_SECONDS):
         """`counters` or `acct` of a node: {name: value}; `cpu-counters`: {name: {cpu: value}}, without zeros; `latency`:
-        {op: {"calls", "median_ns", "p99_ns"}}."""
+        {op: {"calls", "median_ns", "p99_ns"}}; `pcache` of the processor node: {name: value}."""
         node = self.nodes[role]
         node.answers.pop("end " + verb, None)
         node.answers.pop("done " + verb, None)

@@ -7,6 +7,7 @@ import case_failures            # noqa: F401
 import case_tap                 # noqa: F401
 import case_programs            # noqa: F401
 import case_pcache              # noqa: F401
+import case_shadow              # noqa: F401
 import case_calls               # noqa: F401
 import case_lessons             # noqa: F401
 import case_stress              # noqa: F401

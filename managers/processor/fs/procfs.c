@@ -63,8 +63,14 @@ static void one_counter(const char *name, u64 value, void *arg)
 	text_printf(arg, "%s: %llu\n", name, (unsigned long long)value);
 }
 
+static void one_fact(const char *name, const char *value, void *arg)
+{
+	text_printf(arg, "%s: %s\n", name, value);
+}
+
 static void show_pcache(struct text *t, u32 pid)
 {
+	pcache_report(one_fact, t);
 	counters_for_each(one_counter, t);
 }
 

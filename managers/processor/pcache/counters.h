@@ -23,6 +23,7 @@
 	X(nr_pcache_fill_from_memory, "faults answered with a page fetched from its memory node") \
 	X(nr_pcache_fill_from_memory_zero, "of these, pages that the memory node never had: no data came") \
 	X(nr_pcache_fill_from_victim, "faults answered by taking a page back from the victim cache") \
+	X(nr_pcache_fill_ns, "nanoseconds, not faults: from trap to retry of all that were answered from memory, or found their page on its way and waited") \
 	X(nr_pcache_fill_undone, "fetched pages dropped because the map had changed or the fetch failed") \
 	X(nr_pcache_eviction_triggered, "times room was to be made in a set")		\
 	X(nr_pcache_eviction_succeed, "lines evicted")					\

@@ -7,6 +7,7 @@
 #include "managers/processor/pcache/fault.h"
 
 #include "arch/x86/regs.h"
+#include "kernel/time.h"
 #include "lib/base/printk.h"
 #include "managers/protocol/memory_ops.h"
 
@@ -167,6 +168,7 @@ int space_fault(struct space *s, u64 va, unsigned flags)
 {
 	struct fault f = { .s = s, .va = page_down(va), .vpn = va >> PAGE_SHIFT, .write = flags & FAULT_WRITE,
 			   .exec = flags & FAULT_EXEC };
+	u64 start = time_mono_ns();
 	int rc;
 
 	if (va >= USER_END)
@@ -178,6 +180,8 @@ int space_fault(struct space *s, u64 va, unsigned flags)
 			rc = fault_once(&f);
 	} while (rc == -EAGAIN);
 	token_fault_done();
+	if (rc == FAULT_MEMORY || f.waited)
+		count_n(nr_pcache_fill_ns, time_mono_ns() - start);
 	count_outcome(s, rc, f.exec);
 	return rc < 0 ? rc : 0;
 }

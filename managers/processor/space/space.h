@@ -144,6 +144,9 @@ void space_sync_all(void);			/* sync(2): all dirty object pages to M, from there
 /* A memory node died, and with it what was reserved there. Its spaces find out when they need it. May sleep. */
 void space_memory_lost(unsigned node);
 int space_init(void);			/* parameters pcache.*; called by manager_init; needs no other node */
+void pcache_measure_wire(void);			/* at boot, the memory node being there: the bare round trip of a page; sleeps, at most 1 s */
+/* What the cache says of itself, a name and a number or word at a time: geometry, shadow sets, fills against the round trip. Sleeps not. */
+void pcache_report(void (*say)(const char *name, const char *value, void *arg), void *arg);
 /*
  * After the last program is gone: drop what is kept of closed files, if so wished; then check the invariants and the balance:
  * 0, or the number of things left over, each logged.
