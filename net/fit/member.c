@@ -36,7 +36,8 @@
 
 #define RETRY_NS	(100 * NSEC_PER_MSEC)
 #define JOIN_NS		(5 * NSEC_PER_SEC)	/* CONNECTING and JOINING may last this long */
-#define LEAVE_NS	NSEC_PER_SEC
+#define LEAVE_NS	(2 * NSEC_PER_SEC)		/* for farewells to be answered */
+#define LEAVE_LOOK_NS	(2 * NSEC_PER_MSEC)
 #define LATE_NS		(100 * NSEC_PER_MSEC)
 #define REFUSED_NS	NSEC_PER_SEC		/* before we ask again who refused us */
 #define NR_REFUSED	16
@@ -807,30 +808,37 @@ static u64 node_look(struct fit_node *n, u64 now, u64 late)
 	return ~0ULL;
 }
 
-/* Say goodbye, so that nobody waits for us to be declared dead. */
-static void say_farewell(void)
+/* Said to one node, and answered? */
+static bool farewell_done(struct fit_node *n)
 {
 	le32 farewell = le32_of(FIT_FAREWELL);
+	struct fit_conn *c = n->conn;
+
+	if (c == NULL || c->failed || (n->state != NODE_UP && n->state != NODE_SUSPECT))
+		return true;
+	if (c->told)
+		return roce_cm_gone(c->cm);
+	if (c->link == LINK_WORKS && !load_acquire(&c->broken)) {	/* else when its queue pair is made */
+		roce_cm_disconnect(c->cm, &farewell, sizeof(farewell));
+		c->told = true;
+	}
+	return false;
+}
+
+/* Say goodbye, so that nobody waits for us to be declared dead; it is repeated until it is answered. Returns when to look again. */
+static u64 say_farewell(u64 now)
+{
 	bool all = true;
 
 	if (!load_acquire(&leaving) || has_left)
-		return;
-	for (unsigned i = 1; i < FIT_MAX_NODES; i++) {
-		struct fit_conn *c = fit_nodes[i].conn;
-
-		if (c == NULL || c->told)
-			continue;
-		if (c->link == LINK_WORKS && !load_acquire(&c->broken) && c->cm != NULL) {
-			roce_cm_disconnect(c->cm, &farewell, sizeof(farewell));
-			c->told = true;
-		} else {
-			all = false;		/* when its queue pair is made */
-		}
-	}
-	if (all) {
-		store_release(&has_left, true);
-		waitq_wake_all(&left_wait);
-	}
+		return ~0ULL;
+	for (unsigned i = 1; i < FIT_MAX_NODES; i++)
+		all &= farewell_done(&fit_nodes[i]);
+	if (!all)
+		return now + LEAVE_LOOK_NS;
+	store_release(&has_left, true);
+	waitq_wake_all(&left_wait);
+	return ~0ULL;
 }
 
 /* debug.break_qp: returns when to do it again */
@@ -892,8 +900,7 @@ static void member_thread(void *arg)
 
 		__atomic_store_n(&kicked, false, __ATOMIC_SEQ_CST);
 		handle_notes();
-		say_farewell();
-		next = provoke(now);
+		next = MIN(say_farewell(now), provoke(now));
 		for (unsigned i = 1; i < FIT_MAX_NODES; i++)
 			if (fit_nodes[i].state != NODE_ABSENT)
 				next = MIN(next, node_look(&fit_nodes[i], time_mono_ns(), late));
@@ -1046,7 +1053,7 @@ static void leave(void)
 	store_release(&leaving, true);
 	member_kick();
 	(void)waitq_wait_timeout(&left_wait, load_acquire(&has_left), time_mono_ns() + LEAVE_NS);
-	thread_sleep_ns(5 * NSEC_PER_MSEC);	/* the farewell has to get out of the door */
+	thread_sleep_ns(5 * NSEC_PER_MSEC);	/* the last answer to theirs has to get out of the door */
 }
 
 int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops)

@@ -141,6 +141,8 @@ int roce_cm_reject(struct cm_id *id, u16 reason, const void *data, u32 len)
 }
 void roce_cm_disconnect(struct cm_id *id, const void *data, u32 len) { memcpy(&cm.farewell, data, sizeof(cm.farewell)); }
 void roce_cm_destroy(struct cm_id *id) { cm.destroyed++; }
+static bool answered;
+bool roce_cm_gone(const struct cm_id *id) { return answered; }
 
 /* --- the other nodes --- */
 
@@ -494,6 +496,28 @@ static void farewells(void **state)
 	assert_true(fit_node_left(HIGHER));
 }
 
+/* Ours is said when the queue pair works, and waited for. */
+static void our_farewell(void **state)
+{
+	struct fit_conn *c = joined();
+
+	leaving = true;
+	answered = false;
+	c->link = LINK_OFFERED;
+	assert_true(say_farewell(5) == 5 + LEAVE_LOOK_NS);
+	assert_false(c->told);
+	c->link = LINK_WORKS;
+	assert_true(say_farewell(5) == 5 + LEAVE_LOOK_NS);
+	assert_int_equal(cm.farewell, FIT_FAREWELL);
+	cm.farewell = 0;
+	say_farewell(6);
+	assert_int_equal(cm.farewell, 0);		/* once; the connection manager repeats it */
+	assert_false(has_left);
+	answered = true;
+	assert_true(say_farewell(7) == ~0ULL);
+	assert_true(has_left);
+}
+
 static void given_up_by_the_peer(void **state)
 {
 	struct fit_conn *c = joined_lower();
@@ -558,7 +582,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(who_may_not_join), T(joins_answer_a_challenge), T(who_is_refused_is_told), T(connecting_answers_the_challenge),
 		T(the_answer_to_a_join_is_checked), T(broken_by_us_and_asked_for_again), T(broken_there_and_offered), T(farewells),
-		T(given_up_by_the_peer), T(no_queue_pair_comes_up), T(silence_is_death_unless_it_was_ours),
+		T(our_farewell), T(given_up_by_the_peer), T(no_queue_pair_comes_up), T(silence_is_death_unless_it_was_ours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -916,6 +916,13 @@ void roce_cm_disconnect(struct cm_id *id, const void *private_data, u32 private_
 	qp_error_by_number(id->dev, id->qpn);
 }
 
+bool roce_cm_gone(const struct cm_id *id)
+{
+	u8 state = READ_ONCE(id->state);
+
+	return state == CMS_TIMEWAIT || state == CMS_IDLE;
+}
+
 /* The user's end of it: the peer is told, if there is something to tell, and the id lives on until that is said. */
 static void close_id(struct cm_id *id, u16 reason, const void *private_data, u32 private_len)
 {

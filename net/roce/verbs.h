@@ -250,6 +250,7 @@ struct cm_id *roce_cm_resolve(u32 ip, u64 service_id, const void *private_data, 
 int roce_cm_accept(struct cm_id *id, const struct cm_conn_param *p, cm_handler fn, void *arg);
 int roce_cm_reject(struct cm_id *id, u16 reason, const void *private_data, u32 private_len);	/* frees id */
 void roce_cm_disconnect(struct cm_id *id, const void *private_data, u32 private_len);	/* DREQ (not waited for), QP to ERR */
+bool roce_cm_gone(const struct cm_id *id);	/* a DREQ of ours was answered, or there is nobody to answer it */
 void roce_cm_destroy(struct cm_id *id);		/* may sleep; no event afterwards; the QP stays the caller's */
 
 /* --- start --------------------------------------------------------------------------------------------- */

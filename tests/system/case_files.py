@@ -18,5 +18,6 @@ import case_tty                # noqa: F401
 import case_boot                # noqa: F401
 import case_nodes               # noqa: F401
 import case_fit                # noqa: F401
+import case_faults             # noqa: F401
 import case_tool                # noqa: F401
 import case_long                # noqa: F401

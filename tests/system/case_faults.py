@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""A bad network, and nodes that stand still for a while: programs get right results, or SIGBUS and a line that names the node."""
+
+from cases import case, each
+from lab import Lab
+from testbed import check_word_count, text_file
+
+KINDS = ("drop", "dup", "reorder", "delay", "corrupt", "corrupt-right", "corrupt-wrong")
+ALL = ("processor", "memory", "storage")
+BOTH = "from=%d,to=%d,cut=0s+%s;from=%d,to=%d,cut=0s+%s"
+
+
+def each_way(rate, kinds=KINDS):
+    return "seed=11," + ",".join("%s=%g%s" % (kind, rate, ":2ms" if kind == "delay" else "") for kind in kinds)
+
+
+def spoilt(bed, faults, *options, size=128 << 10, stress=0, timeout=100):
+    """word_count, and then the stress program, on a wire with these faults; no node may be called dead."""
+    with open(text_file(), "rb") as file:
+        text = file.read(size)
+    words = ["--add", bed.path("text", text) + "=/data/some", "--pcache", "256K", "--faults", faults, *options]
+    result = bed.run("/bin/word_count", "/data/some", "30", options=words, timeout=timeout)
+    check_word_count(result.out, text, 30)
+    if stress:
+        bed.run("/bin/pcache_stress", str(stress), "7", options=[*words, "--cpus", "2"], timeout=timeout)
+    for role in ALL:
+        for run in range(1, bed.runs + 1):
+            assert b" is dead" not in bed.read("run%d/%s.log" % (run, role)), role
+    return result
+
+
+@case()
+def faults_together(bed):
+    result = spoilt(bed, each_way(0.01))
+    assert result.counter("nr_roce_drop_icrc") > 0 and result.counter("nr_net_drop_udp_sum") > 0     # the right cause for each
+    assert sum(result.counter("nr_roce_retransmit", role) for role in ALL) > 0
+
+
+@case()
+def faults_short_cuts(bed):
+    """Cuts of 0.1 s, of each pair by itself, both directions and one, beneath a cap of the bandwidth."""
+    spoilt(bed, size=48 << 10, faults="seed=3,rate=4M,cuts=800ms:100ms;oneway-cuts=900ms:100ms")
+
+
+@each({"%s-%g" % (kind, percent): (kind, percent) for kind in KINDS + ("together",) for percent in (0.1, 1, 5)}, limit=300, part="faults")
+def faults_long(bed, choice):
+    kind, percent = choice
+    spoilt(bed, each_way(percent / 100, KINDS if kind == "together" else (kind,)), size=256 << 10, stress=6, timeout=280)
+
+
+@each({
+    "0.1s": ("seed=%d,cuts=700ms:100ms", ()), "0.1s-oneway": ("seed=%d,oneway-cuts=300ms:100ms", ()),
+    "1s": ("seed=%d,cuts=6s:1s", ()), "1s-oneway": ("seed=%d,oneway-cuts=4s:1s", ()),
+    "5s": ("seed=%d,cuts=25s:5s", ("--append", "all:fit.dead=10s")),
+    "5s-oneway": ("seed=%d,oneway-cuts=20s:5s", ("--append", "all:fit.dead=10s")),
+}, limit=400, part="faults")
+def cuts_long(bed, choice):
+    """
+    Outlived, whatever is cut when: the pairs' moments overlap. In the pairs' own time a cut may follow another at once, as long
+    as one time fit.dead does not lie between two packets.
+    """
+    faults, options = choice
+    for seed in (1, 2):
+        spoilt(bed, faults % seed, *options, size=512 << 10, stress=6, timeout=180)
+
+
+@case()
+def a_long_cut_ends_the_epoch(bed):
+    """
+    P and M do not hear of each other for 5 s: each says so, the program that needs M ends with SIGBUS, one that does not need it
+    goes on, M holds nothing for P any more, and when the wire is whole M is there again for the next.
+    """
+    with Lab(bed, "--pcache", "1M") as lab:
+        lab.run("hello")
+        needs = lab.start("memtest", "16", "1", "10000")
+        lab.pause(1)
+        assert not needs.ended()
+        lab.wire(BOTH % (1, 2, "5s", 2, 1, "5s"))
+        assert needs.wait() == "signal=7"
+        lab.until_said("processor", "memory-2 is dead: silent for too long")
+        lab.until_said("memory", "processor-1 is dead: silent for too long")
+        assert [line for line in lab.said if "memory-2 is dead" in line] == ["processor: memory-2 is dead"], lab.said
+        lab.until_said("processor", "memory-2 is up", 2)
+        lab.never_said("storage-3 is dead")
+        lab.run("memtest", "2", "1", "1")
+        lab.balanced("processor", "memory")
+
+
+@each({"processor": "processor", "memory": "memory", "storage": "storage"}, part="faults")
+def one_node_stands_still(bed, role):
+    """
+    For 5 s, with fit.dead=10s: the others wait for it. With the default they call it dead, rightly: they did run, and heard
+    nothing. It itself calls nobody silent or dead for the time in which it did not run: it is told that it was given up.
+    """
+    with Lab(bed, "--pcache", "1M", "--append", "all:fit.dead=10s") as lab:
+        program = lab.start("memtest", "8", "1", "10000")
+        lab.pause(1)
+        lab.stop(role)
+        lab.pause(5)
+        lab.go_on(role)
+        lab.pause(3)
+        assert not program.ended()
+        program.kill()
+        assert program.wait() == "signal=9"
+        lab.never_said(" is dead")
+        lab.balanced("processor", "memory")
+    with Lab(bed, "--pcache", "1M") as lab:
+        program = lab.start("memtest", "16", "1", "10000")
+        lab.pause(1)
+        lab.stop(role)
+        lab.pause(5)
+        lab.go_on(role)
+        name = "%s-%d" % (role, ALL.index(role) + 1)
+        others = [other for other in ALL if other != role]
+        for other in others:
+            lab.until_said(other, name + " is dead: silent for too long")
+            lab.until_said(other, name + " is up", 2)
+        lab.never_said("is dead: silent", [role])
+        lab.never_said("is silent", [role])
+        if role == "storage":
+            assert not program.ended()          # it has what it needs
+            program.kill()
+        else:
+            assert program.wait() == "signal=7"
+        program.wait()
+        lab.run("memtest", "4", "1", "1")
+        lab.balanced("processor", "memory")
+
+
+@case()
+def all_nodes_stand_still(bed):
+    """As when the host sleeps: 4 s in which nobody ran are nobody's silence."""
+    with Lab(bed, "--pcache", "1M") as lab:
+        program = lab.start("memtest", "4", "1", "10000")
+        lab.pause(0.5)
+        lab.stop(*ALL)
+        lab.pause(4)
+        lab.go_on(*ALL)
+        lab.pause(3)
+        assert not program.ended()
+        program.kill()
+        assert program.wait() == "signal=9"
+        lab.never_said(" is dead")
+        lab.balanced("processor", "memory")
