@@ -7,7 +7,7 @@ USER_CFLAGS := -std=gnu11 -I. -O2 -g -Wall -Wextra -Werror -Wno-format-zero-leng
 USER_DEPS = -MMD -MP -MF $@.d
 
 user-tests := $(patsubst user/tests/%.c,%,$(sort $(wildcard user/tests/*.c)))
-user-bin := $(addprefix $(O)/user/,word_count word_count-dyn word_count-seq word_count-seq-dyn $(user-tests) hello-dyn pcache_stress)
+user-bin := $(addprefix $(O)/user/,word_count word_count-dyn word_count-seq word_count-seq-dyn $(user-tests) hello-dyn pcache_stress syscall_fuzz)
 
 .PHONY: user-programs check-user
 user-programs: $(user-bin)
@@ -26,6 +26,7 @@ $(eval $(call user-program,word_count-seq,user/word_count/word_count_seq.c $(wor
 $(eval $(call user-program,word_count-seq-dyn,user/word_count/word_count_seq.c $(word-count-common),))
 $(eval $(call user-program,hello-dyn,user/tests/hello.c,))
 $(eval $(call user-program,pcache_stress,user/pcache_stress.c,-static))
+$(eval $(call user-program,syscall_fuzz,user/syscall_fuzz.c,-static -Wno-unused-parameter))
 $(foreach t,$(user-tests),$(eval $(call user-program,$(t),user/tests/$(t).c,-static)))
 
 -include $(addsuffix .d,$(user-bin))

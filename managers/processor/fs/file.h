@@ -30,6 +30,9 @@ struct file_ops {
 #define FILE_SIZE_MAX 0xffffffff000ULL	/* ext4's, for all */
 #define FILE_APPEND (~0ULL)	/* as a position to write at: the end, wherever that is then */
 
+/* What the file's object knows of it: execve(2), ETXTBSY. */
+enum file_text { TEXT_NONE, TEXT_WRITES, TEXT_RUNS };
+
 struct file {
 	refcount_t refs;
 	const struct file_ops *ops;	/* [I] */
@@ -40,6 +43,7 @@ struct file {
 	u64 pos;			/* [pos_lock] */
 	void *private;			/* the kind's own */
 	struct list epolls;		/* fs/epoll.c: the items that watch it */
+	u8 text;			/* [I once open] enum file_text */
 	struct dentry *dentry;		/* [I] with a reference: its name, for /proc and *at(); may be NULL */
 };
 

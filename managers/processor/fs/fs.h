@@ -118,7 +118,10 @@ int __must_check fs_open(struct fs_context *c, struct dentry *start, const char 
 /* with RESOLVE_* of openat2(2): -EXDEV, -ELOOP where they forbid the way */
 int __must_check fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, u32 resolve,
 			     struct file **out);
-int __must_check fs_open_exec(struct fs_context *c, const char *path, struct file **out);	/* x permission; a regular file */
+/* To be run: a regular file with x permission that nobody writes to, and nobody may until file_text_end() or its last put. */
+int __must_check fs_open_exec(struct fs_context *c, struct dentry *start, const char *path, bool follow, struct file **out);
+int __must_check fs_open_exec_inode(struct inode *i, struct dentry *d, struct file **out);
+void file_text_end(struct file *f);
 int __must_check fs_open_inode(struct inode *i, struct dentry *d, u32 flags, struct file **out);
 s64 __must_check fs_readlink(struct dentry *d, char *buf, size_t size);	/* length, no NUL; -EINVAL: not a link */
 int __must_check fs_stat(struct inode *i, struct attr *a);

@@ -27,6 +27,22 @@ void file_get(struct file *f)
 	ref_get(&f->refs);
 }
 
+static int file_text_begin(struct file *f, enum file_text how)
+{
+	int rc = f->object != NULL ? object_writer_get(f->object, how == TEXT_RUNS) : 0;
+
+	if (rc == 0 && f->object != NULL)
+		f->text = how;
+	return rc;
+}
+
+void file_text_end(struct file *f)
+{
+	if (f->text != TEXT_NONE)
+		object_writer_put(f->object, f->text == TEXT_RUNS);
+	f->text = TEXT_NONE;
+}
+
 void file_put(struct file *f)
 {
 	if (!ref_put(&f->refs))
@@ -36,6 +52,7 @@ void file_put(struct file *f)
 		epoll_file_gone(f);
 	if (f->ops != NULL && f->ops->release != NULL)
 		f->ops->release(f);
+	file_text_end(f);
 	if (f->object != NULL)
 		object_put(f->object);
 	if (f->inode != NULL)
@@ -395,24 +412,39 @@ int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u3
 	if (rc == 0)
 		rc = fs_open_inode(d->inode, d, flags, out);
 	dentry_put(d);
-	if (rc == 0 && (flags & O_TRUNC) && !fresh && (*out)->object != NULL) {
+	if (rc < 0)
+		return rc;
+	if ((file_access(*out) & MAY_WRITE) || ((flags & O_TRUNC) && !(flags & O_PATH)))
+		rc = file_text_begin(*out, TEXT_WRITES);
+	if (rc == 0 && (flags & O_TRUNC) && !fresh && (*out)->object != NULL)
 		rc = object_truncate((*out)->object, 0);
-		if (rc < 0)
-			file_put(*out);
-	}
+	if (rc < 0)
+		file_put(*out);
 	return rc;
 }
 
-int fs_open_exec(struct fs_context *c, const char *path, struct file **out)
+int fs_open_exec(struct fs_context *c, struct dentry *start, const char *path, bool follow, struct file **out)
 {
 	struct dentry *d;
-	int rc = fs_lookup(c, NULL, path, WALK_FOLLOW, &d);
+	int rc = fs_lookup(c, start, path, follow ? WALK_FOLLOW : 0, &d);
 
 	if (rc < 0)
 		return rc;
-	rc = d->inode->type != S_IFREG ? -EACCES : fs_permission(d->inode, MAY_EXEC);
-	if (rc == 0)
-		rc = fs_open_inode(d->inode, d, O_RDONLY, out);
+	rc = fs_open_exec_inode(d->inode, d, out);
 	dentry_put(d);
+	return rc;
+}
+
+int fs_open_exec_inode(struct inode *i, struct dentry *d, struct file **out)
+{
+	int rc = i->type == S_IFLNK ? -ELOOP : i->type != S_IFREG ? -EACCES : fs_permission(i, MAY_EXEC);
+
+	if (rc == 0)
+		rc = fs_open_inode(i, d, O_RDONLY, out);
+	if (rc < 0)
+		return rc;
+	rc = file_text_begin(*out, TEXT_RUNS);
+	if (rc < 0)
+		file_put(*out);
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include "arch/x86/uaccess.h"
 #include "kernel/param.h"
 #include "lib/base/errno.h"
+#include "lib/base/printf.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
@@ -16,6 +17,7 @@
 #include "managers/processor/process/process.h"
 #include "managers/processor/process/timers.h"
 #include "managers/processor/syscall/syscall.h"
+#include "managers/processor/syscall/where.h"
 #include "mm/slab.h"
 #include "mm/vmalloc.h"
 #include "managers/protocol/memory_ops.h"
@@ -180,14 +182,31 @@ static int script_split(char *line, char **interp, char **opt)
 	return 0;
 }
 
-/* Open, probe, follow "#!" lines; on 0 prog->file is an ELF and prog->interp its interpreter or NULL. */
-static int program_find(struct task *t, const char *path, struct exec_args *args, struct program *prog)
+/* What a call of the execve family names. */
+struct target {
+	const char *path, *name;	/* name: what the program hears that it is called */
+	struct dentry *start;		/* of a relative path; NULL: the current directory */
+	struct file *file;		/* itself, path empty; or NULL */
+	bool follow;			/* a symlink */
+	bool unreachable;		/* its name leads nowhere once the descriptors are closed: no script */
+};
+
+static int target_open(struct task *t, const struct target *x, struct file **out)
 {
+	if (x->file != NULL)
+		return fs_open_exec_inode(x->file->inode, x->file->dentry, out);
+	return fs_open_exec(t->fs, x->start, x->path, x->follow, out);
+}
+
+/* Open, probe, follow "#!" lines; on 0 prog->file is an ELF and prog->interp its interpreter or NULL. */
+static int program_find(struct task *t, const struct target *x, struct exec_args *args, struct program *prog)
+{
+	struct target next = { .follow = true };
 	char text[SCRIPT_LINE];
 	u32 kind;
 	int rc;
 
-	prog->path = kstrdup(path);
+	prog->path = kstrdup(x->name);
 	if (prog->path == NULL)
 		return -ENOMEM;
 	for (unsigned depth = 0;; depth++) {
@@ -195,7 +214,7 @@ static int program_find(struct task *t, const char *path, struct exec_args *args
 
 		if (depth > SCRIPT_DEPTH)
 			return -ELOOP;
-		rc = fs_open_exec(t->fs, path, &prog->file);
+		rc = target_open(t, x, &prog->file);
 		if (rc < 0)
 			return rc;
 		rc = space_exec_probe(prog->file, &kind, text);
@@ -203,10 +222,10 @@ static int program_find(struct task *t, const char *path, struct exec_args *args
 			return rc;
 		if (kind != EXEC_SCRIPT)
 			break;
-		rc = script_split(text, &interp, &opt);
+		rc = x->unreachable ? -ENOENT : script_split(text, &interp, &opt);
 		if (rc < 0)
 			return rc;
-		rc = args_put_script(args, interp, opt, path);
+		rc = args_put_script(args, interp, opt, prog->path);
 		if (rc < 0)
 			return rc;
 		file_put(prog->file);
@@ -216,12 +235,14 @@ static int program_find(struct task *t, const char *path, struct exec_args *args
 		prog->path = script;
 		if (script == NULL)
 			return -ENOMEM;
-		path = script;
+		next.path = script;
+		x = &next;
 	}
 	if (kind == EXEC_INTERP) {
-		rc = fs_open_exec(t->fs, text, &prog->interp);
+		rc = fs_open_exec(t->fs, NULL, text, true, &prog->interp);
 		if (rc < 0)
 			return rc == -ENOENT ? -ENOENT : rc == -ENOMEM ? rc : -ELIBBAD;
+		file_text_end(prog->interp);	/* it may be written to: only the program itself may not */
 	}
 	return 0;
 }
@@ -438,10 +459,10 @@ static void exec_credentials(struct task *t, const struct credentials *cred)
 }
 
 /* Arguments that cannot be read matter only if the program is there. */
-static int bad_arguments(struct task *t, const char *path)
+static int bad_arguments(struct task *t, const struct target *x)
 {
 	struct file *f;
-	int rc = fs_open_exec(t->fs, path, &f);
+	int rc = target_open(t, x, &f);
 
 	if (rc < 0)
 		return rc;
@@ -449,7 +470,7 @@ static int bad_arguments(struct task *t, const char *path)
 	return -EFAULT;
 }
 
-static s64 execve(const char *path, u64 argv, u64 envp, struct regs *r)
+static s64 execve(const struct target *x, u64 argv, u64 envp, struct regs *r)
 {
 	struct task *t = task_current();
 	struct exec_args args = { 0 };
@@ -468,12 +489,12 @@ static s64 execve(const char *path, u64 argv, u64 envp, struct regs *r)
 	if (rc == 0)
 		rc = args_add_user_vector(&args, envp, &args.envc);
 	if (rc == 0)
-		rc = program_find(t, path, &args, &prog);
+		rc = program_find(t, x, &args, &prog);
 	if (rc == 0)
 		rc = image_make(t, &prog, &args, &cred, &fresh, &img, &sp);
 	kfree(args.buf);
 	if (rc == -EFAULT && prog.file == NULL)
-		rc = bad_arguments(t, path);
+		rc = bad_arguments(t, x);
 	if (rc < 0)
 		goto put_program;
 	rc = become_alone(t);
@@ -508,31 +529,52 @@ put_program:
 	return rc;
 }
 
-static s64 execve_user(u64 path_user, u64 argv, u64 envp)
+s64 sys_execveat(u64 dirfd, u64 path, u64 argv, u64 envp, u64 flags, u64 a5)
 {
-	char *path = kmalloc(PATH_MAX);
+	struct target x = { .follow = !(flags & AT_SYMLINK_NOFOLLOW) };
+	struct where w;
+	char *name = NULL;
 	s64 rc;
 
-	if (path == NULL)
-		return -ENOMEM;
-	rc = strncpy_from_user(path, path_user, PATH_MAX);
-	if (rc == 0)
-		rc = -ENOENT;
-	if (rc > 0)
-		rc = execve(path, argv, envp, arch_user_regs());
-	kfree(path);
+	if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	rc = where_get(&w, dirfd, path, flags & AT_EMPTY_PATH);
+	if (rc < 0)
+		return rc;
+	x.path = x.name = w.path;
+	x.start = w.start;
+	if (w.file != NULL) {
+		name = kmalloc(PATH_MAX + 32);
+		if (name == NULL) {
+			rc = -ENOMEM;
+			goto out;
+		}
+		snprintf(name, PATH_MAX + 32, "/dev/fd/%d%s%s", (s32)dirfd, w.path[0] != '\0' ? "/" : "", w.path);
+		x.name = name;
+		x.unreachable = fd_get_flags(dirfd) > 0;
+		if (w.path[0] == '\0')
+			x.file = w.file;
+	}
+	if (x.file != NULL && x.file->inode == NULL)
+		rc = -EACCES;
+	else
+		rc = x.file == NULL && w.path[0] == '\0' ? -EACCES : execve(&x, argv, envp, arch_user_regs());
+out:
+	kfree(name);
+	where_put(&w);
 	return rc;
 }
 
 s64 sys_execve(u64 path, u64 argv, u64 envp, u64 a3, u64 a4, u64 a5)
 {
-	return execve_user(path, argv, envp);
+	return sys_execveat(AT_FDCWD, path, argv, envp, 0, 0);
 }
 
 /* --- the first program of a new process, started by the kernel --- */
 
 int exec_kernel(struct task *t, const struct spawn *s)
 {
+	struct target x = { .path = s->path, .name = s->path, .follow = true };
 	struct exec_args args = { 0 };
 	struct program prog = { 0 };
 	struct credentials cred;
@@ -545,7 +587,7 @@ int exec_kernel(struct task *t, const struct spawn *s)
 	for (args.envc = 0; rc == 0 && s->envp[args.envc] != NULL; args.envc++)
 		rc = args_add(&args, s->envp[args.envc]);
 	if (rc == 0)
-		rc = program_find(t, s->path, &args, &prog);
+		rc = program_find(t, &x, &args, &prog);
 	if (rc == 0)
 		rc = image_make(t, &prog, &args, &cred, &t->space, &img, &sp);
 	kfree(args.buf);

@@ -195,6 +195,26 @@ static void object_end(struct object *o)
 	object_free(o);
 }
 
+int object_writer_get(struct object *o, bool runs)
+{
+	int rc = 0;
+
+	spin_lock(&o->lock);
+	if (runs ? o->writers > 0 : o->writers < 0)
+		rc = -ETXTBSY;
+	else
+		o->writers += runs ? -1 : 1;
+	spin_unlock(&o->lock);
+	return rc;
+}
+
+void object_writer_put(struct object *o, bool runs)
+{
+	spin_lock(&o->lock);
+	o->writers -= runs ? -1 : 1;
+	spin_unlock(&o->lock);
+}
+
 void object_put(struct object *o)
 {
 	struct mutex *lock = &bucket[bucket_of(o->id)].open_lock;

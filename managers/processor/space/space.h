@@ -119,6 +119,7 @@ struct object {
 	u16 storage_node;
 	u32 fs, gen;			/* [I] identity of the file; fs 0xffffffff: shared memory without a file */
 	u64 ino;
+	s32 writers;			/* [lock] > 0: open files that may write; < 0: programs that run it, which nobody may write to */
 	/* space/'s own */
 	u32 opens;			/* [objects lock] opens that M counts */
 	struct list holds;		/* [lock] ranges of pages that are being written or truncated */
@@ -132,6 +133,9 @@ int __must_check object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct 
 int __must_check object_create_shm(u64 size, struct object **out);
 void object_get(struct object *o);
 void object_put(struct object *o);	/* the last one closes it on M */
+/* A file is written to or run, not both: one more writer, or one who runs it; -ETXTBSY. Given back by the second. */
+int __must_check object_writer_get(struct object *o, bool runs);
+void object_writer_put(struct object *o, bool runs);
 /* kernel buffers; bytes moved (short at the end of file) or negative errno */
 s64 __must_check object_read(struct object *o, u64 off, void *buf, size_t len);
 s64 __must_check object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append);

@@ -230,6 +230,7 @@ s64 sys_ftruncate(u64 fd, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 
 s64 sys_truncate(u64 path, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 {
+	struct inode *i;
 	struct where w;
 	struct file *f;
 	s64 rc;
@@ -239,7 +240,13 @@ s64 sys_truncate(u64 path, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 	rc = where_get(&w, AT_FDCWD, path, false);
 	if (rc < 0)
 		return rc;
-	rc = fs_open(fs_current(), NULL, w.path, O_WRONLY, 0, &f);
+	rc = lookup_user(AT_FDCWD, path, false, WALK_FOLLOW, &i);
+	if (rc == 0) {
+		rc = i->type == S_IFDIR ? -EISDIR : i->type != S_IFREG ? -EINVAL : 0;	/* a fifo's open would wait */
+		inode_put(i);
+	}
+	if (rc == 0)
+		rc = fs_open(fs_current(), NULL, w.path, O_WRONLY, 0, &f);
 	where_put(&w);
 	if (rc < 0)
 		return rc;

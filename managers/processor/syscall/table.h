@@ -64,7 +64,7 @@
 	X(310, process_vm_readv) X(311, process_vm_writev) X(314, sched_setattr) \
 	X(315, sched_getattr) X(316, renameat2) X(318, getrandom) X(319, memfd_create) \
 	X(324, membarrier) \
-	X(326, copy_file_range) X(327, preadv2) X(328, pwritev2) \
+	X(322, execveat) X(326, copy_file_range) X(327, preadv2) X(328, pwritev2) \
 	X(332, statx) \
 	X(435, clone3) X(436, close_range) X(437, openat2) X(439, faccessat2) \
 	X(441, epoll_pwait2)
@@ -104,7 +104,7 @@
 	X(305, clock_adjtime) X(308, setns) \
 	X(312, kcmp) X(313, finit_module) \
 	X(317, seccomp) \
-	X(320, kexec_file_load) X(321, bpf) X(322, execveat) X(323, userfaultfd) \
+	X(320, kexec_file_load) X(321, bpf) X(323, userfaultfd) \
 	X(325, mlock2) X(329, pkey_mprotect) \
 	X(330, pkey_alloc) X(331, pkey_free) X(333, io_pgetevents) X(334, rseq) \
 	X(424, pidfd_send_signal) \
