@@ -13,6 +13,7 @@ import case_lessons             # noqa: F401
 import case_stress              # noqa: F401
 import case_debian             # noqa: F401
 import case_stress_ng          # noqa: F401
+import case_fuzz               # noqa: F401
 import case_sockets            # noqa: F401
 import case_tty                # noqa: F401
 import case_boot                # noqa: F401

@@ -151,27 +151,56 @@ static void show_comm(struct text *t, u32 pid)
 	process_put(p);
 }
 
-/* tree_mutex is held, as for every readlink */
-static s64 link_exe(u32 pid, u32 nr, char *buf, size_t size)
+/* The program's file: not a reference to it, whose last put may have to close it, for which tree_mutex must be free. */
+struct exe_look { struct inode *inode; struct dentry *dentry; };
+
+static bool look_exe(u32 pid, struct exe_look *l)
 {
 	struct process *p = process_find(pid);
-	struct dentry *d = NULL;
-	s64 n;
 
+	*l = (struct exe_look){ NULL, NULL };
 	if (p == NULL)
-		return -ENOENT;
+		return false;
 	spin_lock(&tree_lock);
 	if (p->exe != NULL) {
-		d = p->exe->dentry;
-		dentry_get(d);
+		l->inode = p->exe->inode;
+		l->dentry = p->exe->dentry;
+		inode_get(l->inode);
+		if (l->dentry != NULL)
+			dentry_get(l->dentry);
 	}
 	spin_unlock(&tree_lock);
 	process_put(p);
-	if (d == NULL)
+	return l->inode != NULL;
+}
+
+/* tree_mutex is held, as for every readlink */
+static s64 link_exe(u32 pid, u32 nr, char *buf, size_t size)
+{
+	struct exe_look l;
+	s64 n;
+
+	if (!look_exe(pid, &l))
 		return -ENOENT;
-	n = dentry_show_locked(d, buf, size);
-	dentry_put_locked(d);
+	n = l.dentry != NULL ? dentry_show_locked(l.dentry, buf, size) : memfd_name(l.inode, buf, size);
+	if (l.dentry != NULL)
+		dentry_put_locked(l.dentry);
+	inode_put(l.inode);
 	return n;
+}
+
+static int follow_exe(u32 pid, u32 nr, struct dentry **out)
+{
+	struct exe_look l;
+
+	if (!look_exe(pid, &l))
+		return -ENOENT;
+	*out = l.dentry;
+	if (l.dentry != NULL)
+		inode_put(l.inode);
+	else
+		*out = dentry_nameless_locked(l.inode);
+	return *out ? 0 : -ENOMEM;
 }
 
 static s64 link_self(u32 pid, u32 nr, char *buf, size_t size)
@@ -466,7 +495,7 @@ static const struct synth_entry proc_pid[] = {
 	{ "status", S_IFREG | 0444, .show = show_pid_status }, { "stat", S_IFREG | 0444, .show = show_pid_stat },
 	{ "maps", S_IFREG | 0444, .show = show_maps }, { "cmdline", S_IFREG | 0444, .show = show_cmdline },
 	{ "environ", S_IFREG | 0400, .show = show_environ }, { "comm", S_IFREG | 0444, .show = show_comm },
-	{ "exe", S_IFLNK | 0777, .link = link_exe }, { "cwd", S_IFLNK | 0777, .link = link_cwd },
+	{ "exe", S_IFLNK | 0777, .link = link_exe, .follow = follow_exe }, { "cwd", S_IFLNK | 0777, .link = link_cwd },
 	{ "mounts", S_IFREG | 0444, .show = show_mounts }, { "mountinfo", S_IFREG | 0444, .show = show_mountinfo },
 	{ "statm", S_IFREG | 0444, .show = show_pid_statm }, { "limits", S_IFREG | 0444, .show = show_limits },
 	{ "oom_score_adj", S_IFREG | 0444, .show = show_zero }, { "root", S_IFLNK | 0777, .link = link_root },
