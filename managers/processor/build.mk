@@ -2,7 +2,7 @@
 P := managers/processor
 obj-y += $(P)/main.o $(P)/commands.o $(P)/random.o
 obj-y += $(addprefix $(P)/process/,clone.o exec.o exit.o frame.o futex.o job.o pid.o process.o signal.o)
-obj-y += $(addprefix $(P)/syscall/,attr.o entry.o file.o ids.o memory.o path.o poll.o signal.o socket.o splice.o system.o time.o)
+obj-y += $(addprefix $(P)/syscall/,attr.o entry.o file.o ids.o memory.o path.o pidfd.o poll.o signal.o socket.o splice.o system.o time.o)
 obj-y += $(addprefix $(P)/process/,clocks.o credentials.o pending.o timers.o usage.o)
 obj-y += $(addprefix $(P)/syscall/,credentials.o peek.o prctl.o sched.o timer.o)
 obj-y += $(addprefix $(P)/fs/,cpuinfo.o cpu_sys.o dentry.o device.o epoll.o eventfd.o fd.o lock.o open.o path.o pipe.o poll.o proc_maps.o procfs.o \

@@ -129,6 +129,7 @@ struct clone_args_abi {
 #define P_ALL		0
 #define P_PID		1
 #define P_PGID		2
+#define P_PIDFD		3
 
 struct timespec_abi { s64 sec, nsec; };
 struct timeval_abi { s64 sec, usec; };

@@ -8,6 +8,7 @@
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/process/timers.h"
+#include "managers/processor/syscall/pidfd.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
 
@@ -53,7 +54,7 @@ static int flags_check(const struct clone_args_abi *a)
 	u64 f = a->flags;
 	const u64 known = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK | CLONE_PARENT | CLONE_THREAD |
 		CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_UNTRACED |
-		CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND;
+		CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND | CLONE_PIDFD;
 
 	if ((f & CLONE_THREAD) && !(f & CLONE_SIGHAND))
 		return -EINVAL;
@@ -63,6 +64,8 @@ static int flags_check(const struct clone_args_abi *a)
 		return -EINVAL;
 	/* handlers shared between processes: no program of this world asks for it */
 	if ((f & CLONE_SIGHAND) && !(f & CLONE_THREAD))
+		return -EINVAL;
+	if ((f & CLONE_PIDFD) && (f & (CLONE_THREAD | CLONE_DETACHED)))
 		return -EINVAL;
 	if (f & ~known)
 		return -EINVAL;
@@ -152,6 +155,8 @@ static s64 clone_common(const struct clone_args_abi *a)
 	struct process *p, *parent;
 	struct vfork_wait *vfork = NULL;
 	bool thread = a->flags & CLONE_THREAD;
+	struct file *pidfd = NULL;
+	s64 fd = -1;
 	u32 tid;
 	int rc = flags_check(a);
 
@@ -189,6 +194,12 @@ static s64 clone_common(const struct clone_args_abi *a)
 		}
 		t->vfork = vfork;
 	}
+	if (a->flags & CLONE_PIDFD) {
+		fd = pidfd_reserve(0, &pidfd);
+		rc = fd < 0 ? fd : put_user32(a->pidfd, fd);
+		if (rc < 0)
+			goto drop_vfork;
+	}
 	spin_lock(&tree_lock);
 	parent = (a->flags & CLONE_PARENT) && !thread ? self->process->parent : self->process;
 	process_get(parent);
@@ -198,6 +209,10 @@ static s64 clone_common(const struct clone_args_abi *a)
 	if (rc < 0)
 		goto drop_vfork;
 	tid = t->tid;
+	if (pidfd != NULL) {
+		pidfd_name(pidfd, p);
+		file_put(pidfd);
+	}
 	if (a->flags & CLONE_PARENT_SETTID)
 		(void)!put_user32(a->parent_tid, tid);
 	thread_start(t->thread);		/* t may be gone from here on */
@@ -211,6 +226,10 @@ static s64 clone_common(const struct clone_args_abi *a)
 	return tid;
 
 drop_vfork:
+	if (fd >= 0) {
+		(void)!fd_close(fd);
+		file_put(pidfd);
+	}
 	if (vfork != NULL) {
 		t->vfork = NULL;
 		vfork_put(vfork);
@@ -231,8 +250,11 @@ s64 sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls, u64 
 		.child_tid = child_tid, .tls = tls,
 	};
 
-	if (flags & CLONE_PIDFD)
-		return -EINVAL;
+	if (flags & CLONE_PIDFD) {		/* it is stored where the number would be */
+		if (flags & CLONE_PARENT_SETTID)
+			return -EINVAL;
+		a.pidfd = parent_tid;
+	}
 	if (a.flags & CLONE_THREAD)
 		a.exit_signal = 0;
 	return clone_common(&a);

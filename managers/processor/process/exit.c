@@ -10,6 +10,7 @@
 #include "managers/processor/process/job.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/process/timers.h"
+#include "managers/processor/syscall/pidfd.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
 
@@ -102,6 +103,7 @@ static void process_end_locked(struct process *p, struct list *dead)
 	job_exit_locked(p);
 	orphan_children_locked(p, dead);
 	p->state = PROCESS_ZOMBIE;
+	waitq_wake_all(&p->end_wait);
 	tell_parent_locked(p, code, status);
 	if (reap_by_itself_locked(p)) {
 		process_unlink_locked(p);
@@ -241,8 +243,9 @@ s64 sys_exit_group(u64 code, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 /* --- waiting --- */
 
 struct wait_for {
-	int type;			/* P_ALL, P_PID, P_PGID */
+	int type;			/* P_ALL, P_PID, P_PGID, P_PIDFD */
 	u32 id;
+	const struct process *one;	/* P_PIDFD: with a reference */
 	u32 options;			/* WNOHANG and what to report */
 	/* found */
 	struct process *child;		/* with a reference when reaped */
@@ -257,6 +260,8 @@ static bool wait_matches(const struct wait_for *w, const struct process *c)
 
 	if (!(w->options & WALL) && clone != ((w->options & WCLONE) != 0))
 		return false;
+	if (w->type == P_PIDFD)
+		return c == w->one;
 	return w->type == P_ALL || (w->type == P_PID && c->pid == w->id) || (w->type == P_PGID && c->pgid == w->id);
 }
 
@@ -388,34 +393,57 @@ s64 sys_wait4(u64 pid, u64 status, u64 options, u64 rusage, u64 a4, u64 a5)
 	return w.pid;
 }
 
-s64 sys_waitid(u64 type, u64 id, u64 info, u64 options, u64 rusage, u64 a5)
+static s64 waitid(struct wait_for *w, u64 info, u64 rusage)
 {
-	struct wait_for w = { .type = type, .id = id, .options = options };
 	struct siginfo_abi si = { 0 };
-	int rc;
+	int rc = wait_child(w);
 
-	if ((u32)options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WALL | WCLONE))
-		return -EINVAL;
-	if (!(options & (WEXITED | WSTOPPED | WCONTINUED)) || (u32)type > P_PGID)
-		return -EINVAL;
-	if (((u32)type == P_PID && (s32)id <= 0) || ((u32)type == P_PGID && (s32)id < 0))
-		return -EINVAL;
-	if (type == P_PGID && id == 0)
-		w.id = READ_ONCE(process_current()->pgid);
-	rc = wait_child(&w);
 	if (rc < 0)
 		return rc;
 	if (rc > 0) {
 		si.signo = SIGCHLD;
-		si.code = w.code;
-		si.child.pid = w.pid;
-		si.child.uid = w.uid;
-		si.child.status = w.code == CLD_EXITED ? w.status >> 8 & 0xff : w.code == CLD_STOPPED ? w.status >> 8 & 0xff :
-				  w.code == CLD_CONTINUED ? SIGCONT : w.status & 0x7f;
-		if (put_rusage(rusage, &w.usage) < 0)
+		si.code = w->code;
+		si.child.pid = w->pid;
+		si.child.uid = w->uid;
+		si.child.status = w->code == CLD_EXITED ? w->status >> 8 & 0xff : w->code == CLD_STOPPED ? w->status >> 8 & 0xff :
+				  w->code == CLD_CONTINUED ? SIGCONT : w->status & 0x7f;
+		if (put_rusage(rusage, &w->usage) < 0)
 			return -EFAULT;
 	}
 	if (info != 0 && copy_to_user(info, &si, sizeof(si)) < 0)
 		return -EFAULT;
-	return 0;
+	return rc;
+}
+
+/* waitid() of a descriptor: one that does not block says EAGAIN where waiting would be needed. */
+static s64 waitid_pidfd(struct wait_for *w, u64 info, u64 rusage)
+{
+	bool no_wait = w->options & WNOHANG;
+	struct process *p;
+	u32 flags;
+	s64 rc = pidfd_get(w->id, &p, &flags);
+
+	if (rc < 0)
+		return rc == -ESRCH ? -ECHILD : rc;
+	w->one = p;
+	if (flags & O_NONBLOCK)
+		w->options |= WNOHANG;
+	rc = waitid(w, info, rusage);
+	process_put(p);
+	return rc == 0 && (flags & O_NONBLOCK) && !no_wait ? -EAGAIN : MIN(rc, (s64)0);
+}
+
+s64 sys_waitid(u64 type, u64 id, u64 info, u64 options, u64 rusage, u64 a5)
+{
+	struct wait_for w = { .type = type, .id = id, .options = options };
+
+	if ((u32)options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WALL | WCLONE))
+		return -EINVAL;
+	if (!(options & (WEXITED | WSTOPPED | WCONTINUED)) || (u32)type > P_PIDFD)
+		return -EINVAL;
+	if (((u32)type == P_PID && (s32)id <= 0) || (((u32)type == P_PGID || (u32)type == P_PIDFD) && (s32)id < 0))
+		return -EINVAL;
+	if (type == P_PGID && id == 0)
+		w.id = READ_ONCE(process_current()->pgid);
+	return type == P_PIDFD ? waitid_pidfd(&w, info, rusage) : MIN(waitid(&w, info, rusage), (s64)0);
 }

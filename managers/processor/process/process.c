@@ -58,6 +58,7 @@ struct process *process_alloc(struct process *parent)
 	list_init(&p->tasks);
 	waitq_init(&p->child_wait);
 	waitq_init(&p->task_wait);
+	waitq_init(&p->end_wait);
 	waitq_init(&p->signal_wait);
 	spin_init(&p->signal_lock, "signal", RANK_SIGNAL);
 	list_init(&p->pending.queue);
@@ -318,6 +319,13 @@ int rlimit_file_size(u64 pos, size_t *len)
 bool capable(unsigned cap)
 {
 	return cred_has(&process_current()->cred, cap);
+}
+
+bool process_may_inspect_locked(const struct process *p)
+{
+	const struct process *self = process_current();
+
+	return cred_may_inspect(&self->cred, &p->cred) && (!p->undumpable || cred_has(&self->cred, CAP_SYS_PTRACE));
 }
 
 bool credentials_in_group(u32 gid)

@@ -70,6 +70,7 @@ struct process {
 	bool stop_taken;			/* [tree_lock, signal_lock] a stop was taken off the queue; SIGCONT undoes it */
 	u8 stop_signal;
 	struct waitq child_wait;		/* parents wait here for children */
+	struct waitq end_wait;			/* woken when it has ended: pidfd_open(2) */
 	struct waitq signal_wait;		/* woken when a signal is queued for it or one of its tasks: signalfd(2) */
 	struct waitq task_wait;			/* exec waits here for its siblings to go; stopped tasks wait to go on */
 
@@ -227,5 +228,7 @@ u64 rlimit_current(unsigned resource);
 int __must_check rlimit_file_size(u64 pos, size_t *len);
 bool capable(unsigned cap);				/* has the current process this capability? */
 static inline bool capable_current(void) { return capable(CAP_SYS_ADMIN); }
+/* May the current process look into p, which is another? tree_lock held */
+bool process_may_inspect_locked(const struct process *p);
 bool credentials_in_group(u32 gid);			/* supplementary groups of the current process */
 #endif

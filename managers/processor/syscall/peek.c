@@ -97,8 +97,7 @@ static int other_space(u32 pid, struct space **out)
 	if (t == NULL || t->space == NULL) {
 		rc = -ESRCH;
 	} else if (t->process != process_current() &&
-		   (!cred_may_inspect(&process_current()->cred, &t->process->cred) ||
-		    (t->process->undumpable && !capable(CAP_SYS_PTRACE)))) {
+		   !process_may_inspect_locked(t->process)) {
 		rc = -EPERM;
 	} else {
 		*out = t->space;

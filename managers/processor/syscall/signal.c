@@ -4,6 +4,7 @@
 #include "lib/base/errno.h"
 #include "managers/processor/process/frame.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/syscall/pidfd.h"
 #include "managers/processor/syscall/syscall.h"
 
 #define UNBLOCKABLE (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
@@ -309,6 +310,41 @@ s64 sys_rt_sigqueueinfo(u64 pid, u64 sig, u64 user, u64 a3, u64 a4, u64 a5)
 	else if (signal_queue_full_locked(p, NULL, sig))
 		rc = -EAGAIN;
 	else
+		signal_send_locked(p, NULL, &info);
+	spin_unlock(&tree_lock);
+	process_put(p);
+	return rc;
+}
+
+s64 sys_pidfd_send_signal(u64 pidfd, u64 sig, u64 user, u64 flags, u64 a4, u64 a5)
+{
+	struct siginfo_abi info;
+	struct process *p;
+	u32 mode;
+	s64 rc;
+
+	if ((u32)flags != 0)
+		return -EINVAL;
+	rc = pidfd_get(pidfd, &p, &mode);
+	if (rc < 0)
+		return rc;
+	if (user != 0) {
+		rc = copy_from_user(&info, user, sizeof(info)) < 0 ? -EFAULT : info.signo != (s32)sig ? -EINVAL : 0;
+		if (rc == 0 && p != process_current() && (info.code >= 0 || info.code == SI_TKILL))
+			rc = -EPERM;
+	} else {
+		info_from_self(&info, sig, SI_USER);
+	}
+	if (rc == 0 && (u32)sig > NR_SIGNALS)
+		rc = -EINVAL;
+	spin_lock(&tree_lock);
+	if (rc == 0 && p->state == PROCESS_REAPED)
+		rc = -ESRCH;
+	else if (rc == 0 && !may_signal(p, sig))
+		rc = -EPERM;
+	else if (rc == 0 && user != 0 && signal_queue_full_locked(p, NULL, sig))
+		rc = -EAGAIN;
+	else if (rc == 0)
 		signal_send_locked(p, NULL, &info);
 	spin_unlock(&tree_lock);
 	process_put(p);
