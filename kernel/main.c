@@ -15,6 +15,7 @@
 #include "kernel/selftest.h"
 #include "kernel/thread.h"
 #include "kernel/time.h"
+#include "kernel/trace.h"
 #include "kernel/work.h"
 #include "lib/base/rule.h"
 #include "mm/frame.h"
@@ -64,6 +65,7 @@ static void boot_thread(void *arg)
 {
 	work_init_queues();
 	acct_init();
+	trace_init();
 	printk_start();			/* the log thread: from here on the serial line is asynchronous */
 	pci_init();
 	if (param_bool("selftest", false))

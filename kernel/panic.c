@@ -7,6 +7,7 @@
 #include "kernel/preempt.h"
 #include "kernel/printk.h"
 #include "kernel/thread.h"
+#include "kernel/trace.h"
 #include "lib/base/printf.h"
 
 static int panic_cpu = -1;		/* [a] */
@@ -42,6 +43,7 @@ void panic(const char *fmt, ...)
 	if (depth == 1) {
 		locks_panic_dump();
 		arch_trace_here();
+		trace_panic_dump();
 	}
 flush:
 	printk_panic_flush();

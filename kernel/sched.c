@@ -21,6 +21,7 @@
 #include "kernel/printk.h"
 #include "kernel/sched.h"
 #include "kernel/time.h"
+#include "kernel/trace.h"
 #include "lib/base/printf.h"
 
 #define SLICE_NS	(5 * NSEC_PER_MSEC)
@@ -191,6 +192,7 @@ void thread_wake(struct thread *t)
 	if (state_get(t) != THREAD_WAITING)
 		return;
 	preempt_disable();
+	trace_text(TRACE_SCHED_WAKE, t->name);
 	rq = lock_runq_of(t, &flags);
 	if (state_get(t) == THREAD_WAITING) {
 		if (rq->current == t) {
@@ -362,6 +364,7 @@ again:
 			if (cpu >= 0)
 				cpu_kick(cpu);
 		}
+		trace_text(TRACE_SCHED_SWITCH, next->name);
 		switch_finish(arch_switch(prev, next));
 		/* from here on possibly on another CPU */
 	} else {

@@ -9,6 +9,7 @@
  */
 #include "kernel/thread.h"
 #include "kernel/time.h"
+#include "kernel/trace.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "lib/base/rule.h"
@@ -42,6 +43,7 @@ static void call_finish(struct rpc *call, int status, u32 rep_len, bool arrived)
 	call->status = status;
 	call->rep_len = rep_len;
 	call->arrived = arrived;
+	trace(TRACE_FIT_END, (u64)fit_op(call->op)->name, call->node, status, time_mono_ns() - call->start_ns);
 	if (arrived) {
 		count(nr_fit_replies);
 		fit_took(call->op, time_mono_ns() - call->start_ns);
@@ -197,6 +199,7 @@ static int call_start(struct rpc *call, struct fit_conn *c)
 	if (rc < 0)
 		conn_break(c, "cannot send");
 	count(nr_fit_calls);
+	trace(TRACE_FIT_CALL, (u64)op->name, call->node, 0, 0);
 	return 0;
 }
 

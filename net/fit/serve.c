@@ -8,6 +8,7 @@
  */
 #include "kernel/param.h"
 #include "kernel/thread.h"
+#include "kernel/trace.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
@@ -213,7 +214,10 @@ bool rpc_wanted(const struct rpc_call *c)
 
 static void served_run(struct served *s)
 {
-	int status = served_obsolete(s) ? -EHOSTDOWN : s->op->run(&s->call, s->call.req, s->rep);
+	int status;
+
+	trace(TRACE_FIT_SERVE, (u64)s->op->name, s->call.node, 0, 0);
+	status = served_obsolete(s) ? -EHOSTDOWN : s->op->run(&s->call, s->call.req, s->rep);
 
 	if (status == RPC_PENDING)
 		return;			/* the handler's own from here on; s may be gone */

@@ -15,7 +15,7 @@ UNIT_TESTS := $(patsubst ./%,%,$(shell find . -name '*_test.c' -not -path './bui
 UNIT_BINS := $(patsubst %.c,$(UNIT_O)/%,$(filter $(T)%,$(UNIT_TESTS)))
 # What any test may use without naming it: an archive, so that only what is missing is taken.
 UNIT_LIB_SRC := tests/host/shim.c tests/host/shim_mem.c tests/host/shim_thread.c kernel/waitq.c kernel/mutex.c kernel/work.c \
-	   kernel/param.c kernel/rule.c kernel/counter.c kernel/timer_queue.c $(filter-out %_test.c lib/string.c lib/printf.c,$(wildcard lib/*.c))
+	   kernel/param.c kernel/rule.c kernel/counter.c kernel/timer_queue.c kernel/trace.c $(filter-out %_test.c lib/string.c lib/printf.c,$(wildcard lib/*.c))
 UNIT_LIB_OBJ := $(patsubst %.c,$(UNIT_O)/lib/%.o,$(UNIT_LIB_SRC))
 
 $(UNIT_O)/lib/%.o: %.c tests/host/build.mk

@@ -92,3 +92,20 @@ def power_goes_in_order(bed, faults):
     order = re.findall(r"fit: (memory|storage)-\d+ left|(power off)", log(bed, "processor"))
     assert order == [("memory", ""), ("storage", ""), ("", "power off")], order
     assert re.search(r"memory-2 left.*node 1 asks for power-off", log(bed, "storage"), re.DOTALL), log(bed, "storage")[-2000:]
+
+
+@case()
+def trace_rings(bed):
+    """What happened last, in order, from every CPU and every part; nothing where nobody asked for it; and in a panic's log."""
+    result = bed.run("/usr/bin/cat", "/proc/tangram/trace", options=["--image", "debian", "--append", "all:trace=all"])
+    lines = result.out.decode().splitlines()
+    found = [re.fullmatch(r"(\d+\.\d{6}) cpu (\d+) ([^:]+): (switch|wake|line|victim|call|serve) .*", line) for line in lines]
+    assert all(found), lines[:20]
+    times = [float(match.group(1)) for match in found]
+    assert times == sorted(times)
+    assert {match.group(2) for match in found} == {"0", "1"}
+    assert {"switch", "wake", "line", "call"} <= {match.group(4) for match in found}
+    assert re.search(r"(?m): call memory_fill of node 2 ends: 0, \d+ ns$", result.out.decode())
+    assert bed.run("/usr/bin/cat", "/proc/tangram/trace", options=["--image", "debian"]).out == b""
+    bed.run("memtest", "64", "1", "1000", status=125, options=["--append", "M:trace=fit debug.panic=3s"])
+    assert re.search(r"panic: debug\.panic=3000ms.* err memory/\d+: trace: \d+\.\d+ cpu 0 [^:]+: serve \w+ to node 1", log(bed, "memory"), re.DOTALL)

@@ -38,7 +38,9 @@ GEOMETRIES = (("64K", 8, 1, "random"), ("1M", 1, 0, "clock"), ("2M", 8, 8, "lru"
 
 @each({"%s-w%d-v%d-%s" % geometry: geometry for geometry in GEOMETRIES}, limit=450)
 def pcache_stress(bed, geometry):
-    stress(bed, 15, GEOMETRIES.index(geometry) + 1, *geometry)
+    """Every other one with all trace points on, which shift the moments at which things meet (lesson: L38)."""
+    number = GEOMETRIES.index(geometry) + 1
+    stress(bed, 15, number, *geometry, more=["--append", "all:trace=all"] if number % 2 == 0 else [])
 
 
 @each({"1": 1, "0": 0}, limit=330)

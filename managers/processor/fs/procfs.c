@@ -5,6 +5,7 @@
 #include "kernel/counter.h"
 #include "kernel/param.h"
 #include "kernel/time.h"
+#include "kernel/trace.h"
 #include "lib/base/errno.h"
 #include "lib/base/printf.h"
 #include "lib/base/printk.h"
@@ -16,6 +17,8 @@
 #include "managers/processor/random.h"
 #include "managers/processor/tty/tty.h"
 #include "mm/slab.h"
+
+#define TRACE_SHOWN	1000		/* records of each CPU in /proc/tangram/trace */
 
 /* --- the machine --- */
 
@@ -72,6 +75,19 @@ static void show_pcache(struct text *t, u32 pid)
 {
 	pcache_report(one_fact, t);
 	counters_for_each(one_counter, t);
+}
+
+static void one_trace(const struct trace_record *r, void *arg)
+{
+	char line[160];
+
+	(void)trace_show(r, line, sizeof(line));
+	text_printf(arg, "%s\n", line);
+}
+
+static void show_trace(struct text *t, u32 pid)
+{
+	trace_for_each(TRACE_SHOWN, one_trace, t);
 }
 
 static void one_mount(unsigned nr, const char *path, const char *type, u64 dev, void *arg)
@@ -596,10 +612,11 @@ static const struct synth_entry proc_sys_fs[] = { TEXT("pipe-max-size", show_pip
 static const struct synth_entry proc_sys[] = {
 	DIR("vm", proc_sys_vm), DIR("kernel", proc_sys_kernel), DIR("net", proc_sys_net), DIR("fs", proc_sys_fs), { 0 }
 };
+static const struct synth_entry proc_tangram[] = { TEXT("trace", show_trace), { 0 } };
 static const struct synth_entry proc_root[] = {
 	TEXT("cpuinfo", show_cpuinfo), TEXT("meminfo", show_meminfo), TEXT("uptime", show_machine_uptime), TEXT("loadavg", show_loadavg),
 	TEXT("stat", show_machine_stat), TEXT("vmstat", show_vmstat), TEXT("version", show_version), TEXT("filesystems", show_filesystems),
-	TEXT("cmdline", show_cmdline_kernel), TEXT("pcache", show_pcache), DIR("sys", proc_sys),
+	TEXT("cmdline", show_cmdline_kernel), TEXT("pcache", show_pcache), DIR("sys", proc_sys), DIR("tangram", proc_tangram),
 	{ "self", S_IFLNK | 0777, .link = link_self }, { "thread-self", S_IFLNK | 0777, .link = link_thread_self },
 	{ "net", S_IFLNK | 0777, .link = link_net }, { "mounts", S_IFLNK | 0777, .link = link_mounts }, { 0 }
 };

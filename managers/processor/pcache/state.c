@@ -5,6 +5,7 @@
  */
 #include "managers/processor/pcache/pcache.h"
 
+#include "kernel/trace.h"
 #include "lib/base/printk.h"
 
 #define LINE_NAME(s)	#s,
@@ -72,6 +73,7 @@ void line_step(struct pcache_line *line, enum line_event ev)
 		panic("pcache: %s of a line that is %s", line_event_name[ev], line_state_name[line->state]);
 	count_frames(line->state == LINE_FREE, to == LINE_FREE);
 	line->state = to;
+	trace(TRACE_PCACHE_LINE, (u64)line->page.id.space, line->page.id.index, (u64)line_event_name[ev], (u64)line_state_name[to]);
 	line_check(line);
 	set_changed(line->page.set);
 }
@@ -85,5 +87,6 @@ void victim_step(struct pcache_victim *v, enum victim_event ev)
 		panic("pcache: %s of a victim entry that is %s", victim_event_name[ev], victim_state_name[v->state]);
 	count_frames(v->state == VICTIM_FREE, to == VICTIM_FREE);
 	v->state = to;
+	trace(TRACE_PCACHE_VICTIM, (u64)v->page.id.space, v->page.id.index, (u64)victim_event_name[ev], (u64)victim_state_name[to]);
 	set_changed(v->page.set);
 }
