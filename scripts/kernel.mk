@@ -19,7 +19,8 @@ defconfig:
 menuconfig: $(B)/.config
 	$(kconf) menuconfig Kconfig
 savedefconfig: $(B)/.config
-	$(kconf) savedefconfig --kconfig Kconfig --out configs/$(ROLE)_defconfig
+	$(kconf) savedefconfig --kconfig Kconfig --out $(B)/defconfig
+	$(Q){ grep '^CONFIG_ROLE_.*=y' $(B)/.config; grep -v '^CONFIG_ROLE_' $(B)/defconfig || true; } > configs/$(ROLE)_defconfig	# said, though a default
 
 $(B)/autoconf.h $(B)/auto.conf &: $(B)/.config $(KCONFIGS)
 	$(call say,GENCONF,$(B)/autoconf.h)$(kconf) genconfig --header-path $(B)/autoconf.h --config-out $(B)/auto.conf Kconfig \

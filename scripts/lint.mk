@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # `make lint`: what can be said about the sources without running them. `make format`: clang-format on the files named in
-# FILES=..., or else on those that differ from the last commit.
+# FILES=..., or else on the lines that differ from the last commit: what stands around them is as its writer left it.
 
 .PHONY: lint lint-own lint-cppcheck format
 
@@ -18,6 +18,5 @@ lint-cppcheck:
 	$(Q)cppcheck -q -j2 --enable=warning --inline-suppr --std=c11 --platform=unix64 -I. -D__x86_64__ -DROLE_NAME='"lint"' \
 		--suppress=missingIncludeSystem --suppressions-list=scripts/cppcheck.txt --error-exitcode=1 $(CPPCHECK_FILES)
 
-FILES ?= $(shell git diff --name-only --diff-filter=d HEAD -- '*.c' '*.h')
 format:
-	$(Q)test -z "$(FILES)" || clang-format -i $(FILES)
+	$(Q)$(if $(FILES),clang-format -i $(FILES),git clang-format --quiet --force --extensions c,h HEAD)
