@@ -4,7 +4,7 @@
  *
  * pgd->cpu_mask is a superset of the CPUs whose CR3 is pgd's: a CPU sets its bit before it loads CR3 and clears it after
  * it has loaded another. So whoever changes a PTE and then reads the mask finds every CPU that may have read the old one.
- * A kernel thread keeps the table of the thread before it; when a shootdown finds a CPU so, it moves to the kernel's own
+ * A kernel thread keeps the table of the thread before it; when a shootdown by another finds a CPU so, it moves to the kernel's own
  * table and is asked no more.
  */
 #include "arch/x86/tlb.h"
@@ -135,7 +135,7 @@ static void batch_flush_here(void *arg)
 	const struct tlb_batch *b = arg;
 	struct pgd *loaded = this_cpu(loaded_pgd);
 
-	if (loaded == NULL || leave_if_borrowed())
+	if (loaded == NULL)
 		return;
 	if (b->all || b->nr > FLUSH_PAGES_MAX) {
 		cr3_write(loaded->root);
@@ -144,6 +144,13 @@ static void batch_flush_here(void *arg)
 	for (unsigned i = 0; i < b->nr; i++)
 		if (b->page[i].pgd == loaded)
 			invlpg(b->page[i].va);
+}
+
+/* Asked for by another CPU. One that runs a kernel thread leaves the space, so that it is not asked again. */
+static void batch_flush_asked(void *arg)
+{
+	if (this_cpu(loaded_pgd) != NULL && !leave_if_borrowed())
+		batch_flush_here(arg);
 }
 
 void tlb_batch_flush(struct tlb_batch *b)
@@ -162,7 +169,7 @@ void tlb_batch_flush(struct tlb_batch *b)
 	if (others != 0) {
 		for (u64 left = others; left != 0; left &= left - 1)
 			count(nr_tlb_shootdown_ipi);
-		smp_call_mask(others, batch_flush_here, b);
+		smp_call_mask(others, batch_flush_asked, b);
 	}
 	preempt_enable();
 	tlb_batch_init(b);

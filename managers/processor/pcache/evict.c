@@ -70,8 +70,8 @@ static struct pcache_line *pick_idle(struct pcache_set *set)
 
 /*
  * No victim entry is free: the first in the policy's order that needs none and was not used lately. The policy is not asked: it
- * would pay a shootdown for the accessed bits each time somebody looks. What is in use is not worth it: it would be fetched
- * again before an entry is free.
+ * would pay a shootdown for the accessed bits each time somebody looks. What is in use, or was fetched ahead of its use, is not
+ * worth it: it would be fetched again before an entry is free.
  */
 static int pick_clean(struct pcache_set *set, struct pcache_line **out)
 {
@@ -82,7 +82,7 @@ static int pick_clean(struct pcache_set *set, struct pcache_line **out)
 		if (!pcache_evictable(line))
 			continue;
 		any = true;
-		if (!page_may_be_dirty(&line->page) && !owner_accessed(&line->page, false, NULL)) {
+		if (!line->page.ahead && !page_may_be_dirty(&line->page) && !owner_accessed(&line->page, false, NULL)) {
 			*out = line;
 			return 0;
 		}

@@ -265,7 +265,17 @@ static bool prepare(struct prefetch *r, const struct fault *f, u64 vpn)
 	return true;
 }
 
-/* A free line in the sets of all these pages, as far as that needs no waiting. */
+/* How many of these pages go into the set. */
+static u32 wanted_of(struct prefetch *const *r, unsigned nr, const struct pcache_set *set)
+{
+	u32 n = 0;
+
+	for (unsigned i = 0; i < nr; i++)
+		n += r[i]->set == set;
+	return n;
+}
+
+/* A free line for each of these pages, several of which may go into one set, as far as that needs no waiting. */
 static void make_room(struct prefetch *const *r, unsigned nr)
 {
 	struct evict_batch b;
@@ -273,9 +283,10 @@ static void make_room(struct prefetch *const *r, unsigned nr)
 	evict_batch_init(&b);
 	for (unsigned i = 0; i < nr; i++) {
 		struct pcache_set *set = r[i]->set;
+		u32 rank = wanted_of(r, i + 1, set);	/* of this page among those of its set: so many lines less one are spoken for */
 
 		spin_lock(&set->lock);
-		if (set->nr_free == 0 && set->nr <= pcache.p.ways) {
+		if (set->nr_free < rank && set->nr <= pcache.p.ways) {
 			count(nr_pcache_eviction_triggered);
 			(void)evict_begin(set, &b);
 		}
