@@ -60,6 +60,8 @@ static void count(struct vma_map *m, const struct vma *v, int sign)
 	m->nr_pages += pages;
 	if (v->flags & VMA_ACCOUNTED)
 		m->nr_accounted += pages;
+	if (v->flags & VMA_LOCKED)
+		m->nr_locked += pages;
 }
 
 static void insert(struct vma_map *m, struct vma *v)

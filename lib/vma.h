@@ -53,7 +53,7 @@ struct vma_ops {
 
 struct vma_map {
 	struct rb_tree tree;	/* by start */
-	u64 nr_vmas, nr_pages, nr_accounted;	/* accounted: pages charged to commit */
+	u64 nr_vmas, nr_pages, nr_accounted, nr_locked;	/* accounted: pages charged to commit */
 	const struct vma_ops *ops;	/* may be NULL */
 	void *arg;
 };

@@ -144,6 +144,16 @@ struct file *fd_table_file(struct fd_table *t, int fd)
 	return f;
 }
 
+uintptr_t fd_table_id(struct fd_table *t, int fd)
+{
+	uintptr_t id;
+
+	spin_lock(&t->lock);
+	id = fd >= 0 && (unsigned)fd < t->size ? (uintptr_t)t->file[fd] : 0;
+	spin_unlock(&t->lock);
+	return id;
+}
+
 bool fd_table_peek(struct fd_table *t, int fd, struct inode **i, struct dentry **d)
 {
 	struct file *f = NULL;

@@ -37,6 +37,7 @@ static void memory_of(u32 pid, struct memory *m)
 		return;				/* a zombie, or process 1 */
 	space_for_each_vma(s, add_vma, m);
 	m->resident = MIN(READ_ONCE(s->footprint), m->size);
+	m->locked = READ_ONCE(s->map.nr_locked);
 	space_put(s);
 }
 
@@ -184,6 +185,7 @@ void show_pid_status(struct text *t, u32 pid)
 	if (m.size != 0) {
 		memory_line(t, "VmPeak", m.size);
 		memory_line(t, "VmSize", m.size);
+		memory_line(t, "VmLck", m.locked);
 		memory_line(t, "VmHWM", MAX(m.resident, l.own.max_pages));
 		memory_line(t, "VmRSS", m.resident);
 		memory_line(t, "VmData", m.data);

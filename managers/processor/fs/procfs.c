@@ -15,6 +15,7 @@
 #include "managers/processor/fs/synthfs.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/random.h"
+#include "managers/processor/syscall/syscall.h"
 #include "managers/processor/tty/tty.h"
 #include "mm/slab.h"
 
@@ -114,7 +115,15 @@ static void show_mountinfo(struct text *t, u32 pid)
 static void show_overcommit(struct text *t, u32 pid) { text_printf(t, "0\n"); }
 static void show_pid_max(struct text *t, u32 pid) { text_printf(t, "32768\n"); }
 static void show_ngroups(struct text *t, u32 pid) { text_printf(t, "32\n"); }
-static void show_hostname(struct text *t, u32 pid) { text_printf(t, "%s\n", param_str("hostname", "tangram")); }
+static void show_hostname(struct text *t, u32 pid)
+{
+	char name[65];
+
+	machine_name(name, sizeof(name));
+	text_printf(t, "%s\n", name);
+}
+
+
 static void show_ostype(struct text *t, u32 pid) { text_printf(t, "Linux\n"); }
 static void show_osrelease(struct text *t, u32 pid) { text_printf(t, "6.1.0-tangram\n"); }
 
@@ -509,7 +518,8 @@ static const struct synth_entry proc_net[] = {
 
 static const struct synth_entry proc_pid[] = {
 	{ "status", S_IFREG | 0444, .show = show_pid_status }, { "stat", S_IFREG | 0444, .show = show_pid_stat },
-	{ "maps", S_IFREG | 0444, .show = show_maps }, { "cmdline", S_IFREG | 0444, .show = show_cmdline },
+	{ "maps", S_IFREG | 0444, .show = show_maps }, { "smaps", S_IFREG | 0444, .show = show_smaps },
+	{ "smaps_rollup", S_IFREG | 0444, .show = show_smaps_rollup }, { "cmdline", S_IFREG | 0444, .show = show_cmdline },
 	{ "environ", S_IFREG | 0400, .show = show_environ }, { "comm", S_IFREG | 0444, .show = show_comm },
 	{ "exe", S_IFLNK | 0777, .link = link_exe, .follow = follow_exe }, { "cwd", S_IFLNK | 0777, .link = link_cwd },
 	{ "mounts", S_IFREG | 0444, .show = show_mounts }, { "mountinfo", S_IFREG | 0444, .show = show_mountinfo },

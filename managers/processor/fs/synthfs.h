@@ -14,6 +14,8 @@ void text_printf(struct text *t, const char *fmt, ...) __printf(2, 3);
 
 void show_cpuinfo(struct text *t, u32 pid);	/* cpuinfo.c */
 void show_maps(struct text *t, u32 pid);	/* proc_maps.c */
+void show_smaps(struct text *t, u32 pid);
+void show_smaps_rollup(struct text *t, u32 pid);
 /* cpu_sys.c: /sys/devices/system/cpu */
 void show_cpu_range(struct text *t, u32 none);
 int find_cpu(const char *name, u32 none, struct inode **out);

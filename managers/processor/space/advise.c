@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* madvise, msync, mincore, mlock. */
+/* madvise, msync, mincore. */
 #include "managers/processor/space/pass.h"
 
 #include "arch/x86/regs.h"
@@ -244,7 +244,7 @@ s64 space_msync(struct space *s, u64 addr, u64 len, int flags)
 	return rc < 0 ? rc : hole ? -ENOMEM : 0;
 }
 
-/* --- mincore, mlock --- */
+/* --- mincore --- */
 
 static u8 resident(struct space *s, u64 va)
 {
@@ -255,6 +255,22 @@ static u8 resident(struct space *s, u64 va)
 	v = slot == NULL ? 0 : pte_read(slot);
 	spin_unlock(&s->pt_lock);
 	return pte_present(v);
+}
+
+u64 space_resident(struct space *s, u64 start, u64 end)
+{
+	u64 pages = 0, va = start;
+
+	while (va < end && !thread_current()->fatal_pending) {
+		pte_t *slot;
+
+		spin_lock(&s->pt_lock);
+		slot = pte_slot(&s->pgd, va, false);
+		pages += slot != NULL && pte_present(pte_read(slot));
+		spin_unlock(&s->pt_lock);
+		va = slot != NULL ? va + PAGE_SIZE : (va | (MIB(2) - 1)) + 1;	/* nothing in all of that table's reach */
+	}
+	return pages;
 }
 
 s64 space_mincore(struct space *s, u64 addr, u64 len, u64 vec)
@@ -284,29 +300,5 @@ s64 space_mincore(struct space *s, u64 addr, u64 len, u64 vec)
 		vec += n;
 		addr += n * PAGE_SIZE;
 	}
-	return 0;
-}
-
-/* Memory here is a cache: what is locked is brought in once, and the program is told that all is well. */
-s64 space_mlock(struct space *s, u64 addr, u64 len, bool lock)
-{
-	u64 end;
-	bool mapped;
-
-	len = page_up(len + (addr & (PAGE_SIZE - 1)));
-	addr = page_down(addr);
-	if (len == 0)
-		return 0;
-	if (addr >= USER_END || len > USER_END - addr)
-		return -ENOMEM;
-	end = addr + len;
-	mutex_lock(&s->map_lock);
-	mapped = range_mapped(s, addr, end);
-	mutex_unlock(&s->map_lock);
-	if (!mapped)
-		return -ENOMEM;
-	for (u64 va = addr; lock && va < end && !thread_current()->fatal_pending; va += PAGE_SIZE)
-		if (space_fault(s, va, 0) < 0)
-			break;
 	return 0;
 }

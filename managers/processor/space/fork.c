@@ -195,6 +195,8 @@ static int fork_locked(struct space *parent, struct space *child, struct change 
 
 	copy_numbers(child, parent);
 	rc = vma_map_copy(&child->map, &parent->map);
+	if (rc == 0 && child->map.nr_locked != 0)
+		rc = vma_map_flags(&child->map, 0, USER_END, 0, VMA_LOCKED);	/* locks are the parent's alone */
 	if (rc < 0)
 		return rc;
 	if (RULE(FORK_HELD))

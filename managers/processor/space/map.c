@@ -239,7 +239,7 @@ static int fill_vma(struct vma *v, u64 len, u32 prot, u32 flags, struct file *fi
 	return v->file == NULL ? -ENOMEM : 0;
 }
 
-static void populate(struct space *s, u64 start, u64 len, bool write)
+void space_populate(struct space *s, u64 start, u64 len, bool write)
 {
 	u64 end = start + MIN(len, space_populate_most());
 
@@ -272,6 +272,8 @@ s64 space_mmap(struct space *s, u64 addr, u64 len, u32 prot, u32 flags, struct f
 		if (addr < MMAP_FLOOR)
 			return -EPERM;
 	}
+	if (READ_ONCE(s->lock_future))
+		flags |= ABI_MAP_LOCKED;
 	if (flags & ABI_MAP_HUGETLB)
 		return -ENOMEM;
 	rc = file == NULL ? 0 : check_file(file, prot, flags);
@@ -290,7 +292,7 @@ s64 space_mmap(struct space *s, u64 addr, u64 len, u32 prot, u32 flags, struct f
 	if (shm != NULL)
 		object_put(shm);
 	if (rc > 0 && (flags & (ABI_MAP_POPULATE | ABI_MAP_LOCKED)) && (prot & PROT_MASK))
-		populate(s, rc, len, (prot & PROT_WRITE) && type == ABI_MAP_PRIVATE);
+		space_populate(s, rc, len, (prot & PROT_WRITE) && type == ABI_MAP_PRIVATE);
 	return rc;
 }
 
@@ -382,7 +384,7 @@ static int grow_heap(struct space *s, u64 from, u64 to)
 {
 	struct vma v = {
 		.start = from, .end = to, .index = from >> PAGE_SHIFT, .prot = PROT_READ | PROT_WRITE,
-		.flags = VMA_HEAP | VMA_ACCOUNTED,
+		.flags = VMA_HEAP | VMA_ACCOUNTED | (s->lock_future ? VMA_LOCKED : 0),
 	};
 	int rc;
 

@@ -29,6 +29,7 @@ struct space {
 	u64 seq;			/* [set + page-table lock] bumped by every change of the map before it takes effect */
 	u64 change;			/* [map_lock] last change number given out */
 	u64 brk_start, brk;		/* [map_lock] */
+	bool lock_future;		/* [map_lock] mlockall(MCL_FUTURE) */
 	u64 mmap_top;			/* [I after exec] highest address mmap() looks below */
 	u64 stack_top, code_start, code_end, data_start, data_end;	/* [I after exec] for /proc */
 	u64 arg_start, arg_end, env_start, env_end;
@@ -97,7 +98,13 @@ s64 space_mremap(struct space *s, u64 old, u64 old_len, u64 new_len, u32 flags, 
 s64 space_madvise(struct space *s, u64 addr, u64 len, int advice);
 s64 space_msync(struct space *s, u64 addr, u64 len, int flags);
 s64 space_mincore(struct space *s, u64 addr, u64 len, u64 vec);
-s64 space_mlock(struct space *s, u64 addr, u64 len, bool lock);
+/* mlock and munlock; how: SPACE_LOCK (else unlock), SPACE_LOCK_FETCH; limit: bytes that may be locked in all. -ENOMEM, -EINVAL */
+#define SPACE_LOCK	1
+#define SPACE_LOCK_FETCH 2
+s64 space_mlock(struct space *s, u64 addr, u64 len, unsigned how, u64 limit);
+s64 space_mlockall(struct space *s, bool now, bool future, u64 limit);
+s64 space_munlockall(struct space *s);
+u64 space_resident(struct space *s, u64 start, u64 end);	/* pages of the range that are here and mapped */
 
 /* The key of a futex word: same key, same memory, whoever maps it where. 0 or -EFAULT. */
 struct futex_key { u64 space, index; u32 offset; };

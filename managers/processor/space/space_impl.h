@@ -126,6 +126,7 @@ void object_unhold(struct object *o, struct object_hold *h);
 /* --- map.c --- */
 /* What is brought in ahead at once, in bytes: more would drive out what has just been brought in, and others' pages besides. */
 static inline u64 space_populate_most(void) { return pcache.p.nr_lines / 4 * PAGE_SIZE; }
+void space_populate(struct space *s, u64 start, u64 len, bool write);	/* as far as that goes */
 
 /* --- space.c --- */
 int space_vma_get(struct space *s, u64 va, struct vma *out, struct vma_file **vf);	/* a copy; vf referenced; -EFAULT */

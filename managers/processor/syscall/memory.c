@@ -8,6 +8,7 @@
 #define MAP_SHARED	0x01
 #define MAP_FIXED	0x10
 #define MAP_ANONYMOUS	0x20
+#define MAP_LOCKED	0x2000
 
 /* RLIMIT_AS and RLIMIT_DATA: may so many bytes be added, of which so many are private and writable? */
 static bool may_grow(struct space *s, u64 more, u64 data)
@@ -35,6 +36,25 @@ static bool mmap_allowed(struct space *s, u64 addr, u64 len, u32 prot, u32 flags
 	return may_grow(s, more - MIN(gone, more), data);
 }
 
+/* RLIMIT_MEMLOCK */
+static u64 lock_limit(void)
+{
+	return capable(CAP_IPC_LOCK) ? RLIM_INFINITY : rlimit_current(RLIMIT_MEMLOCK);
+}
+
+/* A mapping that is to be locked at once. */
+static s64 mmap_lock_allowed(struct space *s, u64 len, u32 flags)
+{
+	u64 limit;
+
+	if (!(flags & MAP_LOCKED) && !READ_ONCE(s->lock_future))
+		return 0;
+	limit = lock_limit();
+	if (limit == 0 && (flags & MAP_LOCKED))
+		return -EPERM;
+	return (READ_ONCE(s->map.nr_locked) << PAGE_SHIFT) + page_up(len) > limit ? -EAGAIN : 0;
+}
+
 s64 sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
 {
 	struct file *f = NULL;
@@ -48,6 +68,8 @@ s64 sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
 			return -EBADF;
 	}
 	rc = mmap_allowed(task_current()->space, addr, len, prot, flags) ? 0 : -ENOMEM;
+	if (rc == 0)
+		rc = mmap_lock_allowed(task_current()->space, len, flags);
 	if (rc == 0 && f != NULL && f->ops != NULL && f->ops->may_map != NULL)
 		rc = f->ops->may_map(f, prot, flags & 3 & ~2U);
 	if (rc == 0)
@@ -102,13 +124,46 @@ s64 sys_mincore(u64 addr, u64 len, u64 vec, u64 a3, u64 a4, u64 a5)
 	return space_mincore(task_current()->space, addr, len, vec);
 }
 
+/* --- locked memory --- */
+
+#define MLOCK_ONFAULT	1
+#define MCL_CURRENT	1
+#define MCL_FUTURE	2
+#define MCL_ONFAULT	4
+
+s64 sys_mlock2(u64 addr, u64 len, u64 flags, u64 a3, u64 a4, u64 a5)
+{
+	u64 limit = lock_limit();
+
+	if ((u32)flags & ~(u32)MLOCK_ONFAULT)
+		return -EINVAL;
+	if (limit == 0)
+		return -EPERM;
+	return space_mlock(task_current()->space, addr, len, SPACE_LOCK | ((u32)flags & MLOCK_ONFAULT ? 0 : SPACE_LOCK_FETCH), limit);
+}
+
 s64 sys_mlock(u64 addr, u64 len, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	return space_mlock(task_current()->space, addr, len, true);
+	return sys_mlock2(addr, len, 0, 0, 0, 0);
 }
 
 s64 sys_munlock(u64 addr, u64 len, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	return space_mlock(task_current()->space, addr, len, false);
+	return space_mlock(task_current()->space, addr, len, 0, 0);
 }
 
+s64 sys_mlockall(u64 flags, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	u64 limit = lock_limit();
+
+	if (((u32)flags & ~(u32)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) || !((u32)flags & (MCL_CURRENT | MCL_FUTURE)))
+		return -EINVAL;
+	if (limit == 0)
+		return -EPERM;
+	return space_mlockall(task_current()->space, flags & MCL_CURRENT, flags & MCL_FUTURE, limit);
+}
+
+s64 sys_munlockall(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	return space_munlockall(task_current()->space);
+}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* process_vm_readv(2), process_vm_writev(2): another process's memory. */
+/* Other processes seen from outside: process_vm_readv(2), process_vm_writev(2), kcmp(2). */
 #include "arch/x86/uaccess.h"
 #include "lib/base/errno.h"
+#include "managers/processor/fs/fd.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
@@ -139,4 +140,56 @@ s64 sys_process_vm_readv(u64 pid, u64 lvec, u64 nr_l, u64 rvec, u64 nr_r, u64 fl
 s64 sys_process_vm_writev(u64 pid, u64 lvec, u64 nr_l, u64 rvec, u64 nr_r, u64 flags)
 {
 	return process_vm(pid, lvec, nr_l, rvec, nr_r, flags, true);
+}
+
+/* --- kcmp(2): do two tasks share something? --- */
+
+enum { KCMP_FILE, KCMP_VM, KCMP_FILES, KCMP_FS, KCMP_SIGHAND, KCMP_IO, KCMP_SYSVSEM, KCMP_EPOLL_TFD, KCMP_KINDS };
+
+/* What a task has of a kind: its address, for comparing alone; tree_lock held. */
+static int kcmp_of(const struct task *t, int kind, int fd, uintptr_t *out)
+{
+	switch (kind) {
+	case KCMP_FILE:
+		*out = t->files == NULL ? 0 : fd_table_id(t->files, fd);
+		return *out == 0 ? -EBADF : 0;
+	case KCMP_VM:
+		*out = (uintptr_t)t->space;
+		return 0;
+	case KCMP_FILES:
+		*out = (uintptr_t)t->files;
+		return 0;
+	case KCMP_FS:
+		*out = (uintptr_t)t->fs;
+		return 0;
+	case KCMP_SIGHAND:
+		*out = (uintptr_t)t->process;
+		return 0;
+	}
+	return -EOPNOTSUPP;
+}
+
+s64 sys_kcmp(u64 pid1, u64 pid2, u64 kind, u64 fd1, u64 fd2, u64 a5)
+{
+	const struct process *self = process_current();
+	uintptr_t a = 0, b = 0;
+	struct task *t1, *t2;
+	s64 rc;
+
+	if ((u32)kind >= KCMP_KINDS)
+		return -EINVAL;
+	spin_lock(&tree_lock);
+	t1 = task_find_locked(pid1);
+	t2 = task_find_locked(pid2);
+	if (t1 == NULL || t2 == NULL)
+		rc = -ESRCH;
+	else if ((t1->process != self && !process_may_inspect_locked(t1->process)) ||
+		 (t2->process != self && !process_may_inspect_locked(t2->process)))
+		rc = -EPERM;
+	else
+		rc = kcmp_of(t1, kind, fd1, &a);
+	if (rc == 0)
+		rc = kcmp_of(t2, kind, fd2, &b);
+	spin_unlock(&tree_lock);
+	return rc < 0 ? rc : a == b ? 0 : a < b ? 1 : 2;
 }

@@ -15,6 +15,7 @@ SYSCALLS(SYSCALL_PROTO)
 #undef SYSCALL_PROTO
 
 void syscall_init(void);
+void machine_name(char *to, size_t room);	/* sethostname(2) */
 
 /* Shared by several files of calls. */
 int __must_check timespec_from_user(u64 user, u64 *ns);	/* -EFAULT, -EINVAL */

@@ -14,16 +14,51 @@
 #include "managers/processor/syscall/syscall.h"
 #include "mm/frame.h"
 
+/* --- names of the machine --- */
+
+#define NAME_LEN 64
+
+static DEFINE_SPINLOCK(names_lock, RANK_LEAF);
+static char host_name[NAME_LEN + 1], domain_name[NAME_LEN + 1] = "(none)";	/* [names_lock] host_name "": as the kernel was told */
+
+void machine_name(char *to, size_t room)
+{
+	spin_lock(&names_lock);
+	str_copy(to, host_name[0] != '\0' ? host_name : param_str("hostname", "tangram"), room);
+	spin_unlock(&names_lock);
+}
+
+static s64 set_name(char *name, u64 user, u64 len)
+{
+	char text[NAME_LEN + 1] = "";
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if ((s32)len < 0 || (s32)len > NAME_LEN)
+		return -EINVAL;
+	if (copy_from_user(text, user, (u32)len) < 0)
+		return -EFAULT;
+	spin_lock(&names_lock);
+	memcpy(name, text, sizeof(text));
+	spin_unlock(&names_lock);
+	return 0;
+}
+
+s64 sys_sethostname(u64 user, u64 len, u64 a2, u64 a3, u64 a4, u64 a5) { return set_name(host_name, user, len); }
+s64 sys_setdomainname(u64 user, u64 len, u64 a2, u64 a3, u64 a4, u64 a5) { return set_name(domain_name, user, len); }
+
 s64 sys_uname(u64 user, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct { char sysname[65], nodename[65], release[65], version[65], machine[65], domain[65]; } u = { 0 };
 
 	str_copy(u.sysname, "Linux", 65);	/* whose system calls these are */
-	str_copy(u.nodename, param_str("hostname", "tangram"), 65);
+	machine_name(u.nodename, sizeof(u.nodename));
 	str_copy(u.release, "6.1.0-tangram", 65);
 	str_copy(u.version, "#1 SMP PREEMPT Tangram", 65);
 	str_copy(u.machine, "x86_64", 65);
-	str_copy(u.domain, "(none)", 65);
+	spin_lock(&names_lock);
+	str_copy(u.domain, domain_name, sizeof(u.domain));
+	spin_unlock(&names_lock);
 	return copy_to_user(user, &u, sizeof(u));
 }
 
