@@ -281,7 +281,8 @@ static void what_moves(void **st)
 	struct run r;
 
 	compare(&phases, &r);
-	assert_true(r.sim[SHADOW_SIM_full] < r.sim[SHADOW_SIM_ways_16] && r.sim[SHADOW_SIM_ways_16] < r.sim[SHADOW_SIM_lru]);
+	/* the window's pages share the sets evenly: eight ways do as well as sixteen or all, but two do not */
+	assert_true(r.sim[SHADOW_SIM_full] < r.sim[SHADOW_SIM_ways_2] && r.sim[SHADOW_SIM_ways_16] < r.sim[SHADOW_SIM_ways_2]);
 	assert_true(r.sim[SHADOW_SIM_lru] < r.sim[SHADOW_SIM_ways_2]);
 	assert_true(r.conflict > 0 && r.capacity > 0);
 }
