@@ -78,5 +78,6 @@ def make_run_cache_is_a_quarter(bed):
     share = lines / result.facts["footprint"]
     print("footprint %d pages, cache %d: %.3f" % (result.facts["footprint"], lines, share))
     assert 0.22 < share < 0.28
-    # How often depends on how the threads share the text out. Each line is lost and wanted again twice at least.
-    assert result.counter("nr_pcache_fill_from_memory") > 2 * lines and result.counter("nr_victim_flush_finished_dirty") > 2 * lines
+    # How often depends on how the threads share the text out. Each line is lost and wanted again once at least, asked for or ahead.
+    fetched = sum(result.counter("nr_pcache_" + name) for name in ("fill_from_memory", "prefetch_useful", "prefetch_late"))
+    assert fetched > lines and result.counter("nr_victim_flush_finished_dirty") > lines
