@@ -47,13 +47,14 @@ int volume_mount(struct blkdev *dev, const char *path, bool read_only)
 		return -ENOMEM;
 	rc = ext4_mount(dev, &opts, &v->fs);
 	if (rc < 0) {
-		pr_err("storage: %s is not mounted at %s: %s", dev->name, path, errno_name(rc));
+		pr_note("storage: %s is not mounted at %s: %s", dev->name, path, errno_name(rc));
 		kfree(v);
 		return rc;
 	}
 	v->nr = nr_volumes;
 	str_copy(v->disk, dev->name, sizeof(v->disk));
 	str_copy(v->path, path, sizeof(v->path));
+	v->asked_read_only = read_only;
 	mutex_init(&v->lock, "volume", RANK_INODE);
 	list_init(&v->holds);
 	volumes[nr_volumes++] = v;
@@ -89,18 +90,19 @@ static int mount_item(char *item)
 	return volume_mount(dev, path, how != NULL && strcmp(how, "ro") == 0);
 }
 
-unsigned volumes_mount(void)
+int volumes_mount(void)
 {
+	int rc = 0;
 	char *list = kstrdup(param_str("storage.mount", "vda:/"));
 
 	for (char *item = list, *next; item != NULL; item = next) {
 		next = strchr(item, ',');
 		if (next != NULL)
 			*next++ = 0;
-		mount_item(item);
+		rc = rc ?: mount_item(item);
 	}
 	kfree(list);
-	return nr_volumes;
+	return rc;
 }
 
 unsigned volumes_count(void)

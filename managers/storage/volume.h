@@ -32,13 +32,14 @@ struct volume {
 	u32 nr;				/* [I] what requests call fs */
 	char disk[16];			/* [I] */
 	char path[VOLUME_PATH_MAX];	/* [I] where it belongs in the tree */
+	bool asked_read_only;		/* [I] */
 	struct mutex lock;		/* RANK_INODE */
 	struct ext4 *fs;		/* [lock] NULL: not mounted */
 	struct list holds;		/* [lock] struct node_hold */
 };
 
-/* Mount what storage.mount names. Each that fails is said in the log; returns how many stand. */
-unsigned volumes_mount(void);
+/* Mount what storage.mount names, up to the first that fails: its error, said in the log. */
+int volumes_mount(void);
 /* Mount one disk; for volumes_mount() and tests. 0 or negative, said in the log. */
 int volume_mount(struct blkdev *dev, const char *path, bool read_only);
 unsigned volumes_count(void);

@@ -40,7 +40,7 @@ def bad_cache(bed, choice):
                     ["--append", "P:fit.peers=2:10.77.0.2,3:10.77.0.3,4:10.77.0.4"]),
     "other-key": ("memory node is not ready .*waiting for node-1", ["--append", "M:fit.key=other"]),
     "memory-waits-for-nobody": ("processor node is not ready .*waiting for node-3", ["--append", "S:fit.ip=10.77.0.9/24"]),
-    "no-disk": ("no storage node has a volume for /", ["--append", "S:storage.mount=vdz:/"]),
+    "no-disk": ("there is no disk vdz to mount at /|no storage node has a volume for /", ["--append", "S:storage.mount=vdz:/"]),
 }, limit=90)
 def missing_peer(bed, choice):
     """A node that never comes: named, and not waited for beyond --boot-timeout."""
@@ -99,6 +99,34 @@ def full_disk(bed, block_size):
     assert done.returncode == 0, done.stdout
     listing = subprocess.run(["/sbin/debugfs", "-R", "ls -p /", disk], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     assert b"/fill-2/1048576/" in listing.stdout, listing.stdout
+
+
+@each({
+    "junk": (None, "vdb: not mounted: it holds no ext4"),
+    "unknown-feature": (["-O", "inline_data"], "vdb: not mounted: feature inline_data is not supported"),
+})
+def disk_is_refused(bed, choice):
+    """A disk that cannot be mounted ends the run: what a program writes to its place would be lost."""
+    options, text = choice
+    disk = bed.path("disk.img", bytes(16 << 20))
+    if options:
+        subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", *options, disk], check=True)
+    before = bed.read("disk.img")
+    fails(bed, text, "--disk", disk + ":/mnt")
+    assert bed.read("disk.img") == before
+
+
+@case()
+def disk_with_an_unclean_journal(bed):
+    """It is read-only, the tool says so, and nothing of it is written."""
+    disk = bed.path("disk.img", bytes(16 << 20))
+    subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", disk], check=True)
+    subprocess.run(["/sbin/debugfs", "-w", "-R", "feature needs_recovery", disk], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    before = bed.read("disk.img")
+    result = bed.run("fill_disk", "/mnt", "1", status=1, options=["--disk", disk + ":/mnt"])
+    assert "Read-only file system" in result.err, result.err
+    assert "tangram: storage: vdb is mounted read-only at /mnt: the log says why\n" in result.err, result.err
+    assert bed.read("disk.img") == before
 
 
 @case()
