@@ -2,10 +2,11 @@
 """System calls around processes, signals and time: each program says the same on this machine's Linux and on Tangram."""
 
 import os
+import re
 import subprocess
 
 from cases import case, each
-from testbed import BUILD
+from testbed import BUILD, ROOT
 
 
 def on_linux(words):
@@ -44,3 +45,17 @@ def cost_of_calls(bed):
     result = bed.run("/bin/call_cost", "200")
     assert b"call_cost: OK" in result.out, result.out
     print(result.out.decode())
+
+
+@case()
+def calls_that_are_missing(bed):
+    """Each answers ENOSYS and is named in the log, once, however often it is called."""
+    with open(os.path.join(ROOT, "managers", "processor", "syscall", "table.h")) as file:
+        missing = re.findall(r"X\((\d+), (\w+)\)", file.read().split("#define SYSCALLS_MISSING", 1)[1])
+    names = dict(missing[:1] + missing[-1:] + [("511", "unknown")])
+    script = "for (1..3) { for $n (@ARGV) { $! = 0; $r = syscall($n + 0, 0, 0, 0, 0, 0, 0); print \"$n $r \", $! + 0, \"\\n\" } }"
+    result = bed.run("/usr/bin/perl", "-e", script, *names, options=["--image", "debian"])
+    assert result.out.decode().splitlines() == ["%s -1 38" % number for number in names] * 3, result.out
+    with open(bed.path("run1/processor.log")) as file:
+        said = re.findall(r"perl: system call (\d+) \((\w+)\) is not there: ENOSYS", file.read())
+    assert len(set(said)) == len(said) and set(names.items()) <= set(said), said
