@@ -34,8 +34,13 @@ typedef struct { s64 v; } atomic64_t;
 				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); })
 
 /* plain words read or written once, without tearing or refetching */
+#ifdef __SANITIZE_THREAD__	/* it takes a volatile access for a plain one */
+#define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, val)	__atomic_store_n(&(x), (val), __ATOMIC_RELAXED)
+#else
 #define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, val)	(*(volatile __typeof__(x) *)&(x) = (val))
+#endif
 #define load_acquire(p)		__atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define store_release(p, val)	__atomic_store_n((p), (val), __ATOMIC_RELEASE)
 #define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)

@@ -181,10 +181,10 @@ static void file_against_array(void **state)
 		s_resize(&s_file[0], 0);
 		object = file_open(0);
 		for (int n = 0; n < 4000; n++) {
-			s_fail = round % 2 && n % 16 == 7 ? EIO : 0;
+			WRITE_ONCE(s_fail, round % 2 && n % 16 == 7 ? EIO : 0);	/* read-ahead goes on in a thread of its own */
 			one_step(false);
 		}
-		s_fail = 0;
+		WRITE_ONCE(s_fail, 0);
 		CALL(memory_sync, NULL, .object = LE(object), .disk = le32_of(0));
 		assert_int_equal(s_file[0].size, size);
 		if (size > 0)

@@ -239,7 +239,7 @@ static void close_some(struct work *w)
 		(void)close_out(o);
 		object_put(o);
 		spin_lock(&cache_lock);
-		nr_closing--;
+		WRITE_ONCE(nr_closing, nr_closing - 1);
 		spin_unlock(&cache_lock);
 		waitq_wake_all(&close_done);
 	}

@@ -198,6 +198,8 @@ static struct s_file *s_find(le32 fs, le32 gen, le64 ino)
 
 static int s_serve(unsigned op, const void *req, const struct rpc_seg *seg, unsigned nr_segs, void *rep, u32 *rep_len)
 {
+	int fail = READ_ONCE(s_fail);
+
 	*rep_len = 0;
 	switch (op) {
 	case RPC_storage_hold: {
@@ -228,11 +230,11 @@ static int s_serve(unsigned op, const void *req, const struct rpc_seg *seg, unsi
 		struct s_file *f = s_find(q->fs, q->gen, q->ino);
 		u64 off = le64_get(q->off);
 
-		if (s_fail != 0)
-			return -s_fail;
+		if (fail != 0)
+			return -fail;
 		if (f == NULL)
 			return -ESTALE;
-		s_reads++;
+		(void)__atomic_add_fetch(&s_reads, 1, __ATOMIC_RELAXED);
 		*rep_len = off >= f->size ? 0 : MIN((u64)le32_get(q->len), f->size - off);
 		memcpy(rep, f->data + off, *rep_len);
 		return 0;
@@ -243,8 +245,8 @@ static int s_serve(unsigned op, const void *req, const struct rpc_seg *seg, unsi
 		struct s_file *f = s_find(q->fs, q->gen, q->ino);
 		u64 off = le64_get(q->off);
 
-		if (s_fail != 0)
-			return -s_fail;
+		if (fail != 0)
+			return -fail;
 		if (f == NULL)
 			return -ESTALE;
 		s_writes++;

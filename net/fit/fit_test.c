@@ -169,8 +169,13 @@ static int teardown(void **state)
 
 static void reply(unsigned slot, int status, const void *data, u32 len)
 {
+	void *to;
+
+	spin_lock(&up->lock);		/* as the transport's own lock: what was bound is seen */
+	to = up->slot[slot].mr->ptr;
+	spin_unlock(&up->lock);
 	if (len != 0)
-		memcpy(up->slot[slot].mr->ptr, data, len);
+		memcpy(to, data, len);
 	call_reply_arrived(up, fit_imm(slot, status), len);
 }
 

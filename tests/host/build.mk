@@ -7,7 +7,8 @@
 T	?=
 UNIT_O	:= $(O)/host
 UNIT_OPT ?= -O1
-UNIT_CFLAGS := -std=gnu11 -g $(UNIT_OPT) -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+UNIT_SANITIZE ?= address,undefined -fno-sanitize-recover=undefined
+UNIT_CFLAGS := -std=gnu11 -g $(UNIT_OPT) -fsanitize=$(UNIT_SANITIZE) \
 	   -fno-omit-frame-pointer -fno-strict-aliasing -DTANGRAM_HOST -DCONFIG_DEBUG=1 -Itests/host/include -I. \
 	   -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
 	   -Wno-address-of-packed-member -Wno-unknown-warning-option -Wno-format-truncation
@@ -40,3 +41,9 @@ check-unit:
 		for bin in $(UNIT_BINS); do $(MAKE) -q O=$(O) CC=$(CC) $$bin 2> /dev/null || rm -f $$bin; done
 	$(Q)O=$(O)/host tests/host/run.sh $(patsubst $(UNIT_O)/%,%,$(UNIT_BINS))
 check-unit-build: $(UNIT_BINS)
+
+# The tests that run threads of the host, once more, with the thread sanitizer. What it does not see is in tsan.supp.
+.PHONY: check-tsan
+check-tsan:
+	$(Q)TSAN_OPTIONS=suppressions=$(CURDIR)/tests/host/tsan.supp $(MAKE) --no-print-directory O=$(O)/tsan CC=$(CC) \
+		UNIT_TESTS='$(shell grep -lE '<pthread.h>|test_fit.h' $(UNIT_TESTS))' UNIT_SANITIZE='thread -Wno-tsan' check-unit

@@ -102,7 +102,7 @@ WEAK void might_sleep(void)
 
 static void check_order(const struct spinlock *l, bool nested)
 {
-	if (l->host == &self && __atomic_load_n(&l->word, __ATOMIC_ACQUIRE) != 0)
+	if (__atomic_load_n(&l->host, __ATOMIC_RELAXED) == &self && __atomic_load_n(&l->word, __ATOMIC_ACQUIRE) != 0)
 		panic("spinlock %s taken twice by one thread", l->name);
 	for (unsigned i = 0; i < nr_held; i++) {
 		if (l->rank == RANK_NONE || held[i].rank == RANK_NONE)
@@ -114,7 +114,7 @@ static void check_order(const struct spinlock *l, bool nested)
 
 static void got(struct spinlock *l)
 {
-	l->host = &self;
+	__atomic_store_n(&l->host, &self, __ATOMIC_RELAXED);
 	if (nr_held == ARRAY_SIZE(held))
 		panic("too many locks held");
 	held[nr_held].rank = l->rank;
@@ -154,7 +154,7 @@ WEAK void spin_unlock(struct spinlock *l)
 	for (; i < nr_held; i++)
 		held[i - 1] = held[i];
 	nr_held--;
-	l->host = NULL;
+	__atomic_store_n(&l->host, NULL, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->word, 0, __ATOMIC_RELEASE);
 	preempt_enable();
 }
@@ -171,5 +171,5 @@ WEAK void spin_unlock_irqrestore(struct spinlock *l, u64 flags)
 }
 WEAK bool spin_held(const struct spinlock *l)
 {
-	return __atomic_load_n(&l->word, __ATOMIC_ACQUIRE) != 0 && l->host == &self;
+	return __atomic_load_n(&l->word, __ATOMIC_ACQUIRE) != 0 && __atomic_load_n(&l->host, __ATOMIC_RELAXED) == &self;
 }
