@@ -4,7 +4,7 @@
 .PHONY: bench
 bench:
 	$(Q)scripts/setup run bench
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) O=$(O) kernel tools images $(O)/linux/bench-initrd $(O)/bench/linux/initrd
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) O=$(O) kernel tools images linux-vm $(O)/linux/bench-initrd $(O)/bench/linux/initrd
 	$(Q)TANGRAM_BUILD=$(abspath $(O)) $(PYTHON) bench/bench.py $(PARTS) $(PART)
 
 # The Linux VM to compare with: the interop tests', with swap over the network and with our programs.

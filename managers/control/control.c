@@ -193,6 +193,21 @@ static int do_latency(unsigned argc, char **argv)
 	return CONTROL_ANSWERED;
 }
 
+/* "fit-null NODE COUNT": so many calls that do nothing, one after the other; `latency` says what they took. */
+static int do_fit_null(unsigned argc, char **argv)
+{
+	u64 node, count;
+	int rc = 0;
+
+	if (argc != 3 || str_to_u64(argv[1], &node) < 0 || str_to_u64(argv[2], &count) < 0) {
+		control_why("NODE COUNT expected");
+		return -EINVAL;
+	}
+	while (rc == 0 && count-- > 0)
+		rc = fit_probe(node);
+	return rc;
+}
+
 static void send_acct(const char *name, u64 value, void *arg)
 {
 	control_send("acct %s %llu", name, (unsigned long long)value);
@@ -317,6 +332,7 @@ void control_init(const char *role)
 	register_default("cpu-counters", do_cpu_counters);
 	register_default("acct", do_acct);
 	register_default("latency", do_latency);
+	register_default("fit-null", do_fit_null);
 	register_default("poweroff", do_poweroff);
 	if (thread_spawn(control_thread, NULL, PRIO_NORMAL, "control") < 0)
 		panic("control: no memory");

@@ -11,7 +11,10 @@ static int do_rdma(unsigned argc, char **argv)
 
 	if (rc < 0)
 		control_why("%s", why);
-	return rc;
+	if (rc < 0 || why[0] == '\0')
+		return rc;
+	control_send("ok rdma %s", why);	/* words, name=value */
+	return CONTROL_ANSWERED;
 }
 
 void control_rdma_init(void)

@@ -127,18 +127,27 @@ u32 roce_build(u8 *b, const struct roce_pkt *p)
 #define ICRC_SEED	0xdebb20e3U	/* the register after the 8 bytes of FF that stand in for the LRH */
 #define IP_UDP_LEN	28
 
+static u64 word_at(const u8 *p)
+{
+	u64 w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
 u32 roce_icrc_start(const u8 *ip, u32 headers_len)
 {
-	u8 m[IP_UDP_LEN + ROCE_MAX_HEADERS];
+	/* IPv4, UDP and BTH are five words; what a router may change in them counts as ones */
+	u64 w[5] = {
+		word_at(ip) | 0xff00,						/* TOS */
+		word_at(ip + 8) | 0xffff00ff,					/* TTL, header checksum */
+		word_at(ip + 16),
+		word_at(ip + 24) | 0xffff0000,					/* UDP checksum */
+		word_at(ip + 32) | 0xff,					/* FECN, BECN */
+	};
 
-	/* what a router may change counts as ones */
-	memcpy(m, ip, IP_UDP_LEN + headers_len);
-	m[1] = 0xff;				/* TOS */
-	m[8] = 0xff;				/* TTL */
-	m[10] = m[11] = 0xff;			/* header checksum */
-	m[26] = m[27] = 0xff;			/* UDP checksum */
-	m[IP_UDP_LEN + 4] = 0xff;		/* FECN, BECN */
-	return crc32_update(ICRC_SEED, m, IP_UDP_LEN + headers_len);
+	_Static_assert(sizeof(w) == IP_UDP_LEN + BTH_LEN, "no more, no less");
+	return crc32_update(crc32_update(ICRC_SEED, w, sizeof(w)), ip + sizeof(w), headers_len - BTH_LEN);
 }
 
 u32 roce_icrc_more(u32 reg, const void *p, u32 len)
@@ -149,10 +158,8 @@ u32 roce_icrc_more(u32 reg, const void *p, u32 len)
 bool roce_icrc_right(const u8 *ip, u32 len)
 {
 	const u8 *data = ip + IP_UDP_LEN;
-	u32 headers = MIN(len - ICRC_LEN, (u32)ROCE_MAX_HEADERS), reg;
+	u32 reg = roce_icrc_start(ip, len - ICRC_LEN);	/* payload and pad stand behind the headers */
 
-	reg = roce_icrc_start(ip, headers);
-	reg = roce_icrc_more(reg, data + headers, len - ICRC_LEN - headers);
 	return le32_get(*(const le32 *)(data + len - ICRC_LEN)) == roce_icrc_finish(reg);
 }
 

@@ -120,7 +120,7 @@ u32 roce_build(u8 *out, const struct roce_pkt *p);
 
 /*
  * ICRC (A17.3.3, InfiniBand 7.8.1): ip points to the IPv4 header, behind it UDP and headers_len bytes of BTH and extended
- * headers. Returns the CRC register; continue it with payload and pad, then roce_icrc_finish().
+ * headers, BTH_LEN at least. Returns the CRC register; continue it with payload and pad, then roce_icrc_finish().
  */
 u32 roce_icrc_start(const u8 *ip, u32 headers_len);
 u32 roce_icrc_more(u32 reg, const void *p, u32 len);

@@ -937,6 +937,62 @@ static void destroy_with_a_stopped_device(void **state)
 	sim_stop();
 }
 
+/* --- what loss costs ---------------------------------------------------------------------------------------------- */
+
+#define LOSS_LEN	65536
+#define LOSS_DEPTH	16
+
+/* The time that count messages of 64 KiB take, over a wire of 100 MB/s and 100 us there and back. */
+static u64 stream(u64 seed, u8 opcode, u16 ack_every, unsigned drop, unsigned count)
+{
+	struct roce_send_wr wr = { .opcode = opcode, .flags = WR_SIGNALED, .nr_sge = 1, .sge = { { mem[0], LOSS_LEN } } };
+	unsigned posted = 0;
+	struct roce_mr *mr;
+	u64 start;
+
+	sim_start(seed, 9000);
+	end_create(&ea, 0);
+	end_create(&eb, 1);
+	pair_connect(&ea, &eb, 4096, 5, 6, ack_every);
+	mr = roce_dev_mr_create(sim.node[1].dev, 7);
+	wr.rkey = roce_mr_bind(mr, mem[1], LOSS_LEN, MR_REMOTE_WRITE | MR_REMOTE_READ);
+	wr.remote_addr = (uintptr_t)mem[1];
+	sim.rate = 100;
+	sim.drop = drop;
+	start = time_mono_ns();
+	while (ea.nr_wc < count) {
+		for (; posted < count && posted - ea.nr_wc < LOSS_DEPTH; posted++)
+			assert_int_equal(roce_post_send(ea.qp, &wr), 0);
+		assert_true(sim_step());
+	}
+	start = time_mono_ns() - start;
+	assert_memory_equal(mem[0], mem[1], LOSS_LEN);
+	roce_mr_destroy(mr);
+	errors_end();
+	return start;
+}
+
+/* One packet in a hundred lost costs less than half of the throughput, whoever asks for acknowledgements when. */
+static void loss_costs_less_than_half(void **state)
+{
+	static const struct { u8 opcode; u16 ack_every; const char *what; } t[] = {
+		{ WR_RDMA_WRITE, 0, "WRITE" }, { WR_RDMA_WRITE, 16, "WRITE, acknowledged by 16" }, { WR_RDMA_READ, 16, "READ" },
+	};
+
+	fill(mem[0], LOSS_LEN);
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		u64 whole = 0, lossy = 0;
+
+		for (unsigned seed = 1; seed <= 6; seed++) {
+			whole += stream(seed, t[i].opcode, t[i].ack_every, 0, 100);
+			lossy += stream(seed, t[i].opcode, t[i].ack_every, 100, 100);
+		}
+		print_message("%s: %lu ms, with 1 %% lost %lu ms\n", t[i].what, (unsigned long)(whole / NSEC_PER_MSEC),
+			      (unsigned long)(lossy / NSEC_PER_MSEC));
+		assert_true(lossy < 2 * whole);
+	}
+}
+
 /* --- any bytes ---------------------------------------------------------------------------------------------------- */
 
 /* A packet with a right ICRC and the right addresses, otherwise anything: no crash, no write outside the region. */
@@ -1011,7 +1067,7 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		 cmocka_unit_test(counted_and_dropped), cmocka_unit_test(invalidate),
 		cmocka_unit_test(destroy_in_flight),
 		cmocka_unit_test(destroy_with_a_stopped_device), cmocka_unit_test(persistent),
-		cmocka_unit_test(mix_faults), cmocka_unit_test(hostile_packets),
+		cmocka_unit_test(loss_costs_less_than_half), cmocka_unit_test(mix_faults), cmocka_unit_test(hostile_packets),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

@@ -40,6 +40,7 @@ struct sim_node {
 	struct net_tx *late[64];	/* done() is called later */
 	unsigned nr_late;
 	unsigned full;			/* refuse this many frames */
+	u64 busy;			/* sim.rate: until then the wire to the other has something to carry */
 };
 
 static struct {
@@ -49,6 +50,7 @@ static struct {
 	u64 seq;
 	u64 rng;
 	unsigned drop, dup, reorder, corrupt, mark;	/* per 10,000 */
+	u32 rate;			/* bytes that the wire carries in a microsecond, each way; 0: any number */
 	bool cut;
 	bool late_done;
 	u64 max_frames;
@@ -76,6 +78,12 @@ static void wire_put(unsigned to, const u8 *data, u32 len)
 	f->to = to;
 	f->seq = sim.seq++;
 	f->at = time_mono_ns() + WIRE_NS;
+	if (sim.rate != 0) {
+		u64 *busy = &sim.node[!to].busy;
+
+		*busy = MAX(*busy, time_mono_ns()) + (u64)len * NSEC_PER_USEC / sim.rate;
+		f->at = *busy + WIRE_NS;
+	}
 	if (chance(sim.reorder))
 		f->at += sim_random() % (4 * WIRE_NS);
 	if (sim.mark != 0 && chance(sim.mark) && len > ETH_HLEN + IP_HLEN && (f->data[ETH_HLEN + 1] & IP_CE) != 0) {

@@ -183,13 +183,18 @@ bool tx_packet(struct roce_qp *qp, struct roce_tx *tx, struct roce_pkt *p, const
 		udp_header(head + ETH_HLEN, nif->ip, dst_ip, sport, ROCE_UDP_PORT, headers + len + pad + ICRC_LEN, qp->ip_id);
 	}
 
-	reg = roce_icrc_start(head + ETH_HLEN, headers);
-	reg = roce_icrc_more(reg, end, inlined);
-	for (unsigned k = 1; k < ntx->nr_frags; k++)
-		reg = roce_icrc_more(reg, ntx->frag[k].ptr, ntx->frag[k].len);
 	tail = ntx->nr_frags == 1 ? end + inlined : tx->tail;
-	memset(tail, 0, pad);
-	reg = roce_icrc_finish(roce_icrc_more(reg, tail, pad));
+	memset(tail, 0, 4);			/* the pad; what is more is written over */
+	if (ntx->nr_frags == 1) {
+		reg = roce_icrc_start(head + ETH_HLEN, headers + inlined + pad);
+	} else {
+		reg = roce_icrc_start(head + ETH_HLEN, headers + inlined);
+		for (unsigned k = 1; k < ntx->nr_frags; k++)
+			reg = roce_icrc_more(reg, ntx->frag[k].ptr, ntx->frag[k].len);
+		if (pad != 0)
+			reg = roce_icrc_more(reg, tail, pad);
+	}
+	reg = roce_icrc_finish(reg);
 	memcpy(tail + pad, &reg, ICRC_LEN);
 	ntx->frag[0].ptr = head;
 	ntx->frag[0].len = end + inlined - head;

@@ -13,7 +13,21 @@ static void kick(struct ep_wait *wait)
 	waitq_wake_all(&wait->queue);
 }
 
-static void cq_event(struct roce_cq *cq, void *arg) { kick(((struct ep *)arg)->wait); }
+static void cq_event(struct roce_cq *cq, void *arg)
+{
+	struct ep *ep = arg;
+	struct roce_wc wc[8];
+	unsigned n;
+
+	if (ep->on_wc == NULL) {
+		kick(ep->wait);
+		return;
+	}
+	while ((n = roce_cq_poll(cq, wc, ARRAY_SIZE(wc))) != 0) {
+		for (unsigned i = 0; i < n; i++)
+			ep->on_wc(ep, &wc[i]);
+	}
+}
 
 static void cm_event(const struct cm_event *ev, void *arg)
 {
@@ -115,6 +129,7 @@ static struct cm_conn_param conn_param(struct ep *ep, const struct ep_ask *ask)
 	return (struct cm_conn_param){
 		.qp = ep->qp, .path_mtu = ask->path_mtu != 0 ? ask->path_mtu : roce_max_path_mtu(), .retry_count = 7, .rnr_retry = 7,
 		.responder_resources = ask->responder_resources, .initiator_depth = ask->initiator_depth, .flow_control = true,
+		.ack_every = ask->ack_every,
 	};
 }
 

@@ -42,11 +42,14 @@ struct ep {
 	u16 reason;			/* [I] after EP_REJECTED */
 	u8 status;			/* enum roce_wc_status of the completion that ended it */
 	struct roce_ud_dest resolved;	/* [I] after EP_UP of ep_resolve() */
+	/* Set before anything is posted: completions are given to it, in the CQ's handler, and not to ep_poll() and the like. */
+	void (*on_wc)(struct ep *ep, const struct roce_wc *wc);
 };
 
 struct ep_ask {				/* what a connection is asked for or granted */
 	u8 responder_resources, initiator_depth;
 	u32 path_mtu;			/* 0: what the link allows */
+	u16 ack_every;			/* as in struct cm_conn_param */
 };
 
 void ep_wait_init(struct ep_wait *wait);

@@ -17,8 +17,8 @@ struct svc_request {
 struct svc_job {
 	const char *program;
 	u32 ip;				/* 0: none given */
-	u64 count, size, mtu, port;	/* 0: the program's default */
-	char *why;			/* for the reason of an error, svc_why() */
+	u64 count, size, mtu, port, depth;	/* 0: the program's default */
+	char *why;			/* for the reason of an error, svc_why(), or what there is to say of success */
 	size_t why_size;
 };
 int svc_why(struct svc_job *job, int rc, const char *fmt, ...) __printf(3, 4);	/* returns rc */
@@ -44,6 +44,11 @@ int perftest_run(struct svc_job *job);
 /* bare.c */
 #define BARE_PORT 7481
 int bare_serve(const struct svc_request *req);
+
+/* pingpong.c */
+#define PINGPONG_PORT 7482
+int pingpong_serve(const struct svc_request *req);
+int pingpong_run(struct svc_job *job);
 
 /* probe.c */
 #define PROBE_PORT 7480

@@ -24,6 +24,7 @@ static const struct server servers[] = {
 	{ "cmtools", ROCE_PS_TCP(CMTOOLS_PORT), cmtools_serve },
 	{ "perftest", ROCE_PS_TCP(PERFTEST_PORT), perftest_serve },
 	{ "probe", ROCE_PS_TCP(PROBE_PORT), probe_serve },
+	{ "pingpong", ROCE_PS_TCP(PINGPONG_PORT), pingpong_serve },
 };
 
 /* Datagram services: which QP is it? Asked in the transport thread. */
@@ -39,6 +40,8 @@ static const struct { const char *name; int (*run)(struct svc_job *job); bool no
 	{ "ib_write_lat", perftest_run, true }, { "ib_write_bw", perftest_run, true },
 	{ "ib_read_lat", perftest_run, true }, { "ib_read_bw", perftest_run, true },
 	{ "ib_atomic_lat", perftest_run, true }, { "ib_atomic_bw", perftest_run, true },
+	{ "lat_send", pingpong_run, false }, { "lat_write", pingpong_run, false }, { "lat_read", pingpong_run, false },
+	{ "bw_send", pingpong_run, false }, { "bw_write", pingpong_run, false }, { "bw_read", pingpong_run, false },
 };
 
 struct session {
@@ -150,6 +153,7 @@ static int parse_option(struct svc_job *job, char *word)
 {
 	const struct { const char *name; u64 *to; } options[] = {
 		{ "count", &job->count }, { "size", &job->size }, { "mtu", &job->mtu }, { "port", &job->port },
+		{ "depth", &job->depth },
 	};
 	char *value = strchr(word, '=');
 

@@ -21,7 +21,7 @@ int __must_check service_read_time(u32 ip, unsigned count, u64 *median_ns);
 
 /*
  * Be the client of a program's server: words are PROGRAM ADDRESS [OPTION=VALUE...]. Sleeps until it is done.
- * 0, or negative errno with the reason in why.
+ * 0, with the results in why if the program has any, or negative errno with the reason there.
  */
 int service_run(unsigned argc, char **argv, char *why, size_t why_size);
 

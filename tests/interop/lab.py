@@ -23,7 +23,7 @@ LINUX = 10
 class Node:
     """A node of ours, by itself: it has no peers, and its verbs service is on."""
 
-    def __init__(self, folder, role, log_dir, words=(), number=NODE):
+    def __init__(self, folder, role, log_dir, words=(), number=NODE, options=()):
         self.role, self.ip = role, nodes.node_ip(number)
         self.log = os.path.join(log_dir, role + ".log")
         open(self.log, "wb").close()
@@ -38,6 +38,7 @@ class Node:
         command += nodes.wire_options(os.path.join(folder, "wire"), number)
         command += ["-device", "virtio-serial-pci,id=ports", "-chardev", "socket,id=control,path=%s,server=off" % path,
                     "-device", "virtserialport,bus=ports.0,chardev=control,name=tangram.control"]
+        command += options
         self.process = spawn(command, os.path.join(log_dir, role + ".qemu"))
         listener.settimeout(20)
         self.sock, _ = listener.accept()
@@ -77,6 +78,29 @@ class Node:
     def result(self, seconds=60):
         answer = self.wait_for("ok", "error", seconds=seconds)
         return None if answer[0] == "ok" else " ".join(answer[2:])
+
+    def measure(self, *words, seconds=130):
+        """Be a client that has something to say: {name: number}."""
+        self.send("rdma", *words)
+        answer = self.wait_for("ok", "error", seconds=seconds)
+        if answer[0] != "ok":
+            raise TangramError("rdma %s: %s" % (" ".join(words), " ".join(answer[2:])))
+        return {name: int(value) for name, value in (word.split("=") for word in answer[2:])}
+
+    def null(self, count, node=NODE):
+        """Calls to a peer that do nothing: the median of all so far, in us."""
+        self.send("fit-null", str(node), str(count))
+        answer = self.wait_for("ok", "error")
+        if answer[0] != "ok":
+            raise TangramError("fit-null: " + " ".join(answer[2:]))
+        self.send("latency")
+        median = None
+        while True:
+            words = self.wait_for("latency", "end")
+            if words[0] == "end":
+                return median
+            if words[1] == "null":
+                median = int(words[3]) / 1000
 
     def counters(self):
         self.send("counters")
