@@ -8,6 +8,7 @@
 #include "arch/x86/smp.h"
 #include "drivers/drivers.h"
 #include "kernel/counter.h"
+#include "kernel/crash.h"
 #include "kernel/main.h"
 #include "kernel/param.h"
 #include "kernel/power.h"
@@ -82,6 +83,7 @@ void kernel_main(void)
 	param_init(boot_command_line);
 	if (IS_ENABLED(CONFIG_MUTANTS))
 		rules_init();
+	crash_init();
 	frames_init();			/* needs the boot loader's memory map */
 	slab_init();
 	arch_init();			/* final page tables need frames */

@@ -4,6 +4,7 @@
  * whoever else shares the old one keeps it. (In place, a stranger's memory would change; for one owner alone, the others'
  * data would be lost.) The whole request is decoded and all owners are looked up before the first page is taken.
  */
+#include "kernel/crash.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "managers/memory/memory.h"
@@ -177,6 +178,7 @@ int serve_memory_flush(const struct rpc_memory_flush_req *q, struct rpc_memory_f
 		return RPC_TO_WORKER;
 	for (int i = 0; i < nr; i++) {
 		rc = page[i].error != 0 ? page[i].error : take_page(&page[i], c);
+		crash_point(CRASH_flush_page, NULL);
 		if ((rc == -EAGAIN || rc == -ENOMEM) && !c->in_worker)
 			return RPC_TO_WORKER;		/* all over again: taking a page twice changes nothing */
 		if (rc < 0) {

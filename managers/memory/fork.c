@@ -3,6 +3,7 @@
  * Fork: the child has the parent's map and shares all its private pages; nothing else ever makes pages shared (L28). The
  * parent's whole commit is asked for again, since every page may have to be copied.
  */
+#include "kernel/crash.h"
 #include "lib/base/errno.h"
 #include "managers/memory/memory.h"
 #include "managers/memory/space.h"
@@ -30,6 +31,7 @@ static int share_pages(struct space *parent, struct space *child, u64 first, u64
 				break;
 			page_get(f);
 			count(nr_memory_fork_page);
+			crash_point(CRASH_fork_page, NULL);
 			key++;
 		}
 		spin_unlock(&parent->lock);

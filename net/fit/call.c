@@ -7,6 +7,7 @@
  * the bulk's memory is the caller's. A queue pair that broke has let go of everything; requests without a reply are repeated on
  * the next.
  */
+#include "kernel/crash.h"
 #include "kernel/thread.h"
 #include "kernel/time.h"
 #include "kernel/trace.h"
@@ -45,6 +46,7 @@ static void call_finish(struct rpc *call, int status, u32 rep_len, bool arrived)
 	call->arrived = arrived;
 	trace(TRACE_FIT_END, (u64)fit_op(call->op)->name, call->node, status, time_mono_ns() - call->start_ns);
 	if (arrived) {
+		crash_point(CRASH_answer, fit_op(call->op)->name);
 		count(nr_fit_replies);
 		fit_took(call->op, time_mono_ns() - call->start_ns);
 	} else if (status == -EHOSTDOWN) {
@@ -200,6 +202,7 @@ static int call_start(struct rpc *call, struct fit_conn *c)
 		conn_break(c, "cannot send");
 	count(nr_fit_calls);
 	trace(TRACE_FIT_CALL, (u64)op->name, call->node, 0, 0);
+	crash_point(CRASH_call, op->name);
 	return 0;
 }
 

@@ -20,6 +20,7 @@
  * A time in which this thread itself did not run does not count as a peer's silence.
  */
 #include "arch/x86/platform.h"
+#include "kernel/crash.h"
 #include "kernel/param.h"
 #include "kernel/power.h"
 #include "kernel/thread.h"
@@ -391,6 +392,7 @@ static void node_up(struct fit_node *n, struct fit_conn *c, const struct fit_hel
 	conn_go(c);
 	node_step(n, NODE_UP);
 	count(nr_fit_joins);
+	crash_point(CRASH_join_up, NULL);
 	pr_info("fit: %s is up", n->name);
 	notify(n, true);
 }
@@ -470,6 +472,7 @@ static void node_connect(struct fit_node *n)
 	node_step(n, NODE_CONNECTING);
 	if (conn_ask(n, c) < 0)
 		node_down(n, "no memory to connect");
+	crash_point(CRASH_join_ask, NULL);
 }
 
 /* Who is refused asks again and again: a line for each and each reason, the first time. */
@@ -523,6 +526,7 @@ static void link_offer(struct fit_node *n, struct note *r)
 	} else if (conn_accept(n, c, r) < 0) {
 		conn_break(c, "could not be accepted");
 	}
+	crash_point(CRASH_link_offer, NULL);
 }
 
 static void join_request(struct note *r)
@@ -564,6 +568,7 @@ static void join_request(struct note *r)
 	node_step(n, NODE_JOINING);
 	if (conn_accept(n, c, r) < 0)
 		node_down(n, "could not be accepted");
+	crash_point(CRASH_join_accept, NULL);
 }
 
 /* --- a queue pair that breaks, and the next --- */
@@ -584,6 +589,7 @@ static void link_down(struct fit_node *n, struct fit_conn *c)
 	conn_qp_end(c);
 	if (c->link != LINK_BROKEN)
 		link_step(c, LINK_BROKEN);
+	crash_point(CRASH_link_down, NULL);
 }
 
 static void link_ask(struct fit_node *n, struct fit_conn *c)
@@ -592,6 +598,7 @@ static void link_ask(struct fit_node *n, struct fit_conn *c)
 	link_step(c, LINK_ASKED);
 	if (conn_qp_begin(c) < 0 || conn_ask(n, c) < 0)
 		conn_break(c, "no memory for a queue pair");
+	crash_point(CRASH_link_ask, NULL);
 }
 
 static void link_up(struct fit_node *n, struct fit_conn *c)
@@ -600,6 +607,7 @@ static void link_up(struct fit_node *n, struct fit_conn *c)
 	c->why = NULL;
 	WRITE_ONCE(c->heard_ns, time_mono_ns());
 	count(nr_fit_remade);
+	crash_point(CRASH_link_up, NULL);
 	pr_note("fit: the connection to %s works again", n->name);
 	conn_go(c);
 }

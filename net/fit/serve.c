@@ -6,6 +6,7 @@
  * it is answered; the reply's bytes stay until the caller's NIC has acknowledged them. If the queue pair breaks before that,
  * the reply is kept for a repetition of the request, or until the caller has repeated all that it wants.
  */
+#include "kernel/crash.h"
 #include "kernel/param.h"
 #include "kernel/thread.h"
 #include "kernel/trace.h"
@@ -137,9 +138,11 @@ void rpc_reply(struct rpc_call *call, int status)
 {
 	struct served *s = served_of(call);
 	struct fit_conn *c = s->conn;
+	const char *name = s->op->name;
 	bool unwanted;
 	int rc = 0;
 
+	crash_point(CRASH_reply, name);
 	if (status < -4095 || status > 0x7fff)
 		panic("fit: %s answered %d", s->op->name, status);
 	if (s->recv != NULL)
@@ -156,6 +159,7 @@ void rpc_reply(struct rpc_call *call, int status)
 	if (rc < 0)
 		conn_get(c);		/* s may end at any time from here on */
 	spin_unlock(&c->lock);
+	crash_point(CRASH_sent, name);
 	if (unwanted)
 		served_free(s);
 	if (rc < 0) {
@@ -217,6 +221,7 @@ static void served_run(struct served *s)
 	int status;
 
 	trace(TRACE_FIT_SERVE, (u64)s->op->name, s->call.node, 0, 0);
+	crash_point(CRASH_serve, s->op->name);
 	status = served_obsolete(s) ? -EHOSTDOWN : s->op->run(&s->call, s->call.req, s->rep);
 
 	if (status == RPC_PENDING)

@@ -20,5 +20,6 @@ import case_boot                # noqa: F401
 import case_nodes               # noqa: F401
 import case_fit                # noqa: F401
 import case_faults             # noqa: F401
+import case_crash              # noqa: F401
 import case_tool                # noqa: F401
 import case_long                # noqa: F401

@@ -86,6 +86,9 @@ class Lab(Cluster):
     def check(self):
         """A panic is a failure, and so is the loss of a node that nobody took away."""
         gone = {role for role, node in self.nodes.items() if node.state == "gone"}
+        for role in gone:
+            if "crash: the power goes" in self.log(role):
+                self.away.add(role)
         for role in gone & self.away:
             self.nodes[role].state = "away"
         super().check()
@@ -187,12 +190,15 @@ class Lab(Cluster):
 
     def balanced(self, *roles, seconds=SECONDS):
         """Once no program is left the nodes hold nothing for one."""
-        deadline = time.monotonic() + seconds * PATIENCE
         self.tell("processor", "balance")
         for role in roles:
-            while True:
-                left = balance.held(role, self.ask(role, "acct"))
-                if not left:
-                    break
-                assert time.monotonic() < deadline, (role, left)
-                self.pause(0.2)
+            self.balance_of(role, seconds)
+
+    def balance_of(self, role, seconds=SECONDS):
+        deadline = time.monotonic() + seconds * PATIENCE
+        while True:
+            left = balance.held(role, self.ask(role, "acct"))
+            if not left:
+                return
+            assert time.monotonic() < deadline, (role, left)
+            self.pause(0.2)

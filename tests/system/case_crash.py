@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""
+Nodes that die, at random moments and at each step of the protocol (kernel/crash.h, debug kernels): the others say so, who needs the
+dead node ends with SIGBUS, who does not goes on, nothing is held for the dead, and a node that comes back is taken in again.
+"""
+
+import random
+import re
+
+from cases import PATIENCE, each
+from case_stress import debug_kernels
+from lab import Lab
+from tangramlib import nodes
+
+NAME = {"processor": "processor-1", "memory": "memory-2", "storage": "storage-3"}
+ALL = tuple(NAME)
+
+
+class DebugLab(Lab):
+    """With the debug build's kernels."""
+
+    def start_all(self):
+        debug_kernels(self.bed)
+        folder, nodes.BUILD = nodes.BUILD, self.bed.env["TANGRAM_BUILD"]
+        try:
+            super().start_all()
+        finally:
+            nodes.BUILD = folder
+
+    def start_again(self, role):
+        folder, nodes.BUILD = nodes.BUILD, self.bed.env["TANGRAM_BUILD"]
+        try:
+            super().start_again(role)
+        finally:
+            nodes.BUILD = folder
+
+
+def others_say_so(lab, dead, at_once=True):
+    """Each of the others that knew it: once, and within fit.dead of its own silence: nothing else decides."""
+    for role in ALL:
+        if role == dead or not re.search(NAME[dead] + " is up", lab.log(role)):
+            continue
+        lab.until_said(role, NAME[dead] + " is dead")
+        silent = re.findall(r"\[ *([0-9.]+)\][^\n]*" + NAME[dead] + " is (silent|dead)", lab.log(role))
+        times = {what: float(when) for when, what in silent}
+        print(role, times)
+        if at_once and "silent" in times:       # heard last 1 s before that; the rest of fit.dead, on whatever host
+            assert times["dead"] - times["silent"] < 2 * PATIENCE, times
+
+
+def comes_back(lab, dead, program="memtest", words=("2", "1", "1")):
+    lab.start_again(dead)
+    for role in ALL:
+        if role != dead:
+            lab.until_said(role, NAME[dead] + " is up", 2 if re.search(NAME[dead] + " is dead", lab.log(role)) else 1)
+    lab.run("hello")
+    lab.run(program, *words)
+    lab.balanced("processor", "memory")
+
+
+def kill_memory(lab):
+    """The program that needs M ends with SIGBUS and its node's name; P holds nothing for it afterwards."""
+    needs = lab.start("memtest", "16", "1", "10000")
+    lab.pause(random.uniform(0.5, 2.5))
+    lab.kill("memory")
+    assert needs.wait() == "signal=7"
+    others_say_so(lab, "memory")
+    assert lab.said.count("processor: memory-2 is dead") == 1, lab.said
+    lab.balanced("processor")
+    comes_back(lab, "memory")
+
+
+def kill_storage(lab):
+    """A program that needs no file goes on; one that writes files hears of it, and does not hang."""
+    lab.run("memtest", "2", "1", "1")           # all of it is in M now
+    goes_on = lab.start("memtest", "8", "1", "10000")
+    needs = lab.start("fill_disk", "/data", "4000")
+    lab.pause(random.uniform(0.5, 2.5))
+    lab.kill("storage")
+    others_say_so(lab, "storage")
+    how = needs.wait()
+    assert how not in ("status=0", "signal=9"), how
+    lab.pause(1)
+    assert not goes_on.ended()
+    goes_on.kill()
+    assert goes_on.wait() == "signal=9"
+
+
+def kill_processor(lab):
+    """M and S give everything back that they held for it."""
+    lab.start("memtest", "16", "1", "10000")
+    lab.start("fill_disk", "/data", "4000")
+    lab.pause(random.uniform(0.5, 2.5))
+    lab.kill("processor")
+    others_say_so(lab, "processor")
+    lab.balance_of("memory")
+
+
+KILLS = {"memory": kill_memory, "storage": kill_storage, "processor": kill_processor}
+
+
+def killed(bed, role, seed):
+    random.seed(seed)
+    with Lab(bed, "--pcache", "1M") as lab:
+        lab.run("hello")
+        KILLS[role](lab)
+
+
+@each({role: role for role in ALL})
+def node_is_killed(bed, role):
+    killed(bed, role, 1)
+
+
+@each({"%s-%d" % (role, seed): (role, seed) for role in ALL for seed in range(2, 8)}, part="crash")
+def node_is_killed_at_random(bed, choice):
+    killed(bed, *choice)
+
+
+# Where a node dies, and when: what the workload below comes to. STEP.OP of kernel/crash.h.
+CALLER = ("call", "answer")
+CALLEE = ("serve", "reply", "sent")
+FROM_P_TO_M = ("memory_fill", "memory_flush", "memory_fork", "memory_map", "memory_unmap", "memory_exec_probe", "memory_exec",
+               "memory_commit", "memory_space_create", "memory_space_exit", "memory_open", "memory_close", "memory_write", "memory_sync")
+FROM_P_TO_S = ("storage_lookup", "storage_getattr", "storage_create")
+FROM_M_TO_S = ("storage_read", "storage_write")
+
+
+def steps():
+    for ops, caller, callee in ((FROM_P_TO_M, "processor", "memory"), (FROM_P_TO_S, "processor", "storage"),
+                                (FROM_M_TO_S, "memory", "storage")):
+        for op in ops:
+            for role, places in ((caller, CALLER), (callee, CALLEE)):
+                for place in places:
+                    yield role, "%s.%s:2" % (place, op)
+    for role in ALL:
+        for place in ("join_ask", "join_accept", "join_up", "link_down", "link_ask", "link_offer", "link_up"):
+            if (role, place) not in (("processor", "join_ask"), ("processor", "link_ask"),     # the higher id asks
+                                     ("storage", "join_accept"), ("storage", "link_offer")):
+                yield role, place
+    yield "memory", "flush_page:5"
+    yield "memory", "fork_page:5"
+
+
+def crashes(bed, choice):
+    """
+    The power of one node goes at this place under a load of all kinds; if it does, the others say so and every program ends.
+    Whatever was lost, the node comes back and the cluster works.
+    """
+    role, place = choice
+    with DebugLab(bed, "--pcache", "512K", "--append", "%s:crash=%s" % (role[0].upper(), place),
+                  *(("--append", "all:debug.break_qp=700ms") if place.startswith("link") else ())) as lab:
+        programs = [lab.start("fork_cow", "2", "2", "2"), lab.start("fill_disk", "/data", "2"), lab.start("memtest", "2", "2", "2"),
+                    lab.start("processes", "5")]
+        for program in programs:
+            if role != "processor":
+                program.wait()
+        lab.until(lambda: lab.nodes[role].state in ("gone", "away") or all(p.ended() for p in programs), "the crash or the end")
+        assert lab.nodes[role].state in ("gone", "away"), "it never came to %s" % place
+        assert "crash: the power goes at %s" % place.split(":")[0] in lab.log(role)
+        others_say_so(lab, role)
+        if role == "processor":
+            lab.balance_of("memory")
+        elif role == "memory":
+            lab.balanced("processor")
+            comes_back(lab, "memory")
+
+
+def crash_cases(chosen):
+    return {"%s-%s" % (role, place.split(":")[0].replace(".", "-")): (role, place) for role, place in chosen}
+
+
+@each(crash_cases([one for one in steps() if one == ("memory", "reply.memory_fork:2")]))
+def crash_point(bed, choice):
+    crashes(bed, choice)
+
+
+@each(crash_cases(steps()), part="crash")
+def crash_points(bed, choice):
+    crashes(bed, choice)
