@@ -212,9 +212,11 @@ bool evict_try(struct pcache_set *set)
 	struct evict_batch b;
 	int rc = -EAGAIN;
 
+	if (!sweep_behind())
+		return false;
 	evict_batch_init(&b);
 	spin_lock(&set->lock);
-	if (set->nr > pcache.p.ways) {
+	if (set_surplus(set) != 0) {
 		count(nr_pcache_eviction_triggered);
 		rc = evict_begin(set, &b);
 	}
@@ -231,7 +233,7 @@ void evict_trim(struct pcache_set *set)
 
 		evict_batch_init(&b);
 		spin_lock(&set->lock);
-		if (set->nr > pcache.p.ways) {
+		if (set_surplus(set) != 0) {
 			count(nr_pcache_eviction_triggered);
 			rc = evict_begin(set, &b);
 		}
@@ -251,7 +253,7 @@ void evict_trim_all(void)
 
 void evict_trim_but(struct pcache_set *set, struct pcache_line *mine)
 {
-	if (READ_ONCE(set->nr) <= pcache.p.ways)
+	if (READ_ONCE(set->nr) <= pcache.p.ways || !sweep_behind())
 		return;
 	atomic_inc(&mine->kept);
 	evict_trim(set);

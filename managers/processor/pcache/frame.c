@@ -191,8 +191,6 @@ struct pcache_line *line_take(struct pcache_set *set, struct page_id id, struct 
 		list_add_tail(&o->lines, &line->page.object_link);
 		spin_unlock(&o->lock);
 	}
-	if (set->nr_free == 0)
-		sweep_want(set);
 	return line;
 }
 

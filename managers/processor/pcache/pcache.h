@@ -122,6 +122,7 @@ struct pcache_set {
 	u32 number;		/* [I] */
 	u32 nr;			/* [lock] lines here, FREE ones included: ways, and those lent by the reserve */
 	u32 nr_free;		/* [lock] */
+	u32 nr_leaving;		/* [lock] of the lines here */
 	u32 events;		/* [lock] counts changes, for waiters */
 	bool sweep_queued;	/* [pool] */
 	struct shadow_group *shadow; /* [I] NULL: not sampled */
@@ -178,10 +179,9 @@ struct pcache {
 	u32 flush_events;			/* [pool] there may be something to flush */
 	u32 flush_wanted;			/* [pool] a page's flush is waited for: do not keep entries back */
 	struct waitq flush_wait;
-	struct list sweep;			/* [pool] sets short of free lines */
+	struct list sweep;			/* [pool] sets that hold lines of the reserve */
 	u32 nr_sweep;				/* [pool] how many */
 	struct waitq sweep_wait;
-	bool no_sweep;				/* tests */
 };
 extern struct pcache pcache;
 
@@ -256,9 +256,11 @@ int evict_begin(struct pcache_set *set, struct evict_batch *b);
 int evict_line(struct pcache_line *line, struct evict_batch *b);	/* this one, whatever the policy says; the same answers */
 void evict_finish(struct evict_batch *b);			/* no lock held: shootdown, then the lines leave */
 bool page_may_be_dirty(struct pcache_page *p);			/* set lock held: it, or a PTE that may make it so */
+/* These two do nothing as long as the sweep daemon keeps up. */
 bool evict_try(struct pcache_set *set);				/* one line, without waiting for anything but the shootdown */
-void evict_trim(struct pcache_set *set);			/* back to its ways; may wait for victim entries */
-void evict_trim_but(struct pcache_set *set, struct pcache_line *mine);	/* the same, sparing the line that the fault's program is about to use */
+/* back to its ways, sparing the line that the fault's program is about to use; may wait for victim entries */
+void evict_trim_but(struct pcache_set *set, struct pcache_line *mine);
+void evict_trim(struct pcache_set *set);			/* in any case */
 void evict_trim_all(void);				/* every set that borrowed from the reserve */
 /* For a private line whose last owner just went (LEAVING now): after the shootdown. No lock held. */
 void line_unpin(struct pcache_line *line);
@@ -323,7 +325,13 @@ void shadow_renamed(struct pcache_page *p);			/* set lock held: it is known by a
 void shadow_sampled(u32 *sets, u32 *groups);
 
 /* --- sweep.c --- */
-void sweep_want(struct pcache_set *set);			/* set lock held */
+/* set lock held: lines beyond its ways that nobody has begun to evict */
+static inline u32 set_surplus(const struct pcache_set *set)
+{
+	return set->nr > pcache.p.ways + set->nr_leaving ? set->nr - set->nr_leaving - pcache.p.ways : 0;
+}
+void sweep_want(struct pcache_set *set);			/* set lock held: it has a surplus, and something in it changed */
+bool sweep_behind(void);					/* the reserve runs short: faults bring their sets back themselves */
 unsigned sweep_some(void);					/* one batch; sets looked at */
 int sweep_start(void);
 

@@ -110,6 +110,8 @@ void set_changed(struct pcache_set *set)
 	assert_held(&set->lock);
 	WRITE_ONCE(set->events, set->events + 1);
 	waitq_wake_all(&set->wait);
+	if (set_surplus(set) != 0)
+		sweep_want(set);
 }
 
 int set_wait(struct pcache_set *set, u32 seen)

@@ -72,6 +72,8 @@ void line_step(struct pcache_line *line, enum line_event ev)
 	if (to == LINE_ILLEGAL)
 		panic("pcache: %s of a line that is %s", line_event_name[ev], line_state_name[line->state]);
 	count_frames(line->state == LINE_FREE, to == LINE_FREE);
+	line->page.set->nr_leaving += to == LINE_LEAVING;
+	line->page.set->nr_leaving -= line->state == LINE_LEAVING;
 	line->state = to;
 	trace(TRACE_PCACHE_LINE, (u64)line->page.id.space, line->page.id.index, (u64)line_event_name[ev], (u64)line_state_name[to]);
 	line_check(line);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sweep daemon: keeps a free line in the sets that faults use, so that a fault seldom evicts itself. A set is put on
- * its list when its last free line is taken. The daemon begins when some sets are there, so that a shootdown serves several;
- * a set that is needed before that is seen to by its fault. Where dirty lines cannot go because no victim entry is free, it
- * waits for one: the sets stay on the list. An idle system has few sets or none on it and the daemon sleeps.
+ * The sweep daemon: brings sets that borrowed from the reserve back to their ways, so that a fault seldom evicts itself. The free
+ * lines that faults find are those of the reserve: a set keeps none free, which would cost it a part of its ways for as long as it
+ * is used. A set is on the daemon's list when it has a surplus, that is lines beyond its ways that nobody has begun to evict; one
+ * in which nothing can go is taken off, and is put back by the next thing that changes in it (set_changed()). The daemon begins
+ * when some lines are out, so that a shootdown serves several. Where dirty lines cannot go because no victim entry is free, it
+ * waits for one: the set stays on the list. An idle system has few lines out or none and the daemon sleeps.
  */
 #include "managers/processor/pcache/pcache.h"
 
@@ -11,29 +13,27 @@
 #include "lib/base/errno.h"
 #include "managers/processor/space/space.h"
 
-#define SWEEP_MIN_WAYS	4	/* below, a line kept free would cost more than it saves */
-#define SWEEP_BATCH	8	/* sets a shootdown */
+#define SWEEP_BATCH	8			/* lines a shootdown */
+#define SWEEP_LOW	SWEEP_BATCH		/* out of the reserve: worth a shootdown */
+#define SWEEP_HIGH	(RESERVE_COMMON * 2 / 3) /* the daemon does not keep up */
 
-/* So many sets make a batch worth its shootdown; fewer where there are few. */
-static u32 sweep_low(void) { return MAX(1U, MIN((u32)SWEEP_BATCH / 2, pcache.p.nr_sets / 32)); }
+static bool sweep_due(void) { return READ_ONCE(pcache.nr_sweep) > 0 && pcache_reserve_out() >= SWEEP_LOW; }
 
-static bool sweep_due(void) { return READ_ONCE(pcache.nr_sweep) >= sweep_low(); }
+bool sweep_behind(void) { return pcache_reserve_out() >= SWEEP_HIGH; }
 
 void sweep_want(struct pcache_set *set)
 {
-	bool added = false;
-
-	if (pcache.no_sweep || pcache.p.ways < SWEEP_MIN_WAYS || READ_ONCE(set->sweep_queued))
-		return;
-	spin_lock(&pcache.pool_lock);
-	if (!set->sweep_queued) {
-		WRITE_ONCE(set->sweep_queued, true);
-		list_add_tail(&pcache.sweep, &set->sweep_link);
-		WRITE_ONCE(pcache.nr_sweep, pcache.nr_sweep + 1);
-		added = true;
+	assert_held(&set->lock);
+	if (!READ_ONCE(set->sweep_queued)) {
+		spin_lock(&pcache.pool_lock);
+		if (!set->sweep_queued) {
+			WRITE_ONCE(set->sweep_queued, true);
+			list_add_tail(&pcache.sweep, &set->sweep_link);
+			WRITE_ONCE(pcache.nr_sweep, pcache.nr_sweep + 1);
+		}
+		spin_unlock(&pcache.pool_lock);
 	}
-	spin_unlock(&pcache.pool_lock);
-	if (added && sweep_due())
+	if (sweep_due())
 		waitq_wake_one(&pcache.sweep_wait);
 }
 
@@ -59,7 +59,7 @@ unsigned sweep_some(void)
 	int rc = 0;
 
 	evict_batch_init(&b);
-	while (nr < SWEEP_BATCH && rc != -ENOSPC) {
+	while (b.nr < SWEEP_BATCH && rc != -ENOSPC) {
 		struct pcache_set *set = next_set();
 
 		if (set == NULL)
@@ -67,9 +67,10 @@ unsigned sweep_some(void)
 		nr++;
 		count(nr_sweep_nr_pset);
 		spin_lock(&set->lock);
-		if (set->nr_free == 0)
-			rc = evict_begin(set, &b);	/* nothing evictable: faults will see to it */
-		if (rc == -ENOSPC)
+		rc = 0;
+		while (rc == 0 && b.nr < SWEEP_BATCH && set_surplus(set) != 0)
+			rc = evict_begin(set, &b);	/* -EAGAIN: nothing can go before something changes */
+		if (rc != -EAGAIN && set_surplus(set) != 0)
 			sweep_want(set);
 		spin_unlock(&set->lock);
 	}
@@ -91,5 +92,5 @@ static void sweep_daemon(void *arg)
 
 int sweep_start(void)
 {
-	return thread_spawn(sweep_daemon, NULL, PRIO_NORMAL, "sweep");
+	return thread_spawn(sweep_daemon, NULL, PRIO_HIGH, "sweep");
 }
