@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Room: lines of one set of one way, the reserve, one victim entry. Threads fault pages of their own in, each brings its set
- * back to its ways afterwards with its own line kept, and one that finds nothing that can go sleeps until the set changes
- * (pcache/frame.c, evict.c, fill.c). Everything is dirty. Every sleeper must wake, and every fault end.
+ * Room: lines of one set of one way, the reserve, one victim entry. Threads fault pages of their own in. The sweep daemon brings
+ * the set back to its ways, or, where it does not keep up, the fault does, with its own line kept; one that finds nothing that
+ * can go sleeps until the set changes (pcache/frame.c, evict.c, fill.c, sweep.c). Everything is dirty. Every sleeper must wake,
+ * every fault end, and in the end the set have no more than its ways. When the daemon begins is left out: any line will do.
  *
  * RULE KEPTWAKES hang     a line that is kept no more is a change of its set: who waits for room looks again
  * RULE ENTRYWAKES hang    a victim entry that became free wakes who waits for one
  * RULE ENTRYFIRST hang    the victim entry is there before the line begins to leave (a fork waits for LEAVING, holding
  *                         flushes back)
+ * RULE SWEEPAGAIN wrong   a set with a surplus in which nothing could go is swept when something in it changes
  */
 #ifndef NT
 #define NT	3
@@ -29,9 +31,19 @@ bit kept[NR], hold;
 byte nr = WAYS, nr_free = WAYS, reserve = RESERVE;
 byte entries = 1, held;		/* victim entries: free; to be flushed */
 byte set_sleep, entry_sleep;	/* by thread */
+byte leaving, ended;
+bit queued;			/* the set is on the sweep's list */
 hidden byte i;
 #define BIT(i)	(1 << (i))
-inline set_changed() { set_sleep = 0 }
+#define SURPLUS	(nr > WAYS + leaving)
+inline sweep_want() { if :: SURPLUS -> queued = 1 :: else fi }
+inline set_changed()
+{
+	set_sleep = 0;
+#ifndef BREAK_SWEEPAGAIN
+	sweep_want()
+#endif
+}
 inline sleep_set(c) { set_sleep = set_sleep | BIT(c); !(set_sleep & BIT(c)) }
 
 /* victim_wait_free() */
@@ -58,9 +70,9 @@ inline evict_begin()
 	:: i == NR -> rc = EAGAIN
 #ifndef BREAK_ENTRYFIRST
 	:: i < NR && entries == 0 -> rc = ENOSPC
-	:: i < NR && entries > 0 -> entries--; rc = OK; e = i; state[e] = LEAVING; set_changed()
+	:: i < NR && entries > 0 -> entries--; rc = OK; e = i; state[e] = LEAVING; leaving++; set_changed()
 #else
-	:: i < NR -> rc = OK; e = i; state[e] = LEAVING; set_changed()
+	:: i < NR -> rc = OK; e = i; state[e] = LEAVING; leaving++; set_changed()
 #endif
 	fi
 }
@@ -73,6 +85,7 @@ inline evict_finish()
 	atomic {
 		held++;
 		state[e] = FREE;
+		leaving--;
 		if
 		:: nr <= WAYS -> nr_free++
 		:: else -> nr--; reserve++
@@ -109,10 +122,11 @@ proctype Thread(byte me)
 				do :: state[i] != FREE -> i++ :: else -> break od;
 				state[i] = MAPPED;
 				set_changed();
+				sweep_want();
 				faults++;
 				if
-				:: nr > WAYS -> mine = i; kept[mine] = 1
-				:: else
+				:: nr > WAYS -> mine = i; kept[mine] = 1	/* the sweep does not keep up */
+				:: true
 				fi
 			:: else ->				/* line_make_room(), and again */
 				evict_begin();
@@ -132,7 +146,7 @@ proctype Thread(byte me)
 		:: mine != NONE ->
 			atomic {
 				if
-				:: nr > WAYS -> evict_begin()
+				:: SURPLUS -> evict_begin()
 				:: else -> rc = EAGAIN
 				fi;
 				if
@@ -148,7 +162,41 @@ proctype Thread(byte me)
 			fi
 		od;
 		rc = OK
+	od;
+	ended++
+}
+
+proctype Sweeper()
+{
+	byte rc, e = NONE;
+
+end:	do
+	:: atomic {
+		queued ->
+		queued = 0;
+		if
+		:: SURPLUS -> evict_begin()
+		:: else -> rc = EAGAIN
+		fi;
+		if
+		:: rc == OK -> sweep_want()
+		:: rc == ENOSPC -> sweep_want(); sleep_entry(NT)
+		:: rc == EAGAIN
+		fi
+	   };
+	   if
+	   :: e != NONE -> evict_finish()
+	   :: else
+	   fi
 	od
+}
+
+proctype Rest()			/* nobody can go on: all is done, or it is a hang */
+{
+end:	timeout;
+#ifndef BREAK_KEPTWAKES		/* which leaves a surplus, too */
+	assert(ended < NT || !SURPLUS || !(CAN_GO(0) || CAN_GO(1)))
+#endif
 }
 
 proctype Forker()		/* its page is in line 0, another in the victim entry */
@@ -171,5 +219,5 @@ end:	do
 }
 
 init {
-	atomic { i = 0; do :: i < NT -> run Thread(i); i++ :: else -> break od; run Flusher(); run Forker() }
+	atomic { i = 0; do :: i < NT -> run Thread(i); i++ :: else -> break od; run Flusher(); run Forker(); run Sweeper(); run Rest() }
 }

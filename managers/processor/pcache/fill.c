@@ -3,7 +3,8 @@
  * Bringing a page into its set for a fault: a hit, a page taken back from the victim cache, a page of zeros, a fetch.
  *
  * While its PTE is BUSY a fetch waits for nothing but M's answer: the line is there before it begins (its set's, or the
- * reserve's). Room in the set is made while the network works, as far as that needs no waiting, and the rest afterwards.
+ * reserve's). Room in the set is made by the sweep daemon; if it is behind, here, while the network works, as far as that needs
+ * no waiting, and the rest afterwards.
  */
 #include "managers/processor/pcache/fault.h"
 
