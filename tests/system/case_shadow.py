@@ -20,8 +20,8 @@ def shadow_sets(bed):
     assert counters["nr_shadow_compulsory"] >= counters["nr_pcache_fill_zerofill"] // 2
     assert counters["nr_shadow_capacity"] > 0 and counters["nr_shadow_conflict"] > 0 and counters["nr_shadow_touch"] > 0
     assert counters["nr_shadow_sim_lru"] == counters["nr_shadow_sim_ways_8"]
-    # the real one has a line less a set: the sweep daemon keeps it free
-    assert missed * 2 // 3 <= counters["nr_shadow_sim_lru"] <= missed * 11 // 10, (missed, counters["nr_shadow_sim_lru"])
+    # the real one has lines of the reserve besides, and knows of uses by accessed bits alone
+    assert missed * 2 // 3 <= counters["nr_shadow_sim_lru"] <= missed * 3 // 2, (missed, counters["nr_shadow_sim_lru"])
     assert counters["nr_shadow_sim_full"] <= counters["nr_shadow_sim_ways_1"]
 
     result = bed.run("hello", options=["--append", "P:pcache.shadow=0"])

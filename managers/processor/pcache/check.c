@@ -84,12 +84,13 @@ static unsigned check_set(struct pcache_set *set)
 {
 	struct pcache_line *line;
 	struct pcache_victim *v;
-	u32 nr = 0, nr_free = 0;
+	u32 nr = 0, nr_free = 0, nr_leaving = 0;
 	unsigned bad = 0;
 
 	spin_lock(&set->lock);
 	list_for_each(line, &set->lines, link) {
 		nr++;
+		nr_leaving += line->state == LINE_LEAVING;
 		bad += check_line(set, line);
 	}
 	list_for_each(line, &set->free, link) {
@@ -103,8 +104,9 @@ static unsigned check_set(struct pcache_set *set)
 		bad += wrong(v->state == VICTIM_FREE, "FREE victim entry on a set", &v->page);
 		bad += wrong(pcache.line_of_frame[v->page.frame] != NULL, "a victim entry's frame belongs to a line", &v->page);
 	}
-	if (nr + nr_free != set->nr || nr_free != set->nr_free || set->nr < pcache.p.ways) {
-		pr_err("pcache check: set %u: %u in use, %u free, counted %u and %u", set->number, nr, nr_free, set->nr, set->nr_free);
+	if (nr + nr_free != set->nr || nr_free != set->nr_free || nr_leaving != set->nr_leaving || set->nr < pcache.p.ways) {
+		pr_err("pcache check: set %u: %u in use, %u leaving, %u free, counted %u, %u and %u", set->number, nr, nr_leaving, nr_free,
+		       set->nr, set->nr_leaving, set->nr_free);
 		bad++;
 	}
 	spin_unlock(&set->lock);
