@@ -27,6 +27,15 @@ def call(bed, line):
     assert result.out == out, (result.out, out)
 
 
+@case()
+def file_rights(bed):
+    """Who may do what to others' files. On the host only root can become others and see."""
+    result = bed.run("/bin/file_rights")
+    assert b"file_rights: OK" in result.out
+    if os.getuid() == 0:
+        assert result.out == on_linux(["file_rights"])[1], result.out
+
+
 @case(limit=400)
 def ten_thousand_processes(bed):
     """All gone at the end, numbers reused, nothing kept on P or M (lesson: L42)."""

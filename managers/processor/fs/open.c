@@ -102,7 +102,8 @@ int fs_stat(struct inode *i, struct attr *a)
 	return i->ops->getattr(i, a);
 }
 
-static void new_file_now(struct new_file *n, u32 mode, u32 umask)
+/* A folder with the set-group-ID bit passes its group on, and to folders the bit. */
+static void new_file_now(struct new_file *n, const struct inode *dir, u32 mode, u32 umask)
 {
 	struct task *t = thread_current()->task;
 
@@ -110,6 +111,26 @@ static void new_file_now(struct new_file *n, u32 mode, u32 umask)
 	n->uid = t ? t->process->cred.fsuid : 0;
 	n->gid = t ? t->process->cred.fsgid : 0;
 	n->rdev = 0;
+	if (!(dir->mode & S_ISGID))
+		return;
+	n->gid = dir->gid;
+	if ((n->mode & S_IFMT) == S_IFDIR)
+		n->mode |= S_ISGID;
+	else if ((n->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && t != NULL && !credentials_may_set_group(n->gid))
+		n->mode &= ~(u32)S_ISGID;
+}
+
+void fs_written(struct inode *i)
+{
+	u32 mode = READ_ONCE(i->mode);
+	struct attr a = { .mode = mode & 07777 & ~(u32)S_ISUID };
+
+	if (i->type != S_IFREG || !(mode & (S_ISUID | S_ISGID)) || thread_current()->task == NULL || capable(CAP_FSETID))
+		return;
+	if ((mode & S_IXGRP) || !credentials_may_set_group(i->gid))
+		a.mode &= ~(u32)S_ISGID;
+	if (a.mode != (mode & 07777))
+		(void)!i->ops->setattr(i, &a, SET_MODE);
 }
 
 static u32 umask_of(struct fs_context *c)
@@ -166,7 +187,7 @@ int fs_mknod(struct fs_context *c, struct dentry *start, const char *path, const
 
 	if (rc < 0)
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
-	new_file_now(&n, how->mode, umask_of(c));
+	new_file_now(&n, w.dentry->inode, how->mode, umask_of(c));
 	n.rdev = how->rdev;
 	if (name_exists(c, &w))
 		rc = -EEXIST;
@@ -193,7 +214,7 @@ int fs_symlink(struct fs_context *c, struct dentry *start, const char *path, con
 
 	if (rc < 0)
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
-	new_file_now(&n, S_IFLNK | 0777, 0);
+	new_file_now(&n, w.dentry->inode, S_IFLNK | 0777, 0);
 	if (name_exists(c, &w))
 		rc = -EEXIST;
 	else if (w.dentry->inode->ops->symlink == NULL)
@@ -290,8 +311,29 @@ static bool is_directory(struct fs_context *c, struct walk *w)
 	return is;
 }
 
+/* May a leave its folder and b, if there is one, make room? The rest of rename(2)'s rules is the file system's. */
+static int rename_check(struct fs_context *c, struct walk *a, struct walk *b, bool *same)
+{
+	struct dentry *from, *to = NULL;
+	int rc;
+
+	if (fs_lookup(c, a->dentry, a->last, 0, &from) < 0)
+		return 0;
+	rc = sticky_check(a->dentry->inode, from->inode);
+	if (rc == 0 && fs_lookup(c, b->dentry, b->last, 0, &to) == 0)
+		rc = sticky_check(b->dentry->inode, to->inode);
+	*same = from == to;
+	if (rc == 0 && from->inode->type == S_IFDIR && a->dentry != b->dentry)
+		rc = fs_permission(from->inode, MAY_WRITE);	/* its ".." changes */
+	dentry_put(from);
+	if (to != NULL)
+		dentry_put(to);
+	return rc;
+}
+
 int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from, struct dentry *to_start, const char *to, u32 flags)
 {
+	bool same = false;
 	struct walk a, b;
 	int rc = walk_to_change(c, from_start, from, &a);
 
@@ -309,8 +351,10 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 	else if (a.dentry->inode->ops->rename == NULL)
 		rc = -EROFS;
 	else
+		rc = rename_check(c, &a, &b, &same);
+	if (rc == 0 && !(same && flags == 0))
 		rc = a.dentry->inode->ops->rename(a.dentry->inode, a.last, b.dentry->inode, b.last, flags);
-	if (rc == 0) {
+	if (rc == 0 && !same) {
 		mutex_lock(&tree_mutex);
 		dentry_forget_locked(b.dentry, b.last);
 		if (flags & RENAME_EXCHANGE)
@@ -345,7 +389,7 @@ static int open_create(struct fs_context *c, struct dentry *start, const char *p
 		rc = walk_to_change_how(c, start, path, walk_flags, &w);
 		if (rc < 0)
 			return rc == -EBUSY || rc == -EINVAL ? -EISDIR : rc;
-		new_file_now(&n, S_IFREG | (mode & 07777), umask_of(c));
+		new_file_now(&n, w.dentry->inode, S_IFREG | (mode & 07777), umask_of(c));
 		if (w.last_is_dir)
 			rc = -EISDIR;
 		else if (w.dentry->inode->ops->create == NULL)
@@ -381,7 +425,11 @@ static int open_check(struct inode *i, u32 flags, bool fresh)
 		return -ENXIO;
 	if (flags & O_TRUNC)
 		want |= MAY_WRITE;
-	return fresh ? 0 : fs_permission(i, want);
+	if (fresh)
+		return 0;
+	if ((flags & O_NOATIME) && process_current()->cred.fsuid != i->uid && !capable(CAP_FOWNER))
+		return -EPERM;
+	return fs_permission(i, want);
 }
 
 int fs_open(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, struct file **out)
@@ -416,8 +464,10 @@ int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u3
 		return rc;
 	if ((file_access(*out) & MAY_WRITE) || ((flags & O_TRUNC) && !(flags & O_PATH)))
 		rc = file_text_begin(*out, TEXT_WRITES);
-	if (rc == 0 && (flags & O_TRUNC) && !fresh && (*out)->object != NULL)
+	if (rc == 0 && (flags & O_TRUNC) && !fresh && (*out)->object != NULL) {
+		fs_written((*out)->inode);
 		rc = object_truncate((*out)->object, 0);
+	}
 	if (rc < 0)
 		file_put(*out);
 	return rc;

@@ -155,6 +155,8 @@ static int follow(struct walker *k, struct dentry *d, const char *rest, unsigned
 				buf[len++] = '/';
 			str_copy(buf + len, rest, 2 * PATH_MAX - len);
 			rc = walk(k, buf, flags, w);
+			if (rc == 0 && (flags & WALK_DIRECTORY) && !(flags & WALK_PARENT) && k->at->inode->type != S_IFDIR)
+				rc = -ENOTDIR;
 		}
 	}
 	kfree(buf);
@@ -235,7 +237,7 @@ static int walk(struct walker *k, const char *path, unsigned flags, struct walk 
 				return rc;
 			}
 			if (d->inode->ops->follow == NULL)
-				return follow(k, d, rest, flags | (slash ? WALK_DIRECTORY : 0), w);
+				return follow(k, d, rest, flags | (slash && last ? WALK_DIRECTORY : 0), w);
 			rc = jump(k, d);
 			if (rc < 0)
 				return rc;

@@ -74,7 +74,7 @@ static int storage_create(struct inode *dir, const char *name, const struct new_
 	NOW(q);
 	q.mode = le32_of(how->mode);
 	q.uid = le32_of(how->uid);
-	q.gid = le32_of(dir->mode & S_ISGID ? dir->gid : how->gid);
+	q.gid = le32_of(how->gid);
 	q.rdev = le32_of(how->rdev);
 	return result(dir->node, rpc_call_bulk(dir->node, RPC_storage_create, &q, name, strlen(name), &r, sizeof(r), NULL), &r.attr, out);
 }
@@ -363,6 +363,8 @@ static s64 regular_write(struct file *f, const void *buf, size_t len, u64 *pos)
 	if (at >= FILE_SIZE_MAX)
 		return -EFBIG;
 	len = MIN(len, FILE_SIZE_MAX - at);
+	if (READ_ONCE(f->inode->mode) & (S_ISUID | S_ISGID))
+		fs_written(f->inode);
 	n = rlimit_file_size(append ? object_size(f->object) : at, &len);
 	if (n == 0)
 		n = object_write(f->object, &at, buf, len, append);

@@ -199,16 +199,9 @@ static int tmpfs_lookup(struct inode *dir, const char *name, struct inode **out)
 static int make(struct inode *dir, const char *name, const struct new_file *how, const char *target, struct inode **out)
 {
 	struct tnode *d = dir->private, *n;
-	struct new_file h = *how;
 	struct tentry *e;
-	int rc;
+	int rc = tnode_create(d->dev, how, target, &n);
 
-	if (d->mode & S_ISGID) {
-		h.gid = d->gid;
-		if ((h.mode & S_IFMT) == S_IFDIR)
-			h.mode |= S_ISGID;
-	}
-	rc = tnode_create(d->dev, &h, target, &n);
 	if (rc < 0)
 		return rc;
 	e = entry_alloc(name);

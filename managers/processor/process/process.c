@@ -328,6 +328,11 @@ bool process_may_inspect_locked(const struct process *p)
 	return cred_may_inspect(&self->cred, &p->cred) && (!p->undumpable || cred_has(&self->cred, CAP_SYS_PTRACE));
 }
 
+bool credentials_may_set_group(u32 gid)
+{
+	return process_current()->cred.fsgid == gid || credentials_in_group(gid) || capable(CAP_FSETID);
+}
+
 bool credentials_in_group(u32 gid)
 {
 	const struct credentials *c = &process_current()->cred;

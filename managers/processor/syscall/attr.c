@@ -30,24 +30,32 @@ static s64 change_put(struct inode *i, const struct attr *a, u32 mask)
 	return rc;
 }
 
-s64 sys_fchmodat(u64 dirfd, u64 path, u64 mode, u64 a3, u64 a4, u64 a5)
+/* Who is not of the file's group cannot give it that group's rights. */
+static s64 chmod_put(struct inode *i, u32 mode)
 {
 	struct attr a = { .mode = mode & 07777 };
+
+	if ((a.mode & S_ISGID) && !credentials_may_set_group(i->gid))
+		a.mode &= ~(u32)S_ISGID;
+	return change_put(i, &a, SET_MODE);
+}
+
+s64 sys_fchmodat(u64 dirfd, u64 path, u64 mode, u64 a3, u64 a4, u64 a5)
+{
 	struct inode *i;
 	int rc = lookup_user(dirfd, path, false, WALK_FOLLOW, &i);
 
-	return rc < 0 ? rc : change_put(i, &a, SET_MODE);
+	return rc < 0 ? rc : chmod_put(i, mode);
 }
 
 s64 sys_chmod(u64 path, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_fchmodat(AT_FDCWD, path, mode, 0, 0, 0); }
 
 s64 sys_fchmod(u64 fd, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	struct attr a = { .mode = mode & 07777 };
 	struct inode *i;
 	int rc = fd_inode(fd, &i);
 
-	return rc < 0 ? rc : change_put(i, &a, SET_MODE);
+	return rc < 0 ? rc : chmod_put(i, mode);
 }
 
 /* --- owners --- */
@@ -123,8 +131,10 @@ static s64 times_put(struct inode *i, struct timespec_abi ts[2])
 		inode_put(i);
 		return 0;
 	}
-	if (all_now && fs_permission(i, MAY_WRITE) == 0 && i->ops->setattr != NULL) {
-		rc = i->ops->setattr(i, &a, mask);
+	if (all_now) {
+		rc = process_current()->cred.fsuid == i->uid || fs_permission(i, MAY_WRITE) == 0 ? 0 : -EACCES;
+		if (rc == 0)
+			rc = i->ops->setattr != NULL ? i->ops->setattr(i, &a, mask) : -EROFS;
 		inode_put(i);
 		return rc;
 	}
@@ -210,6 +220,8 @@ static s64 truncate_file(struct file *f, s64 size)
 		rc = rlimit_file_size(size - 1, &len);
 	if (rc == 0 && f->ops->may_resize != NULL)
 		rc = f->ops->may_resize(f, size);
+	if (rc == 0)
+		fs_written(f->inode);
 	return rc < 0 ? rc : object_truncate(f->object, size);
 }
 
