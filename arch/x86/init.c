@@ -2,6 +2,7 @@
 /* Start-up of the boot CPU, in the order in which entry.S and kernel_main() call. */
 #include "arch/x86/bootinfo.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/crc32_clmul.h"
 #include "arch/x86/fpu.h"
 #include "arch/x86/fpu_internal.h"
 #include "arch/x86/init.h"
@@ -10,6 +11,7 @@
 #include "arch/x86/traps.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
+#include "lib/crc32.h"
 #include "mm/frame.h"
 
 extern char kernel_end[];
@@ -68,6 +70,8 @@ void arch_init(void)
 	fpu_init();
 	tlb_init();
 	clock_init();
+	if (cpu_features.pclmul)
+		pr_info("crc32: PCLMULQDQ %s", crc32_offer(crc32_clmul, arch_clock_ns) ? "is used" : "would be slower here");
 	pr_info("boot: by %s%s", bootinfo.loader, bootinfo.uefi ? ", UEFI" : "");
 	pr_info("cpu: %s", cpu_features.brand);
 }
