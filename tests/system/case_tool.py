@@ -111,6 +111,18 @@ def keeper_killed_leaves_nothing(bed):
         assert bed.tangram("list").out == b""
 
 
+@case()
+def two_at_once(bed):
+    """Two clusters on one host know nothing of each other."""
+    processes = [subprocess.Popen([TOOL, "run", "--quiet", "--log-dir", bed.path("log%d" % i), "--", "memtest", str(4 + i)],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=bed.env) for i in range(2)]
+    for i, process in enumerate(processes):
+        out, err = process.communicate(timeout=100 * PATIENCE)
+        assert (process.returncode, err) == (0, b""), (process.returncode, out, err)
+        assert b"memtest: OK %d MB" % (4 + i) in out, out
+    bed.assert_nothing_left()
+
+
 @case(limit=180)
 def as_a_fresh_user(bed):
     """A user with nothing: no groups, no XDG_RUNTIME_DIR, a home that is empty. A run, its logs, and a cluster that stays."""

@@ -11,6 +11,7 @@ import os
 import pty
 import random
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -166,7 +167,8 @@ class Tool(unittest.TestCase):
                            ("processor:mute", "processor node: spaces None"),
                            ("storage:stuck", "do not power off")):
             with self.subTest(fake):
-                status, _, err = self.run_tool("run", "--quiet", "--boot-timeout", "2", program=["hello"], fake=fake)
+                status, _, err = self.run_tool("run", "--quiet", "--boot-timeout", "2" if "silent" in fake else "60",
+                                               program=["hello"], fake=fake)
                 self.assertEqual(status, 125)
                 self.assertEqual(err.count("\n"), 1, err)
                 self.assertIn(text, err)
@@ -200,6 +202,28 @@ class Tool(unittest.TestCase):
             process.communicate(timeout=60)
             self.assertEqual(process.returncode, 128 + number)
             self.assert_nothing_left()
+
+    def test_ctrl_c_on_a_terminal(self):
+        """While nodes boot a line says so; then ^C ends the run and all that belongs to it."""
+        pid, master = pty.fork()
+        if pid == 0:
+            os.environ.update(self.env, TANGRAM_FAKE="")
+            words = self.command("run", program=["memtest", "100", "1", "1000"])
+            os.execv(words[0], words)
+        self.addCleanup(os.close, master)
+        shown = b""
+        while b"tangram: running memtest" not in shown:
+            self.assertTrue(select.select([master], [], [], 60)[0], shown)
+            shown += os.read(master, 65536)
+        self.assertRegex(shown, rb"\r\x1b\[Ktangram: booting: processor \w+, memory \w+, storage \w+")
+        os.write(master, b"\x03")
+        try:
+            while select.select([master], [], [], 60)[0] and os.read(master, 65536):
+                pass
+        except OSError:
+            pass                                        # the other side is closed
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 128 + signal.SIGINT)
+        self.assert_nothing_left()
 
     def test_killed_at_random_points(self):
         rng = random.Random(5)
