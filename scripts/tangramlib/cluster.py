@@ -283,19 +283,19 @@ class Cluster:
         self.wait(lambda: all(node.state == "gone" for node in self.nodes.values()), seconds,
                   "nodes do not power off")
 
-    def save_disks(self, seconds=3.0):
-        """After a failure: let the storage node write what it has, if it still can."""
+    def save_disks(self, seconds):
+        """After a failure: let each node that still can write back what it has, as at an orderly end, and in that order."""
         self.stopping = True
-        node = self.nodes["storage"]
-        if node.control is None or node.state in ("starting", "gone"):
-            return
-        try:
-            node.control.send("poweroff")
-            deadline = time.monotonic() + seconds
-            while node.state != "gone" and time.monotonic() < deadline:
-                self.loop.poll(0.1)
-        except TangramError:
-            pass
+        for node in self.nodes.values():
+            if node.control is None or node.panicked or node.state in ("starting", "gone"):
+                continue
+            try:
+                node.control.send("poweroff")
+                deadline = time.monotonic() + seconds
+                while node.state != "gone" and time.monotonic() < deadline:
+                    self.loop.poll(0.1)
+            except (TangramError, OSError):
+                pass
 
     def kill(self):
         """End every child, whatever state it is in. The folder stays, for what is to be got from the disk."""

@@ -14,7 +14,7 @@ from .options import check_cluster
 from .program import Program, report_result
 
 TIMEOUT_STATUS = 124
-GRACE_SECONDS = 3.0             # after a timeout: for the program to die and the disk to be written
+GRACE_SECONDS = 5.0             # after a failure, for each node: to write back what it has
 
 
 class TimedOut(BaseException):
@@ -130,6 +130,7 @@ class Run:
         except Interrupted as error:
             ignore_signals()
             self._fail("interrupted by %s" % signal.Signals(error.number).name)
+            self._end_softly()
             return 128 + error.number
         except (TangramError, OSError) as error:
             ignore_signals()

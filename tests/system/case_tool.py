@@ -51,6 +51,17 @@ def timeout_ends_it(bed):
     bed.assert_nothing_left(1)
 
 
+def kill_qemu(bed, role):
+    for entry in os.listdir("/proc"):
+        try:
+            with open("/proc/%s/cmdline" % entry, "rb") as file:
+                line = file.read()
+        except OSError:
+            continue
+        if b"tangram-%s\0" % role.encode() in line and bed.tmp.encode() in line:
+            os.kill(int(entry), signal.SIGKILL)
+
+
 @case()
 def node_dies(bed):
     """Each node's QEMU is killed while the program runs: one line, status 125, nothing left."""
@@ -58,14 +69,7 @@ def node_dies(bed):
         process = subprocess.Popen([TOOL, "run", "--quiet", "--log-dir", bed.path(role), "--", "memtest", "64", "1", "1000"],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=bed.env)
         time.sleep(5)
-        for entry in os.listdir("/proc"):
-            try:
-                with open("/proc/%s/cmdline" % entry, "rb") as file:
-                    line = file.read()
-            except OSError:
-                continue
-            if b"tangram-%s\0" % role.encode() in line and bed.tmp.encode() in line:
-                os.kill(int(entry), signal.SIGKILL)
+        kill_qemu(bed, role)
         _, err = process.communicate(timeout=30 * PATIENCE)
         assert process.returncode == 125, (role, process.returncode, err)
         assert err.count(b"\n") == 1, err
@@ -109,6 +113,29 @@ def keeper_killed_leaves_nothing(bed):
             assert client.returncode == 125 and err.count("\n") == 1, (client.returncode, err)
         bed.assert_nothing_left(5)
         assert bed.tangram("list").out == b""
+
+
+@each({"interrupted": 130, "processor-killed": 125})
+def what_was_written_outlives_a_failure(bed, status):
+    """A file that the program wrote, and nobody synced, comes out and is on the disk, though the run ends badly."""
+    disk = bed.path("disk.img", bytes(16 << 20))
+    subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", disk], check=True)
+    script = "seq 1 20000 > /data/here; seq 1 20000 > /mnt/there; echo written; sleep 1000"
+    process = subprocess.Popen([TOOL, "run", "--quiet", "--image", "debian", "--log-dir", bed.path("run1"), "--disk", disk + ":/mnt",
+                                "--get", "/data/here=" + bed.path("here"), "--", "/bin/sh", "-c", script],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=bed.env)
+    assert process.stdout.readline() == b"written\n", process.communicate()
+    if status == 130:
+        process.send_signal(signal.SIGINT)
+    else:
+        kill_qemu(bed, "processor")
+    _, err = process.communicate(timeout=60 * PATIENCE)
+    assert (process.returncode, err.count(b"\n")) == (status, 1), (process.returncode, err)
+    wanted = b"".join(b"%d\n" % n for n in range(1, 20001))
+    assert bed.read("here") == wanted
+    assert subprocess.run(["/sbin/e2fsck", "-f", "-n", disk], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    assert subprocess.run(["/sbin/debugfs", "-R", "cat /there", disk], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout == wanted
+    bed.assert_nothing_left()
 
 
 @case()
