@@ -130,7 +130,9 @@ u64 roce_dev_run(struct roce_dev *dev)
 	}
 	roce_ctx_flush(&dev->thread_ctx);
 	while ((cq = next_deferred(dev, now, &next)) != NULL) {
-		if (__atomic_exchange_n(&cq->deferred, false, __ATOMIC_ACQ_REL) | cq_timer(cq, now))
+		bool due = cq_timer(cq, now);
+
+		if (__atomic_exchange_n(&cq->deferred, false, __ATOMIC_ACQ_REL) || due)
 			cq_run(cq);
 		cq_put(cq);
 	}
