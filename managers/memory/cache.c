@@ -191,14 +191,32 @@ static void stream_hit(struct object *o, u64 index)
 	}
 }
 
+/* The pages that nobody has yet of the block that index lies in, itself among them: *first, and how many. */
+static unsigned absent_around(struct object *o, u64 index, u64 *first)
+{
+	u64 start = index, end = index + 1, block = index - index % READ_WINDOW;
+
+	assert_held(&cache_lock);
+	while (start > block && page_tree_get(&o->pages, start - 1) == NULL)
+		start--;
+	while (end < MIN(block + READ_WINDOW, pages_of(o)) && page_tree_get(&o->pages, end) == NULL)
+		end++;
+	*first = start;
+	return end - start;
+}
+
+enum fetch_why { FETCH_READ, FETCH_FILL, FETCH_AHEAD };
+
 /*
- * Frames for up to nr pages from index on, entered as being read; how many (0: index is there already or being read).
+ * Frames for the page at *first and others, entered as being read; how many (0: it is there already or being read). What a
+ * program has mapped comes with the block that it lies in; else *first is where they begin, as it is for a known reader.
  * The frames are one run of memory, so that one RPC fills them.
  */
-static int fetch_begin(struct object *o, u64 index, bool ahead, void **data)
+static int fetch_begin(struct object *o, u64 *first, enum fetch_why why, void **data)
 {
 	struct read_stream *s;
 	struct frame *run = NULL;
+	u64 index = *first;
 	unsigned nr, order, i;
 	int rc = 0;
 
@@ -209,6 +227,9 @@ static int fetch_begin(struct object *o, u64 index, bool ahead, void **data)
 	}
 	s = stream_of_miss(o, index);
 	nr = MIN((u64)s->window, pages_of(o) - index);
+	if (why == FETCH_FILL && s->window == WINDOW_FIRST)
+		nr = absent_around(o, index, &index);
+	*first = index;
 	spin_unlock(&cache_lock);
 
 	for (order = 0; 1U << order < nr; order++)
@@ -235,7 +256,7 @@ static int fetch_begin(struct object *o, u64 index, bool ahead, void **data)
 	if (i > 0) {
 		s->next = index + i;
 		s->mark = index + i / 2;
-		if (index != 0 && !ahead && s->window == WINDOW_FIRST)
+		if (index != 0 && why != FETCH_AHEAD && s->window == WINDOW_FIRST)
 			s->mark = ~0ULL;	/* not known to be sequential yet */
 	}
 	spin_unlock(&cache_lock);
@@ -244,22 +265,36 @@ static int fetch_begin(struct object *o, u64 index, bool ahead, void **data)
 	return i == 0 ? rc : (int)i;
 }
 
-/* A read of the object has ended: who waited for it has the page, or does not get it; or waits on for another read. */
+/* Who waits for a page that is no longer being read, off the list; NULL: nobody. */
+static struct waiting *waiting_next(struct object *o)
+{
+	struct waiting *w;
+
+	assert_held(&cache_lock);
+	list_for_each(w, &o->waiting, link) {
+		struct cpage *p = page_tree_get(&o->pages, w->index);
+
+		if (p == NULL || !p->reading) {
+			list_del(&w->link);
+			return w;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * A read of the object has ended: who waited for it has the page, or does not get it. Who waits for another read stays on the list
+ * throughout: that one may end while a reply is sent here, and nobody looks for them again after it.
+ */
 static void waiting_answer(struct object *o)
 {
-	struct list again = LIST_INIT(again);
 	struct waiting *w;
 
 	spin_lock(&cache_lock);
-	while ((w = list_first(&o->waiting, struct waiting, link)) != NULL) {
+	while ((w = waiting_next(o)) != NULL) {
 		struct cpage *p = page_tree_get(&o->pages, w->index);
 		struct frame *f = NULL;
 
-		list_del(&w->link);
-		if (p != NULL && p->reading) {
-			list_add_tail(&again, &w->link);
-			continue;
-		}
 		if (p != NULL) {
 			f = p->frame;
 			page_get(f);
@@ -274,7 +309,6 @@ static void waiting_answer(struct object *o)
 		kfree(w);
 		spin_lock(&cache_lock);
 	}
-	list_splice_tail(&o->waiting, &again);
 	spin_unlock(&cache_lock);
 }
 
@@ -319,10 +353,10 @@ static int storage_read_data(struct object *o, u64 off, void *buf, u32 len)
 }
 
 /* Read the page at index, and what the window says after it. */
-static int cache_fetch(struct object *o, u64 index, bool ahead)
+static int cache_fetch(struct object *o, u64 index, enum fetch_why why)
 {
 	void *data;
-	int nr = fetch_begin(o, index, ahead, &data), rc;
+	int nr = fetch_begin(o, &index, why, &data), rc;
 
 	if (nr <= 0)
 		return nr;
@@ -330,7 +364,7 @@ static int cache_fetch(struct object *o, u64 index, bool ahead)
 	fetch_end(o, index, nr, rc);
 	if (rc == 0) {
 		count_n(nr_memory_cache_read, nr);
-		count_n(nr_memory_cache_readahead, ahead ? nr : nr - 1);
+		count_n(nr_memory_cache_readahead, why == FETCH_AHEAD ? nr : nr - 1);
 	}
 	return rc;
 }
@@ -343,7 +377,7 @@ static void ahead_work(struct work *w)
 	spin_lock(&cache_lock);
 	index = o->ahead_page;
 	spin_unlock(&cache_lock);
-	(void)cache_fetch(o, index, true);	/* who really wants the page will see the error itself */
+	(void)cache_fetch(o, index, FETCH_AHEAD);	/* who really wants the page will see the error itself */
 	spin_lock(&cache_lock);
 	o->ahead_busy = false;
 	spin_unlock(&cache_lock);
@@ -386,7 +420,7 @@ int cache_ahead(struct object *o, u64 index, struct rpc_call *c)
 
 void object_ahead_init(struct object *o) { work_init(&o->ahead, ahead_work); }
 
-int cache_fill(struct object *o, u64 index, bool may_sleep, struct frame **f)
+static int cache_get(struct object *o, u64 index, bool may_sleep, enum fetch_why why, struct frame **f)
 {
 	bool missed = false;
 	int rc = 0;
@@ -426,9 +460,14 @@ int cache_fill(struct object *o, u64 index, bool may_sleep, struct frame **f)
 		if (!missed)
 			count(nr_memory_cache_miss);
 		missed = true;
-		rc = cache_fetch(o, index, false);
+		rc = cache_fetch(o, index, why);
 	}
 	return rc;
+}
+
+int cache_fill(struct object *o, u64 index, bool may_sleep, struct frame **f)
+{
+	return cache_get(o, index, may_sleep, FETCH_FILL, f);
 }
 
 s64 cache_read(struct object *o, u64 off, void *buf, u64 len)
@@ -444,7 +483,7 @@ s64 cache_read(struct object *o, u64 off, void *buf, u64 len)
 	while (done < len) {
 		u64 in_page = (off + done) % PAGE_SIZE, n = MIN(len - done, PAGE_SIZE - in_page);
 		struct frame *f;
-		int rc = cache_fill(o, (off + done) / PAGE_SIZE, true, &f);
+		int rc = cache_get(o, (off + done) / PAGE_SIZE, true, FETCH_READ, &f);
 
 		if (rc == -EFAULT)
 			break;				/* truncated meanwhile */

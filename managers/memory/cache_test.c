@@ -317,6 +317,79 @@ static void fills_ahead_wait_for_the_read(void **state)
 	memory_check_empty();
 }
 
+/*
+ * Two reads of a file end at the same time: while one answers those that waited for its page, the other ends. Who waited for
+ * that one is answered, too.
+ */
+#define X_PAGE	100
+#define Y_PAGE	300
+static struct fake *wants_y;
+static u32 held, y_may_end, x_may_end, x_has_ended;
+
+static void hold_read(u64 off)
+{
+	u32 *go = off / PAGE_SIZE < Y_PAGE - READ_WINDOW ? &x_may_end : &y_may_end;
+
+	__atomic_fetch_add(&held, 1, __ATOMIC_SEQ_CST);
+	while (!load_acquire(go))
+		usleep(100);
+}
+
+static void end_x_meanwhile(struct rpc_call *c)
+{
+	if (c != &wants_y->call)
+		return;
+	store_release(&x_may_end, 1);
+	while (!load_acquire(&x_has_ended))
+		usleep(100);
+}
+
+static void *fill_one(void *arg)
+{
+	struct rpc_memory_fill_req q = { LE(big), LE((u64)(uintptr_t)arg) };
+
+	assert_int_equal(fake_now(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0, NULL, 0, NULL, NULL), FILL_DATA);
+	if ((u64)(uintptr_t)arg == X_PAGE)
+		store_release(&x_has_ended, 1);
+	return NULL;
+}
+
+static struct fake *fill_ahead(u64 index)
+{
+	struct rpc_memory_fill_req q = { LE(big), LE(index), .flags = le32_of(WIRE_FILL_AHEAD) };
+	struct fake *f = fake_call(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0);
+
+	fake_deliver(f);
+	return f;
+}
+
+static void two_reads_end_at_once(void **state)
+{
+	struct fake *wants_x;
+	pthread_t x, y;
+
+	big = file_open(1);
+	on_storage_read = hold_read;
+	pthread_create(&x, NULL, fill_one, (void *)(uintptr_t)X_PAGE);
+	pthread_create(&y, NULL, fill_one, (void *)(uintptr_t)Y_PAGE);
+	while (__atomic_load_n(&held, __ATOMIC_SEQ_CST) < 2)
+		usleep(100);
+	wants_x = fill_ahead(X_PAGE);
+	wants_y = fill_ahead(Y_PAGE);
+	assert_false(wants_x->replied || wants_y->replied);
+	on_reply = end_x_meanwhile;
+	store_release(&y_may_end, 1);
+	pthread_join(y, NULL);
+	pthread_join(x, NULL);
+	on_reply = NULL;
+	on_storage_read = NULL;
+	assert_true(load_acquire(&wants_x->replied) && load_acquire(&wants_y->replied));
+	fake_done(wants_x);
+	fake_done(wants_y);
+	assert_int_equal(file_close(big), 0);
+	memory_check_empty();
+}
+
 /* Who else has the file open gets a new version when it is written; the writer keeps its own. */
 static void versions(void **state)
 {
@@ -421,7 +494,8 @@ int main(void)
 		cmocka_unit_test(bad_requests), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
 		cmocka_unit_test(file_against_array), cmocka_unit_test(shm_against_array),
 		cmocka_unit_test(one_fetch_a_page), cmocka_unit_test(sequential_reads_come_in_windows),
-		cmocka_unit_test(fills_ahead_wait_for_the_read), cmocka_unit_test(died_while_opening),
+		cmocka_unit_test(fills_ahead_wait_for_the_read), cmocka_unit_test(two_reads_end_at_once),
+		cmocka_unit_test(died_while_opening),
 		cmocka_unit_test(died_and_came_back_while_opening), cmocka_unit_test(reserve_of_the_dead),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -60,6 +60,9 @@ static struct fake *fake_call(unsigned node, unsigned op, const void *req, u32 r
 	return f;
 }
 
+static void (*on_reply)(struct rpc_call *c);	/* the caller's thread, when the reply is out */
+static void (*on_storage_read)(u64 off);	/* before it is served */
+
 void rpc_reply(struct rpc_call *c, int status)
 {
 	struct fake *f = fake_of(c);
@@ -72,6 +75,8 @@ void rpc_reply(struct rpc_call *c, int status)
 		memcpy(f->copy, f->data, f->data_len);
 	}
 	store_release(&f->replied, true);
+	if (on_reply != NULL)
+		on_reply(c);
 }
 
 void rpc_reply_bulk_ref(struct rpc_call *c, const void *buf, u32 len, void (*release)(void *arg), void *arg)
@@ -283,6 +288,8 @@ int rpc_start(struct rpc *call)
 	might_sleep();
 	if (s_delay_us != 0)
 		usleep(random() % s_delay_us);
+	if (on_storage_read != NULL && call->op == RPC_storage_read)
+		on_storage_read(le64_get(((const struct rpc_storage_read_req *)call->req)->off));
 	pthread_mutex_lock(&s_lock);
 	call->status = s_serve(call->op, call->req, call->seg, call->nr_segs, call->rep, &call->rep_len);
 	pthread_mutex_unlock(&s_lock);
