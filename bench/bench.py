@@ -18,10 +18,11 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import calls                                    # noqa: E402
 import cluster                                  # noqa: E402
 import geometry                                 # noqa: E402
+import programs                                 # noqa: E402
 import rdma                                     # noqa: E402
 from measure import OUT                         # noqa: E402
 
-MODULES = (cluster, calls, geometry, rdma)
+MODULES = (cluster, calls, programs, geometry, rdma)
 
 
 def main():
