@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from cases import PATIENCE, case, each
-from testbed import BUILD, TOOL, as_fresh_user
+from testbed import BUILD, ROOT, TOOL, as_fresh_user
 
 
 @case()
@@ -34,6 +34,13 @@ def image_block_size(bed, size):
     assert bed.read("x.img") == before, "the image was changed"
 
 
+def documented_counters(role):
+    """The names below the headings that say `every node` or the role."""
+    with open(os.path.join(ROOT, "Documentation", "counters.md")) as file:
+        parts = file.read().split("\n## Lists", 1)[1].split("\n### ")[1:]
+    return {name for part in parts if re.match(r"\S+ \((every node|%s)\)" % role, part) for name in re.findall(r"(?m)^\| `(\w+)` \|", part)}
+
+
 @case()
 def accounting_and_counters(bed):
     result = bed.run("memtest", "8", "2", "2", options=["--pcache", "4M"])
@@ -41,8 +48,12 @@ def accounting_and_counters(bed):
         node = result.node(role)
         assert node["counters"] and node["parameters"]["fit.node"], role
         assert node["accounting"]["free_frames"] > 0, role
+        assert set(node["counters"]) == documented_counters(role), set(node["counters"]) ^ documented_counters(role)
     assert result.counter("nr_pgfault") > 2048
-    assert result.facts["boot_seconds"] > 0
+    facts = result.facts
+    assert (facts["exit_status"], facts["error"]) == (0, None)
+    assert 0 < facts["guest_seconds"] < facts["wall_seconds"] and 0 < facts["boot_seconds"] < facts["wall_seconds"]
+    assert 2048 <= facts["footprint"] < 4096, facts["footprint"]        # 8 MiB, and the program itself
 
 
 @case()
