@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -107,6 +108,18 @@ class Decode(unittest.TestCase):
         self.assertEqual(self.decoded("call op 0x100 to node 2", "opcode=0x20c", "rpc: 0x999", "op 0x100 (memory_fill)"),
                          ["call op 0x100 (memory_fill) to node 2", "opcode=0x20c (storage_read)", "rpc: 0x999",
                           "op 0x100 (memory_fill)"])
+
+    def test_truncated_anywhere(self):
+        """A log that ends in the middle of a line: the whole lines are as ever, and the rest is shown as it is, or decoded."""
+        text = ("[    1.000000] err processor/0: panic: page fault\n[    1.000001] err processor/0:   0x%s first+0x4\n"
+                "[    1.000002] info processor/0: call op 0x100 to node 2\n[    1.000003] err processor/0:   0x%s second+0x9\n"
+                % (self.address["first"], self.address["second"]))
+        whole = self.decoded(*text.splitlines())
+        for at in range(0, len(text), 7):
+            lines = text[:at].split("\n")
+            out = self.decoded(*lines)
+            self.assertEqual(out[:-1], whole[:len(lines) - 1])
+            self.assertEqual(re.sub(r" \([^)]*\)", "", out[-1]), lines[-1])        # what is added stands in brackets
 
     def test_names_come_from_the_definition(self):
         self.assertIn("memory_fill", decode.rpc_names().values())
