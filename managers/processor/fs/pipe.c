@@ -160,7 +160,7 @@ static u32 pipe_poll(struct file *f, struct poll_table *pt)
 	if (access & MAY_WRITE) {
 		if (p->readers == 0)
 			events |= POLLERR;
-		else if (p->size - p->used >= PIPE_BUF)
+		if (p->size - p->used >= PIPE_BUF)
 			events |= POLLOUT | POLLWRNORM;
 	}
 	mutex_unlock(&p->lock);

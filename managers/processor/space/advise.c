@@ -188,8 +188,10 @@ s64 space_madvise(struct space *s, u64 addr, u64 len, int advice)
 	if (len == 0)
 		return 0;
 	len = page_up(len);
-	if (len == 0 || addr >= USER_END || len > USER_END - addr)
-		return len == 0 ? -EINVAL : -ENOMEM;
+	if (len == 0 || addr + len < addr)
+		return -EINVAL;
+	if (addr >= USER_END || len > USER_END - addr)
+		return -ENOMEM;
 	end = addr + len;
 	if (advice == ABI_MADV_POPULATE_READ || advice == ABI_MADV_POPULATE_WRITE)
 		return populate(s, addr, end, advice == ABI_MADV_POPULATE_WRITE);
@@ -228,11 +230,13 @@ s64 space_msync(struct space *s, u64 addr, u64 len, int flags)
 		v = vma_find_from(&s->map, at);
 		if (v == NULL || v->start > at)
 			hole = true;
-		if (v != NULL && v->start < end && v->object != 0 && (v->flags & VMA_SHARED) && v->file != NULL) {
+		if (v != NULL && v->start < end && (flags & ABI_MS_INVALIDATE) && (v->flags & VMA_LOCKED))
+			rc = -EBUSY;
+		if (rc == 0 && v != NULL && v->start < end && v->object != 0 && (v->flags & VMA_SHARED) && v->file != NULL) {
 			o = ((struct vma_file *)v->file)->object;
 			object_get(o);
 		}
-		at = v == NULL ? end : v->end;
+		at = v == NULL || rc == -EBUSY ? end : v->end;
 		spin_unlock(&s->vma_lock);
 		if (o == NULL)
 			continue;

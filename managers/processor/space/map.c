@@ -198,13 +198,11 @@ static int check_file(const struct file *file, u32 prot, u32 flags)
 {
 	u32 mode = file->flags & ABI_O_ACCMODE;
 
-	if (file->object == NULL)
-		return -ENODEV;
 	if (mode == ABI_O_WRONLY)
 		return -EACCES;
 	if ((flags & ABI_MAP_TYPE) != ABI_MAP_PRIVATE && (prot & PROT_WRITE) && mode != ABI_O_RDWR)
 		return -EACCES;
-	return 0;
+	return file->object == NULL ? -ENODEV : 0;
 }
 
 static int fill_vma(struct vma *v, u64 len, u32 prot, u32 flags, struct file *file, u64 off, struct object **shm)
@@ -260,6 +258,8 @@ s64 space_mmap(struct space *s, u64 addr, u64 len, u32 prot, u32 flags, struct f
 		return -EINVAL;
 	if (len > USER_END)
 		return -ENOMEM;
+	if ((flags & ABI_MAP_ANONYMOUS) && type == ABI_MAP_SHARED_VALIDATE)
+		return -EINVAL;
 	if (flags & ABI_MAP_ANONYMOUS)
 		file = NULL;
 	else if (file == NULL)
