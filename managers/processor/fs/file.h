@@ -24,6 +24,7 @@ struct file_ops {
 	void (*release)(struct file *f);
 	/* NULL: always. May it be cut or grown to this size, or mapped so? 0 or -EPERM (seals of a memfd) */
 	int (*may_resize)(struct file *f, u64 size);
+	void (*resized)(struct file *f);	/* it was: NULL: its times are kept where its data is */
 	int (*may_map)(struct file *f, u32 prot, bool shared);
 };
 #define FILE_CHUNK (64 * 1024)

@@ -120,6 +120,17 @@ static void new_file_now(struct new_file *n, const struct inode *dir, u32 mode, 
 		n->mode &= ~(u32)S_ISGID;
 }
 
+int fs_resize(struct file *f, u64 size)
+{
+	int rc;
+
+	fs_written(f->inode);
+	rc = object_truncate(f->object, size);
+	if (rc == 0 && f->ops->resized != NULL)
+		f->ops->resized(f);
+	return rc;
+}
+
 void fs_written(struct inode *i)
 {
 	u32 mode = READ_ONCE(i->mode);
@@ -465,8 +476,7 @@ int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u3
 	if ((file_access(*out) & MAY_WRITE) || ((flags & O_TRUNC) && !(flags & O_PATH)))
 		rc = file_text_begin(*out, TEXT_WRITES);
 	if (rc == 0 && (flags & O_TRUNC) && !fresh && (*out)->object != NULL) {
-		fs_written((*out)->inode);
-		rc = object_truncate((*out)->object, 0);
+		rc = fs_resize(*out, 0);
 	}
 	if (rc < 0)
 		file_put(*out);

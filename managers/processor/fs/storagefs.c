@@ -51,7 +51,7 @@ struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode)
 static int result(unsigned node, int rc, const struct wire_attr *a, struct inode **out)
 {
 	if (rc < 0)
-		return rc;
+		return rc == -ESTALE ? -ENOENT : rc;	/* in a folder that is removed */
 	*out = inode_of(node, a);
 	return *out ? 0 : -ENOMEM;
 }
@@ -195,7 +195,16 @@ static int storage_getattr(struct inode *i, struct attr *a)
 	rc = rpc_call(i->node, RPC_storage_getattr, &q, &r, sizeof(r));
 	if (rc >= 0)
 		attr_fill(i, a, &r.attr);
-	return rc;
+	if (rc != -ESTALE || i->type != S_IFDIR)
+		return rc;
+	/* a folder that is removed and still in use: the storage node has forgotten it */
+	a->dev = i->dev;
+	a->ino = i->ino;
+	a->mode = i->mode;
+	a->uid = i->uid;
+	a->gid = i->gid;
+	a->blksize = PAGE_SIZE;
+	return 0;
 }
 
 static int storage_setattr(struct inode *i, const struct attr *a, u32 mask)

@@ -176,6 +176,16 @@ static struct tnode *entry_unlink(struct tnode *dir, struct tentry *e)
 	return n;
 }
 
+/* From one folder to another: what is in a folder still counts. */
+static void entry_move(struct tnode *from, struct tentry *e, struct tnode *to, struct tentry *fresh)
+{
+	u32 links = e->node->nlink;
+	struct tnode *n = entry_unlink(from, e);
+
+	entry_link(to, fresh, n);
+	n->nlink = links;
+}
+
 static bool removed(const struct tnode *dir)
 {
 	return dir->nlink == 0;
@@ -328,18 +338,14 @@ static int tmpfs_rename(struct inode *from_dir, const char *old, struct inode *t
 	if (rc == 0 && f != NULL && (flags & 2) && f->node->type == S_IFDIR && is_below(a, f->node))
 		rc = -EINVAL;
 	if (rc == 0 && (f == NULL || e->node != f->node)) {
-		struct tnode *n;
-
-		if (f != NULL)
-			gone = entry_unlink(b, f);
-		n = entry_unlink(a, e);
-		entry_link(b, fresh, n);
-		fresh = NULL;
-		if (flags & 2) {
-			entry_link(a, swapped, gone);
+		if (f != NULL && (flags & 2)) {
+			entry_move(b, f, a, swapped);
 			swapped = NULL;
-			gone = NULL;
+		} else if (f != NULL) {
+			gone = entry_unlink(b, f);
 		}
+		entry_move(a, e, b, fresh);
+		fresh = NULL;
 	}
 	mutex_unlock(&tmpfs_lock);
 	kfree(fresh);
@@ -493,6 +499,8 @@ static int file_may_resize(struct file *f, u64 size)
 	return ((seals & F_SEAL_SHRINK) && size < now) || ((seals & F_SEAL_GROW) && size > now) ? -EPERM : 0;
 }
 
+static void file_resized(struct file *f) { touch(f->inode->private, true); }
+
 static int file_may_map(struct file *f, u32 prot, bool shared)
 {
 	struct tnode *n = f->inode->private;
@@ -501,7 +509,7 @@ static int file_may_map(struct file *f, u32 prot, bool shared)
 }
 
 static const struct file_ops tmpfs_file_ops = { .read = file_read, .write = file_write, .seek = file_seek,
-						.may_resize = file_may_resize, .may_map = file_may_map };
+						.may_resize = file_may_resize, .resized = file_resized, .may_map = file_may_map };
 
 static size_t put_dirent(u8 *out, size_t room, const char *name, u64 ino, u64 next, u32 type)
 {

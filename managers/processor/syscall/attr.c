@@ -220,9 +220,7 @@ static s64 truncate_file(struct file *f, s64 size)
 		rc = rlimit_file_size(size - 1, &len);
 	if (rc == 0 && f->ops->may_resize != NULL)
 		rc = f->ops->may_resize(f, size);
-	if (rc == 0)
-		fs_written(f->inode);
-	return rc < 0 ? rc : object_truncate(f->object, size);
+	return rc < 0 ? rc : fs_resize(f, size);
 }
 
 s64 sys_ftruncate(u64 fd, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
