@@ -38,6 +38,7 @@ struct tag {			/* all [lock of the group] */
 
 struct sim {
 	u32 ways, nr_sets;	/* [I] ways 0: not simulated */
+	u32 nr_used;		/* [lock] of the slots */
 	u16 *slot;		/* [lock] nr_sets * ways tags; NULL: fully associative */
 	u16 *hand;		/* [lock] CLOCK: one a set */
 };
@@ -214,15 +215,25 @@ static void full_add(struct shadow_group *g, struct tag *t)
 
 /* --- the others --- */
 
-/* Where in the group a page falls when the group has so many sets: its hash is a fraction of all sets. */
-static u32 set_in(const struct shadow_group *g, u64 hash, u32 nr_sets)
+/* Where in the group a page falls: in sets of its own, and parts of a set. */
+struct place { u64 whole, part; };
+
+static struct place place_of(const struct shadow_group *g, u64 hash)
 {
 	unsigned __int128 at = (unsigned __int128)hash * g->all_sets;
-	u64 whole = (u64)(at >> 64) - g->first, part = ((unsigned __int128)(u64)at * nr_sets) >> 64;
 
-	return (whole * nr_sets + part) / g->nr_sets;
+	return (struct place){ (u64)(at >> 64) - g->first, (u64)at };
 }
 
+/* The set when the group has so many. */
+static u32 set_at(const struct shadow_group *g, struct place p, u32 nr_sets)
+{
+	u64 part = ((unsigned __int128)p.part * nr_sets) >> 64;
+
+	return nr_sets == g->nr_sets ? p.whole : (p.whole * nr_sets + part) / g->nr_sets;
+}
+
+/* One that is free, or the oldest. */
 static u32 oldest_way(const struct shadow_group *g, const u16 *slot, u32 ways, bool fifo)
 {
 	u32 best = 0, age, most = 0;
@@ -230,6 +241,8 @@ static u32 oldest_way(const struct shadow_group *g, const u16 *slot, u32 ways, b
 	for (u32 w = 0; w < ways; w++) {
 		const struct tag *t = &g->tag[slot[w]];
 
+		if (slot[w] == NONE)
+			return w;
 		age = g->clock - (fifo ? t->came : t->used);
 		if (age > most) {
 			most = age;
@@ -261,16 +274,19 @@ static u32 free_way(const u16 *slot, u32 ways)
 	return w;
 }
 
-static u32 pick_way(struct shadow_group *g, enum shadow_sim i, u32 set)
+/* Where the page goes that comes: a slot that is free, or the policy's. */
+static u16 *pick_slot(struct shadow_group *g, enum shadow_sim i, u32 set)
 {
 	struct sim *m = &g->sim[i];
-	const u16 *slot = m->slot + (u64)set * m->ways;
+	u16 *slot = m->slot + (u64)set * m->ways;
+	u32 w;
 
-	switch (sims[i].policy) {
-	case CLOCK: return clock_way(g, slot, m->ways, &m->hand[set]);
-	case RANDOM: return hash64_2(g->clock, set) % m->ways;
-	default: return oldest_way(g, slot, m->ways, sims[i].policy == FIFO);
-	}
+	if (sims[i].policy == LRU || sims[i].policy == FIFO)
+		return slot + oldest_way(g, slot, m->ways, sims[i].policy == FIFO);
+	w = m->nr_used == g->nr_lines ? m->ways : free_way(slot, m->ways);
+	if (w < m->ways)
+		return slot + w;
+	return slot + (sims[i].policy == CLOCK ? clock_way(g, slot, m->ways, &m->hand[set]) : hash64_2(g->clock, set) % m->ways);
 }
 
 static void tag_leaves(struct shadow_group *g, struct tag *t, enum shadow_sim i)
@@ -280,53 +296,58 @@ static void tag_leaves(struct shadow_group *g, struct tag *t, enum shadow_sim i)
 		tag_free(g, t);
 }
 
-static void sim_add(struct shadow_group *g, enum shadow_sim i, struct tag *t)
+static void full_come(struct shadow_group *g, struct tag *t)
+{
+	if (g->nr_full == g->nr_lines) {
+		struct tag *old = &g->tag[g->oldest];
+
+		full_remove(g, old);
+		if (old->in == 0)
+			tag_free(g, old);
+	}
+	full_add(g, t);
+}
+
+static void sim_add(struct shadow_group *g, enum shadow_sim i, struct tag *t, struct place at)
 {
 	struct sim *m = &g->sim[i];
-	u32 set, w;
 	u16 *slot;
 
 	if (BIT_OF(i) == FULL) {
-		if (g->nr_full == g->nr_lines) {
-			struct tag *old = &g->tag[g->oldest];
-
-			full_remove(g, old);
-			if (old->in == 0)
-				tag_free(g, old);
-		}
-		full_add(g, t);
+		full_come(g, t);
 		return;
 	}
-	set = set_in(g, t->hash, m->nr_sets);
-	slot = m->slot + (u64)set * m->ways;
-	w = free_way(slot, m->ways);
-	if (w == m->ways) {
-		w = pick_way(g, i, set);
-		tag_leaves(g, &g->tag[slot[w]], i);
-	}
-	slot[w] = t - g->tag;
+	slot = pick_slot(g, i, set_at(g, at, m->nr_sets));
+	if (*slot == NONE)
+		m->nr_used++;
+	else
+		tag_leaves(g, &g->tag[*slot], i);
+	*slot = t - g->tag;
 	t->in |= BIT_OF(i);
 	if (sims[i].policy == FIFO)
 		t->came = g->clock;
 }
 
-static void sim_remove(struct shadow_group *g, enum shadow_sim i, const struct tag *t)
+static void sim_remove(struct shadow_group *g, enum shadow_sim i, const struct tag *t, struct place at)
 {
 	struct sim *m = &g->sim[i];
-	u16 *slot = m->slot + (u64)set_in(g, t->hash, m->nr_sets) * m->ways;
+	u16 *slot = m->slot + (u64)set_at(g, at, m->nr_sets) * m->ways;
 
 	while (*slot != t - g->tag)
 		slot++;
 	*slot = NONE;
+	m->nr_used--;
 }
 
 static void tag_drop(struct shadow_group *g, struct tag *t)
 {
+	struct place at = place_of(g, t->hash);
+
 	if (t->in & FULL)
 		full_remove(g, t);
 	for (unsigned i = 0; i < NR_SHADOW_SIMS; i++)
 		if (t->in & BIT_OF(i))
-			sim_remove(g, i, t);
+			sim_remove(g, i, t, at);
 	t->in = 0;
 	tag_free(g, t);
 }
@@ -366,6 +387,7 @@ static void renew(struct shadow_group *g, struct tag *t)
 static void refer(struct shadow_group *g, struct tag *t, bool counted)
 {
 	u32 missing = g->all & ~t->in;
+	struct place at = place_of(g, t->hash);
 
 	g->clock++;
 	for (unsigned i = 0; missing != 0; i++, missing >>= 1) {
@@ -373,7 +395,7 @@ static void refer(struct shadow_group *g, struct tag *t, bool counted)
 			continue;
 		if (counted)
 			count_sim(i);
-		sim_add(g, i, t);
+		sim_add(g, i, t, at);
 	}
 	renew(g, t);
 }

@@ -12,16 +12,18 @@
 
 /* page.fresh */
 #define FRESH_RENAMED	1	/* the next look adopts it */
-#define GROUP_LINES	512	/* of a group, about: one simulates a fully associative cache by as many lines */
-#define GROUP_MULTIPLE	32	/* sets, if there are enough: every number of ways divides the lines then */
+/* Of a group, about: more simulate a fully associative cache better, fewer keep a sample of a small cache small. */
+#define GROUP_LINES_MIN	128
+#define GROUP_LINES_MAX	512
+#define GROUP_MULTIPLE	32	/* lines, if there are so many sets: every number of ways that is simulated divides them */
 
 static u32 group_sets(void)
 {
-	u32 n = MAX(GROUP_LINES / pcache.p.ways, 1U);
+	u64 lines = pcache.p.nr_lines / MAX(pcache.p.shadow, 1U);
+	u32 n = MIN(MAX(lines, (u64)GROUP_LINES_MIN), (u64)GROUP_LINES_MAX) / pcache.p.ways;
+	u32 step = GROUP_MULTIPLE / MIN(pcache.p.ways & -pcache.p.ways, (u32)GROUP_MULTIPLE);
 
-	if (n >= GROUP_MULTIPLE)
-		n -= n % GROUP_MULTIPLE;
-	return MIN(n, pcache.p.nr_sets);
+	return MIN(n >= step ? n - n % step : MAX(n, 1U), pcache.p.nr_sets);
 }
 
 int shadow_init(void)

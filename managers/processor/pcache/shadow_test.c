@@ -287,24 +287,31 @@ static void what_moves(void **st)
 	assert_true(r.conflict > 0 && r.capacity > 0);
 }
 
-/* One group of sets in four, told for all. */
+/* One group of sets in so many, told for all. */
+static void sample(const struct trace *t, const struct run *whole, u32 every, s64 error_max)
+{
+	struct run part = run(t, 4096, 8, &policy_lru, every);
+	u64 all = whole->miss + whole->touch, some = part.miss + part.touch;
+
+	assert_true(part.miss * (every - 1) < whole->miss && part.miss * (every + every / 2) > whole->miss);
+	for (unsigned i = 0; i < NR_SHADOW_SIMS; i++) {
+		s64 error = (s64)(part.sim[i] * 1000 / some) - (s64)(whole->sim[i] * 1000 / all);
+
+		if (getenv("SHADOW_VERBOSE") != NULL)
+			printf("a sample of 1 in %u: %-8s %llu/1000, of all %llu/1000\n", every, shadow_sim_name[i],
+			       (unsigned long long)(part.sim[i] * 1000 / some), (unsigned long long)(whole->sim[i] * 1000 / all));
+		if (labs(error) > error_max)
+			fail_msg("1 in %u, %s: the sample is %lld/1000 away from the whole", every, shadow_sim_name[i], (long long)error);
+	}
+}
+
 static void what_a_sample_says(void **st)
 {
 	static const struct trace t = { "zipf, a larger cache", 32768, 80000, next_zipf, false };
-	struct run whole = run(&t, 4096, 8, &policy_lru, 1), part = run(&t, 4096, 8, &policy_lru, 4);
-	u64 all = whole.miss + whole.touch, some = part.miss + part.touch;
+	struct run whole = run(&t, 4096, 8, &policy_lru, 1);
 
-	assert_true(part.miss * 3 < whole.miss && part.miss * 5 > whole.miss);
-	assert_true(labs(permille(part.miss * 4, whole.miss, all)) <= ERROR_SAMPLED);
-	for (unsigned i = 0; i < NR_SHADOW_SIMS; i++) {
-		s64 error = (s64)(part.sim[i] * 1000 / some) - (s64)(whole.sim[i] * 1000 / all);
-
-		if (getenv("SHADOW_VERBOSE") != NULL)
-			printf("a sample of 1 in 4: %-8s %llu/1000, of all %llu/1000\n", shadow_sim_name[i],
-			       (unsigned long long)(part.sim[i] * 1000 / some), (unsigned long long)(whole.sim[i] * 1000 / all));
-		if (labs(error) > ERROR_SAMPLED)
-			fail_msg("%s: the sample is %lld/1000 away from the whole", shadow_sim_name[i], (long long)error);
-	}
+	sample(&t, &whole, 4, ERROR_SAMPLED);
+	sample(&t, &whole, 16, 2 * ERROR_SAMPLED);
 }
 
 /* --- the simulation by itself --- */
