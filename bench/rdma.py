@@ -17,7 +17,7 @@ from tangramlib.processes import PrivateFolder, stop
 
 sys.path.append(os.path.join(ROOT, "tests", "interop"))
 
-from lab import Node                            # noqa: E402
+from interop_lab import Node                            # noqa: E402
 from linux_vm import LinuxVm                    # noqa: E402
 
 ROUNDS = int(os.environ.get("TANGRAM_BENCH_ROUNDS", "5"))

@@ -5,7 +5,7 @@ import re
 
 from case_tools import PATH_MTU, linux_client, linux_server
 from cases import add
-from lab import NODE
+from interop_lab import NODE
 from tangramlib.nodes import node_ip
 
 PORT = 18515

@@ -4,7 +4,7 @@
 from capture import opcodes, syndromes
 from case_tools import linux_client
 from cases import add
-from lab import NODE
+from interop_lab import NODE
 from tangramlib.nodes import node_ip
 
 SEND_IMM, WRITE_IMM, SEND_INV = (0x03, 0x05), (0x09, 0x0b), (0x16, 0x17)

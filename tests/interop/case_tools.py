@@ -2,7 +2,7 @@
 """rdmacm-utils' programs against the verbs service, in both roles."""
 
 from cases import add
-from lab import NODE
+from interop_lab import NODE
 from tangramlib.nodes import node_ip
 
 PATH_MTU = {500: 256, 1500: 1024, 9000: 4096}       # what a link allows

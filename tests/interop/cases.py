@@ -69,7 +69,7 @@ def main(names):
     if not chosen:
         print("no case named %s" % " ".join(names), file=sys.stderr)
         return 2
-    from lab import Lab
+    from interop_lab import Lab
     from tangramlib.host import BUILD
     folder = os.path.join(BUILD, "check", "interop")
     os.makedirs(folder, exist_ok=True)
