@@ -15,6 +15,7 @@
 #include <time.h>
 
 #define PORT 7480
+#define NOBODY 7499		/* no service of a node listens there */
 #define CHECK(x) do { if (!(x)) { printf("line %d: %s\n", __LINE__, #x); exit(1); } } while (0)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -385,7 +386,7 @@ static void rnr_linux(void)
 static void reject(void)
 {
 	struct rdma_conn_param p = { .retry_count = 7, .rnr_retry_count = 7, .private_data = "no", .private_data_len = 2 };
-	static const struct { unsigned port; int reason; const char *text; } t[] = { { PORT, 28, "probe: no" }, { PORT + 1, 8, "" } };
+	static const struct { unsigned port; int reason; const char *text; } t[] = { { PORT, 28, "probe: no" }, { NOBODY, 8, "" } };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
 		struct conn *c = prepare(t[i].port, 0);
