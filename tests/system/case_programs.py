@@ -24,7 +24,7 @@ def program(bed, line):
     assert re.search(rb"(?m)^%s: OK" % name.encode(), result.out), result.out
 
 
-@each({"1": 1, "2": 2, "4": 4, "8": 8})
+@each({"1": 1, "2": 2, "4": 4, "8": 8, "16": 16})
 def boots_with_cpus(bed, cpus):
     # lesson: L22
     result = bed.run("args_env", options=["--cpus", str(cpus)])
