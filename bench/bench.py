@@ -21,6 +21,7 @@ import geometry                                 # noqa: E402
 import programs                                 # noqa: E402
 import rdma                                     # noqa: E402
 from measure import OUT                         # noqa: E402
+from tangramlib.host import TangramError        # noqa: E402
 
 MODULES = (cluster, calls, programs, geometry, rdma)
 
@@ -35,7 +36,7 @@ def main():
     for part in [parts[name] for name in sys.argv[1:]] or parts.values():
         try:
             part(rows)
-        except (RuntimeError, OSError, subprocess.SubprocessError, KeyError) as error:
+        except (RuntimeError, TangramError, OSError, subprocess.SubprocessError, KeyError) as error:
             print("%s: %s" % (part.__name__, error), file=sys.stderr)
             failed += 1
     table = ["| what | measured | unit | wanted, or beside it |", "|---|---|---|---|"]

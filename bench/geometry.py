@@ -4,19 +4,22 @@ Programs whose memory is larger than the cache, by the size of the cache, beside
 Sides take turns, round after round, and medians are compared; every figure stands in a CSV file, too, with the host's load.
 """
 
+import collections
 import csv
+import glob
 import os
 import re
 import statistics
 
 import plots
+from calls import intervals, of_machine
 from linux_swap import NO_READ_AHEAD, READ_AHEAD, LinuxSwap
-from measure import OUT, run
+from measure import OUT, plugin, run
 from testbed import roce_packets, text
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 MB, PAGE = 1 << 20, 4096
-WAYS = 8
+WAYS, VICTIMS, RESERVE = 8, 32, 32              # what Linux may keep beside the cache, too: frames of the other two
 TANGRAM, SWAP, SWAP_1, LOCAL = "tangram", "linux-nbd", "linux-nbd-no-read-ahead", "linux-local"
 
 
@@ -44,7 +47,8 @@ class Samples:
 
 # remote_fault
 
-CACHE_MB, SET_MB = 8, 32                        # the working set is four times the cache
+CACHE_MB = int(os.environ.get("BENCH_CACHE_MB", "8"))
+SET_MB = 4 * CACHE_MB
 PATTERNS = ("seq", "random", "17")              # 17: a stride in pages
 ORDERS = [(pattern, how, threads) for threads in (1, 4) for pattern in PATTERNS for how in ("read", "write")]
 BARRED = (("random", "read", 1), ("seq", "read", 1))
@@ -61,7 +65,13 @@ def remote_fault_words(pattern, how, threads, rounds=1):
 
 
 def here(words, options=()):
-    return run("/bin/" + words[0], *words[1:], options=["--cpus", "1", "--pcache", "%dM" % CACHE_MB, *options], timeout=600)
+    return run("/bin/" + words[0], *words[1:], options=["--cpus", "1", "--pcache", "%dM" % CACHE_MB, "--victim", str(VICTIMS), *options],
+               timeout=600)
+
+
+def limit_of(cache):
+    """Bytes of memory that a Linux program may use beside a cache of so many bytes."""
+    return cache + (VICTIMS + RESERVE) * PAGE
 
 
 def per_page(order, base):
@@ -90,9 +100,9 @@ def remote_fault(rows):
             for order in ORDERS if n == 0 else BARRED:
                 words = remote_fault_words(*order)
                 samples.add((TANGRAM,) + order, *touched(here(words)[0]))
-                samples.add((SWAP,) + order, *touched(linux.run(" ".join(words), CACHE_MB * MB, READ_AHEAD)))
+                samples.add((SWAP,) + order, *touched(linux.run(" ".join(words), limit_of(CACHE_MB * MB), READ_AHEAD)))
                 if order in BARRED:
-                    samples.add((SWAP_1,) + order, *touched(linux.run(" ".join(words), CACHE_MB * MB, NO_READ_AHEAD)))
+                    samples.add((SWAP_1,) + order, *touched(linux.run(" ".join(words), limit_of(CACHE_MB * MB), NO_READ_AHEAD)))
             reads.append(min(linux.rdma_read_us(), linux.rdma_read_us(True)))
     base = here(remote_fault_words("seq", "read", 1, 0))[1]["nodes"]["processor"]["counters"]
     wire = {order: per_page(order, base) for order in ORDERS}
@@ -124,7 +134,7 @@ def remote_fault_tables(samples, wire):
 
 FRACTIONS = (0.125, 0.25, 0.5, 0.75, 1, 2)      # of the footprint
 SWAPPED = (0.25, 0.5, 0.75)
-TEXTS = (20, 100)
+TEXTS = [int(size) for size in os.environ.get("BENCH_TEXTS", "20 100").split()]    # MB
 LOCAL_FRACTION = 0                              # Linux without a limit
 
 
@@ -139,7 +149,7 @@ def cache_of(footprint, fraction):
 
 def count_here(file, cache):
     return run("/bin/word_count", "/data/t", timeout=600, options=["--cpus", "1", "--memory", "640M", "--pcache", "%dK" % (cache >> 10),
-                                                                   "--add", file + "=/data/t"])
+                                                                   "--victim", str(VICTIMS), "--add", file + "=/data/t"])
 
 
 def geometry(rows):
@@ -164,7 +174,7 @@ def word_count_size(samples, linux, size):
                         counters["nr_pcache_prefetch"], counters["nr_victim_flush_finished_dirty"])
             if fraction in SWAPPED:
                 before = linux.swapped()
-                out = linux.run("word_count /tmp/text", cache_of(footprint, fraction))
+                out = linux.run("word_count /tmp/text", limit_of(cache_of(footprint, fraction)))
                 swapped = [after - less for after, less in zip(linux.swapped(), before)]
                 samples.add((size, SWAP, fraction), seconds_of(out), swapped[0], 0, swapped[1])
         samples.add((size, LOCAL, LOCAL_FRACTION), seconds_of(linux.run("word_count /tmp/text")), 0, 0, 0)
@@ -200,9 +210,9 @@ def scaling(rows):
         rows.append(("random remote reads, %d CPU%s and threads" % (cpus, "s"[:cpus > 1]), samples.median((cpus,), "pages_s"), "pages/s",
                      "median %.0f us, p99 %.0f us; %s" % (samples.median((cpus,), "median_us"), samples.median((cpus,), "p99_us"), samples.load())))
     with LinuxSwap() as linux:
-        there = map_times(linux.run("map_time %d" % MAP_MB))
+        there = map_times(linux.run("map_time %d 3" % MAP_MB))
     for name, size, megabytes in (("fork", MAP_MB, MAP_MB), ("fork-exit-wait", MAP_MB, MAP_MB), ("mremap", 64, 64)):
-        whole, quarter = (map_times(run("/bin/map_time", str(size), options=["--cpus", "1", "--memory", "512M", "--pcache", cache])[0])[name]
+        whole, quarter = (map_times(run("/bin/map_time", str(size), "3", options=["--cpus", "1", "--memory", "512M", "--pcache", cache])[0])[name]
                           for cache in ("%dM" % (megabytes * 2), "%dM" % (megabytes // 4)))
         rows.append(("%s of %d MB, all in the cache" % (name, size), whole, "ms", "a quarter in the cache: %.3g; Linux, %d MB local: %.3g"
                      % (quarter, MAP_MB, there[name])))
@@ -212,4 +222,23 @@ def map_times(out):
     return {name: float(ms) for name, ms in re.findall(r"(?m)^(\S+) median ([0-9.]+) ms$", out)}
 
 
-PARTS = (remote_fault, geometry, scaling)
+KINDS = (("Z", "zeros made here"), ("H", "set hit"), ("V", "victim hit"), ("M", "fetched, with what the wait costs"))
+
+
+def fault_kinds(rows):
+    """Instructions from a touch to its end, by how the fault was answered: user/tests/fault_kinds.c and bench/marks_plugin.c."""
+    for path in glob.glob(os.path.join(OUT, "marks-*")):
+        os.unlink(path)
+    out, _ = run("/bin/fault_kinds", "1024", options=["--cpus", "1", "--pcache", "1M", "--victim", "64", "--append", "P:pcache.prefetch=off",
+                                                      "--qemu", "-plugin %s,dir=%s" % (plugin("marks"), OUT)])
+    insns = collections.defaultdict(list)
+    for kind, count in zip(out.strip(), intervals(of_machine("tangram-processor"))[1]):
+        insns[kind].append(count)
+    for kind, words in KINDS:
+        if not insns[kind]:
+            raise RuntimeError("no fault was answered by: " + words)
+        rows.append(("instructions on the processor node, a fault: " + words, statistics.median(insns[kind]), "",
+                     "median of %d; least %d" % (len(insns[kind]), min(insns[kind]))))
+
+
+PARTS = (remote_fault, geometry, scaling, fault_kinds)

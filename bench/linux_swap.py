@@ -17,7 +17,7 @@ from tangramlib.host import TangramError        # noqa: E402
 from tangramlib.nodes import node_ip            # noqa: E402
 from tangramlib.processes import PrivateFolder, stop    # noqa: E402
 
-FILES = os.path.join(BUILD, "bench", "linux")
+INITRD = os.path.join(BUILD, "bench", "linux", "initrd")
 WORKER, SERVER, PORT = 10, 11, 10809
 SWAP_MB = 1024
 READ_AHEAD, NO_READ_AHEAD = 3, 0        # vm.page-cluster: 8 pages (the default), 1
@@ -37,7 +37,7 @@ class LinuxSwap:
         try:
             for number, options in ((WORKER, disk), (SERVER, [])):
                 self.vms.append(LinuxVm(self.folder.path, path, number, log, 9000, memory if number == WORKER else "%dM" % (SWAP_MB + 384),
-                                        cpus if number == WORKER else 1, FILES, options))
+                                        cpus if number == WORKER else 1, INITRD, options))
             for vm in self.vms:
                 vm.wait_ready()
             if text:
