@@ -50,7 +50,7 @@ help:
 	@echo "make run            build all, boot processor, memory and storage node, run word_count"
 	@echo "make shell          the same with Debian's programs: a bash on the cluster; exit powers it off"
 	@echo "make check          all tests; make check T=word those whose name contains the word; make check-long, make check-fuzz, make check-mutants"
-	@echo "make bench          measure boot, idle cost, packets per fill, fault latencies, word_count"
+	@echo "make bench          measure; PARTS=\"boot packets\" some: see Documentation/benchmarks.md"
 	@echo "make defconfig | menuconfig | savedefconfig   [CONFIG_ROLE=processor|memory|storage]"
 	@echo "make format | lint | compile_commands.json | clean"
 	@echo "variables: V=1 (show commands)  O=dir  CC=clang  DEBUG=y (debug checks in every role)"

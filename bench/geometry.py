@@ -17,7 +17,7 @@ from linux_swap import NO_READ_AHEAD, READ_AHEAD, LinuxSwap
 from measure import OUT, plugin, run
 from testbed import roce_packets, text
 
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("TANGRAM_BENCH_ROUNDS", "3"))
 MB, PAGE = 1 << 20, 4096
 WAYS, VICTIMS, RESERVE = 8, 32, 32              # what Linux may keep beside the cache, too: frames of the other two
 TANGRAM, SWAP, SWAP_1, LOCAL = "tangram", "linux-nbd", "linux-nbd-no-read-ahead", "linux-local"
@@ -47,7 +47,7 @@ class Samples:
 
 # remote_fault
 
-CACHE_MB = int(os.environ.get("BENCH_CACHE_MB", "8"))
+CACHE_MB = int(os.environ.get("TANGRAM_BENCH_CACHE_MB", "8"))
 SET_MB = 4 * CACHE_MB
 PATTERNS = ("seq", "random", "17")              # 17: a stride in pages
 ORDERS = [(pattern, how, threads) for threads in (1, 4) for pattern in PATTERNS for how in ("read", "write")]
@@ -134,7 +134,7 @@ def remote_fault_tables(samples, wire):
 
 FRACTIONS = (0.125, 0.25, 0.5, 0.75, 1, 2)      # of the footprint
 SWAPPED = (0.25, 0.5, 0.75)
-TEXTS = [int(size) for size in os.environ.get("BENCH_TEXTS", "20 100").split()]    # MB
+TEXTS = [int(size) for size in os.environ.get("TANGRAM_BENCH_TEXTS", "20 100").split()]    # MB
 LOCAL_FRACTION = 0                              # Linux without a limit
 
 

@@ -45,5 +45,5 @@ def remote_fault(path, patterns, hows, pages_s, sides):
         axis.set_xticks(range(len(names)), ["%s\n%s" % (pattern if pattern in ("seq", "random") else "stride " + pattern, how)
                                             for pattern, how in names], fontsize=7)
         axis.set(title="%d thread%s" % (threads, "s"[:threads > 1]), ylabel="pages/s")
-        axis.legend()
+    axes[1].legend()
     save(figure, path)
