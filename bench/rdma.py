@@ -15,7 +15,7 @@ from tangramlib import nodes, wire
 from tangramlib.host import TangramError
 from tangramlib.processes import PrivateFolder, stop
 
-sys.path.insert(0, os.path.join(ROOT, "tests", "interop"))    # its lab, not that of tests/system
+sys.path.append(os.path.join(ROOT, "tests", "interop"))
 
 from interop_lab import Node                            # noqa: E402
 from linux_vm import LinuxVm                    # noqa: E402
