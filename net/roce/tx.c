@@ -116,8 +116,8 @@ static void connected_header(const struct roce_qp *qp, u8 *head, u64 dst_mac, u3
 	struct udp_hdr *udp = (struct udp_hdr *)(head + NET_UDP_OFF);
 	u32 len = IP_HLEN + UDP_HLEN + data_len, sum = qp->ip_sum + len + qp->ip_id;
 
-	memcpy(head, qp->frame_head, NET_DATA_OFF);
-	memcpy(head, &dst_mac, 6);
+	__builtin_memcpy(head, qp->frame_head, NET_DATA_OFF);
+	__builtin_memcpy(head, &dst_mac, 6);
 	if (unlikely(!markable)) {
 		ip->tos = 0;
 		sum -= IP_ECT0;
@@ -184,7 +184,7 @@ bool tx_packet(struct roce_qp *qp, struct roce_tx *tx, struct roce_pkt *p, const
 	}
 
 	tail = ntx->nr_frags == 1 ? end + inlined : tx->tail;
-	memset(tail, 0, 4);			/* the pad; what is more is written over */
+	__builtin_memset(tail, 0, 4);		/* the pad; what is more is written over */
 	if (ntx->nr_frags == 1) {
 		reg = roce_icrc_start(head + ETH_HLEN, headers + inlined + pad);
 	} else {
@@ -195,7 +195,7 @@ bool tx_packet(struct roce_qp *qp, struct roce_tx *tx, struct roce_pkt *p, const
 			reg = roce_icrc_more(reg, tail, pad);
 	}
 	reg = roce_icrc_finish(reg);
-	memcpy(tail + pad, &reg, ICRC_LEN);
+	__builtin_memcpy(tail + pad, &reg, ICRC_LEN);
 	ntx->frag[0].ptr = head;
 	ntx->frag[0].len = end + inlined - head;
 	if (ntx->nr_frags == 1) {
