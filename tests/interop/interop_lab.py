@@ -107,9 +107,10 @@ class Node:
         out = {}
         while True:
             words = self.wait_for("counter", "end", "error")
-            if words[0] != "counter":
+            if words[0] == "counter":
+                out[words[1]] = int(words[2])
+            elif words[1] == "counters":        # else about something else: a storage node says that it has no disk
                 return out
-            out[words[1]] = int(words[2])
 
     def close(self):
         stop([self.process], 0.5)
