@@ -153,7 +153,7 @@ class Checks:
 
     def parts(self):
         own = MAKE + ["O=" + self.options.build]
-        commands = {"fuzz": own + ["FUZZ_RUNS=200000", "check-fuzz"], "models": own + ["check-models-long"], "tsan": own + ["check-tsan"]}
+        commands = {"fuzz": own + ["FUZZ_SECONDS=600", "check-fuzz", "check-fuzz-coverage"], "models": own + ["check-models-long"], "tsan": own + ["check-tsan"]}
         return commands, sorted({case.part for case in cases.every_case() if case.part} | set(commands) | {"interop"})
 
     def long(self, part):

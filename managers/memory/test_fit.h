@@ -176,6 +176,7 @@ unsigned fit_self(void) { return 2; }
 /* --- the storage node --- */
 
 #define S_FILES 4
+#define S_MAX (1 << 28)		/* bytes of a file */
 static struct s_file { u8 *data; u64 size, room; int holds; } s_file[S_FILES];	/* inode i + 1 */
 static pthread_mutex_t s_lock = PTHREAD_MUTEX_INITIALIZER;
 static int s_fail;			/* errno of the next calls that read or write; 0: none */
@@ -254,6 +255,8 @@ static int s_serve(unsigned op, const void *req, const struct rpc_seg *seg, unsi
 			return -fail;
 		if (f == NULL)
 			return -ESTALE;
+		if (off > S_MAX)
+			return -EFBIG;
 		s_writes++;
 		for (unsigned i = 0; i < nr_segs; i++) {
 			if (off + seg[i].len > f->size)
@@ -271,6 +274,8 @@ static int s_serve(unsigned op, const void *req, const struct rpc_seg *seg, unsi
 
 		if (f == NULL)
 			return -ESTALE;
+		if (le64_get(q->size) > S_MAX)
+			return -EFBIG;
 		s_resize(f, le64_get(q->size));
 		return 0;
 	}
@@ -283,6 +288,10 @@ static int s_serve(unsigned op, const void *req, const struct rpc_seg *seg, unsi
 
 int rpc_start(struct rpc *call)
 {
+#ifdef TANGRAM_FUZZ
+	if (call->node != S_NODE)	/* whatever a processor node says */
+		return -EHOSTDOWN;
+#endif
 	assert_int_equal(call->node, S_NODE);
 	assert_false(receiving);
 	might_sleep();

@@ -49,7 +49,9 @@ _Static_assert(sizeof(struct dest) == 56, "as perftest has it");
 
 #define VERSION_LEN	16
 #define REPORT_LEN	8
+#ifndef MAX_LEN		/* a fuzzer has less */
 #define MAX_LEN		(1U << 20)
+#endif
 #define RECEIVES	32
 #define CTL_IN		4096		/* of the control endpoint's buffer; before it what goes */
 #define CTL_SLOT	64

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 # Fuzzers of what reads bytes from elsewhere: x_fuzz.c here, linked with what its SOURCES lines name. `make check-fuzz` runs
-# each for a moment with a fixed seed; FUZZ_RUNS=N for longer, T=name for one. clang's libFuzzer, with both sanitizers.
+# each for a moment with a fixed seed; FUZZ_RUNS=N or FUZZ_SECONDS=N for longer, T=name for one. clang's libFuzzer, with both sanitizers.
 
 .PHONY: check-fuzz fuzzers
 FUZZ_RUNS ?=
+FUZZ_SECONDS ?=
 FUZZ_O	:= $(O)/fuzz
 FUZZ_CC	?= clang
 FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
@@ -31,5 +32,26 @@ $(foreach t,$(FUZZ_TESTS),$(eval $(call fuzz_rule,$(t))))
 -include $(FUZZ_BINS:=.d) $(FUZZ_LIB_OBJ:.o=.d)
 
 fuzzers: $(FUZZ_BINS)
+
+# How many lines of what each fuzzer is about its kept corpus (tests/fuzz/corpus) comes to: tests/fuzz/coverage.py
+.PHONY: check-fuzz-coverage
+COV_CFLAGS := $(filter-out -fsanitize=%,$(FUZZ_CFLAGS)) -fprofile-instr-generate -fcoverage-mapping
+COV_BINS := $(addprefix $(FUZZ_O)/cov/,$(filter $(T)%,$(FUZZ_TESTS)))
+COV_LIB_OBJ := $(patsubst %.c,$(FUZZ_O)/cov/lib/%.o,$(UNIT_LIB_SRC))
+$(FUZZ_O)/cov/lib/%.o: %.c tests/fuzz/build.mk
+	@mkdir -p $(@D)
+	$(call say,COVCC,$@)$(FUZZ_CC) $(COV_CFLAGS) -MMD -MP -c $< -o $@
+$(FUZZ_O)/cov/shim.a: $(COV_LIB_OBJ)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+define cov_rule
+$(FUZZ_O)/cov/$(1): tests/fuzz/$(1).c $(call fuzz_sources,$(1)) tests/fuzz/replay.c $(FUZZ_O)/cov/shim.a
+	@mkdir -p $$(@D)
+	$$(call say,COVCC,$$@)$$(FUZZ_CC) $$(COV_CFLAGS) tests/fuzz/$(1).c $(call fuzz_sources,$(1)) tests/fuzz/replay.c \
+		$(FUZZ_O)/cov/shim.a -o $$@ -lcmocka -lpthread
+endef
+$(foreach t,$(FUZZ_TESTS),$(eval $(call cov_rule,$(t))))
+check-fuzz-coverage: $(COV_BINS)
+	$(Q)/usr/bin/python3 tests/fuzz/coverage.py $(FUZZ_O) $(notdir $(COV_BINS))
+
 check-fuzz: fuzzers
-	$(Q)tests/fuzz/run.sh $(FUZZ_O) '$(FUZZ_RUNS)' $(notdir $(FUZZ_BINS))
+	$(Q)tests/fuzz/run.sh $(FUZZ_O) '$(FUZZ_RUNS)' '$(FUZZ_SECONDS)' $(notdir $(FUZZ_BINS))

@@ -1,30 +1,66 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# run.sh FOLDER RUNS NAME...: the fuzzers named, each from a fixed seed, so that two runs do the same. Without RUNS, as many
-# as take some seconds. What makes one fail is left in FOLDER/NAME.crash-*.
-folder=$1 runs=$2 failed=0
-shift 2
-for name; do
-	case ${runs:+given}$name in
-	given*)		n=$runs ;;
-	ext4_fuzz)	n=150 ;;
-	roce_fuzz)	n=1500 ;;
-	fit_fuzz)	n=200 ;;
-	*)		n=20000 ;;
-	esac
-	limit=60
+# run.sh FOLDER RUNS SECONDS NAME...: the fuzzers named: what is kept in tests/fuzz/corpus, then new inputs from a fixed seed, so that
+# two runs do the same. Without RUNS, as many as take some seconds. With SECONDS, each for so long, two at a time, beginning with
+# what was found before. What makes one fail is left in FOLDER/NAME.crash-*.
+folder=$1 runs=$2 seconds=$3
+shift 3
+
+one() {
+	name=$1 n=$runs limit=120
+	if [ -z "$n" ]; then
+		case $name in
+		ext4_fuzz)	n=150 ;;
+		roce_fuzz)	n=1500 ;;
+		fit_fuzz)	n=200 ;;
+		memory_fuzz)	n=1500 ;;
+		*)		n=20000 ;;
+		esac
+	fi
 	[ -n "$runs" ] && limit=7200
-	mkdir -p "$folder/$name.corpus"
+	rm -rf "$folder/$name.kept"
+	mkdir -p "$folder/$name.corpus" "$folder/$name.kept"
+	/usr/bin/python3 "$(dirname "$0")/coverage.py" --unpack "$name" "$folder/$name.kept"
 	[ -z "$(ls -A "$folder/$name.corpus")" ] && case $name in
 	elf_fuzz)	head -c 20000 /bin/true > "$folder/$name.corpus/true" ;;
 	esac
-	if timeout "$limit" "$folder/$name" -seed=1 -runs="$n" -max_len=20000 -print_final_stats=0 -verbosity=0 \
-		-artifact_prefix="$folder/$name." -timeout=20 -rss_limit_mb=4096 ${runs:+"$folder/$name.corpus"} > "$folder/$name.log" 2>&1; then
-		echo "ok   fuzz $name ($n runs)"
+	set -- -seed=1 -max_len=20000 -print_final_stats=0 -verbosity=0 -artifact_prefix="$folder/$name." -timeout=60 -rss_limit_mb=4096
+	if [ -n "$seconds" ]; then
+		limit=$((seconds + 600)) what="$seconds s"
+		set -- "$@" -max_total_time="$seconds" "$folder/$name.corpus" "$folder/$name.kept"
+	elif [ -n "$runs" ]; then
+		what="$n runs"
+		set -- "$@" -runs="$n" "$folder/$name.corpus" "$folder/$name.kept"
+	else
+		what="$n runs"
+		set -- "$@" -runs="$n"
+	fi
+	if { [ -z "$(ls -A "$folder/$name.kept")" ] ||
+	     timeout "$limit" "$folder/$name" -artifact_prefix="$folder/$name." "$folder/$name.kept"/*; } > "$folder/$name.log" 2>&1 &&
+	   timeout "$limit" "$folder/$name" "$@" >> "$folder/$name.log" 2>&1; then
+		echo "ok   fuzz $name ($what)"
 	else
 		echo "FAIL fuzz $name"
 		tail -n 30 "$folder/$name.log" | sed 's/^/     /'
-		failed=1
+		return 1
 	fi
-done
+}
+
+failed=0
+if [ -n "$seconds" ]; then
+	while [ $# -gt 0 ]; do
+		one "$1" & first=$!
+		if [ $# -gt 1 ]; then
+			one "$2" & second=$!
+			wait $second || failed=1
+			shift
+		fi
+		wait $first || failed=1
+		shift
+	done
+else
+	for each; do
+		one "$each" || failed=1
+	done
+fi
 exit $failed
