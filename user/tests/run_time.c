@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * run_time TIMES PROGRAM [ARGUMENT...]: run a program so often, one after the other, and say on stderr how long each took from exec
- * to exit: a line `run_time NS STATUS`. Ends with the status of the last, 128 + n for signal n.
+ * to exit: a line `run_time NS STATUS`; mark 1 of bench/mark.h is around each. Ends with the status of the last, 128 + n for signal n.
  */
 #include "check.h"
+
+#include "bench/mark.h"
 
 static int run(char **argv)
 {
@@ -27,7 +29,9 @@ int main(int argc, char **argv)
 	while (times-- > 0) {
 		long long start = now_ns();
 
+		MARK(1);
 		status = run(argv + 2);
+		MARK(0);
 		fprintf(stderr, "run_time %lld %d\n", now_ns() - start, status);
 	}
 	return status;
