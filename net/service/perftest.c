@@ -73,7 +73,7 @@ struct run {
 	struct ep ctl, data;		/* data.qp NULL: not yet */
 	bool have_data;			/* server: the second connection is up */
 	unsigned met;			/* server: destinations exchanged */
-	u64 sent, done, seen;		/* ib_write_lat: WRITEs, each has its number in its last byte; done: the client's acknowledged */
+	u64 sent, done, seen;		/* ib_write_lat: WRITEs, each has its number in its last byte; done: those acknowledged */
 	struct roce_ud_dest ud;
 };
 
@@ -216,11 +216,12 @@ static int serve_once(struct run *r, struct dest *peer)
 	if (rc > 0) {
 		if (wc.opcode == WC_RECV)
 			rc = data_answer(r, &wc);
+		r->done += wc.opcode == WC_RDMA_WRITE;
 		return rc < 0 ? rc : 1;
 	}
 	if (rc == 0 && writing(r)) {		/* the server makes the first one */
-		if (r->sent > r->seen && !write_arrived(r))
-			return 0;
+		if (r->sent > r->seen && (!write_arrived(r) || r->done < r->sent))
+			return 0;	/* not acknowledged: it may be sent again, from the bytes that the next one changes */
 		r->seen = r->sent;
 		rc = r->sent < r->count ? write_next(r, peer) : 0;
 		return rc < 0 ? rc : 1;
@@ -393,7 +394,7 @@ static int ping_pong(struct run *r, const struct dest *peer)
 	if (r->test->kind == KIND_WRITE) {
 		u64 end = time_mono_ns() + EP_TIMEOUT_NS;
 
-		for (rc = 0; rc >= 0 && !write_arrived(r);) {
+		for (rc = 0; rc >= 0 && (!write_arrived(r) || r->done < r->sent);) {
 			rc = ep_poll(&r->data, &wc);
 			if (rc == 0)
 				thread_sleep_ns(LOOK_NS);
