@@ -207,7 +207,7 @@ def scaling(rows):
         for cpus in (1, 2, 4):
             samples.add((cpus,), *touched(here(remote_fault_words("random", "read", cpus), ["--cpus", str(cpus)])[0]))
     for cpus in (1, 2, 4):
-        rows.append(("random remote reads, %d CPU%s and threads" % (cpus, "s"[:cpus > 1]), samples.median((cpus,), "pages_s"), "pages/s",
+        rows.append(("random remote reads, %d thread%s on as many CPUs" % (cpus, "s"[:cpus > 1]), samples.median((cpus,), "pages_s"), "pages/s",
                      "median %.0f us, p99 %.0f us; %s" % (samples.median((cpus,), "median_us"), samples.median((cpus,), "p99_us"), samples.load())))
     with LinuxSwap() as linux:
         there = map_times(linux.run("map_time %d 3" % MAP_MB))
