@@ -69,7 +69,7 @@
 	X(nr_victim_flush_sync, "times a thread waited for the flush of one page")	\
 	X(nr_sweep_run, "batches of the sweep daemon")					\
 	X(nr_sweep_nr_pset, "sets looked at in these batches")				\
-	X(nr_sweep_nr_moved_pcm, "lines found accessed, by the sweep or by an eviction, and aged") \
+	X(nr_sweep_nr_moved_pcm, "lines found accessed, or not looked at since they were fetched ahead, by the sweep or by an eviction, and aged") \
 	X(nr_mremap_pset_same, "pages moved by mremap whose set stayed the same")	\
 	X(nr_mremap_pset_diff, "pages moved by mremap into another set")		\
 	X(nr_pcache_rmap_alloc, "owners made")						\

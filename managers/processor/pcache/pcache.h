@@ -145,6 +145,14 @@ struct pcache_policy {
 	/* the line to go, of those pcache_evictable(); NULL. May look at and clear A bits: those cleared go into tlb */
 	struct pcache_line *(*pick)(struct pcache_set *set, struct tlb_batch *tlb);
 };
+/* A page that came ahead of its use and is looked at for the first time: as good as one that a fault brought and used once. */
+static inline bool line_just_ahead(struct pcache_line *line)
+{
+	bool first = line->page.ahead && line->referenced == 0;
+
+	line->referenced = 1;
+	return first;
+}
 extern const struct pcache_policy policy_lru, policy_fifo, policy_clock, policy_random;
 
 struct pcache_params {
@@ -331,7 +339,8 @@ static inline u32 set_surplus(const struct pcache_set *set)
 	return set->nr > pcache.p.ways + set->nr_leaving ? set->nr - set->nr_leaving - pcache.p.ways : 0;
 }
 void sweep_want(struct pcache_set *set);			/* set lock held: it has a surplus, and something in it changed */
-bool sweep_behind(void);					/* the reserve runs short: faults bring their sets back themselves */
+u32 sweep_slack(void);						/* lines of the reserve that may be out before the daemon is behind: */
+bool sweep_behind(void);					/* then faults bring their sets back themselves */
 unsigned sweep_some(void);					/* one batch; sets looked at */
 int sweep_start(void);
 

@@ -884,6 +884,74 @@ static void read_and_leave(void *arg)
 	space_put(advised_space);
 }
 
+/* Three pages in use, and one that is asked for ahead: it is not the first to go. */
+#define AHEAD_PAGES 4
+
+static void ahead_write(void *arg)
+{
+	struct space *s = advised_space = space_create();
+
+	must(space_mmap(s, va_of(0, 0), AHEAD_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	for (unsigned i = 0; i < AHEAD_PAGES; i++) {
+		u64 v[2] = { 0, 1000 + i };
+
+		must(sim_access(s, va_of(0, i), true, shared_access, v), "write access");
+	}
+	must(space_madvise(s, va_of(0, AHEAD_PAGES - 1), PAGE_SIZE, ABI_MADV_PAGEOUT), "pageout");
+}
+
+static void ahead_ask(void *arg)
+{
+	must(space_madvise(advised_space, va_of(0, AHEAD_PAGES - 1), PAGE_SIZE, ABI_MADV_WILLNEED), "willneed");
+}
+
+static void ahead_evict_one(void *arg)
+{
+	struct pcache_set *set = &pcache.sets[0];
+	struct evict_batch b;
+
+	evict_batch_init(&b);
+	spin_lock(&set->lock);
+	must(evict_begin(set, &b), "evict");
+	spin_unlock(&set->lock);
+	evict_finish(&b);
+}
+
+static void ahead_leave(void *arg) { space_put(advised_space); }
+
+static void ahead_is_not_first_to_go(void **st)
+{
+	static const struct pcache_policy *const policies[] = { &policy_lru, &policy_fifo, &policy_clock };
+	u64 wasted = this_cpu_read8(nr_pcache_prefetch_wasted);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(policies); i++) {
+		sim_begin(1);
+		sim_memory_takes_all = true;
+		pcache_up(&(struct geometry){ AHEAD_PAGES, 1, 1, policies[i] });
+		pcache.p.prefetch = PREFETCH_ADAPTIVE;
+		pcache.p.prefetch_max = 4;
+		sim_must_run(ahead_write, "write");
+		assert_true(sim_drain());
+		for (unsigned tries = 0; prefetch_unused() == 0; tries++) {	/* chance has M refuse some */
+			assert_in_range(tries, 0, 20);
+			sim_must_run(ahead_ask, "willneed");
+			assert_true(sim_drain());
+		}
+		sim_must_run(ahead_evict_one, "evict");
+		assert_int_equal(prefetch_unused(), 1);
+		assert_int_equal(this_cpu_read8(nr_pcache_prefetch_wasted), wasted);
+		sim_must_run(ahead_leave, "leave");
+		wasted = this_cpu_read8(nr_pcache_prefetch_wasted);
+		sim_must_run(drop_all, "drop");
+		sim_memory_takes_all = false;
+		check_balance();
+		token_reset();
+		pcache_free_all();
+		sim_end();
+	}
+}
+
 static void advice_is_taken(void **st)
 {
 	u64 fills, useful, asked, undone;
@@ -1296,6 +1364,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_way_for_two_pages),
 		cmocka_unit_test(sweep_makes_room),
 		cmocka_unit_test(advice_is_taken),
+		cmocka_unit_test(ahead_is_not_first_to_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

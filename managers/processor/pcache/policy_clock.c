@@ -20,7 +20,7 @@ static struct pcache_line *clock_pick(struct pcache_set *set, struct tlb_batch *
 		if (line == NULL)
 			return NULL;
 		if (pcache_evictable(line)) {
-			if (!owner_accessed(&line->page, true, tlb))
+			if (!owner_accessed(&line->page, true, tlb) && !line_just_ahead(line))
 				return line;
 			count(nr_sweep_nr_moved_pcm);
 		}

@@ -16,7 +16,8 @@ static struct pcache_line *lru_pick(struct pcache_set *set, struct tlb_batch *tl
 	struct list young = LIST_INIT(young);
 
 	list_for_each_safe(line, next, &set->lines, link) {
-		if ((line->state == LINE_MAPPED || line->state == LINE_CLEANING) && owner_accessed(&line->page, true, tlb)) {
+		if ((line->state == LINE_MAPPED || line->state == LINE_CLEANING) &&
+		    (owner_accessed(&line->page, true, tlb) || line_just_ahead(line))) {
 			list_del(&line->link);
 			list_add_tail(&young, &line->link);
 			count(nr_sweep_nr_moved_pcm);

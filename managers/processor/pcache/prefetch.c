@@ -8,8 +8,9 @@
  * the map waits for it, and it is dropped if the map has changed. What differs is that the thread that asked is gone: FIT's
  * completion thread installs the page. A space is not freed while pages are on their way for it.
  *
- * Never in the way: it takes a free line of the page's own set (making one free beforehand, all sets of a round with one
- * shootdown), never one of the reserve; it does not wait for a credit; and at most MAX_OUT pages are on their way.
+ * Never in the way: it takes a line of the reserve as long as a third of it is left to faults, or a free one of the page's own set
+ * (making one free beforehand, all sets of a round with one shootdown); it does not wait for a credit; and at most MAX_OUT pages
+ * are on their way.
  *
  * Used or not: page.ahead is set from arrival until the accessed bit or a fault is seen. A line that goes before was wasted.
  */
@@ -275,9 +276,13 @@ static u32 wanted_of(struct prefetch *const *r, unsigned nr, const struct pcache
 	return n;
 }
 
-/* A free line for each of these pages, several of which may go into one set, as far as that needs no waiting. */
+/*
+ * A free line for each of these pages, several of which may go into one set: of the reserve as long as faults have enough of it, else
+ * in the set, as far as that needs no waiting.
+ */
 static void make_room(struct prefetch *const *r, unsigned nr)
 {
+	u32 lend = sweep_slack();
 	struct evict_batch b;
 
 	evict_batch_init(&b);
@@ -286,7 +291,11 @@ static void make_room(struct prefetch *const *r, unsigned nr)
 		u32 rank = wanted_of(r, i + 1, set);	/* of this page among those of its set: so many lines less one are spoken for */
 
 		spin_lock(&set->lock);
-		if (set->nr_free < rank && set->nr <= pcache.p.ways) {
+		if (set->nr_free >= rank) {
+			;
+		} else if (lend > 0) {
+			lend--;
+		} else if (set->nr <= pcache.p.ways) {
 			count(nr_pcache_eviction_triggered);
 			(void)evict_begin(set, &b);
 		}
@@ -321,14 +330,17 @@ static bool begin(struct prefetch *r)
 
 	if (!fault_lock(f, r->set))
 		return false;
-	if (cached(r) || r->set->nr_free == 0) {
-		if (r->set->nr_free == 0)
-			count(nr_pcache_prefetch_skipped);
+	if (cached(r)) {
 		fault_unlock(f, r->set);
 		return false;
 	}
 	id = f->object == NULL ? fault_private_id(f) : fault_object_id(f);
-	r->line = line_take(r->set, id, f->object);
+	r->line = r->set->nr_free > 0 || sweep_slack() > 0 ? line_take(r->set, id, f->object) : NULL;
+	if (r->line == NULL) {
+		count(nr_pcache_prefetch_skipped);
+		fault_unlock(f, r->set);
+		return false;
+	}
 	if (owner_add(&r->line->page, f->s, f->vpn, f->slot) == NULL) {
 		line_release(r->line, LINE_EV_VOID);
 		fault_unlock(f, r->set);

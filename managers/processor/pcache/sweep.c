@@ -19,7 +19,14 @@
 
 static bool sweep_due(void) { return READ_ONCE(pcache.nr_sweep) > 0 && pcache_reserve_out() >= SWEEP_LOW; }
 
-bool sweep_behind(void) { return pcache_reserve_out() >= SWEEP_HIGH; }
+u32 sweep_slack(void)
+{
+	u64 out = pcache_reserve_out();
+
+	return out < SWEEP_HIGH ? SWEEP_HIGH - out : 0;
+}
+
+bool sweep_behind(void) { return sweep_slack() == 0; }
 
 void sweep_want(struct pcache_set *set)
 {

@@ -53,7 +53,7 @@ static enum pass_answer cool(struct pass *p, struct pcache_line *line, struct pc
 {
 	if (line->state == LINE_MAPPED && line->page.nr_owners == 1) {
 		(void)owner_accessed(&line->page, true, &p->tlb);
-		line->referenced = 0;
+		line->referenced = 1;	/* a page that came ahead is spared no more */
 		list_del(&line->link);
 		list_add_head(&line->page.set->lines, &line->link);
 	}
