@@ -55,20 +55,20 @@ def break_queue_pairs(bed, words, interval):
     seen = {name: sum(result.counter(name, role) for role in ("processor", "memory", "storage"))
             for name in ("nr_fit_breaks", "nr_fit_remade", "nr_fit_repeats", "nr_fit_io_errors", "nr_fit_deaths", "nr_fit_hostdown")}
     print(seen)
-    assert min(result.counter("nr_fit_remade", role) for role in ("processor", "memory", "storage")) > 0
-    assert seen["nr_fit_repeats"] > 0, seen         # else none broke under a call
+    assert seen["nr_fit_remade"] > 0, seen
     assert seen["nr_fit_io_errors"] == seen["nr_fit_deaths"] == seen["nr_fit_hostdown"] == 0, seen
+    return seen
 
 
-@case()
+@case(part="faults")
 def queue_pairs_break(bed):
-    break_queue_pairs(bed, ("word_count", "/data/some", "20"), 500)
+    break_queue_pairs(bed, ("word_count", "/data/some", "20"), 200)
 
 
 @each({"word-count": ("word_count", "/data/some", "20"), "memory": ("memtest", "4", "2", "2"), "processes": ("fork_cow", "2", "3", "2")},
       limit=200, part="faults")
 def queue_pairs_break_often(bed, words):
-    break_queue_pairs(bed, words, 100)
+    assert break_queue_pairs(bed, words, 100)["nr_fit_repeats"] > 0         # else none broke under a call
 
 
 @case()
