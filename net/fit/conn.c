@@ -312,7 +312,6 @@ int conn_qp_begin(struct fit_conn *c)
 		return -ENOMEM;
 	spin_lock(&c->lock);
 	c->qp = qp;
-	c->repeated = false;
 	c->sent = 0;
 	WRITE_ONCE(c->taken, 0);
 	for (unsigned i = 0; i < FIT_RECVS && rc == 0; i++)
@@ -366,6 +365,7 @@ void conn_qp_end(struct fit_conn *c)
 	spin_lock(&c->lock);
 	c->qp = NULL;
 	c->gen++;
+	c->repeated = false;
 	c->ping_out = false;
 	while ((r = list_first(&c->backlog, struct recv_buf, link)) != NULL) {	/* not begun: they will be repeated */
 		list_del(&r->link);

@@ -752,6 +752,26 @@ static void the_backlog_goes_with_its_queue_pair(void **state)
 	assert_int_equal(last_status(), 7);
 }
 
+/* An answer between two queue pairs, after all was repeated on the one before: kept, for its request will come again. */
+static void a_reply_between_two_queue_pairs_is_kept(void **state)
+{
+	struct recv_buf *r;
+
+	remake();
+	peer_repeated_all();
+	r = request(1, OP_KEEP, NULL, 0, 0, 0);
+	serve_request_arrived(up, r);
+	conn_qp_end(up);
+	rpc_reply(kept[0], 3);
+	nr_sent = 0;
+	assert_int_equal(conn_qp_begin(up), 0);
+	conn_go(up);
+	serve_request_arrived(up, again(r, 2, 7));
+	assert_int_equal(nr_kept, 1);
+	assert_int_equal(last_status(), 3);
+	assert_int_equal(fit_imm_slot(sent[nr_sent - 1].wr.imm), 1);
+}
+
 /* An answer while there is no queue pair, or before its last end is known to work, waits for it. */
 static void a_reply_waits_for_the_queue_pair(void **state)
 {
@@ -781,7 +801,7 @@ int main(void)
 		T(messages_tell_what_was_taken), T(pings),
 		T(calls_outlive_their_queue_pair), T(a_call_that_breaks_twice_ends), T(a_repeated_request_runs_once),
 		T(a_reply_that_nobody_misses_is_dropped), T(an_id_serves_once), T(a_reply_that_breaks_twice_becomes_an_error),
-		T(the_backlog_goes_with_its_queue_pair), T(a_reply_waits_for_the_queue_pair),
+		T(a_reply_between_two_queue_pairs_is_kept), T(the_backlog_goes_with_its_queue_pair), T(a_reply_waits_for_the_queue_pair),
 	};
 
 	if (getenv("TANGRAM_MUTANT") != NULL)
