@@ -144,7 +144,7 @@ static int storage_rename(struct inode *from, const char *old, struct inode *to,
 	return call_two(from, RPC_storage_rename, &q, old, new, NULL, 0);
 }
 
-static s64 storage_readlink(struct inode *i, char *buf, size_t size)
+static int read_target(struct inode *i)
 {
 	struct rpc_storage_readlink_req q;
 	struct { struct rpc_storage_readlink_rep r; char text[PATH_MAX]; } __packed *rep = kmalloc(sizeof(*rep));
@@ -156,12 +156,29 @@ static s64 storage_readlink(struct inode *i, char *buf, size_t size)
 	FILE_ID(q, i);
 	rc = rpc_call_bulk(i->node, RPC_storage_readlink, &q, NULL, 0, rep, sizeof(*rep), &len);
 	if (rc >= 0) {
-		len = MIN((size_t)len - sizeof(rep->r), size);
-		memcpy(buf, rep->text, len);
+		len = MIN((size_t)len - sizeof(rep->r), sizeof(rep->text) - 1);
+		rep->text[len] = '\0';
+		i->target = kstrdup(rep->text);
+		rc = i->target == NULL ? -ENOMEM : 0;
 	}
 	kfree(rep);
-	return rc < 0 ? rc : (s64)len;
+	return rc;
 }
+
+/* A link's target is as it was made: another target is another link. */
+static s64 storage_readlink(struct inode *i, char *buf, size_t size)
+{
+	int rc = i->target == NULL ? read_target(i) : 0;
+	size_t len;
+
+	if (rc < 0)
+		return rc;
+	len = MIN(strlen(i->target), size);
+	memcpy(buf, i->target, len);
+	return len;
+}
+
+static void storage_release(struct inode *i) { kfree(i->target); }
 
 static void attr_fill(struct inode *i, struct attr *a, const struct wire_attr *w)
 {
@@ -274,7 +291,7 @@ static int storage_open(struct inode *i, struct file *f)
 static const struct inode_ops storage_inode_ops = {
 	.lookup = storage_lookup, .create = storage_create, .symlink = storage_symlink, .link = storage_link,
 	.unlink = storage_unlink, .rename = storage_rename, .readlink = storage_readlink, .getattr = storage_getattr,
-	.setattr = storage_setattr, .statfs = storage_statfs, .open = storage_open,
+	.setattr = storage_setattr, .statfs = storage_statfs, .open = storage_open, .release = storage_release,
 };
 
 /* --- directories --- */
