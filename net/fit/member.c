@@ -548,6 +548,10 @@ static void join_request(struct note *r)
 		link_offer(n, r);
 		return;
 	}
+	if (load_acquire(&leaving)) {		/* what it knows of us is over, as far as it knows: our farewell has been heard */
+		join_reject(r, FIT_REJ_NONE, 0);
+		return;
+	}
 	if (n->challenge == 0 || le64_get(r->hello.challenge) != n->challenge) {
 		while (n->challenge == 0)
 			n->challenge = arch_random();

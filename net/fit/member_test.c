@@ -518,6 +518,24 @@ static void our_farewell(void **state)
 	assert_true(has_left);
 }
 
+/* Who has heard our farewell may ask anew before its answer arrives: it is not taken in again, and not taken for dead. */
+static void who_leaves_takes_nobody_in(void **state)
+{
+	struct fit_hello h = hello_of(HIGHER, ROLE_STORAGE, 5, 0, 0);
+	struct fit_conn *c = joined();
+	unsigned rejects = cm.rejects;
+
+	leaving = true;
+	answered = false;
+	say_farewell(5);
+	assert_true(c->told);
+	request(HIGHER, &h);
+	assert_int_equal(cm.rejects, rejects + 1);
+	rejected_with(FIT_REJ_NONE);
+	assert_ptr_equal(fit_nodes[HIGHER].conn, c);
+	assert_int_equal(nr_said("is dead"), 0);
+}
+
 static void given_up_by_the_peer(void **state)
 {
 	struct fit_conn *c = joined_lower();
@@ -582,7 +600,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(who_may_not_join), T(joins_answer_a_challenge), T(who_is_refused_is_told), T(connecting_answers_the_challenge),
 		T(the_answer_to_a_join_is_checked), T(broken_by_us_and_asked_for_again), T(broken_there_and_offered), T(farewells),
-		T(our_farewell), T(given_up_by_the_peer), T(no_queue_pair_comes_up), T(silence_is_death_unless_it_was_ours),
+		T(our_farewell), T(who_leaves_takes_nobody_in), T(given_up_by_the_peer), T(no_queue_pair_comes_up),
+		T(silence_is_death_unless_it_was_ours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
