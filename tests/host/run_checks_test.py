@@ -1,0 +1,55 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The runner of all checks: what it says of clusters that pass, fail, or fail the first time only."""
+
+import contextlib
+import importlib.util
+import io
+import os
+import sys
+import tempfile
+import types
+import unittest
+
+sys.dont_write_bytecode = True
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+spec = importlib.util.spec_from_file_location("run_checks", os.path.join(ROOT, "tests", "run-checks.py"))
+run_checks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(run_checks)
+
+
+class RunnerTest(unittest.TestCase):
+    def run_with(self, *outcomes):
+        """The runner and what it prints, where the tries of one cluster end so one after the other."""
+        with tempfile.TemporaryDirectory() as build, contextlib.redirect_stdout(io.StringIO()) as out:
+            checks = run_checks.Checks(types.SimpleNamespace(build=build, only=None, list=False))
+            tries = iter(outcomes)
+
+            def passes(command, limit, log):
+                good = next(tries)
+                with open(log, "w") as file:
+                    file.write("fine\n" if good else "why it failed\n")
+                return good
+            checks.passes = passes
+            checks.run_cluster(types.SimpleNamespace(name="some"), 1)
+            self.assertEqual(list(tries), [])
+            return checks, out.getvalue()
+
+    def test_passes(self):
+        checks, out = self.run_with(True)
+        self.assertEqual((checks.passed, checks.failed, checks.unsteady), (1, 0, 0))
+        self.assertRegex(out, r"^ok   system/some [0-9.]+\n$")
+
+    def test_fails_twice(self):
+        checks, out = self.run_with(False, False)
+        self.assertEqual((checks.passed, checks.failed, checks.unsteady), (0, 1, 0))
+        self.assertRegex(out, r"^FAIL system/some \S+some\.log\n    \| why it failed\n$")
+
+    def test_fails_once(self):
+        checks, out = self.run_with(False, True)
+        self.assertEqual((checks.passed, checks.failed, checks.unsteady), (1, 0, 1))
+        self.assertRegex(out, r"^UNSTEADY system/some \S+some\.first\.log\n    \| why it failed\nok   system/some ")
+
+
+if __name__ == "__main__":
+    unittest.main()
