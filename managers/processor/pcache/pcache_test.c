@@ -1177,6 +1177,16 @@ static void one_way_for_two_pages(void **st)
 	assert_int_equal(evicted, 0);
 }
 
+/* Nor do four, the cache being so small that what the reserve lends is most of it. */
+static void one_way_for_four_pages(void **st)
+{
+	u64 evicted, asked;
+
+	room_run(&(struct geometry){ 1, 4, 1, &policy_lru }, 4, 4, 100, &evicted, &asked);
+	assert_int_equal(room.faults, 0);
+	assert_int_equal(evicted, 0);
+}
+
 /* A program that wants ever new pages: the sweep daemon makes room, several lines at a time. */
 static void sweep_makes_room(void **st)
 {
@@ -1362,6 +1372,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(kept_over_close),
 		cmocka_unit_test(sets_keep_their_ways),
 		cmocka_unit_test(one_way_for_two_pages),
+		cmocka_unit_test(one_way_for_four_pages),
 		cmocka_unit_test(sweep_makes_room),
 		cmocka_unit_test(advice_is_taken),
 		cmocka_unit_test(ahead_is_not_first_to_go),

@@ -8,9 +8,9 @@
  * the map waits for it, and it is dropped if the map has changed. What differs is that the thread that asked is gone: FIT's
  * completion thread installs the page. A space is not freed while pages are on their way for it.
  *
- * Never in the way: it takes a line of the reserve as long as a third of it is left to faults, or a free one of the page's own set
- * (making one free beforehand, all sets of a round with one shootdown); it does not wait for a credit; and at most MAX_OUT pages
- * are on their way.
+ * Never in the way: it takes a line of the reserve as long as faults have enough of it (sweep_slack()), or a free one of the
+ * page's own set (making one free beforehand, all sets of a round with one shootdown); it does not wait for a credit; and at most
+ * MAX_OUT pages are on their way.
  *
  * Used or not: page.ahead is set from arrival until the accessed bit or a fault is seen. A line that goes before was wasted.
  */

@@ -13,17 +13,25 @@
 #include "lib/base/errno.h"
 #include "managers/processor/space/space.h"
 
-#define SWEEP_BATCH	8			/* lines a shootdown */
-#define SWEEP_LOW	SWEEP_BATCH		/* out of the reserve: worth a shootdown */
-#define SWEEP_HIGH	(RESERVE_COMMON * 2 / 3) /* the daemon does not keep up */
+/* How much of the reserve may be out. What is lent counts as cache meanwhile, and in a small one it counts for much. */
+struct sweep_marks {
+	u32 batch;		/* lines a shootdown */
+	u32 low;		/* out of the reserve: the daemon begins */
+	u32 high;		/* it does not keep up */
+};
+static const struct sweep_marks marks = { 8, 8, RESERVE_COMMON * 2 / 3 };
+static const struct sweep_marks marks_small = { 4, RESERVE_COMMON * 2 / 3, RESERVE_COMMON * 5 / 6 };
+#define SMALL_LINES	(8 * RESERVE_COMMON)
 
-static bool sweep_due(void) { return READ_ONCE(pcache.nr_sweep) > 0 && pcache_reserve_out() >= SWEEP_LOW; }
+static const struct sweep_marks *sweep_marks(void) { return pcache.p.nr_lines <= SMALL_LINES ? &marks_small : &marks; }
+
+static bool sweep_due(void) { return READ_ONCE(pcache.nr_sweep) > 0 && pcache_reserve_out() >= sweep_marks()->low; }
 
 u32 sweep_slack(void)
 {
-	u64 out = pcache_reserve_out();
+	u64 out = pcache_reserve_out(), high = sweep_marks()->high;
 
-	return out < SWEEP_HIGH ? SWEEP_HIGH - out : 0;
+	return out < high ? high - out : 0;
 }
 
 bool sweep_behind(void) { return sweep_slack() == 0; }
@@ -61,12 +69,13 @@ static struct pcache_set *next_set(void)
 
 unsigned sweep_some(void)
 {
+	const u32 batch = sweep_marks()->batch;
 	struct evict_batch b;
 	unsigned nr = 0;
 	int rc = 0;
 
 	evict_batch_init(&b);
-	while (b.nr < SWEEP_BATCH && rc != -ENOSPC) {
+	while (b.nr < batch && rc != -ENOSPC) {
 		struct pcache_set *set = next_set();
 
 		if (set == NULL)
@@ -75,7 +84,7 @@ unsigned sweep_some(void)
 		count(nr_sweep_nr_pset);
 		spin_lock(&set->lock);
 		rc = 0;
-		while (rc == 0 && b.nr < SWEEP_BATCH && set_surplus(set) != 0)
+		while (rc == 0 && b.nr < batch && set_surplus(set) != 0)
 			rc = evict_begin(set, &b);	/* -EAGAIN: nothing can go before something changes */
 		if (rc != -EAGAIN && set_surplus(set) != 0)
 			sweep_want(set);
