@@ -195,7 +195,7 @@ void roce_qp_destroy(struct roce_qp *qp)
 	qp->dying = true;
 	if (qp->state != QPS_ERR)
 		qp_step(qp, QPE_ERROR);
-	qp->rto_due = qp->rnr_due = qp->ack_due = qp->pace_due = 0;
+	qp->rto_due = qp->probe_due = qp->rnr_due = qp->ack_due = qp->pace_due = 0;
 	tx_flush(qp);
 	spin_unlock(&qp->lock);
 	spin_lock(&dev->slot[slot].lock);
@@ -245,6 +245,8 @@ int roce_qp_to_rtr(struct roce_qp *qp, const struct roce_qp_attr *a)
 		/* fixed for the connection, the same both ways: a hash of both numbers */
 		qp->sport = 0xc000 | ((mix ^ mix >> 14 ^ mix >> 28) & 0x3fff);
 		qp->psn_post = qp->psn_next = qp->psn_max = qp->psn_una = a->sq_psn & PSN_MASK;
+		qp->asked = qp->recover = qp->psn_una;
+		qp->window = ROCE_WINDOW;
 		qp->epsn = a->rq_psn & PSN_MASK;
 		qp->msn = qp->msn_post = 0;
 		qp->limited = a->flow_control;		/* until the peer says more (9.7.7.2.4) */
@@ -405,7 +407,7 @@ void qp_copy_out(const struct roce_sge *sge, unsigned nr, u32 off, const void *s
 static void qp_flush(struct roce_qp *qp)
 {
 	assert_held(&qp->lock);
-	qp->rto_due = qp->rnr_due = qp->ack_due = qp->pace_due = 0;
+	qp->rto_due = qp->probe_due = qp->rnr_due = qp->ack_due = qp->pace_due = 0;
 	qp->nak_due = 0;
 	qp->ack_now = false;
 	qp->rd_tail = qp->rd_head;
@@ -599,6 +601,8 @@ u64 qp_timers(struct roce_qp *qp, u64 now)
 		tx_flush(qp);
 		if (qp->rto_due != 0)
 			next = MIN(next, qp->rto_due);
+		if (qp->probe_due != 0)
+			next = MIN(next, qp->probe_due);
 		if (qp->rnr_due != 0)
 			next = MIN(next, qp->rnr_due);
 		if (qp->ack_due != 0)

@@ -993,6 +993,140 @@ static void loss_costs_less_than_half(void **state)
 	}
 }
 
+/* The packets that are lost: by the order in which an end sends them, and by what they are. */
+static struct {
+	unsigned from, skip, count;
+	bool (*is)(const struct roce_pkt *p);
+} lose;
+
+static bool is_request(const struct roce_pkt *p) { return p->op->flags & OPF_REQUEST; }
+static bool is_response(const struct roce_pkt *p) { return p->op->kind == OP_READ_RESPONSE; }
+static bool is_ack(const struct roce_pkt *p) { return p->op->kind == OP_ACK && p->syndrome == AETH_ACK_UNLIMITED; }
+static bool is_nak(const struct roce_pkt *p) { return p->op->kind == OP_ACK && p->syndrome == AETH_NAK_PSN; }
+static bool is_psn_7(const struct roce_pkt *p) { return is_request(p) && p->psn == 7; }
+static bool is_psn_7_or_nak(const struct roce_pkt *p) { return is_psn_7(p) || is_nak(p); }
+
+static bool lose_it(unsigned from, const u8 *frame, u32 len)
+{
+	struct roce_pkt p;
+
+	if ((from != lose.from && lose.from != 2) || len < NET_DATA_OFF || !roce_parse(frame + NET_DATA_OFF, len - NET_DATA_OFF, &p) ||
+	    !lose.is(&p))
+		return false;
+	if (lose.skip != 0) {
+		lose.skip--;
+		return false;
+	}
+	if (lose.count == 0)
+		return false;
+	lose.count--;
+	return true;
+}
+
+/* What no NAK tells of is found out by probes: no retransmission timeout, and no retry used up. */
+static void found_before_the_timeout(void **state)
+{
+	static const struct {
+		const char *what;
+		u8 opcode;
+		u16 ack_every;
+		unsigned messages, from, skip, count;
+		bool (*is)(const struct roce_pkt *p);
+	} t[] = {
+		{ "a message", WR_SEND, 0, 1, 0, 0, 4, is_request },
+		{ "a message that asked for nothing", WR_SEND, 16, 1, 0, 0, 4, is_request },
+		{ "the last packet", WR_RDMA_WRITE, 0, 8, 0, 31, 1, is_request },
+		{ "the last packets", WR_RDMA_WRITE, 16, 8, 0, 27, 5, is_request },
+		{ "all packets", WR_RDMA_WRITE, 0, 8, 0, 0, 32, is_request },
+		{ "the acknowledgement", WR_SEND, 0, 1, 1, 0, 1, is_ack },
+		{ "a packet and its NAK", WR_RDMA_WRITE, 0, 8, 2, 0, 2, is_psn_7_or_nak },
+		{ "a packet and its repetition", WR_RDMA_WRITE, 0, 8, 0, 0, 2, is_psn_7 },
+		{ "a packet, its repetition and that one's", WR_SEND, 0, 8, 0, 0, 3, is_psn_7 },
+		{ "a READ", WR_RDMA_READ, 0, 1, 0, 0, 1, is_request },
+		{ "the last response", WR_RDMA_READ, 0, 4, 1, 15, 1, is_response },
+		{ "all responses", WR_RDMA_READ, 0, 4, 1, 0, 16, is_response },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		u64 timeouts = counter_read(&nr_roce_timeout), probes = counter_read(&nr_roce_probe);
+		bool read = t[i].opcode == WR_RDMA_READ;
+		struct roce_mr *mr;
+		u32 rkey;
+
+		sim_start(i, 9000);
+		end_create(&ea, 0);
+		end_create(&eb, 1);
+		pair_connect(&ea, &eb, 1024, 5, 6, t[i].ack_every);
+		mr = roce_dev_mr_create(sim.node[1].dev, 7);
+		rkey = roce_mr_bind(mr, mem[1], sizeof(mem[1]), MR_REMOTE_WRITE | MR_REMOTE_READ);
+		fill(mem[read], 8 * 4096);
+		memset(mem[!read], 0, 8 * 4096);
+		lose.from = t[i].from;
+		lose.skip = t[i].skip;
+		lose.count = t[i].count;
+		lose.is = t[i].is;
+		sim.lose = lose_it;
+		for (unsigned k = 0; k < t[i].messages; k++) {
+			struct roce_recv_wr r = { .nr_sge = 1, .sge = { { mem[1] + k * 4096, 4096 } } };
+
+			assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+		}
+		for (unsigned k = 0; k < t[i].messages; k++)
+			post(&ea, t[i].opcode, k, mem[0] + k * 4096, 4096, (u64)(uintptr_t)(mem[1] + k * 4096), rkey);
+		while (ea.nr_wc < t[i].messages)
+			assert_true(sim_step());
+		print_message("lost: %s: %lu probes\n", t[i].what, (unsigned long)(counter_read(&nr_roce_probe) - probes));
+		for (unsigned k = 0; k < t[i].messages; k++)
+			assert_int_equal(ea.wc[k].status, WC_SUCCESS);
+		assert_int_equal(lose.count, 0);
+		assert_memory_equal(mem[0], mem[1], t[i].messages * 4096);
+		assert_int_equal(counter_read(&nr_roce_timeout), timeouts);
+		assert_true(counter_read(&nr_roce_probe) > probes);
+		assert_int_equal(ea.qp->retries, 7);
+		roce_mr_destroy(mr);
+		errors_end();
+	}
+}
+
+/* Each loss halves the window, but for losses under way together, and not below its minimum; what arrives lets it grow. */
+static void window_shrinks_and_grows(void **state)
+{
+	static const u32 want[] = { ROCE_WINDOW / 2, ROCE_WINDOW_MIN, ROCE_WINDOW_MIN };
+	struct roce_mr *mr;
+	u32 rkey;
+
+	sim_start(1, 9000);
+	end_create(&ea, 0);
+	end_create(&eb, 1);
+	pair_connect(&ea, &eb, 1024, 5, 6, 0);
+	mr = roce_dev_mr_create(sim.node[1].dev, 7);
+	rkey = roce_mr_bind(mr, mem[1], sizeof(mem[1]), MR_REMOTE_WRITE);
+	lose.from = 0;
+	lose.is = is_request;
+	sim.lose = lose_it;
+	for (unsigned i = 0; i < ARRAY_SIZE(want); i++) {
+		u64 cuts = counter_read(&nr_roce_window_cut);
+
+		lose.skip = 5;
+		lose.count = 2;
+		ea.nr_wc = 0;
+		post(&ea, WR_RDMA_WRITE, 0, mem[0], 1024 * ROCE_WINDOW_MIN / 2, (u64)(uintptr_t)mem[1], rkey);
+		while (ea.nr_wc == 0)
+			assert_true(sim_step());
+		assert_int_equal(counter_read(&nr_roce_window_cut) - cuts, 1);
+		assert_in_range(ea.qp->window, want[i], want[i] + 1);
+	}
+	for (unsigned i = 0; i < 60; i++) {
+		ea.nr_wc = 0;
+		post(&ea, WR_RDMA_WRITE, 0, mem[0], 1024 * ROCE_WINDOW, (u64)(uintptr_t)mem[1], rkey);
+		while (ea.nr_wc == 0)
+			assert_true(sim_step());
+	}
+	assert_int_equal(ea.qp->window, ROCE_WINDOW);
+	roce_mr_destroy(mr);
+	errors_end();
+}
+
 /* --- any bytes ---------------------------------------------------------------------------------------------------- */
 
 /* A packet with a right ICRC and the right addresses, otherwise anything: no crash, no write outside the region. */
@@ -1067,7 +1201,8 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		 cmocka_unit_test(counted_and_dropped), cmocka_unit_test(invalidate),
 		cmocka_unit_test(destroy_in_flight),
 		cmocka_unit_test(destroy_with_a_stopped_device), cmocka_unit_test(persistent),
-		cmocka_unit_test(loss_costs_less_than_half), cmocka_unit_test(mix_faults), cmocka_unit_test(hostile_packets),
+		cmocka_unit_test(loss_costs_less_than_half), cmocka_unit_test(found_before_the_timeout),
+		cmocka_unit_test(window_shrinks_and_grows), cmocka_unit_test(mix_faults), cmocka_unit_test(hostile_packets),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

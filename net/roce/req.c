@@ -2,6 +2,13 @@
 /*
  * The RC requester (9.7.3 to 9.7.8): posted requests become packets within a window of PSNs; acknowledgements, or the
  * responses of READs and atomics, complete them in order; what is missing is sent again from there on (go-back-N).
+ * All that was sent behind a lost packet was sent in vain, so each loss halves the window, and it grows again by one for each
+ * window that is acknowledged.
+ *
+ * A gap is NAKed, once. What no NAK tells of (the last packets, the NAK itself, an acknowledgement, the repetition of what was
+ * lost) is found out by a probe, long before the retransmission timeout: when what was asked for is later than a few round
+ * trips, the oldest packet is sent again, alone, and asks again. If the answer acknowledges that packet and no more, what
+ * followed it was lost with it or thrown away behind it. Probes use up no retries: those are the timeout's.
  *
  * Acknowledgements are asked for sparingly: when ack_every packets are without one, when the window or half of the send queue
  * is used up, and at the end of a message that says so. In between the responder acknowledges by its timer, and a user whose
@@ -84,15 +91,56 @@ static bool wants_ack(const struct roce_qp *qp, const struct sq_wqe *w, bool las
 		return true;
 	if (unlikely(qp->limited) && wqe_takes_receive(w) && (beyond > 0 || (beyond == 0 && last)))
 		return true;			/* the last that the credits let out, or a probe */
-	if (qp->since_ackreq + 1 >= (qp->attr.ack_every != 0 ? qp->attr.ack_every : ROCE_WINDOW / 4))
+	if (qp->since_ackreq + 1 >= (qp->attr.ack_every != 0 ? MIN(qp->attr.ack_every, qp->window / 4) : qp->window / 4))
 		return true;
 	/* the last packet that the window lets out, half of the send queue, the last of what is sent again */
-	return psn_diff(after, qp->psn_una) >= ROCE_WINDOW || qp->sq_cur + 1 - qp->sq_tail == (qp->sq_max + 1) / 2 ||
+	return psn_diff(after, qp->psn_una) >= (s32)qp->window || qp->sq_cur + 1 - qp->sq_tail == (qp->sq_max + 1) / 2 ||
 	       (after == qp->psn_max && psn_diff(qp->psn_next, qp->psn_max) < 0);
 }
 
-/* One packet of the request at sq_cur. false: no frame for it now. */
-static bool send_one(struct roce_qp *qp, struct sq_wqe *w)
+/* When to probe: the answer is late; one that nobody asked for may take as long as the responder's timer. */
+static void probe_arm(struct roce_qp *qp, u64 now)
+{
+	u64 wait = qp->srtt_ns == 0 ? ROCE_PROBE_FIRST_NS : MAX(2 * qp->srtt_ns + 4 * qp->rttvar_ns, ROCE_PROBE_MIN_NS);
+
+	if (psn_diff(qp->asked, qp->psn_una) <= 0)
+		wait += 2 * ROCE_ACK_DELAY_NS;
+	qp->probe_due = now + (wait << qp->probe_shift);
+	if (qp->probe_due >= qp->rto_due)
+		qp->probe_due = 0;
+	else
+		roce_kick_at(qp->dev, qp->probe_due);
+}
+
+static void rto_arm(struct roce_qp *qp)
+{
+	u64 now, rto;
+
+	if (psn_diff(qp->psn_max, qp->psn_una) <= 0 || qp->rnr_due != 0) {
+		qp->rto_due = qp->probe_due = 0;
+		return;
+	}
+	now = time_mono_ns();
+	rto = MAX(qp->rto_ns, qp->srtt_ns + 4 * qp->rttvar_ns) << qp->rto_shift;
+	qp->rto_due = now + rto;
+	qp->grace = false;
+	roce_kick_at(qp->dev, qp->rto_due);
+	probe_arm(qp, now);
+}
+
+/* This packet asks for an answer. */
+static void asks(struct roce_qp *qp, u32 after)
+{
+	bool first = psn_diff(qp->asked, qp->psn_una) <= 0;
+
+	if (psn_diff(after, qp->asked) > 0)
+		qp->asked = after;
+	if (first && qp->rto_due != 0)
+		probe_arm(qp, time_mono_ns());
+}
+
+/* One packet of the request at sq_cur. probe: it is to be answered. false: no frame for it now. */
+static bool send_one(struct roce_qp *qp, struct sq_wqe *w, bool probe)
 {
 	u32 index = psn_diff(qp->psn_next, w->psn), off = index * qp->attr.mtu;
 	u32 n = MIN(w->len - off, qp->attr.mtu), after = psn_add(qp->psn_next, 1);
@@ -117,7 +165,7 @@ static bool send_one(struct roce_qp *qp, struct sq_wqe *w)
 	} else {
 		nr = gather(w, off, n, piece);
 	}
-	p.ackreq = wants_ack(qp, w, last, after);
+	p.ackreq = probe || wants_ack(qp, w, last, after);
 	if (!tx_packet(qp, tx, &p, piece, nr, qp->attr.remote_ip, READ_ONCE(qp->neigh->mac), qp->sport))
 		return false;
 	if (again) {
@@ -128,24 +176,12 @@ static bool send_one(struct roce_qp *qp, struct sq_wqe *w)
 		qp->rtt_psn = qp->psn_next;
 	}
 	qp->since_ackreq = p.ackreq ? 0 : qp->since_ackreq + 1;
+	if (p.ackreq)
+		asks(qp, after);
 	qp->psn_next = after;
 	if (psn_diff(after, qp->psn_max) > 0)
 		qp->psn_max = after;
 	return true;
-}
-
-static void rto_arm(struct roce_qp *qp)
-{
-	u64 rto;
-
-	if (psn_diff(qp->psn_max, qp->psn_una) <= 0 || qp->rnr_due != 0) {
-		qp->rto_due = 0;
-		return;
-	}
-	rto = MAX(qp->rto_ns, qp->srtt_ns + 4 * qp->rttvar_ns) << qp->rto_shift;
-	qp->rto_due = time_mono_ns() + rto;
-	qp->grace = false;
-	roce_kick_at(qp->dev, qp->rto_due);
 }
 
 /* The request that may not be sent, the first of those: while draining, what had begun goes on, repetitions too (10.3.1.5). */
@@ -178,7 +214,7 @@ void req_transmit(struct roce_qp *qp)
 	while (qp->rnr_due == 0 && qp->sq_cur != sq_end(qp)) {
 		struct sq_wqe *w = sq_at(qp, qp->sq_cur);
 
-		if (psn_diff(qp->psn_next, qp->psn_una) >= ROCE_WINDOW)
+		if (psn_diff(qp->psn_next, qp->psn_una) >= (s32)qp->window)
 			break;
 		if (wqe_has_response(w) && qp->rd_outstanding >= qp->attr.rd_out)
 			break;
@@ -186,7 +222,7 @@ void req_transmit(struct roce_qp *qp)
 			break;
 		if (unlikely(qp->cc.rate != 0) && !cc_may_send(qp))
 			break;
-		if (!send_one(qp, w))
+		if (!send_one(qp, w, false))
 			break;
 		if (wqe_has_response(w))
 			qp->rd_outstanding++;
@@ -230,11 +266,36 @@ static void rtt_sample(struct roce_qp *qp)
 	}
 }
 
+static void window_grow(struct roce_qp *qp, u32 acked)
+{
+	qp->window_credit += acked;
+	if (qp->window_credit >= qp->window) {
+		qp->window_credit = 0;
+		qp->window++;
+	}
+}
+
+/* Something before psn_max was lost. Once for all that was under way together. */
+static void window_cut(struct roce_qp *qp)
+{
+	if (psn_diff(qp->psn_una, qp->recover) < 0)
+		return;
+	count(nr_roce_window_cut);
+	qp->recover = qp->psn_max;
+	qp->window = MAX(qp->window / 2, ROCE_WINDOW_MIN);
+	qp->window_credit = 0;
+}
+
 static void progress(struct roce_qp *qp, u32 una)
 {
 	if (psn_diff(una, qp->psn_una) <= 0)
 		return;
+	if (unlikely(qp->window < ROCE_WINDOW))
+		window_grow(qp, psn_diff(una, qp->psn_una));
 	qp->psn_una = una;
+	if (psn_diff(una, qp->recover) > 0)
+		qp->recover = una;		/* not left behind by half of the PSNs */
+	qp->probe_shift = 0;
 	qp->since_ackreq = MIN(qp->since_ackreq, (u32)MAX(psn_diff(qp->psn_next, una), 0));
 	qp->retries = qp->attr.retry_count;
 	qp->rnr_retries = qp->attr.rnr_retry;
@@ -281,6 +342,8 @@ static bool retry_left(struct roce_qp *qp)
 
 static void go_back(struct roce_qp *qp, u32 psn)
 {
+	window_cut(qp);
+	qp->probing = false;
 	req_seek(qp, psn);
 	req_transmit(qp);
 }
@@ -328,7 +391,8 @@ static void ack_rnr(struct roce_qp *qp, const struct roce_pkt *p)
 	}
 	req_seek(qp, p->psn);
 	qp->rnr_due = time_mono_ns() + roce_rnr_ns(p->syndrome & 31);
-	qp->rto_due = 0;
+	qp->rto_due = qp->probe_due = 0;
+	qp->probing = false;
 	roce_kick_at(qp->dev, qp->rnr_due);
 }
 
@@ -363,6 +427,18 @@ static void ack_nak(struct roce_qp *qp, const struct roce_pkt *p)
 	}
 }
 
+static void ack_positive(struct roce_qp *qp, const struct roce_pkt *p)
+{
+	bool probed = qp->probing && p->psn == qp->probe_psn && qp->probe_psn == qp->psn_una;
+
+	qp->probing = qp->probing && !probed;
+	credits_take(qp, p);
+	if (req_acked(qp, psn_add(p->psn, 1)) && probed && psn_diff(qp->psn_max, qp->psn_una) > 0) {
+		go_back(qp, qp->psn_una);	/* what came behind the probed packet is lost, too */
+		rto_arm(qp);
+	}
+}
+
 static void req_ack(struct roce_qp *qp, const struct roce_pkt *p)
 {
 	count(nr_roce_rx_ack);
@@ -375,8 +451,7 @@ static void req_ack(struct roce_qp *qp, const struct roce_pkt *p)
 	}
 	switch (p->syndrome & AETH_KIND_MASK) {
 	case AETH_KIND_ACK:
-		credits_take(qp, p);
-		req_acked(qp, psn_add(p->psn, 1));
+		ack_positive(qp, p);
 		break;
 	case AETH_KIND_RNR:
 		ack_rnr(qp, p);
@@ -460,6 +535,28 @@ void req_response(struct roce_qp *qp, const struct roce_pkt *p)
 
 /* --- timers --------------------------------------------------------------------------------------------------- */
 
+/* The oldest packet again, to be answered; or all from there on, where the answers are what is missing. */
+static void probe(struct roce_qp *qp, u64 now)
+{
+	const struct sq_wqe *w = sq_at(qp, qp->sq_tail);
+	u32 next = qp->psn_next;
+
+	count(nr_roce_probe);
+	if (qp->probe_shift < ROCE_RTO_MAX_SHIFT)
+		qp->probe_shift++;
+	if (wqe_has_response(w)) {
+		qp->gap_asked = false;
+		go_back(qp, qp->psn_una);
+	} else if (psn_diff(next, qp->psn_una) > 0) {
+		req_seek(qp, qp->psn_una);
+		qp->probing = send_one(qp, sq_at(qp, qp->sq_cur), true);
+		qp->probe_psn = qp->psn_una;
+		req_seek(qp, next);
+	}
+	if (qp->rto_due != 0)
+		probe_arm(qp, now);
+}
+
 void req_timers(struct roce_qp *qp, u64 now)
 {
 	if (qp->rnr_due != 0 && now >= qp->rnr_due) {
@@ -467,8 +564,11 @@ void req_timers(struct roce_qp *qp, u64 now)
 		req_transmit(qp);
 		rto_arm(qp);
 	}
-	if (qp->rto_due == 0 || now < qp->rto_due)
+	if (qp->rto_due == 0 || now < qp->rto_due) {
+		if (qp->probe_due != 0 && now >= qp->probe_due)
+			probe(qp, now);
 		return;
+	}
 	if (now - qp->rto_due > ROCE_LATE_NS && !qp->grace) {
 		/* this node itself did not run: what the peer sent meanwhile may wait in the NIC's ring */
 		qp->grace = true;

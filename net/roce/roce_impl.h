@@ -40,6 +40,8 @@
 	X(nr_roce_rx_nak_fatal, "NAKs received: invalid request, access or operation error")	\
 	X(nr_roce_retransmit, "request packets sent again")					\
 	X(nr_roce_timeout, "retransmission timeouts")						\
+	X(nr_roce_probe, "repetitions before the timeout, because the answer that was asked for is late") \
+	X(nr_roce_window_cut, "times a queue pair halved its window for a loss")		\
 	X(nr_roce_read_gap, "READ or atomic responses found missing and asked for again")	\
 	X(nr_roce_duplicate, "request packets received twice: acknowledged, not executed")	\
 	X(nr_roce_qp_error, "queue pairs that went to ERR by themselves")			\
@@ -83,6 +85,7 @@ struct roce_dev;
 #define ROCE_MAX_QUEUES	16		/* of the NIC */
 #define ROCE_CTX_MAX	16		/* QPs and CQs remembered over one receive batch */
 #define ROCE_WINDOW	64		/* request packets outstanding per QP */
+#define ROCE_WINDOW_MIN	32		/* losses shrink it to this: two READs of 64 KiB, and more than the wire holds */
 #define ROCE_TX_POOL	96		/* frames of an RC QP: a window, acknowledgements and responses */
 #define ROCE_TX_BATCH	16
 #define ROCE_TX_INLINE	256		/* payload up to this is copied into the header's buffer */
@@ -92,6 +95,8 @@ struct roce_dev;
 #define ROCE_RTO_DEFAULT_NS	(64 * NSEC_PER_MSEC)
 #define ROCE_RTO_MAX_SHIFT	4			/* back off to 16 times */
 #define ROCE_RTO_PERSIST_SHIFT	2			/* the same where retries do not run out */
+#define ROCE_PROBE_MIN_NS	(4 * NSEC_PER_MSEC)	/* shortest wait for an answer that was asked for before a probe */
+#define ROCE_PROBE_FIRST_NS	(16 * NSEC_PER_MSEC)	/* the same while no round trip was measured */
 #define ROCE_LATE_NS		(8 * NSEC_PER_MSEC)	/* a timer later than this: we did not run, the peer is not to blame */
 #define ROCE_CNP_GAP_NS		NSEC_PER_MSEC		/* shortest time between two congestion notifications of a QP */
 #define ROCE_CC_ROUND_NS	(2 * NSEC_PER_MSEC)	/* between two raises of a rate that was cut */
@@ -281,11 +286,18 @@ struct roce_qp {
 	u32 since_ackreq;		/* packets sent since we last asked, or were acknowledged */
 	bool polled;			/* the handler of the send CQ is at work and will see what completes */
 	bool gap_asked;			/* a missing response was asked for, nothing came since */
+	u32 window;			/* request packets outstanding, at most */
+	u32 window_credit;		/* acknowledged since it grew last */
+	u32 recover;			/* what is lost before this PSN belongs to the loss for which the window was cut last */
+	u32 asked;			/* one beyond the last packet that asked for an answer */
+	bool probing;			/* the packet probe_psn alone was sent again */
+	u32 probe_psn;
 	bool limited;			/* by the peer's credits: no message beyond msn_limit but as a probe */
 	u32 msn_limit;
-	u8 retries, rnr_retries, rto_shift;
+	u8 retries, rnr_retries, rto_shift, probe_shift;
 	bool grace;			/* a late timer was forgiven once */
 	u64 rto_due, rnr_due;		/* 0: not armed */
+	u64 probe_due;			/* 0: not armed; before rto_due, and only beside it */
 	u64 rto_ns, srtt_ns, rttvar_ns;
 	u64 rtt_start;			/* 0: no sample under way */
 	u32 rtt_psn;

@@ -55,6 +55,7 @@ static struct {
 	bool late_done;
 	u64 max_frames;
 	void (*tap)(unsigned from, const u8 *frame, u32 len);
+	bool (*lose)(unsigned from, const u8 *frame, u32 len);	/* this one too */
 } sim;
 
 static u32 sim_random(void)
@@ -124,7 +125,7 @@ static unsigned sim_send(struct netdev *dev, unsigned queue, struct net_tx **tx,
 		n->sent++;
 		if (sim.tap != NULL)
 			sim.tap(n->index, buf, len);
-		if (!sim.cut && !chance(sim.drop))
+		if (!sim.cut && !chance(sim.drop) && !(sim.lose != NULL && sim.lose(n->index, buf, len)))
 			wire_put(!n->index, buf, len);
 		if (!sim.cut && chance(sim.dup))
 			wire_put(!n->index, buf, len);
