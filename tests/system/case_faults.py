@@ -86,6 +86,21 @@ def a_long_cut_ends_the_epoch(bed):
         lab.balanced("processor", "memory")
 
 
+def nobody_notices(lab, roles, seconds, megabytes):
+    """Nodes stand still under a program, which goes on; nobody is called dead."""
+    program = lab.start("memtest", megabytes, "1", "10000")
+    lab.pause(1)
+    lab.stop(*roles)
+    lab.pause(seconds)
+    lab.go_on(*roles)
+    lab.pause(3)
+    assert not program.ended()
+    program.kill()
+    assert program.wait() == "signal=9"
+    lab.never_said(" is dead")
+    lab.balanced("processor", "memory")
+
+
 @each({"processor": "processor", "memory": "memory", "storage": "storage"}, part="faults")
 def one_node_stands_still(bed, role):
     """
@@ -93,17 +108,7 @@ def one_node_stands_still(bed, role):
     nothing. It itself calls nobody silent or dead for the time in which it did not run: it is told that it was given up.
     """
     with Lab(bed, "--pcache", "1M", "--append", "all:fit.dead=10s") as lab:
-        program = lab.start("memtest", "8", "1", "10000")
-        lab.pause(1)
-        lab.stop(role)
-        lab.pause(5)
-        lab.go_on(role)
-        lab.pause(3)
-        assert not program.ended()
-        program.kill()
-        assert program.wait() == "signal=9"
-        lab.never_said(" is dead")
-        lab.balanced("processor", "memory")
+        nobody_notices(lab, [role], 5, "8")
     with Lab(bed, "--pcache", "1M") as lab:
         program = lab.start("memtest", "16", "1", "10000")
         lab.pause(1)
@@ -131,14 +136,4 @@ def one_node_stands_still(bed, role):
 def all_nodes_stand_still(bed):
     """As when the host sleeps: 4 s in which nobody ran are nobody's silence."""
     with Lab(bed, "--pcache", "1M") as lab:
-        program = lab.start("memtest", "4", "1", "10000")
-        lab.pause(0.5)
-        lab.stop(*ALL)
-        lab.pause(4)
-        lab.go_on(*ALL)
-        lab.pause(3)
-        assert not program.ended()
-        program.kill()
-        assert program.wait() == "signal=9"
-        lab.never_said(" is dead")
-        lab.balanced("processor", "memory")
+        nobody_notices(lab, ALL, 4, "4")
