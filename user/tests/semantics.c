@@ -24,19 +24,10 @@
 #include <sys/wait.h>
 
 #include "check.h"
+#include "said.h"
 
 #define PAGE 4096l
 
-static void said(const char *what, long rc)
-{
-	if (rc == -1)
-		printf("%s: %s\n", what, strerrorname_np(errno));
-	else
-		printf("%s: %ld\n", what, rc);
-	fflush(stdout);
-}
-#define TRY(call) said(#call, (long)(call))
-#define FINE(call) said(#call, (long)(call) == -1 ? -1 : 0)
 #define MAPPED(call) do { void *p_ = (call); said(#call, p_ == MAP_FAILED ? -1 : 0); } while (0)
 
 static char buf[1 << 20];

@@ -45,6 +45,7 @@ struct file {
 	void *private;			/* the kind's own */
 	struct list epolls;		/* fs/epoll.c: the items that watch it */
 	u8 text;			/* [I once open] enum file_text */
+	atomic_t maps;			/* vmas that map it */
 	struct dentry *dentry;		/* [I] with a reference: its name, for /proc and *at(); may be NULL */
 };
 

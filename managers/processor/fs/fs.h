@@ -151,7 +151,9 @@ int tmpfs_init(void);			/* /dev/shm and /tmp */
 int memfd_open(const char *name, bool sealable, struct file **out);
 s64 memfd_seal(struct file *f, u32 seals);		/* F_ADD_SEALS: 0, -EINVAL (not a memfd), -EPERM, -EBUSY */
 s64 memfd_seals(struct file *f);			/* F_GET_SEALS */
-s64 memfd_name(struct inode *i, char *buf, size_t size);	/* as /proc shows it; -EINVAL: not a memfd */
+/* A file of shared memory that stands in no directory; it belongs to the current process's user. May sleep. */
+int __must_check nameless_file(const char *name, u32 mode, u64 size, struct inode **out);
+s64 nameless_show(struct inode *i, char *buf, size_t size);	/* its name as /proc shows it; -EINVAL: it is none */
 s64 pipe_size(struct file *f, s64 set);			/* F_SETPIPE_SZ, or -1 for F_GETPIPE_SZ: bytes; -EBADF: not a pipe */
 int device_open(u32 rdev, struct file *f);	/* a character device: sets f->ops, or -ENXIO */
 int pipe_create(struct file **r, struct file **w, u32 flags);

@@ -68,7 +68,7 @@ static void line(struct text *t, const struct mapping *m, char *name)
 		 (unsigned long long)(m->inode != NULL ? m->inode->ino : 0));
 	if (m->dentry != NULL && dentry_show(m->dentry, name, PATH_MAX) >= 0)
 		what = name;
-	else if (m->inode != NULL && memfd_name(m->inode, name, PATH_MAX) >= 0)
+	else if (m->inode != NULL && nameless_show(m->inode, name, PATH_MAX) >= 0)
 		what = name;
 	else if (*what == '\0' && (m->flags & VMA_SHARED))
 		what = "/dev/zero (deleted)";

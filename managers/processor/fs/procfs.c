@@ -207,7 +207,7 @@ static s64 link_exe(u32 pid, u32 nr, char *buf, size_t size)
 
 	if (!look_exe(pid, &l))
 		return -ENOENT;
-	n = l.dentry != NULL ? dentry_show_locked(l.dentry, buf, size) : memfd_name(l.inode, buf, size);
+	n = l.dentry != NULL ? dentry_show_locked(l.dentry, buf, size) : nameless_show(l.inode, buf, size);
 	if (l.dentry != NULL)
 		dentry_put_locked(l.dentry);
 	inode_put(l.inode);
@@ -313,7 +313,7 @@ static s64 link_fd(u32 pid, u32 nr, char *buf, size_t size)
 	if (l.dentry != NULL)
 		n = dentry_show_locked(l.dentry, buf, size);
 	else if (l.inode != NULL && l.inode->type == S_IFREG)
-		n = memfd_name(l.inode, buf, size);
+		n = nameless_show(l.inode, buf, size);
 	else if (l.inode != NULL && l.inode->type == S_IFIFO)
 		n = snprintf(buf, size, "pipe:[%llu]", (unsigned long long)l.inode->ino);
 	else if (l.inode != NULL && l.inode->type == S_IFSOCK)
@@ -586,6 +586,12 @@ static void show_somaxconn(struct text *t, u32 pid) { text_printf(t, "4096\n"); 
 static void show_wmem(struct text *t, u32 pid) { text_printf(t, "212992\n"); }
 static void show_pipe_max(struct text *t, u32 pid) { text_printf(t, "1048576\n"); }
 static void show_nr_open(struct text *t, u32 pid) { text_printf(t, "65536\n"); }
+static void show_shmmax(struct text *t, u32 pid) { text_printf(t, "18446744073692774399\n"); }	/* these as ipc/ has them */
+static void show_shmmni(struct text *t, u32 pid) { text_printf(t, "4096\n"); }
+static void show_sem(struct text *t, u32 pid) { text_printf(t, "32000\t1024000000\t500\t32000\n"); }
+static void show_msgmax(struct text *t, u32 pid) { text_printf(t, "8192\n"); }
+static void show_msgmnb(struct text *t, u32 pid) { text_printf(t, "16384\n"); }
+static void show_msgmni(struct text *t, u32 pid) { text_printf(t, "32000\n"); }
 static void show_clocksource(struct text *t, u32 pid) { text_printf(t, "tsc\n"); }
 static void show_huge_pages(struct text *t, u32 pid) { text_printf(t, "always madvise [never]\n"); }
 
@@ -611,7 +617,9 @@ static const struct synth_entry proc_sys_vm[] = { TEXT("overcommit_memory", show
 static const struct synth_entry proc_sys_random[] = { TEXT("uuid", show_uuid), { 0 } };
 static const struct synth_entry proc_sys_kernel[] = {
 	TEXT("pid_max", show_pid_max), TEXT("ngroups_max", show_ngroups), TEXT("hostname", show_hostname),
-	TEXT("osrelease", show_osrelease), TEXT("ostype", show_ostype), TEXT("tainted", show_zero), DIR("random", proc_sys_random), { 0 }
+	TEXT("osrelease", show_osrelease), TEXT("ostype", show_ostype), TEXT("tainted", show_zero), DIR("random", proc_sys_random),
+	TEXT("shmmax", show_shmmax), TEXT("shmall", show_shmmax), TEXT("shmmni", show_shmmni), TEXT("sem", show_sem),
+	TEXT("msgmax", show_msgmax), TEXT("msgmnb", show_msgmnb), TEXT("msgmni", show_msgmni), { 0 }
 };
 static const struct synth_entry proc_sys_net_core[] = {
 	TEXT("somaxconn", show_somaxconn), TEXT("wmem_default", show_wmem), TEXT("wmem_max", show_wmem), TEXT("rmem_default", show_wmem),
@@ -622,11 +630,15 @@ static const struct synth_entry proc_sys_fs[] = { TEXT("pipe-max-size", show_pip
 static const struct synth_entry proc_sys[] = {
 	DIR("vm", proc_sys_vm), DIR("kernel", proc_sys_kernel), DIR("net", proc_sys_net), DIR("fs", proc_sys_fs), { 0 }
 };
+static const struct synth_entry proc_sysvipc[] = {
+	TEXT("shm", show_sysvipc_shm), TEXT("sem", show_sysvipc_sem), TEXT("msg", show_sysvipc_msg), { 0 }
+};
 static const struct synth_entry proc_tangram[] = { TEXT("trace", show_trace), { 0 } };
 static const struct synth_entry proc_root[] = {
 	TEXT("cpuinfo", show_cpuinfo), TEXT("meminfo", show_meminfo), TEXT("uptime", show_machine_uptime), TEXT("loadavg", show_loadavg),
 	TEXT("stat", show_machine_stat), TEXT("vmstat", show_vmstat), TEXT("version", show_version), TEXT("filesystems", show_filesystems),
-	TEXT("cmdline", show_cmdline_kernel), TEXT("pcache", show_pcache), DIR("sys", proc_sys), DIR("tangram", proc_tangram),
+	TEXT("cmdline", show_cmdline_kernel), TEXT("pcache", show_pcache), DIR("sys", proc_sys), DIR("sysvipc", proc_sysvipc),
+	DIR("tangram", proc_tangram),
 	{ "self", S_IFLNK | 0777, .link = link_self }, { "thread-self", S_IFLNK | 0777, .link = link_thread_self },
 	{ "net", S_IFLNK | 0777, .link = link_net }, { "mounts", S_IFLNK | 0777, .link = link_mounts }, { 0 }
 };

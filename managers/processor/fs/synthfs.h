@@ -29,6 +29,9 @@ void show_machine_uptime(struct text *t, u32 none);
 void show_net_tcp(struct text *t, u32 pid);	/* socket/show.c */
 void show_net_udp(struct text *t, u32 pid);
 void show_net_unix(struct text *t, u32 pid);
+void show_sysvipc_shm(struct text *t, u32 pid);	/* ipc/ */
+void show_sysvipc_sem(struct text *t, u32 pid);
+void show_sysvipc_msg(struct text *t, u32 pid);
 
 struct synth_entry {		/* one of dir, show, link, rdev; tables end with a row of zeros */
 	const char *name;

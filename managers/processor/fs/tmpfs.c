@@ -23,7 +23,7 @@ struct tnode {				/* a file; each struct inode of it has a reference */
 	u32 mode, uid, gid, rdev, nlink;	/* [tmpfs_lock] */
 	u64 atime, mtime, ctime;	/* [a] wall clock, ns */
 	struct object *object;		/* [I] of a regular file */
-	char *target;			/* [I] of a symlink; of a memfd, its name */
+	char *target;			/* [I] of a symlink; of a file without a name, what it is called */
 	bool memfd;			/* [I] */
 	u32 seals;			/* [tmpfs_lock] of a memfd: F_SEAL_* */
 	struct tnode *parent;		/* [tmpfs_lock] of a directory; no reference: it is not empty while this is in it */
@@ -620,11 +620,11 @@ s64 memfd_seals(struct file *f)
 	return n == NULL ? -EINVAL : (s64)READ_ONCE(n->seals);
 }
 
-s64 memfd_name(struct inode *i, char *buf, size_t size)
+s64 nameless_show(struct inode *i, char *buf, size_t size)
 {
 	const struct tnode *n = i->ops == &tmpfs_ops ? i->private : NULL;
 
-	return n != NULL && n->memfd ? snprintf(buf, size, "/memfd:%s (deleted)", n->target) : -EINVAL;
+	return n != NULL && n->type == S_IFREG && n->target != NULL ? snprintf(buf, size, "/%s (deleted)", n->target) : -EINVAL;
 }
 
 static void look_for_object(const struct vma *v, void *arg)
@@ -695,23 +695,36 @@ s64 memfd_seal(struct file *f, u32 seals)
 	return rc;
 }
 
-int memfd_open(const char *name, bool sealable, struct file **out)
+int nameless_file(const char *name, u32 mode, u64 size, struct inode **out)
 {
-	const struct new_file how = { .mode = S_IFREG | 0777, .uid = process_current()->cred.fsuid,
+	const struct new_file how = { .mode = S_IFREG | mode, .uid = process_current()->cred.fsuid,
 				      .gid = process_current()->cred.fsgid };
 	struct tnode *n;
-	struct inode *i;
 	int rc = tnode_create(0x22, &how, NULL, &n);
 
 	if (rc < 0)
 		return rc;
+	n->target = kstrdup(name);
+	rc = n->target == NULL ? -ENOMEM : size != 0 ? object_truncate(n->object, size) : 0;
+	*out = rc == 0 ? inode_of(n) : NULL;
+	tnode_put(n);
+	return rc < 0 ? rc : *out == NULL ? -ENOMEM : 0;
+}
+
+int memfd_open(const char *name, bool sealable, struct file **out)
+{
+	char shown[256];
+	struct tnode *n;
+	struct inode *i;
+	int rc;
+
+	snprintf(shown, sizeof(shown), "memfd:%s", name);
+	rc = nameless_file(shown, 0777, 0, &i);
+	if (rc < 0)
+		return rc;
+	n = i->private;
 	n->memfd = true;
 	n->seals = sealable ? 0 : F_SEAL_SEAL;
-	n->target = kstrdup(name);
-	i = n->target != NULL ? inode_of(n) : NULL;
-	tnode_put(n);
-	if (i == NULL)
-		return -ENOMEM;
 	rc = fs_open_inode(i, NULL, O_RDWR | O_LARGEFILE, out);
 	inode_put(i);
 	return rc;

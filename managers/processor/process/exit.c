@@ -7,6 +7,7 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/fs.h"
+#include "managers/processor/ipc/sem.h"
 #include "managers/processor/process/job.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/process/timers.h"
@@ -179,6 +180,7 @@ void __noreturn task_exit(u32 status)
 	futex_owner_gone(tid);
 	if (last) {
 		ptimers_delete(p, true);
+		sem_process_ends(p);
 		if (exe != NULL)
 			file_put(exe);
 		spin_lock(&tree_lock);

@@ -63,6 +63,7 @@ struct process *process_alloc(struct process *parent)
 	spin_init(&p->signal_lock, "signal", RANK_SIGNAL);
 	list_init(&p->pending.queue);
 	list_init(&p->timers);
+	list_init(&p->sem_undos);
 	p->start_ns = time_mono_ns();
 	p->exit_signal = SIGCHLD;
 	memcpy(p->rlimit, parent ? parent->rlimit : default_rlimit, sizeof(p->rlimit));

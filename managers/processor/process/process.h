@@ -93,6 +93,7 @@ struct process {
 	struct list timers;			/* [signal_lock] struct ptimer, by id */
 	struct ptimer *own_timer[4];		/* [signal_lock] by PTIMER_* */
 	bool timers_gone;			/* [signal_lock] it has ended: no new ones */
+	struct list sem_undos;			/* ipc/sem.c's */
 };
 
 struct vfork_wait;				/* process/clone.c */

@@ -67,13 +67,13 @@ static int take_vmas(struct space *s, const struct exec_reply *rep, struct vma_f
 			v.file = file_of(v.object, program, interp);
 			if (v.file == NULL)
 				return -EIO;
-			vma_file_get(v.file);
+			vma_file_map(v.file);
 		}
 		spin_lock(&s->vma_lock);
 		rc = vma_map_add(&s->map, &v);
 		spin_unlock(&s->vma_lock);
 		if (rc < 0)
-			vma_file_put(v.file);
+			vma_file_unmap(v.file);
 	}
 	return rc;
 }

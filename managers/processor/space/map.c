@@ -87,7 +87,7 @@ static int add_object(struct space *s, const struct vma *tmpl)
 			space_bump(s);
 		}
 	} else {
-		vma_file_put(tmpl->file);	/* the map took no reference */
+		vma_file_unmap(tmpl->file);	/* the map took no reference */
 	}
 	change_free(c);
 	space_open(s, 0);
@@ -98,7 +98,7 @@ int space_add(struct space *s, const struct vma *tmpl)
 {
 	if (tmpl->object == 0)
 		return space_add_anonymous(s, tmpl);
-	vma_file_get(tmpl->file);		/* the map's, from here */
+	vma_file_map(tmpl->file);		/* the map's, from here */
 	return add_object(s, tmpl);
 }
 

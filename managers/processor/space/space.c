@@ -69,8 +69,22 @@ void vma_files_reap(void)
 	}
 }
 
-static void vma_copied(struct vma *v, void *arg) { vma_file_get(v->file); }
-static void vma_freed(struct vma *v, void *arg) { vma_file_put(v->file); }
+void vma_file_map(struct vma_file *vf)
+{
+	vma_file_get(vf);
+	if (vf != NULL && vf->file != NULL)
+		atomic_inc(&vf->file->maps);
+}
+
+void vma_file_unmap(struct vma_file *vf)
+{
+	if (vf != NULL && vf->file != NULL)
+		atomic_dec(&vf->file->maps);
+	vma_file_put(vf);
+}
+
+static void vma_copied(struct vma *v, void *arg) { vma_file_map(v->file); }
+static void vma_freed(struct vma *v, void *arg) { vma_file_unmap(v->file); }
 const struct vma_ops space_vma_ops = { vma_copied, vma_freed };
 
 /* --- life --- */

@@ -35,6 +35,9 @@ struct vma_file {
 struct vma_file *vma_file_create(struct file *file, struct object *object);
 void vma_file_get(struct vma_file *vf);
 void vma_file_put(struct vma_file *vf);		/* any context: the last put is finished by vma_files_reap() */
+/* The same for a vma of a map, which is counted at the file. */
+void vma_file_map(struct vma_file *vf);
+void vma_file_unmap(struct vma_file *vf);
 void vma_files_reap(void);			/* may sleep */
 extern const struct vma_ops space_vma_ops;
 

@@ -26,7 +26,7 @@ static bool limited(void)
 }
 
 /* What a fixed mapping takes the place of does not count twice. */
-static bool mmap_allowed(struct space *s, u64 addr, u64 len, u32 prot, u32 flags)
+bool mmap_allowed(struct space *s, u64 addr, u64 len, u32 prot, u32 flags)
 {
 	u64 more = page_up(len), data = (prot & PROT_WRITE) && !(flags & MAP_SHARED) ? more : 0, gone;
 

@@ -26,6 +26,9 @@ int __must_check timespec_to_user(u64 user, u64 ns);
 struct iovec_abi;
 int __must_check vec_get(u64 user, u64 n, int too_many, struct iovec_abi *fast, struct iovec_abi **out, size_t *total);
 void vec_put(struct iovec_abi *vec, struct iovec_abi *fast);
+/* RLIMIT_AS and RLIMIT_DATA: may the current process map that? Arguments as mmap(2)'s. */
+struct space;
+bool mmap_allowed(struct space *s, u64 addr, u64 len, u32 prot, u32 flags);
 /* Another signal mask for the time of one call: 1 when there is one, 0 when set is 0, or why not. Then leave with the call's
  * result. */
 int __must_check sigmask_enter(u64 set, u64 size);

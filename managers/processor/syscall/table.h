@@ -12,14 +12,17 @@
 	X(10, mprotect) X(11, munmap) X(12, brk) X(13, rt_sigaction) X(14, rt_sigprocmask) \
 	X(15, rt_sigreturn) X(16, ioctl) X(17, pread64) X(18, pwrite64) X(19, readv) \
 	X(20, writev) X(21, access) X(22, pipe) X(23, select) X(24, sched_yield) \
-	X(25, mremap) X(26, msync) X(27, mincore) X(28, madvise) \
+	X(25, mremap) X(26, msync) X(27, mincore) X(28, madvise) X(29, shmget) \
+	X(30, shmat) X(31, shmctl) \
 	X(32, dup) X(33, dup2) X(34, pause) \
 	X(35, nanosleep) X(36, getitimer) X(37, alarm) X(38, setitimer) X(39, getpid) \
 	X(40, sendfile) X(41, socket) X(42, connect) X(43, accept) X(44, sendto) \
 	X(45, recvfrom) X(46, sendmsg) X(47, recvmsg) X(48, shutdown) X(49, bind) \
 	X(50, listen) X(51, getsockname) X(52, getpeername) X(53, socketpair) X(54, setsockopt) \
 	X(55, getsockopt) X(56, clone) X(57, fork) X(58, vfork) X(59, execve) \
-	X(60, exit) X(61, wait4) X(62, kill) X(63, uname) \
+	X(60, exit) X(61, wait4) X(62, kill) X(63, uname) X(64, semget) \
+	X(65, semop) X(66, semctl) X(67, shmdt) X(68, msgget) X(69, msgsnd) \
+	X(70, msgrcv) X(71, msgctl) \
 	X(72, fcntl) X(73, flock) X(74, fsync) \
 	X(75, fdatasync) X(76, truncate) X(77, ftruncate) X(78, getdents) X(79, getcwd) \
 	X(80, chdir) X(81, fchdir) X(82, rename) X(83, mkdir) X(84, rmdir) \
@@ -44,7 +47,7 @@
 	X(195, llistxattr) X(196, flistxattr) X(197, removexattr) X(198, lremovexattr) X(199, fremovexattr) \
 	X(200, tkill) X(201, time) X(202, futex) X(203, sched_setaffinity) X(204, sched_getaffinity) \
 	X(213, epoll_create) \
-	X(217, getdents64) X(218, set_tid_address) X(219, restart_syscall) \
+	X(217, getdents64) X(218, set_tid_address) X(219, restart_syscall) X(220, semtimedop) \
 	X(221, fadvise64) X(222, timer_create) X(223, timer_settime) X(224, timer_gettime) \
 	X(225, timer_getoverrun) X(226, timer_delete) X(228, clock_gettime) X(229, clock_getres) \
 	X(230, clock_nanosleep) X(231, exit_group) X(232, epoll_wait) X(233, epoll_ctl) X(234, tgkill) \
@@ -70,11 +73,6 @@
 	X(441, epoll_pwait2)
 
 #define SYSCALLS_MISSING(X) \
-	X(29, shmget) \
-	X(30, shmat) X(31, shmctl) \
-	X(64, semget) \
-	X(65, semop) X(66, semctl) X(67, shmdt) X(68, msgget) X(69, msgsnd) \
-	X(70, msgrcv) X(71, msgctl) \
 	X(101, ptrace) X(103, syslog) \
 	X(134, uselib) \
 	X(136, ustat) X(139, sysfs) \
@@ -89,7 +87,6 @@
 	X(205, set_thread_area) X(206, io_setup) X(207, io_destroy) X(208, io_getevents) X(209, io_submit) \
 	X(210, io_cancel) X(211, get_thread_area) X(212, lookup_dcookie) X(214, epoll_ctl_old) \
 	X(215, epoll_wait_old) X(216, remap_file_pages) \
-	X(220, semtimedop) \
 	X(227, clock_settime) \
 	X(236, vserver) X(237, mbind) X(238, set_mempolicy) X(239, get_mempolicy) \
 	X(240, mq_open) X(241, mq_unlink) X(242, mq_timedsend) X(243, mq_timedreceive) X(244, mq_notify) \
