@@ -11,6 +11,7 @@
 #include "lib/base/string.h"
 #include "lib/base/printk.h"
 #include "lib/hash.h"
+#include "managers/processor/fs/inotify.h"
 #include "managers/protocol/storage_ops.h"
 #include "mm/slab.h"
 #include "net/fit/rpc.h"
@@ -62,6 +63,8 @@ static struct dentry *dentry_free(struct dentry *d)
 	struct dentry *parent = d->parent;
 
 	list_del(&d->hash_link);
+	if (d->last_name)
+		inotify_gone(d->inode);
 	if (d->inode != NULL)
 		inode_put(d->inode);
 	kfree(d->name);
@@ -161,6 +164,23 @@ struct dentry *dentry_child_locked(struct dentry *parent, const char *name, size
 
 	list_for_each(d, bucket_of(parent, hash), hash_link) {
 		if (d->parent == parent && d->hash == hash && strncmp(d->name, name, len) == 0 && d->name[len] == '\0') {
+			dentry_get_locked(d);
+			return d;
+		}
+	}
+	return NULL;
+}
+
+struct dentry *dentry_of_inode_locked(const struct inode *i, bool (*same)(const struct inode *a, const struct inode *b))
+{
+	struct dentry *d;
+
+	for (unsigned n = 0; n < ARRAY_SIZE(names); n++) {
+		if (names[n].next == NULL)
+			continue;
+		list_for_each(d, &names[n], hash_link) {
+			if (d->inode == NULL || !same(d->inode, i))
+				continue;
 			dentry_get_locked(d);
 			return d;
 		}

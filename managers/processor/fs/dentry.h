@@ -16,6 +16,7 @@ struct dentry {
 	struct dentry *mounted;		/* [tree_mutex] root of what is mounted here */
 	struct dentry *covers;		/* [I] of such a root: where it is mounted */
 	bool dead;			/* [tree_mutex] unhooked from its parent */
+	bool last_name;			/* [tree_mutex] ... which was the file's last: it goes with this */
 };
 
 extern struct mutex tree_mutex;
@@ -31,6 +32,8 @@ s64 dentry_path_locked(struct dentry *d, struct dentry *root, char *buf, size_t 
 /* For people to read: of what was removed, the path it had and " (deleted)". */
 s64 dentry_show_locked(struct dentry *d, char *buf, size_t size);
 s64 dentry_show(struct dentry *d, char *buf, size_t size);
+/* A name of the file, whichever comes first, with a reference; NULL: none is cached. For rare use: it looks at all. */
+struct dentry *dentry_of_inode_locked(const struct inode *i, bool (*same)(const struct inode *a, const struct inode *b));
 void dentry_unhook_locked(struct dentry *d);
 void dentry_forget_locked(struct dentry *parent, const char *name);
 /* It was renamed: whoever stands in it or has it open sees the new name. */

@@ -44,6 +44,7 @@ struct file {
 	u64 pos;			/* [pos_lock] */
 	void *private;			/* the kind's own */
 	struct list epolls;		/* fs/epoll.c: the items that watch it */
+	bool announced;			/* [I] its opening was told to who watches: so will be its closing */
 	u8 text;			/* [I once open] enum file_text */
 	atomic_t maps;			/* vmas that map it */
 	struct dentry *dentry;		/* [I] with a reference: its name, for /proc and *at(); may be NULL */

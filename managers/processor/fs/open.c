@@ -4,6 +4,7 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/dentry.h"
 #include "managers/processor/fs/epoll.h"
+#include "managers/processor/fs/inotify.h"
 #include "managers/processor/fs/lock.h"
 #include "managers/processor/process/process.h"
 #include "mm/slab.h"
@@ -47,6 +48,8 @@ void file_put(struct file *f)
 {
 	if (!ref_put(&f->refs))
 		return;
+	if (f->announced)
+		inotify_file(f, file_access(f) & MAY_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	lock_file_gone(f);
 	if (!list_empty(&f->epolls))
 		epoll_file_gone(f);
@@ -128,6 +131,8 @@ int fs_resize(struct file *f, u64 size)
 	rc = object_truncate(f->object, size);
 	if (rc == 0 && f->ops->resized != NULL)
 		f->ops->resized(f);
+	if (rc == 0)
+		inotify_file(f, IN_MODIFY);
 	return rc;
 }
 
@@ -211,6 +216,7 @@ int fs_mknod(struct fs_context *c, struct dentry *start, const char *path, const
 	if (rc == 0) {
 		inode_put(i);
 		forget(w.dentry, w.last);
+		inotify_name(w.dentry->inode, w.last, IN_CREATE, n.mode, 0);
 	}
 	dentry_put(w.dentry);
 	return rc;
@@ -235,6 +241,7 @@ int fs_symlink(struct fs_context *c, struct dentry *start, const char *path, con
 	if (rc == 0) {
 		inode_put(i);
 		forget(w.dentry, w.last);
+		inotify_name(w.dentry->inode, w.last, IN_CREATE, S_IFLNK, 0);
 	}
 	dentry_put(w.dentry);
 	return rc;
@@ -258,8 +265,11 @@ int fs_link(struct fs_context *c, struct dentry *from, struct dentry *start, con
 		rc = -EPERM;
 	else
 		rc = w.dentry->inode->ops->link(w.dentry->inode, w.last, from->inode);
-	if (rc == 0)
+	if (rc == 0) {
 		forget(w.dentry, w.last);
+		inotify_self(from->inode, IN_ATTRIB);
+		inotify_name(w.dentry->inode, w.last, IN_CREATE, from->inode->type, 0);
+	}
 	dentry_put(w.dentry);
 	return rc;
 }
@@ -273,10 +283,30 @@ static int sticky_check(struct inode *dir, struct inode *victim)
 	return uid != 0 && (dir->mode & S_ISVTX) && uid != dir->uid && uid != victim->uid ? -EPERM : 0;
 }
 
+/* Is this the only name of the file? Asked for who watches it, before the name goes. */
+static bool last_name(struct dentry *d)
+{
+	struct attr a;
+
+	return inotify_any() && (d->inode->type == S_IFDIR || (fs_stat(d->inode, &a) == 0 && a.nlink == 1));
+}
+
+/* It has lost a name, which may have been the last. */
+static void name_lost(struct dentry *d, bool last)
+{
+	if (d->inode->type != S_IFDIR)
+		inotify_self(d->inode, IN_ATTRIB);
+	mutex_lock(&tree_mutex);
+	d->last_name = last;
+	mutex_unlock(&tree_mutex);
+}
+
 int fs_unlink(struct fs_context *c, struct dentry *start, const char *path, bool rmdir)
 {
 	struct dentry *victim;
 	struct walk w;
+	bool last;
+	u32 type;
 	int rc = walk_to_change(c, start, path, &w);
 
 	if (rc == -EINVAL && rmdir)
@@ -297,18 +327,72 @@ int fs_unlink(struct fs_context *c, struct dentry *start, const char *path, bool
 			rc = -ENOTDIR;
 		else
 			rc = sticky_check(w.dentry->inode, victim->inode);
+		type = victim->inode->type;
+		last = last_name(victim);
 		if (rc == 0)
 			rc = w.dentry->inode->ops->unlink == NULL ? -EPERM :
 			     w.dentry->inode->ops->unlink(w.dentry->inode, w.last, rmdir);
-		if (rc == 0)
+		if (rc == 0) {
 			forget(w.dentry, w.last);
+			name_lost(victim, last);
+		}
 		dentry_put(victim);
+		if (rc == 0)
+			inotify_name(w.dentry->inode, w.last, IN_DELETE, type, 0);
 	}
 	dentry_put(w.dentry);
 	return rc;
 }
 
 #define RENAME_EXCHANGE 2
+
+/* What is renamed, and what is in its place till then, for those who watch: looked up before, told after. */
+struct renamed {
+	struct dentry *from, *to;	/* with references; NULL: nobody watches anything, or there is none */
+	bool to_goes;			/* it loses its last name */
+};
+
+static void renamed_begin(struct fs_context *c, struct walk *a, struct walk *b, struct renamed *r)
+{
+	*r = (struct renamed){ 0 };
+	if (!inotify_any())
+		return;
+	if (fs_lookup(c, a->dentry, a->last, 0, &r->from) < 0)
+		r->from = NULL;
+	if (fs_lookup(c, b->dentry, b->last, 0, &r->to) < 0)
+		r->to = NULL;
+	if (r->from != NULL && r->to != NULL && r->from->inode->ino == r->to->inode->ino) {	/* two names of one file stay */
+		dentry_put(r->from);
+		r->from = NULL;
+	}
+	r->to_goes = r->to != NULL && last_name(r->to);
+}
+
+static void renamed_tell(struct walk *from, struct walk *to, struct dentry *d)
+{
+	u32 cookie = inotify_cookie();
+
+	inotify_name(from->dentry->inode, from->last, IN_MOVED_FROM, d->inode->type, cookie);
+	inotify_name(to->dentry->inode, to->last, IN_MOVED_TO, d->inode->type, cookie);
+}
+
+static void renamed_end(struct walk *a, struct walk *b, struct renamed *r, bool done, bool exchange)
+{
+	if (done && r->from != NULL) {
+		renamed_tell(a, b, r->from);
+		if (r->to != NULL && !exchange)
+			name_lost(r->to, r->to_goes);
+		inotify_self(r->from->inode, IN_MOVE_SELF);
+		if (r->to != NULL && exchange) {
+			renamed_tell(b, a, r->to);
+			inotify_self(r->to->inode, IN_MOVE_SELF);
+		}
+	}
+	if (r->from != NULL)
+		dentry_put(r->from);
+	if (r->to != NULL)
+		dentry_put(r->to);
+}
 
 static bool is_directory(struct fs_context *c, struct walk *w)
 {
@@ -345,6 +429,7 @@ static int rename_check(struct fs_context *c, struct walk *a, struct walk *b, bo
 int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from, struct dentry *to_start, const char *to, u32 flags)
 {
 	bool same = false;
+	struct renamed r;
 	struct walk a, b;
 	int rc = walk_to_change(c, from_start, from, &a);
 
@@ -355,6 +440,7 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 		dentry_put(a.dentry);
 		return rc == -EINVAL ? -EBUSY : rc;
 	}
+	renamed_begin(c, &a, &b, &r);
 	if (a.dentry->inode->dev != b.dentry->inode->dev)
 		rc = -EXDEV;
 	else if ((a.last_is_dir || b.last_is_dir) && !is_directory(c, &a))
@@ -374,6 +460,7 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 			dentry_move_locked(a.dentry, a.last, b.dentry, b.last);
 		mutex_unlock(&tree_mutex);
 	}
+	renamed_end(&a, &b, &r, rc == 0 && !same, flags & RENAME_EXCHANGE);
 	dentry_put(a.dentry);
 	dentry_put(b.dentry);
 	return rc;
@@ -412,6 +499,7 @@ static int open_create(struct fs_context *c, struct dentry *start, const char *p
 			dentry_forget_locked(w.dentry, w.last);
 			*out = dentry_add_locked(w.dentry, w.last, strlen(w.last), i);
 			mutex_unlock(&tree_mutex);
+			inotify_name(w.dentry->inode, w.last, IN_CREATE, S_IFREG, 0);
 			dentry_put(w.dentry);
 			return *out ? 1 : -ENOMEM;		/* 1: made just now */
 		}

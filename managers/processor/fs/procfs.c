@@ -626,7 +626,14 @@ static const struct synth_entry proc_sys_net_core[] = {
 	TEXT("rmem_max", show_wmem), { 0 }
 };
 static const struct synth_entry proc_sys_net[] = { DIR("core", proc_sys_net_core), { 0 } };
-static const struct synth_entry proc_sys_fs[] = { TEXT("pipe-max-size", show_pipe_max), TEXT("nr_open", show_nr_open), { 0 } };
+static void show_inotify_events(struct text *t, u32 pid) { text_printf(t, "16384\n"); }	/* these as inotify.c has them */
+static void show_inotify_instances(struct text *t, u32 pid) { text_printf(t, "128\n"); }
+static void show_inotify_watches(struct text *t, u32 pid) { text_printf(t, "65536\n"); }
+static const struct synth_entry proc_sys_fs_inotify[] = {
+	TEXT("max_queued_events", show_inotify_events), TEXT("max_user_instances", show_inotify_instances),
+	TEXT("max_user_watches", show_inotify_watches), { 0 }
+};
+static const struct synth_entry proc_sys_fs[] = { TEXT("pipe-max-size", show_pipe_max), TEXT("nr_open", show_nr_open), DIR("inotify", proc_sys_fs_inotify), { 0 } };
 static const struct synth_entry proc_sys[] = {
 	DIR("vm", proc_sys_vm), DIR("kernel", proc_sys_kernel), DIR("net", proc_sys_net), DIR("fs", proc_sys_fs), { 0 }
 };

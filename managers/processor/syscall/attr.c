@@ -4,10 +4,21 @@
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
+#include "managers/processor/fs/inotify.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 #include "managers/processor/syscall/where.h"
 #include "mm/slab.h"
+
+/* The time of a read or a write alone is told as one. */
+static int set_attr(struct inode *i, const struct attr *a, u32 mask)
+{
+	int rc = i->ops->setattr != NULL ? i->ops->setattr(i, a, mask) : -EROFS;
+
+	if (rc == 0)
+		inotify_inode(i, mask == SET_ATIME ? IN_ACCESS : mask == SET_MTIME ? IN_MODIFY : IN_ATTRIB);
+	return rc;
+}
 
 /* chmod, chown, utimensat: only the owner or root; an owner may give a file only to a group that is his */
 static int change_attr(struct inode *i, const struct attr *a, u32 mask)
@@ -19,7 +30,7 @@ static int change_attr(struct inode *i, const struct attr *a, u32 mask)
 	if (c->fsuid != 0 && (((mask & SET_UID) && a->uid != i->uid) ||
 			      ((mask & SET_GID) && a->gid != c->fsgid && !credentials_in_group(a->gid))))
 		return -EPERM;
-	return i->ops->setattr != NULL ? i->ops->setattr(i, a, mask) : -EROFS;
+	return set_attr(i, a, mask);
 }
 
 static s64 change_put(struct inode *i, const struct attr *a, u32 mask)
@@ -134,7 +145,7 @@ static s64 times_put(struct inode *i, struct timespec_abi ts[2])
 	if (all_now) {
 		rc = process_current()->cred.fsuid == i->uid || fs_permission(i, MAY_WRITE) == 0 ? 0 : -EACCES;
 		if (rc == 0)
-			rc = i->ops->setattr != NULL ? i->ops->setattr(i, &a, mask) : -EROFS;
+			rc = set_attr(i, &a, mask);
 		inode_put(i);
 		return rc;
 	}
@@ -330,6 +341,8 @@ s64 sys_fallocate(u64 fd, u64 mode, u64 from, u64 len, u64 a4, u64 a5)
 		rc = -EFBIG;
 	else
 		rc = allocate(f, mode, from, from + len);
+	if (rc == 0)
+		inotify_file(f, IN_MODIFY);
 	file_put(f);
 	return rc;
 }

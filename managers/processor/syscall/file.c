@@ -4,6 +4,7 @@
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
+#include "managers/processor/fs/inotify.h"
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/fs/lock.h"
 #include "managers/processor/process/process.h"
@@ -106,6 +107,12 @@ static s64 write_file(struct file *f, u64 user, size_t len, u64 *pos)
 
 typedef s64 (*rw_fn)(struct file *f, u64 user, size_t len, u64 *pos);
 
+static void rw_told(struct file *f, s64 n, bool write)
+{
+	if (n > 0)
+		inotify_file(f, write ? IN_MODIFY : IN_ACCESS);
+}
+
 static s64 rw_seq(struct file *f, rw_fn rw, u64 user, size_t len)
 {
 	s64 n;
@@ -127,6 +134,7 @@ static s64 rw_fd(u64 fd, rw_fn rw, u64 user, size_t len)
 	if (f == NULL)
 		return -EBADF;
 	n = f->ops == NULL ? -EBADF : rw_seq(f, rw, user, len);
+	rw_told(f, n, rw == write_file);
 	file_put(f);
 	return n;
 }
@@ -150,6 +158,7 @@ static s64 rw_at(u64 fd, rw_fn rw, u64 user, size_t len, u64 pos)
 		n = -ESPIPE;
 	else
 		n = rw(f, user, len, &pos);
+	rw_told(f, n, rw == write_file);
 	file_put(f);
 	return n;
 }
@@ -337,6 +346,7 @@ static s64 vector_call(u64 fd, u64 user, u64 nr, bool write, const u64 *at, u32 
 
 		n = rw_vector(f, &v, write, append ? &end : at ? &pos : NULL, flags & RWF_NOWAIT);
 		vec_put(v.vec, fast);
+		rw_told(f, n, write);
 		if (n > 0 && write && (flags & (RWF_DSYNC | RWF_SYNC)) && f->object != NULL) {
 			int rc = object_sync(f->object, true);
 
@@ -427,6 +437,8 @@ static s64 list(u64 fd, u64 user, u64 len, bool old)
 	}
 	mutex_unlock(&f->pos_lock);
 	kfree(buf);
+	if (n >= 0)
+		inotify_file(f, IN_ACCESS);
 	file_put(f);
 	return n;
 }

@@ -5,6 +5,7 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/dentry.h"
 #include "managers/processor/fs/fd.h"
+#include "managers/processor/fs/inotify.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 #include "managers/processor/syscall/where.h"
@@ -108,6 +109,9 @@ static s64 open_at(s32 dirfd, u64 path, u32 flags, u32 mode, u32 resolve)
 	where_put(&w);
 	if (rc < 0)
 		return rc;
+	f->announced = !(flags & O_PATH);
+	if (f->announced)
+		inotify_file(f, IN_OPEN);
 	rc = fd_install(f, flags & O_CLOEXEC);
 	if (rc < 0)
 		file_put(f);

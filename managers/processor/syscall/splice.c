@@ -6,6 +6,7 @@
 #include "arch/x86/uaccess.h"
 #include "lib/base/errno.h"
 #include "managers/processor/fs/fd.h"
+#include "managers/processor/fs/inotify.h"
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/fs/poll.h"
 #include "managers/processor/process/process.h"
@@ -144,6 +145,10 @@ static s64 copy_files(struct pair *p, u64 in_user, u64 out_user, size_t len)
 	if (own_out != NULL && n > 0)
 		own_out->pos = to;
 	own_positions_unlock(own_in, own_out);
+	if (n > 0) {
+		inotify_file(p->in, IN_ACCESS);
+		inotify_file(p->out, IN_MODIFY);
+	}
 	if (n >= 0 && ((in_user != 0 && put_user64(in_user, from) < 0) || (out_user != 0 && put_user64(out_user, to) < 0)))
 		return -EFAULT;
 	return n;

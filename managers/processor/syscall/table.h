@@ -52,7 +52,7 @@
 	X(225, timer_getoverrun) X(226, timer_delete) X(228, clock_gettime) X(229, clock_getres) \
 	X(230, clock_nanosleep) X(231, exit_group) X(232, epoll_wait) X(233, epoll_ctl) X(234, tgkill) \
 	X(235, utimes) \
-	X(247, waitid) \
+	X(247, waitid) X(253, inotify_init) X(254, inotify_add_watch) X(255, inotify_rm_watch) \
 	X(257, openat) X(258, mkdirat) X(259, mknodat) \
 	X(260, fchownat) X(261, futimesat) X(262, newfstatat) X(263, unlinkat) X(264, renameat) \
 	X(265, linkat) X(266, symlinkat) X(267, readlinkat) X(268, fchmodat) X(269, faccessat) \
@@ -60,7 +60,7 @@
 	X(275, splice) X(276, tee) X(277, sync_file_range) X(278, vmsplice) \
 	X(280, utimensat) X(281, epoll_pwait) X(282, signalfd) X(283, timerfd_create) X(284, eventfd) \
 	X(285, fallocate) X(286, timerfd_settime) X(287, timerfd_gettime) X(288, accept4) X(289, signalfd4) \
-	X(290, eventfd2) X(291, epoll_create1) X(292, dup3) X(293, pipe2) \
+	X(290, eventfd2) X(291, epoll_create1) X(292, dup3) X(293, pipe2) X(294, inotify_init1) \
 	X(295, preadv) X(296, pwritev) X(297, rt_tgsigqueueinfo) X(299, recvmmsg) \
 	X(302, prlimit64) \
 	X(306, syncfs) X(307, sendmmsg) X(309, getcpu) \
@@ -91,11 +91,10 @@
 	X(236, vserver) X(237, mbind) X(238, set_mempolicy) X(239, get_mempolicy) \
 	X(240, mq_open) X(241, mq_unlink) X(242, mq_timedsend) X(243, mq_timedreceive) X(244, mq_notify) \
 	X(245, mq_getsetattr) X(246, kexec_load) X(248, add_key) X(249, request_key) \
-	X(250, keyctl) X(251, ioprio_set) X(252, ioprio_get) X(253, inotify_init) X(254, inotify_add_watch) \
-	X(255, inotify_rm_watch) X(256, migrate_pages) \
+	X(250, keyctl) X(251, ioprio_set) X(252, ioprio_get) \
+	X(256, migrate_pages) \
 	X(272, unshare) \
 	X(279, move_pages) \
-	X(294, inotify_init1) \
 	X(298, perf_event_open) \
 	X(300, fanotify_init) X(301, fanotify_mark) X(303, name_to_handle_at) X(304, open_by_handle_at) \
 	X(305, clock_adjtime) X(308, setns) \
