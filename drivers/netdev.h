@@ -40,9 +40,11 @@ struct netdev {
 	u32 mtu;			/* bytes behind the Ethernet header; 9000 on the testbed's virtio-net */
 	u32 nr_queues;
 	const struct netdev_ops *ops;
+	bool no_carrier;		/* [a] the link is down; a driver that cannot know leaves it alone */
 	/* set by net/ before ops->open() */
 	void (*rx)(struct netdev *dev, unsigned queue, const u8 *frame, u32 len);
 	void (*rx_batch_end)(struct netdev *dev, unsigned queue);
+	void (*link_changed)(struct netdev *dev);	/* after no_carrier was written; any context, interrupts too */
 	void *net;			/* net/'s own */
 };
 

@@ -172,6 +172,16 @@ int virtio_vector(struct virtio_dev *dev, unsigned cpu, irq_handler fn, void *ar
 	return rc < 0 ? rc : (int)dev->next_vector++;
 }
 
+int virtio_config_irq(struct virtio_dev *dev, irq_handler fn, void *arg)
+{
+	int vector = virtio_vector(dev, 0, fn, arg);
+
+	if (vector < 0)
+		return vector;
+	dev->common->config_vector = vector;
+	return dev->common->config_vector == vector ? 0 : -ENOSPC;
+}
+
 int virtio_queue_init(struct virtio_dev *dev, struct virtqueue *vq, u16 index, u16 max_size, int vector)
 {
 	volatile struct virtio_common *c = dev->common;

@@ -41,6 +41,8 @@ void virtio_config_read(struct virtio_dev *dev, unsigned off, void *buf, size_t 
 int __must_check virtio_queue_init(struct virtio_dev *dev, struct virtqueue *vq, u16 index, u16 max_size, int vector);
 /* An MSI-X entry for handler fn; when the device has no more, -ENOSPC. */
 int __must_check virtio_vector(struct virtio_dev *dev, unsigned cpu, irq_handler fn, void *arg);
+/* The interrupt for changes of the device's own configuration. 0 or -ENOSPC. */
+int __must_check virtio_config_irq(struct virtio_dev *dev, irq_handler fn, void *arg);
 void virtio_ready(struct virtio_dev *dev);	/* queues are set up: the device may use them */
 void virtio_give_up(struct virtio_dev *dev);	/* tells the device that its driver failed */
 

@@ -26,11 +26,15 @@
 #define F_MTU		(1ULL << 3)
 #define F_MAC		(1ULL << 5)
 #define F_MERGED	(1ULL << 15)		/* MRG_RXBUF */
+#define F_STATUS	(1ULL << 16)
 #define F_CTRL_VQ	(1ULL << 17)
 #define F_MQ		(1ULL << 22)
 #define CONFIG_MAC	0
+#define CONFIG_STATUS	6
 #define CONFIG_PAIRS	8
 #define CONFIG_MTU	10
+
+#define STATUS_LINK_UP	1
 
 #define MAX_PAIRS	8
 #define QUEUE_SIZE	256
@@ -271,6 +275,36 @@ static int net_open(struct netdev *netdev)
 
 static const struct netdev_ops net_ops = { .driver = "virtio-net", .open = net_open, .send = net_send };
 
+/* ---- the link (5.1.4) ---- */
+
+static void link_read(struct virtio_net *net)
+{
+	u16 status;
+
+	virtio_config_read(&net->dev, CONFIG_STATUS, &status, sizeof(status));
+	WRITE_ONCE(net->netdev.no_carrier, !(status & STATUS_LINK_UP));
+}
+
+static void config_interrupt(void *arg)
+{
+	struct virtio_net *net = arg;
+
+	link_read(net);
+	if (net->netdev.link_changed != NULL)
+		net->netdev.link_changed(&net->netdev);
+}
+
+/* Before the device is ready: it tells of what changes from then on. Without an interrupt the link counts as up. */
+static void link_watch(struct virtio_net *net)
+{
+	if (!(net->dev.features & F_STATUS))
+		return;
+	if (virtio_config_irq(&net->dev, config_interrupt, net) < 0)
+		pr_warn("virtio-net: no interrupt left that would tell of the link");
+	else
+		link_read(net);
+}
+
 /* ---- set-up ---- */
 
 static int rx_fill(struct net_queue *q)
@@ -365,7 +399,7 @@ static void read_config(struct virtio_net *net)
 
 static int net_setup(struct virtio_net *net, struct pci_dev *pci)
 {
-	u64 wanted = F_MTU | F_MAC | F_MERGED | VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC;
+	u64 wanted = F_MTU | F_MAC | F_MERGED | F_STATUS | VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC;
 	u16 pairs = 1;
 	int rc;
 
@@ -392,6 +426,7 @@ static int net_setup(struct virtio_net *net, struct pci_dev *pci)
 		if (rc < 0)
 			return rc;
 	}
+	link_watch(net);
 	if (net->netdev.nr_queues > 1)
 		return set_pairs(net, net->netdev.nr_queues);
 	virtio_ready(&net->dev);

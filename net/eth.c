@@ -53,6 +53,14 @@ static void eth_batch_end(struct netdev *dev, unsigned queue)
 	udp_batch_end(dev->net, queue);
 }
 
+/* Any context: the interface's owner looks at dev->no_carrier. */
+static void eth_link_changed(struct netdev *dev)
+{
+	struct netif *nif = dev->net;
+
+	nif->kick(nif->kick_arg);
+}
+
 /* --- out ----------------------------------------------------------------------------------------------- */
 
 #define SEND_CHUNK 16
@@ -219,6 +227,7 @@ int netif_start(struct netif *nif)
 	dev->net = nif;
 	dev->rx_batch_end = eth_batch_end;
 	dev->rx = eth_input;
+	dev->link_changed = eth_link_changed;
 	rc = dev->ops->open(dev);
 	if (rc < 0)
 		return rc;

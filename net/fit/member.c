@@ -1068,6 +1068,16 @@ static void leave(void)
 	thread_sleep_ns(5 * NSEC_PER_MSEC);	/* the last answer to theirs has to get out of the door */
 }
 
+/* Calls go on as they do when a peer is silent: the link may be up again before anybody is called dead. */
+static void port_event(enum roce_port_event ev, void *arg)
+{
+	if (ev == ROCE_PORT_ERR)
+		pr_warn("fit: this node's link is down: nothing passes");
+	else
+		pr_info("fit: this node's link is up again");
+}
+static struct roce_port_watch port_watch = { .fn = port_event };
+
 int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops)
 {
 	const char *addr = param_str("fit.ip", NULL), *secret = param_str("fit.key", "tangram");
@@ -1113,6 +1123,7 @@ int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops)
 		pr_err("fit: no network: %s", errno_name(rc));
 		return rc;
 	}
+	roce_watch_port(&port_watch);
 	return serve_init();
 }
 

@@ -118,6 +118,7 @@ static struct { unsigned connects, accepts, rejects, destroyed; struct fit_hello
 
 static struct cm_id *id_new(void) { assert_true(nr_ids < ARRAY_SIZE(ids)); return &ids[nr_ids++]; }
 int roce_init(u32 ip, unsigned prefix) { return 0; }
+void roce_watch_port(struct roce_port_watch *w) {}
 int roce_cm_listen(u64 service, cm_handler fn, void *arg) { return 0; }
 struct cm_id *roce_cm_connect(u32 ip, u64 service, const struct cm_conn_param *p, cm_handler fn, void *arg)
 {

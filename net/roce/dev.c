@@ -110,6 +110,36 @@ static struct roce_cq *next_deferred(struct roce_dev *dev, u64 now, u64 *next)
 	return NULL;
 }
 
+void roce_dev_watch_port(struct roce_dev *dev, struct roce_port_watch *w)
+{
+	w->next = __atomic_load_n(&dev->watches, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&dev->watches, &w->next, w, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+	roce_kick(dev);
+}
+
+/* Is the link as it was? */
+static void port_look(struct roce_dev *dev)
+{
+	bool down = READ_ONCE(dev->nif->dev->no_carrier);
+
+	if (unlikely(down != dev->port_down)) {
+		dev->port_down = down;
+		if (down) {
+			count(nr_roce_port_err);
+		} else {
+			count(nr_roce_port_active);
+			arp_announce(dev->nif);		/* a switch may have forgotten us, or be another */
+		}
+	}
+	for (struct roce_port_watch *w = __atomic_load_n(&dev->watches, __ATOMIC_ACQUIRE); w != NULL; w = w->next) {
+		if (likely(w->down == down))
+			continue;
+		w->down = down;
+		w->fn(down ? ROCE_PORT_ERR : ROCE_PORT_ACTIVE, w->arg);
+	}
+}
+
 u64 roce_dev_run(struct roce_dev *dev)
 {
 	u64 now, next, t;
@@ -118,6 +148,7 @@ u64 roce_dev_run(struct roce_dev *dev)
 	__atomic_store_n(&dev->wake_at, ~0ULL, __ATOMIC_SEQ_CST);	/* what comes from here on lowers it again */
 	__atomic_store_n(&dev->tx_stalled, false, __ATOMIC_SEQ_CST);
 	now = time_mono_ns();
+	port_look(dev);
 	next = netif_timers(dev->nif, now);
 	for (u32 i = 0; i < READ_ONCE(dev->slots_used); i++) {
 		struct roce_qp *qp = qp_at_slot(dev, i);

@@ -553,6 +553,64 @@ static void datagrams(void **state)
 	finish();
 }
 
+/* --- the port's link ------------------------------------------------------------------------------------------------ */
+
+static unsigned told[2];
+
+static void port_told(enum roce_port_event ev, void *arg) { told[ev] += *(unsigned *)arg; }
+
+static void link_set(unsigned node, bool up)
+{
+	struct netdev *dev = &sim.node[node].netdev;
+
+	dev->no_carrier = !up;
+	dev->link_changed(dev);
+}
+
+/* Each change is told once to each watcher, and counted once; queue pairs go on as if nothing had been. */
+static void link_down_and_up(void **state)
+{
+	unsigned one = 1, hundred = 100;
+	struct roce_port_watch first = { port_told, &one }, late = { port_told, &hundred };
+	u64 downs = counter_read(&nr_roce_port_err), ups = counter_read(&nr_roce_port_active);
+	struct roce_send_wr wr = { .opcode = WR_SEND, .flags = WR_SIGNALED };
+	struct roce_recv_wr r = { .nr_sge = 0 };
+
+	begin(false);
+	told[0] = told[1] = 0;
+	roce_dev_watch_port(sim.node[0].dev, &first);
+	sim_run(NSEC_PER_MSEC);
+	link_set(0, true);			/* as it was */
+	sim_run(NSEC_PER_MSEC);
+	assert_int_equal(told[ROCE_PORT_ERR] + told[ROCE_PORT_ACTIVE], 0);
+
+	sim.cut = true;
+	link_set(0, false);
+	sim_run(NSEC_PER_MSEC);
+	assert_int_equal(told[ROCE_PORT_ERR], 1);
+	assert_int_equal(counter_read(&nr_roce_port_err) - downs, 1);
+	roce_dev_watch_port(sim.node[0].dev, &late);
+	assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+	assert_int_equal(roce_post_send(ea.qp, &wr), 0);
+	link_set(0, false);			/* as it was */
+	sim_run(300 * NSEC_PER_MSEC);
+	assert_int_equal(told[ROCE_PORT_ERR], 101);
+	assert_int_equal(told[ROCE_PORT_ACTIVE], 0);
+	assert_int_equal(ea.nr_wc, 0);
+
+	sim.cut = false;
+	link_set(0, true);
+	while (ea.nr_wc == 0)
+		assert_true(sim_step());
+	assert_int_equal(told[ROCE_PORT_ERR], 101);
+	assert_int_equal(told[ROCE_PORT_ACTIVE], 101);
+	assert_int_equal(counter_read(&nr_roce_port_err) - downs, 1);
+	assert_int_equal(counter_read(&nr_roce_port_active) - ups, 1);
+	assert_int_equal(ea.wc[0].status, WC_SUCCESS);
+	assert_int_equal(ea.events + eb.events, 0);
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -560,6 +618,7 @@ int main(void)
 		cmocka_unit_test(communication_established), cmocka_unit_test(armed), cmocka_unit_test(moderated),
 		cmocka_unit_test(credits_spare_refusals), cmocka_unit_test(probe_without_credit),
 		cmocka_unit_test(repeated_reads_and_atomics), cmocka_unit_test(rnr_timer), cmocka_unit_test(datagrams),
+		cmocka_unit_test(link_down_and_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

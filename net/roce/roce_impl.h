@@ -69,6 +69,8 @@
 	X(nr_roce_tx_cnp, "congestion notifications sent")					\
 	X(nr_roce_rx_marked, "packets received that a switch marked: congestion experienced")	\
 	X(nr_roce_paced, "pauses of queue pairs slowed down by congestion notifications")	\
+	X(nr_roce_port_err, "times the link went down")						\
+	X(nr_roce_port_active, "times the link came up again")					\
 	X(nr_roce_cm_rx, "CM messages received")						\
 	X(nr_roce_cm_tx, "CM messages sent, repetitions included")				\
 	X(nr_roce_cm_stray, "CM messages for no connection of ours")
@@ -359,6 +361,8 @@ struct roce_dev {
 	u64 wake_at;			/* [a] when the transport thread wakes up by itself */
 	struct waitq wait;
 	bool tx_stalled;		/* [a] some QP waits for a frame */
+	bool port_down;			/* the transport thread's: the link, as it was last seen */
+	struct roce_port_watch *watches;	/* [a] pushed, never taken off */
 	struct roce_cm *cm;
 };
 
@@ -366,6 +370,7 @@ struct roce_dev {
 struct roce_dev *roce_dev_create(struct netdev *netdev, u32 ip, unsigned prefix_len);	/* NULL: no memory */
 int roce_dev_start(struct roce_dev *dev);
 void roce_dev_destroy(struct roce_dev *dev);		/* tests: nothing of it is in use */
+void roce_dev_watch_port(struct roce_dev *dev, struct roce_port_watch *w);
 u64 roce_dev_run(struct roce_dev *dev);			/* one round of timers, CM and callbacks; when to come again, ~0: when kicked */
 void roce_dev_thread(void *dev);
 void roce_kick_at(struct roce_dev *dev, u64 when_ns);

@@ -32,6 +32,8 @@ int roce_init(u32 ip, unsigned prefix_len)
 
 u32 roce_max_path_mtu(void) { return port->max_mtu; }
 
+void roce_watch_port(struct roce_port_watch *w) { roce_dev_watch_port(port, w); }
+
 int roce_gid(unsigned index, u8 gid[16])
 {
 	if (index >= ARRAY_SIZE(port->gid))

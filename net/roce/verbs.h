@@ -253,6 +253,22 @@ void roce_cm_disconnect(struct cm_id *id, const void *private_data, u32 private_
 bool roce_cm_gone(const struct cm_id *id);	/* a DREQ of ours was answered, or there is nobody to answer it */
 void roce_cm_destroy(struct cm_id *id);		/* may sleep; no event afterwards; the QP stays the caller's */
 
+/* --- the port --------------------------------------------------------------------------------------------- */
+
+/*
+ * Unaffiliated asynchronous events (11.6.3.3): the NIC's link went down, or came up. Queue pairs and their requests stay as they
+ * are: what a link that is down loses, or times out, is lost or times out. Called in the transport thread, must not sleep; down
+ * and up again at once may be told as nothing. A watch is never taken back; one that begins while the link is down is told so.
+ */
+enum roce_port_event { ROCE_PORT_ACTIVE, ROCE_PORT_ERR };
+struct roce_port_watch {
+	void (*fn)(enum roce_port_event ev, void *arg);
+	void *arg;
+	struct roce_port_watch *next;	/* net/roce's, like the following */
+	bool down;			/* what was told last */
+};
+void roce_watch_port(struct roce_port_watch *w);
+
 /* --- start --------------------------------------------------------------------------------------------- */
 
 /* Network up on the first NIC with this address, then RoCE on it. 0, -ENODEV, -ENOMEM. */

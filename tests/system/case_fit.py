@@ -2,10 +2,12 @@
 """Calls between the nodes: what they outlive."""
 
 import os
+import re
 import subprocess
 import time
 
 from cases import case, each
+from lab import Lab, Monitors
 from testbed import TOOL, check_word_count, text_file
 
 DEAD = 25       # seconds, fit.dead here
@@ -39,6 +41,32 @@ def calls_outlive_a_cut(bed):
         seen += "is silent; calls to it wait" in text
     assert seen > 0         # else nothing was cut
     bed.assert_nothing_left()
+
+
+@case(limit=240)
+def the_link_goes_down(bed):
+    """
+    A node whose cable is pulled knows: once in its log, once in its counters, and the same when the link is back. The program that
+    waited goes on; the other nodes' links never went down.
+    """
+    with Monitors(bed) as monitors, \
+            Lab(bed, "--pcache", "2M", "--append", "all:fit.dead=%ds" % DEAD, *monitors.options()) as lab:
+        monitors.meet()
+        for role in ("memory", "processor"):
+            monitors.ask(role, "set_link", name="wire", up=False)
+            lab.until_said(role, "this node's link is down")
+            program = lab.start("memtest", "4", "1", "1")
+            lab.pause(1)
+            assert not program.ended()
+            monitors.ask(role, "set_link", name="wire", up=True)
+            lab.until_said(role, "this node's link is up again")
+            assert program.wait() == "status=0"
+        for role in ("processor", "memory", "storage"):
+            times = 0 if role == "storage" else 1
+            counters = lab.ask(role, "counters")
+            assert [int(counters[name]) for name in ("nr_roce_port_err", "nr_roce_port_active")] == [times, times], (role, counters)
+            assert len(re.findall("this node's link is", lab.log(role))) == 2 * times, lab.log(role)[-2000:]
+        lab.never_said(" is dead")
 
 
 def break_queue_pairs(bed, words, interval):

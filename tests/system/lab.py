@@ -9,9 +9,11 @@ tool's Cluster, but for that a node which is gone is the test's business.
         assert program.wait() == "signal=7"
 """
 
+import json
 import os
 import re
 import signal
+import socket
 import tempfile
 import time
 
@@ -40,6 +42,53 @@ class Running:
 
     def kill(self):
         self.lab.nodes["processor"].control.send("signal", self.number, "9")
+
+
+class Monitors:
+    """QEMU's monitors of a Lab's nodes (QMP): all QEMUs get the same options, and say which they are."""
+
+    def __init__(self, bed):
+        self.path = os.path.join(bed.tmp, "monitor")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(len(nodes.ROLES))
+        self.files = {}
+
+    def options(self):
+        return ("--qemu", "-chardev socket,id=monitor,path=%s,server=off -mon chardev=monitor,mode=control" % self.path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for file in [*self.files.values(), self.listener]:
+            file.close()
+        os.unlink(self.path)
+
+    def meet(self):
+        """Once the nodes run."""
+        self.listener.settimeout(SECONDS * PATIENCE)
+        while len(self.files) < len(nodes.ROLES):
+            connection, _ = self.listener.accept()
+            connection.settimeout(SECONDS * PATIENCE)
+            file = connection.makefile("rw")
+            connection.close()
+            json.loads(file.readline())                 # the greeting
+            self._ask(file, "qmp_capabilities")
+            self.files[self._ask(file, "query-name")["name"].replace("tangram-", "")] = file
+
+    @staticmethod
+    def _ask(file, command, **arguments):
+        file.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        file.flush()
+        while True:
+            answer = json.loads(file.readline())
+            assert "error" not in answer, answer
+            if "return" in answer:                      # else an event
+                return answer["return"]
+
+    def ask(self, role, command, **arguments):
+        return self._ask(self.files[role], command, **arguments)
 
 
 class Lab(Cluster):
