@@ -189,6 +189,24 @@ static void refusals(void **state)
 	assert_int_equal(CALL(storage_getattr, NULL, 0, ID(id)), -ESTALE);
 }
 
+/* A caller's clock may say anything: what is deleted then is deleted for e2fsck, too (shutting_down() has it look). */
+static void clocks(void **state)
+{
+	static const u64 sec[] = { 1764000000, 0, 1, 3, 1ull << 32, 1ull << 63 };
+	struct ext4_id root = begin();
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sec); i++) {	/* all first, so that each leaves an inode of its own */
+		char name = 'A' + i;
+
+		assert_int_equal(CALL(storage_create, &name, 1, ID(root), .mode = le32_of(0100644), .now = le64_of(sec[i])), 0);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(sec); i++) {
+		char name = 'A' + i;
+
+		assert_int_equal(CALL(storage_unlink, &name, 1, ID(root), .now = le64_of(sec[i])), 0);
+	}
+}
+
 /* A hold is its node's: it ends with the node, once for each of them. */
 static void holds(void **state)
 {
@@ -241,6 +259,7 @@ int main(void)
 		cmocka_unit_test(listing),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(holds),
+		cmocka_unit_test(clocks),
 		cmocka_unit_test(shutting_down),
 	};
 

@@ -372,7 +372,8 @@ int inode_free(struct inode *in)
 	u32 ino = in->ino;
 
 	in->d->links = le16_of(0);
-	in->d->dtime = le32_of((u32)fs->now.sec);
+	/* 0 says that it is in use, a number below that of the inodes that it stands on the orphan list: whatever a clock says */
+	in->d->dtime = le32_of(MAX((u32)fs->now.sec, fs->nr_inodes));
 	inode_set_size(in, 0);
 	inode_dirty(in);
 	inode_put(in);
