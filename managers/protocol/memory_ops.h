@@ -13,6 +13,7 @@
 #ifndef MANAGERS_PROTOCOL_MEMORY_OPS_H
 #define MANAGERS_PROTOCOL_MEMORY_OPS_H
 
+#include "lib/base/errno.h"
 #include "managers/protocol/gen.h"
 
 #define WIRE_OBJECT_FIRST (1ULL << 32)
@@ -43,6 +44,11 @@ struct wire_flush_page {
 /* fill: status >= 0 is one of these */
 #define FILL_DATA	0		/* 4096 bytes came */
 #define FILL_ZERO	1		/* M never had the page: it reads as zeros; no data came */
+/* What a reply to fill says, with len bytes of data; -EIO: it is none, and what stands in the page is nothing. */
+static inline int fill_result(int status, u32 len)
+{
+	return status < 0 || status == FILL_ZERO || (status == FILL_DATA && len == PAGE_SIZE) ? status : -EIO;
+}
 /* -EFAULT: no such mapping or page beyond the object's end (SIGBUS for an object); -ESRCH: no such space or object */
 
 /*	number name			class		when the request arrives twice */

@@ -218,6 +218,23 @@ static void short_reply_is_an_error(void **state)
 	call_send_done(up, 0);
 }
 
+/* What a program would take for an address or a count is not passed on as the error that it was not. */
+static void status_that_is_no_errno(void **state)
+{
+	static const int status[] = { -4095, -4096, -32768 }, want[] = { -4095, -EPROTO, -EPROTO };
+	struct rpc c = { .node = 2, .op = OP_KEEP };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(status); i++) {
+		unsigned slot;
+
+		assert_int_equal(rpc_start(&c), 0);
+		slot = le16_get(((const struct fit_request *)sent[nr_sent - 1].bytes)->slot);
+		reply(slot, status[i], NULL, 0);
+		assert_int_equal(rpc_wait(&c), want[i]);
+		call_send_done(up, slot);
+	}
+}
+
 static void bulk_stays_until_acknowledged(void **state)
 {
 	struct rpc c = { .node = 2, .op = OP_KEEP, .nr_segs = 1, .seg = { { page, PAGE_SIZE } }, .done = on_done };
@@ -794,7 +811,8 @@ static void a_reply_waits_for_the_queue_pair(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(call_and_reply), T(short_reply_is_an_error), T(bulk_stays_until_acknowledged), T(credits_keep_a_lane_for_changes),
+		T(call_and_reply), T(short_reply_is_an_error), T(status_that_is_no_errno), T(bulk_stays_until_acknowledged),
+		T(credits_keep_a_lane_for_changes),
 		T(a_post_that_fails_ends_by_burial), T(late_reply_after_the_deadline), T(sure_calls_have_no_deadline), T(strange_replies_are_dropped),
 		T(serve_inline), T(serve_bulk_is_released_once), T(serve_refuses_what_is_malformed),
 		T(pending_calls_outlive_their_connection), T(queued_request_of_an_old_epoch_is_not_run), T(backlog_is_served_in_order),

@@ -259,6 +259,7 @@ static int fetch(struct fault *f, struct pcache_set *set, const struct fetch *w)
 			prefetch_missed(f);
 		(void)evict_try(set);
 		rc = rpc_wait(&call);
+		rc = fill_result(rc, call.rep_len);
 	}
 	if (rc == FILL_ZERO) {
 		page_zero(page_data(&line->page));

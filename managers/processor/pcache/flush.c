@@ -123,11 +123,13 @@ int flush_msg_send(struct flush_msg *m)
 
 int flush_msg_status(const struct flush_msg *m, unsigned i)
 {
+	u32 error = le32_get(m->rep.error);
+
 	if (m->rc < 0)
 		return m->rc;
 	if (!(le64_get(m->rep.failed) >> i & 1))
 		return 0;
-	return -(int)le32_get(m->rep.error);
+	return error == 0 || error > 4095 ? -EIO : -(int)error;	/* refused without a reason is refused */
 }
 
 /* --- victim entries --- */

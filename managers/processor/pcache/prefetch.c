@@ -231,7 +231,7 @@ static void prefetch_end(struct prefetch *r, int rc)
 
 static void prefetch_done(struct rpc *call)
 {
-	prefetch_end(call->arg, call->status);
+	prefetch_end(call->arg, fill_result(call->status, call->rep_len));
 }
 
 /* --- asking --- */

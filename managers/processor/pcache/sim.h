@@ -59,6 +59,6 @@ void sim_file_foreign_write(u64 ino, u64 index, u64 word);	/* by another node, w
 void sim_file_forget(u64 ino);
 extern unsigned sim_memory_slow;	/* a message moves once in so many chances */
 extern bool sim_memory_dead;
-extern unsigned sim_fill_fails;		/* one fill in so many is answered with EIO; 0: none */
+extern unsigned sim_fill_fails;		/* one fill in so many is answered with EIO or nonsense; 0: none */
 
 #endif

@@ -259,7 +259,7 @@ static void do_fill(struct message *m)
 		return;
 	}
 	if (sim_fill_fails != 0 && sim_random(sim_fill_fails) == 0) {
-		answer(m, -EIO);
+		answer(m, (const int[]){ -EIO, FILL_DATA, 7 }[index % 3]);	/* without data */
 		return;
 	}
 	if ((le32_get(q->flags) & WIRE_FILL_AHEAD) && sim_random(8) == 0) {
