@@ -45,6 +45,8 @@
 	X(nr_pcache_prefetch_wasted, "of these, gone from their line unused")	\
 	X(nr_pcache_prefetch_undone, "of these, not taken: M had them not at hand, or the map had changed") \
 	X(nr_pcache_prefetch_skipped, "pages not asked for ahead: no room in their set, or too many on their way") \
+	X(nr_pcache_around, "of nr_pcache_prefetch, those of a file that lie around a miss") \
+	X(nr_pcache_around_wasted, "of these, gone from their line unused")	\
 	X(nr_pcache_prefetch_run, "times pages were asked for ahead")		\
 	X(nr_space_change_sent, "changes of maps told to M without waiting: mprotect, brk, madvise, anonymous mmap, munmap") \
 	X(nr_space_change_waited, "changes of maps that waited for M: exec, fork, exit, mappings of objects, some mremaps") \

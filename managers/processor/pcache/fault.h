@@ -52,7 +52,8 @@ int fault_zero(struct fault *f);		/* EMPTY, anonymous */
 int fault_object(struct fault *f);		/* EMPTY: map the object's page */
 int fault_fetch_private(struct fault *f);	/* EMPTY, a write: the object's page straight into a private line */
 /* prefetch.c; no lock held, may evict but waits for nobody */
-void prefetch_missed(struct fault *f);		/* the page asked for is on its way: ask for those after it, too */
+/* The page asked for is on its way: ask for others, too. copy: into a private line; the others come as the object's pages. */
+void prefetch_missed(struct fault *f, bool copy);
 void prefetch_found(struct fault *f);		/* used_ahead */
 void prefetch_waited(struct fault *f);		/* it waited and found the page mapped: was it prefetched? */
 /* shadow_feed.c */

@@ -255,8 +255,7 @@ static int fetch(struct fault *f, struct pcache_set *set, const struct fetch *w)
 	};
 	rc = rpc_start(&call);
 	if (rc == 0) {
-		if (!w->copy)
-			prefetch_missed(f);
+		prefetch_missed(f, w->copy);
 		(void)evict_try(set);
 		rc = rpc_wait(&call);
 		rc = fill_result(rc, call.rep_len);

@@ -103,6 +103,7 @@ struct pcache_line {
 	u8 state;		/* [set] enum line_state: line_step() */
 	u8 referenced;		/* [set] the policy's */
 	u8 stream;		/* [set] page.ahead: whose guess it was */
+	bool around;		/* [set] page.ahead: it came because it lies around a miss */
 	u32 revivals;		/* [set] its object's when it was filled or last hit: if less, it was kept over a close */
 	u32 pins;		/* [set] shootdowns under way for a PTE that was taken from it */
 	atomic_t kept;		/* the progress token's: not to be evicted */

@@ -952,6 +952,66 @@ static void ahead_is_not_first_to_go(void **st)
 	}
 }
 
+/* A file mapped privately: the block of a page that is missed comes with it, of one that is copied, too; not if nothing may come ahead. */
+static void around_map(void *arg)
+{
+	open_files(NULL);
+	advised_space = space_create();
+	must(space_mmap(advised_space, va_of(0, 0), 2 * STREAM_AROUND_ROOMY * PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_FIXED,
+			&sim_files[0], 0), "mmap");
+}
+
+static void around_touch(void *arg)
+{
+	unsigned i = *(unsigned *)arg;
+	u64 v[2] = { sim_file_word(0, i), sim_file_word(0, i) + (i == STREAM_AROUND_ROOMY) };
+
+	must(sim_access(advised_space, va_of(0, i), v[0] != v[1], shared_access, v), "access");
+}
+
+static void around_leave(void *arg)
+{
+	space_put(advised_space);
+	close_all(NULL);
+}
+
+static void around_one(enum prefetch_mode mode)
+{
+	const unsigned nr = 2 * STREAM_AROUND_ROOMY;
+	u64 fills = this_cpu_read8(nr_pcache_fill_from_memory), around = this_cpu_read8(nr_pcache_around);
+	u64 wasted = this_cpu_read8(nr_pcache_around_wasted);
+	bool on = mode == PREFETCH_ADAPTIVE;
+
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 8, 32, 1, &policy_lru });
+	pcache.p.prefetch = mode;
+	pcache.p.prefetch_max = STREAM_WINDOW_MAX;
+	sim_file(0, nr);
+	sim_file(1, 1);
+	sim_file(2, 1);
+	sim_must_run(around_map, "map");
+	for (unsigned i = 0; i < nr; i++) {
+		sim_go(around_touch, &i, true, "touch");
+		assert_true(sim_run(sim_steps() + 1000000) && sim_drain());
+	}
+	assert_int_equal(this_cpu_read8(nr_pcache_around) - around, on ? nr - 2 : 0);
+	assert_int_equal(this_cpu_read8(nr_pcache_fill_from_memory) - fills, on ? 2 : nr);
+	sim_must_run(around_leave, "leave");
+	assert_int_equal(this_cpu_read8(nr_pcache_around_wasted), wasted);
+	sim_memory_takes_all = false;
+	check_balance();
+	token_reset();
+	pcache_free_all();
+	sim_end();
+}
+
+static void blocks_around_a_miss(void **st)
+{
+	around_one(PREFETCH_ADAPTIVE);
+	around_one(PREFETCH_OFF);
+}
+
 static void advice_is_taken(void **st)
 {
 	u64 fills, useful, asked, undone;
@@ -1375,7 +1435,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_way_for_four_pages),
 		cmocka_unit_test(sweep_makes_room),
 		cmocka_unit_test(advice_is_taken),
-		cmocka_unit_test(ahead_is_not_first_to_go),
+		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(blocks_around_a_miss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

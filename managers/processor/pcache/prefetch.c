@@ -28,6 +28,7 @@
 #define MAX_OUT		(STREAM_WINDOW_MAX)
 #define NR_STREAMS	128
 #define STREAM_PROBES	4
+#define AROUND_SPARE	8	/* lines that may yet leave the reserve after a page that is no better than a guess */
 
 /* --- one page on its way --- */
 
@@ -39,6 +40,7 @@ struct prefetch {
 	struct pcache_line *line;
 	u8 stream;
 	bool mark;
+	bool around;		/* it lies around a miss; no stream asked for it */
 };
 
 static struct prefetch prefetches[MAX_OUT];
@@ -120,6 +122,8 @@ void line_wasted(struct pcache_line *line)
 {
 	line->page.ahead = false;
 	count(nr_pcache_prefetch_wasted);
+	if (line->around)
+		count(nr_pcache_around_wasted);
 	(void)__atomic_add_fetch(&slots[line->stream].s.wasted, 1, __ATOMIC_RELAXED);
 }
 
@@ -172,6 +176,7 @@ static void install(struct prefetch *r)
 	line->page.ahead = true;
 	line->page.first = !(f->pte & MARK_TOUCHED);
 	line->stream = r->stream;
+	line->around = r->around;
 	line_step(line, LINE_EV_INSTALL);
 	if (!r->mark) {
 		pte_t v = page_phys(&line->page) | PTE_PRESENT | PTE_USER;
@@ -319,6 +324,12 @@ static bool cached(const struct prefetch *r)
 	return set_line_object(r->set, id) != NULL || set_victim_object(r->set, id) != NULL || object_held(f->object, id.index);
 }
 
+/* Set locked: is there a line for it that nobody is short of? */
+static bool room_for(const struct prefetch *r)
+{
+	return r->set->nr_free > 0 || sweep_slack() > (r->around ? AROUND_SPARE : 0);
+}
+
 /* The line is made, the PTE BUSY, the message sent; false: none of it. */
 static bool begin(struct prefetch *r)
 {
@@ -335,7 +346,7 @@ static bool begin(struct prefetch *r)
 		return false;
 	}
 	id = f->object == NULL ? fault_private_id(f) : fault_object_id(f);
-	r->line = r->set->nr_free > 0 || sweep_slack() > 0 ? line_take(r->set, id, f->object) : NULL;
+	r->line = room_for(r) ? line_take(r->set, id, f->object) : NULL;
 	if (r->line == NULL) {
 		count(nr_pcache_prefetch_skipped);
 		fault_unlock(f, r->set);
@@ -358,6 +369,8 @@ static bool begin(struct prefetch *r)
 		.rep = page_data(&r->line->page), .rep_size = PAGE_SIZE, .done = prefetch_done, .arg = r,
 	};
 	count(nr_pcache_prefetch);
+	if (r->around)
+		count(nr_pcache_around);
 	(void)__atomic_add_fetch(&f->s->prefetches_out, 1, __ATOMIC_SEQ_CST);
 	rc = rpc_try_start(&r->rpc);
 	if (rc < 0)
@@ -365,8 +378,11 @@ static bool begin(struct prefetch *r)
 	return true;
 }
 
-/* Pages first, first + stride, ...: the mark is the first that can be had from there on. */
-static void ask(const struct fault *f, struct stream_plan plan, unsigned stream)
+/*
+ * Pages first, first + stride, ...: the mark is the first that can be had from there on. around: they are no better than a guess,
+ * no room is made for them.
+ */
+static void ask(const struct fault *f, struct stream_plan plan, unsigned stream, bool around)
 {
 	struct prefetch *r[STREAM_WINDOW_MAX];
 	unsigned nr = 0;
@@ -381,6 +397,7 @@ static void ask(const struct fault *f, struct stream_plan plan, unsigned stream)
 		}
 		one->stream = stream;
 		one->mark = i >= plan.mark;
+		one->around = around;
 		if (prepare(one, f, plan.first + (u64)(plan.stride * (s64)i)))
 			r[nr++] = one;
 		else
@@ -389,7 +406,8 @@ static void ask(const struct fault *f, struct stream_plan plan, unsigned stream)
 	if (nr == 0)
 		return;
 	count(nr_pcache_prefetch_run);
-	make_room(r, nr);
+	if (!around)
+		make_room(r, nr);
 	for (unsigned i = 0; i < nr; i++) {
 		bool mark = r[i]->mark && !marked;
 
@@ -401,23 +419,49 @@ static void ask(const struct fault *f, struct stream_plan plan, unsigned stream)
 	}
 }
 
+/* By the set that the fault is about: a sample, which needs no lock. */
+static bool roomy(const struct fault *f)
+{
+	const struct pcache_set *set = pcache_set_of(pte_private(f->pte) ? fault_private_id(f) : fault_object_id(f));
+
+	return READ_ONCE(set->nr_free) * 4 > pcache.p.ways * 3;
+}
+
+/* A private mapping of a file, about which nobody has said how it is used. */
+static bool may_ask_around(const struct fault *f, enum stream_advice advice)
+{
+	return pcache.p.prefetch == PREFETCH_ADAPTIVE && advice == ADVICE_NORMAL && f->object != NULL && !(f->vma.flags & VMA_SHARED);
+}
+
 static void go_on(struct fault *f, bool ahead)
 {
 	enum stream_advice advice = f->vma.flags & VMA_RANDOM ? ADVICE_RANDOM
 				  : f->vma.flags & VMA_SEQUENTIAL ? ADVICE_SEQUENTIAL : ADVICE_NORMAL;
 	struct stream_plan plan;
+	bool around = false;
 	struct slot *sl;
 
 	if (pcache.p.prefetch == PREFETCH_OFF || pcache.p.prefetch_max < 2 || thread_current()->task == NULL)
 		return;
 	sl = slot_lock(f);
 	plan = stream_fault(&sl->s, f->vpn, ahead, pcache.p.prefetch, advice, pcache.p.prefetch_max);
+	if (!ahead && plan.nr == 0 && may_ask_around(f, advice)) {
+		plan = stream_around(&sl->s, f->vpn, roomy(f), pcache.p.prefetch_max);
+		around = true;
+	}
 	spin_unlock(&sl->lock);
 	if (plan.nr > 0)
-		ask(f, plan, sl - slots);
+		ask(f, plan, sl - slots, around);
 }
 
-void prefetch_missed(struct fault *f) { go_on(f, false); }
+void prefetch_missed(struct fault *f, bool copy)
+{
+	struct fault reader = *f;
+
+	if (copy)
+		reader.write = false;
+	go_on(&reader, false);
+}
 
 void prefetch_found(struct fault *f)
 {
@@ -452,7 +496,7 @@ static void advised(struct space *s, u64 *va, u64 end)
 		f.object = vf->object;
 	nr = MIN((MIN(end, f.vma.end) - *va) >> PAGE_SHIFT, MIN((u64)pcache.p.prefetch_max, MAX(pool_free(), 1ULL)));
 	if ((f.vma.prot & PROT_MASK) != 0 && !(f.vma.flags & VMA_VDSO))
-		ask(&f, (struct stream_plan){ *va >> PAGE_SHIFT, 1, nr, nr }, NR_STREAMS);
+		ask(&f, (struct stream_plan){ *va >> PAGE_SHIFT, 1, nr, nr }, NR_STREAMS, false);
 	*va += nr << PAGE_SHIFT;
 	vma_file_put(vf);
 	vma_files_reap();

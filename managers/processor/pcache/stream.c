@@ -116,6 +116,17 @@ struct stream_plan stream_fault(struct stream *s, u64 vpn, bool ahead, enum pref
 	return plan;
 }
 
+struct stream_plan stream_around(struct stream *s, u64 vpn, bool roomy, u32 max)
+{
+	u32 nr = MIN(roomy ? (u32)STREAM_AROUND_ROOMY : (u32)STREAM_AROUND, max);
+
+	if (s->stride != 0 || nr < 2 || __atomic_load_n(&s->wasted, __ATOMIC_RELAXED) > s->around / 2)
+		return (struct stream_plan){ 0 };
+	s->around += nr - 1;
+	s->last = vpn - vpn % nr + nr - 1;		/* who goes on in order misses the page behind it next */
+	return (struct stream_plan){ .first = vpn - vpn % nr, .stride = 1, .nr = nr, .mark = nr };
+}
+
 void stream_rewind(struct stream *s, u64 vpn)
 {
 	if (on_track(s, vpn))
