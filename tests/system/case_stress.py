@@ -38,9 +38,9 @@ GEOMETRIES = (("64K", 8, 1, "random"), ("1M", 1, 0, "clock"), ("2M", 8, 8, "lru"
 
 @each({"%s-w%d-v%d-%s" % geometry: geometry for geometry in GEOMETRIES}, limit=450)
 def pcache_stress(bed, geometry):
-    """Every other one with all trace points on, which shift the moments at which things meet (lesson: L38)."""
+    """Every other one with all trace points on, which shift the moments at which things meet (lesson: L38), and without turns."""
     number = GEOMETRIES.index(geometry) + 1
-    stress(bed, 15, number, *geometry, more=["--append", "all:trace=all"] if number % 2 == 0 else [])
+    stress(bed, 15, number, *geometry, more=["--append", "all:trace=all", "--append", "P:pcache.turns=0"] if number % 2 == 0 else [])
 
 
 @each({"1": 1, "0": 0}, limit=330)
@@ -69,4 +69,5 @@ LONG = (("64K", 8, 0, "lru"), ("64K", 8, 1, "fifo"), ("256K", 4, 8, "clock"), ("
 
 @each({"%s-w%d-v%d-%s" % geometry: geometry for geometry in LONG}, limit=1300, part="pcache-stress")
 def long_pcache_stress(bed, geometry):
-    stress(bed, 150, 100 + LONG.index(geometry), *geometry)
+    number = LONG.index(geometry)
+    stress(bed, 150, 100 + number, *geometry, more=["--append", "P:pcache.turns=0"] if number % 2 == 0 else [])

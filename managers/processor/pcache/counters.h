@@ -77,6 +77,7 @@
 	X(nr_pcache_rmap_alloc, "owners made")						\
 	X(nr_pcache_rmap_free, "owners freed")						\
 	X(nr_token_taken, "times a thread took the progress token")			\
+	X(nr_turn_waited, "faults that waited for their thread's turn")			\
 	X(nr_fork_pages, "pages that fork gave another owner")
 
 DECLARE_COUNTERS(PCACHE_COUNTERS)

@@ -182,6 +182,7 @@ static void leave(struct pcache_line *line)
 			owner_remove(p, o);
 	}
 	count(nr_pcache_eviction_succeed);
+	turn_page_gone(p->id);
 	if (p->dirty) {
 		victim_insert(v, line);
 		v = NULL;

@@ -246,6 +246,7 @@ static int fetch(struct fault *f, struct pcache_set *set, const struct fetch *w)
 	line = fetch_begin(f, set, w, &change, &rc);
 	if (line == NULL)
 		return rc;
+	turn_page_missed(w->id);
 	req = (struct rpc_memory_fill_req){
 		.space = le64_of(w->space), .index = le64_of(w->index), .change = le64_of(change),
 		.flags = le32_of(f->write ? WIRE_FILL_WRITE : 0),

@@ -79,6 +79,7 @@ int pcache_params_get(struct pcache_params *p, u64 memory_free)
 	u64 victim = param_u64("pcache.victim", 8, 0, MAX_VICTIMS);
 	u64 window = param_u64("pcache.prefetch_max", STREAM_WINDOW_MAX, 2, STREAM_WINDOW_MAX);
 	u64 shadow = param_u64("pcache.shadow", SHADOW_EVERY, 0, 1024);
+	u64 turns = param_u64("pcache.turns", 1, 0, 1);
 	int mode = prefetch_mode(param_str("pcache.prefetch", "adaptive"));
 	int rc;
 
@@ -86,6 +87,7 @@ int pcache_params_get(struct pcache_params *p, u64 memory_free)
 		return -EINVAL;
 	rc = pcache_params_check(p, size, ways, victim, param_str("pcache.policy", "lru"), memory_free);
 	p->shadow = shadow;
+	p->turns = turns;
 	p->prefetch = mode;
 	p->prefetch_max = prefetch_limit(window, p->nr_lines);
 	return rc;

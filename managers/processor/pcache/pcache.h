@@ -164,6 +164,7 @@ struct pcache_params {
 	u8 prefetch;			/* enum prefetch_mode */
 	u32 prefetch_max;		/* pages asked for ahead, at most; less than 2: none */
 	u32 shadow;			/* one group of sets in so many is sampled; 0: none */
+	bool turns;			/* threads of a small cache take turns */
 };
 
 struct pcache {
@@ -354,6 +355,14 @@ void token_fault_done(void);
 void token_reset(void);			/* tests: as at boot */
 void pcache_token_moves_on(void);	/* the calling thread is past the instruction it faulted at: no lock held */
 void pcache_token_release(void);	/* the same, and what is known of its faults is forgotten: it waits or ends */
+
+/* --- turn.c --- */
+void turn_fault(void);			/* a fault begins in the calling thread, no lock held: may sleep, for a second at most */
+void turn_fault_done(bool fetched);
+void turn_ends(void);			/* the calling thread does something else than compute: no lock held */
+void turn_page_gone(struct page_id id);		/* a line of it was evicted */
+void turn_page_missed(struct page_id id);	/* and it is fetched */
+void turn_reset(void);			/* tests: as at boot */
 
 /* --- check.c --- */
 unsigned pcache_check(void);		/* number of things that are wrong, each logged. Quiet system: exact */

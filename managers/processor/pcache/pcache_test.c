@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SOURCES: managers/processor/pcache/clean.c managers/processor/pcache/cow.c managers/processor/pcache/evict.c managers/processor/pcache/fill.c managers/processor/pcache/flush.c managers/processor/pcache/frame.c managers/processor/pcache/owner.c managers/processor/pcache/param.c managers/processor/pcache/prefetch.c managers/processor/pcache/stream.c managers/processor/pcache/set.c managers/processor/pcache/shadow.c managers/processor/pcache/shadow_feed.c managers/processor/pcache/state.c managers/processor/pcache/sweep.c managers/processor/pcache/token.c managers/processor/pcache/victim.c managers/processor/pcache/check.c */
+/* SOURCES: managers/processor/pcache/clean.c managers/processor/pcache/cow.c managers/processor/pcache/evict.c managers/processor/pcache/fill.c managers/processor/pcache/flush.c managers/processor/pcache/frame.c managers/processor/pcache/owner.c managers/processor/pcache/param.c managers/processor/pcache/prefetch.c managers/processor/pcache/stream.c managers/processor/pcache/set.c managers/processor/pcache/shadow.c managers/processor/pcache/shadow_feed.c managers/processor/pcache/state.c managers/processor/pcache/sweep.c managers/processor/pcache/token.c managers/processor/pcache/turn.c managers/processor/pcache/victim.c managers/processor/pcache/check.c */
 /* SOURCES: managers/processor/pcache/policy_lru.c managers/processor/pcache/policy_fifo.c managers/processor/pcache/policy_clock.c managers/processor/pcache/policy_random.c managers/processor/space/access.c managers/processor/space/advise.c managers/processor/space/close.c managers/processor/space/commit.c */
 /* SOURCES: managers/processor/space/fault.c managers/processor/space/fork.c managers/processor/space/init.c managers/processor/space/map.c managers/processor/space/object.c managers/processor/space/object_io.c managers/processor/space/pass.c managers/processor/space/remap.c managers/processor/space/space.c managers/processor/space/vdso.c managers/processor/space/zap.c */
 /*
@@ -577,10 +577,12 @@ static void pcache_up(const struct geometry *g)
 	pcache.p.prefetch_max = 2 + sim_random(8);	/* more than a cache so small is given on a node */
 	prefetch_init();
 	token_reset();
+	turn_reset();
 	spaces_reset_salts();
 	assert_int_equal(pcache_alloc(), 0);
 	assert_int_equal(owner_init(), 0);
 	pcache.p.shadow = sim_seed % 4 == 3 ? 1 : 0;	/* all sets, in some schedules */
+	pcache.p.turns = sim_seed % 8 == 5;
 	assert_int_equal(shadow_init(), 0);
 	wanted_before = wanted();
 	told_before = this_cpu_read8(nr_shadow_miss);
@@ -1259,6 +1261,67 @@ static void sweep_makes_room(void **st)
 	assert_in_range(runs, 1, evicted / 2);
 }
 
+/* --- threads that fit into the cache one at a time --- */
+
+#define TURN_USERS	3
+#define TURN_PAGES	20	/* of each thread */
+#define TURN_ROUNDS	60
+
+static unsigned turn_users;
+
+static void turn_run(void *arg)
+{
+	unsigned first = (unsigned)(uintptr_t)arg * TURN_PAGES;
+	u64 v[2] = { 0, 1 };
+
+	for (unsigned n = 0; n < TURN_ROUNDS * TURN_PAGES; n++) {
+		v[0] = n >= TURN_PAGES;
+		must(sim_access(sh.s[0], va_of(0, first + n % TURN_PAGES), n < TURN_PAGES, shared_access, v), "access");
+	}
+	space_thread_ends();
+	if (--turn_users == 0)
+		space_put(sh.s[0]);
+}
+
+static void turn_start(void *arg)
+{
+	turn_users = TURN_USERS;
+	for (uintptr_t i = 0; i < TURN_USERS; i++)
+		sim_go(turn_run, (void *)i, true, "turn");
+}
+
+/* What is fetched, and how often a fault waited for its turn. */
+static u64 turn_fetched(bool turns, u64 *waited)
+{
+	u64 fetched = this_cpu_read8(nr_pcache_fill_from_memory), waited_before = this_cpu_read8(nr_turn_waited);
+
+	sim_begin(1);
+	sim_switch_in = 4;
+	pcache_up(&(struct geometry){ 2, 4, 8, &policy_lru });
+	pcache.p.prefetch = PREFETCH_OFF;
+	pcache.p.turns = turns;
+	sim_must_run(room_map, "map");
+	sim_must_run(turn_start, "start");
+	sim_must_run(drop_all, "drop");
+	check_balance();
+	turn_reset();
+	token_reset();
+	pcache_free_all();
+	sim_end();
+	*waited = this_cpu_read8(nr_turn_waited) - waited_before;
+	return this_cpu_read8(nr_pcache_fill_from_memory) - fetched;
+}
+
+static void turns_spare_misses(void **st)
+{
+	u64 waited, without = turn_fetched(false, &waited), with;
+
+	assert_int_equal(waited, 0);
+	with = turn_fetched(true, &waited);
+	assert_true(waited > 0);
+	assert_true(with < without / 2);
+}
+
 /* --- instructions that need more pages at once than a set has lines --- */
 
 #define TOKEN_PAGES 12
@@ -1429,6 +1492,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(shared_file),
 		cmocka_unit_test(cleaning_in_batches),
 		cmocka_unit_test(token_makes_progress),
+		cmocka_unit_test(turns_spare_misses),
 		cmocka_unit_test(kept_over_close),
 		cmocka_unit_test(sets_keep_their_ways),
 		cmocka_unit_test(one_way_for_two_pages),

@@ -174,11 +174,13 @@ int space_fault(struct space *s, u64 va, unsigned flags)
 	if (va >= USER_END)
 		return -EFAULT;
 	token_fault(f.vpn);
+	turn_fault();
 	do {
 		rc = READ_ONCE(s->lost);
 		if (rc == 0)
 			rc = fault_once(&f);
 	} while (rc == -EAGAIN);
+	turn_fault_done(rc == FAULT_MEMORY);
 	token_fault_done();
 	if (rc == FAULT_MEMORY || f.waited)
 		count_n(nr_pcache_fill_ns, time_mono_ns() - start);
@@ -186,5 +188,14 @@ int space_fault(struct space *s, u64 va, unsigned flags)
 	return rc < 0 ? rc : 0;
 }
 
-void space_moves_on(void) { pcache_token_moves_on(); }
-void space_thread_ends(void) { pcache_token_release(); }
+void space_moves_on(void)
+{
+	pcache_token_moves_on();
+	turn_ends();
+}
+
+void space_thread_ends(void)
+{
+	pcache_token_release();
+	turn_ends();
+}
