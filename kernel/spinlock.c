@@ -15,6 +15,12 @@
 DEFINE_PER_CPU(u64, preempt_count);
 DEFINE_PER_CPU(u64, need_resched);
 
+void preempt_wanted(void)
+{
+	if (this_cpu_read8(preempt_count) == 0 && irq_enabled())
+		sched_preempt();
+}
+
 #ifdef CONFIG_DEBUG
 #define STUCK_NS	(20 * NSEC_PER_SEC)	/* a vCPU that holds a lock may be off its host CPU for long */
 #define MAX_HELD	24
@@ -132,32 +138,6 @@ static void give(struct spinlock *l)
 
 bool spin_held(const struct spinlock *l) { return l->cpu == (s16)cpu_id() && this_cpu_read8(preempt_count) != 0; }
 
-#else
-void locks_panic_dump(void) { }
-void might_sleep(void) { }
-static void note_taken(struct spinlock *l, bool interruptible) { }
-
-static inline void take(struct spinlock *l, bool nested, bool irqs_were_on, bool keep_off)
-{
-	while (unlikely(__atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) != 0)) {
-		while (__atomic_load_n(&l->word, __ATOMIC_RELAXED) != 0)
-			cpu_relax();
-	}
-}
-
-static inline void give(struct spinlock *l)
-{
-	store_release(&l->word, 0);	/* A: pairs with the exchange in take() */
-}
-
-bool spin_held(const struct spinlock *l) { return true; }
-#endif
-
-void spin_init(struct spinlock *l, const char *name, enum lock_rank rank)
-{
-	*l = (struct spinlock)SPINLOCK_INIT(name, rank);
-}
-
 void preempt_disable(void)
 {
 	this_cpu_inc(preempt_count);
@@ -168,20 +148,55 @@ void preempt_enable(void)
 {
 	barrier();
 	this_cpu_add(preempt_count, -1);
-	if (unlikely(this_cpu_read8(need_resched)) && this_cpu_read8(preempt_count) == 0 && irq_enabled())
-		sched_preempt();
+	if (unlikely(this_cpu_read8(need_resched)))
+		preempt_wanted();
 }
 
 void spin_lock(struct spinlock *l)
 {
 	preempt_disable();
-	take(l, false, IS_ENABLED(CONFIG_DEBUG) && irq_enabled(), false);
+	take(l, false, irq_enabled(), false);
 }
 
 void spin_lock_nested(struct spinlock *l)
 {
 	preempt_disable();
-	take(l, true, IS_ENABLED(CONFIG_DEBUG) && irq_enabled(), false);
+	take(l, true, irq_enabled(), false);
+}
+
+void spin_unlock(struct spinlock *l)
+{
+	give(l);
+	preempt_enable();
+}
+
+#else
+void locks_panic_dump(void) { }
+static void note_taken(struct spinlock *l, bool interruptible) { }
+
+void spin_wait(struct spinlock *l)
+{
+	do {
+		while (__atomic_load_n(&l->word, __ATOMIC_RELAXED) != 0)
+			cpu_relax();
+	} while (__atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) != 0);
+}
+
+static inline void take(struct spinlock *l, bool nested, bool irqs_were_on, bool keep_off)
+{
+	if (unlikely(__atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) != 0))
+		spin_wait(l);
+}
+
+static inline void give(struct spinlock *l)
+{
+	store_release(&l->word, 0);	/* A: pairs with the exchange in take() */
+}
+#endif
+
+void spin_init(struct spinlock *l, const char *name, enum lock_rank rank)
+{
+	*l = (struct spinlock)SPINLOCK_INIT(name, rank);
 }
 
 bool spin_trylock(struct spinlock *l)
@@ -196,12 +211,6 @@ bool spin_trylock(struct spinlock *l)
 	}
 	preempt_enable();
 	return false;
-}
-
-void spin_unlock(struct spinlock *l)
-{
-	give(l);
-	preempt_enable();
 }
 
 u64 spin_lock_irqsave(struct spinlock *l)

@@ -6,6 +6,5 @@
 #include "lib/base/printk.h"
 
 void time_init(void) { pr_debug("clock: %llu us since the machine was started", (unsigned long long)arch_clock_ns() / 1000); }
-u64 time_mono_ns(void) { return arch_clock_ns(); }	/* the same scale: arch_timer_set() takes it */
 u64 time_wall_ns(void) { return load_acquire(arch_wall_offset()) + time_mono_ns(); }
 void time_set_wall_ns(u64 ns) { store_release(arch_wall_offset(), ns - time_mono_ns()); }

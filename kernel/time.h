@@ -3,10 +3,16 @@
 #ifndef KERNEL_TIME_H
 #define KERNEL_TIME_H
 
+#include "arch/x86/platform.h"
 #include "lib/base/types.h"
 #include "lib/rbtree.h"
 
-u64 time_mono_ns(void);		/* since boot; monotonic across CPUs; any context; cheap (TSC) */
+/* Since boot; monotonic across CPUs; any context; cheap (TSC). The same scale as the architecture's: arch_timer_set() takes it. */
+#ifdef TANGRAM_HOST
+u64 time_mono_ns(void);
+#else
+static inline u64 time_mono_ns(void) { return arch_clock_ns(); }
+#endif
 u64 time_wall_ns(void);		/* Unix time; read from the RTC at boot, advances with the TSC */
 void time_set_wall_ns(u64 ns);
 void time_init(void);		/* after arch time calibration */

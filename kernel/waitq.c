@@ -36,16 +36,11 @@ static bool wake_locked(struct waitq *q, bool all)
 	return any;
 }
 
-static bool wake(struct waitq *q, bool all)
+bool waitq_wake(struct waitq *q, bool all)
 {
-	bool any;
-	u64 flags;
+	u64 flags = spin_lock_irqsave(&q->lock);
+	bool any = wake_locked(q, all);
 
-	smp_mb();		/* A: the condition before the list; pairs with B in waitq_prepare() and waitq_add() */
-	if (list_empty(&q->waiters))
-		return false;
-	flags = spin_lock_irqsave(&q->lock);
-	any = wake_locked(q, all);
 	spin_unlock_irqrestore(&q->lock, flags);
 	return any;
 }
@@ -74,9 +69,6 @@ void waitq_remove(struct waitq *q, struct waiter *w)
 	spin_unlock_irqrestore(&q->lock, flags);
 }
 
-bool waitq_wake_one(struct waitq *q) { return wake(q, false); }
-bool waitq_wake_all(struct waitq *q) { return wake(q, true); }
-
 void waitq_prepare(struct waitq *q, struct waiter *w)
 {
 	u64 flags;
@@ -93,7 +85,7 @@ void waitq_prepare(struct waitq *q, struct waiter *w)
 	}
 	__atomic_store_n(&w->thread->state, THREAD_WAITING, __ATOMIC_SEQ_CST);
 	spin_unlock_irqrestore(&q->lock, flags);
-	smp_mb();		/* B: the list before the condition; pairs with A in wake() */
+	smp_mb();		/* B: the list before the condition; pairs with A in waitq.h */
 }
 
 static void timer_wake(struct timer *tm) { thread_wake(tm->arg); }

@@ -13,6 +13,7 @@
 #ifndef KERNEL_WAITQ_H
 #define KERNEL_WAITQ_H
 
+#include "lib/base/atomic.h"
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
 #include "lib/base/errno.h"
@@ -41,9 +42,20 @@ struct waiter {			/* lives on the waiting thread's stack */
 enum wait_how { WAIT_PLAIN, WAIT_KILLABLE, WAIT_INTR };
 
 void waitq_init(struct waitq *q);
-/* false: nobody was waiting */
-bool waitq_wake_one(struct waitq *q);
-bool waitq_wake_all(struct waitq *q);
+bool waitq_wake(struct waitq *q, bool all);	/* for the two below: somebody waits, as far as one sees without the lock */
+
+/* Wakes one, or all; false: nobody was waiting. As a rule nobody is. */
+static inline bool waitq_wake_one(struct waitq *q)
+{
+	smp_mb();		/* A: the condition before the list; pairs with B in waitq_prepare() and waitq_add() */
+	return !list_empty(&q->waiters) && waitq_wake(q, false);
+}
+
+static inline bool waitq_wake_all(struct waitq *q)
+{
+	smp_mb();		/* A, as above */
+	return !list_empty(&q->waiters) && waitq_wake(q, true);
+}
 
 /* A waiter with a callback: on the queue until removed. After the removal the callback neither runs nor will run. */
 void waitq_add(struct waitq *q, struct waiter *w);

@@ -39,7 +39,7 @@ static void copy_backward(u8 *d, const u8 *s, size_t n)
 		d[n - 1] = s[n - 1];
 }
 
-void *memcpy(void *dst, const void *src, size_t n)
+void *(memcpy)(void *dst, const void *src, size_t n)
 {
 	copy_forward(dst, src, n);
 	return dst;
@@ -54,7 +54,7 @@ void *memmove(void *dst, const void *src, size_t n)
 	return dst;
 }
 
-void *memset(void *dst, int c, size_t n)
+void *(memset)(void *dst, int c, size_t n)
 {
 	u64 v = (u8)c * 0x0101010101010101ULL;
 	u8 *d = dst;

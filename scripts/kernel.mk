@@ -44,6 +44,10 @@ WARN	:= -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -Wstric
 KFLAGS	:= -std=gnu11 -ffreestanding -fno-strict-aliasing -fno-common -fno-pic -fno-pie -mcmodel=kernel \
 	   -m64 -march=x86-64 -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fno-omit-frame-pointer \
 	   -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks -fcf-protection=none -O2 -g
+# gcc would zero and copy structs by rep stos and rep movs, each turn of which is a way out of the translated code under TCG
+ifeq ($(findstring clang,$(CC)),)
+KFLAGS	+= -mmemset-strategy=unrolled_loop:512:noalign,libcall:-1:noalign -mmemcpy-strategy=unrolled_loop:512:noalign,libcall:-1:noalign
+endif
 KCPP	:= -I. -include $(B)/autoconf.h -DROLE_NAME=\"$(ROLE)\" $(DEBUG_FLAG)
 KLDFLAGS := -nostdlib -static $(if $(findstring clang,$(CC)),,-no-pie) -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack
 

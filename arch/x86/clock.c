@@ -14,10 +14,7 @@
 #define PIT_OUT		(1 << 5)	/* of port 0x61: the counter has passed 0 */
 #define MAX_RUNS	100		/* some seconds at most: a host so busy that no two agree is not one to run on */
 
-static union {			/* nothing else may stand in a page that programs read */
-	struct clock_page page;
-	u8 whole[4096];
-} shared __aligned(4096);
+union clock_whole arch_clock __aligned(4096);
 static u64 tsc_per_ns;		/* ticks = ns * tsc_per_ns >> 28 */
 
 static u64 tsc_hz_stated(void)
@@ -122,32 +119,27 @@ void clock_init(void)
 	if (hz < 10000000)
 		panic("no clock to measure the TSC with");
 	tsc_per_ns = (hz << 28) / NSEC_PER_SEC;
-	shared.page.tsc_mult = (NSEC_PER_SEC << 32) / hz;
-	shared.page.tsc_start = rdtsc();
+	arch_clock.page.tsc_mult = (NSEC_PER_SEC << 32) / hz;
+	arch_clock.page.tsc_start = rdtsc();
 	pr_info("clock: TSC at %llu kHz, %s", (unsigned long long)(hz / 1000), how);
-}
-
-u64 arch_clock_ns(void)
-{
-	return (unsigned __int128)(rdtsc() - shared.page.tsc_start) * shared.page.tsc_mult >> 32;	/* 0 until clock_init() */
 }
 
 u64 clock_tsc_to_ns(u64 ticks)
 {
-	return (unsigned __int128)ticks * shared.page.tsc_mult >> 32;
+	return (unsigned __int128)ticks * arch_clock.page.tsc_mult >> 32;
 }
 
 u64 clock_ns_to_tsc(u64 ns)
 {
-	return shared.page.tsc_start + (u64)((unsigned __int128)ns * tsc_per_ns >> 28);
+	return arch_clock.page.tsc_start + (u64)((unsigned __int128)ns * tsc_per_ns >> 28);
 }
 
 struct clock_page *clock_page_address(void)
 {
-	return &shared.page;
+	return &arch_clock.page;
 }
 
 u64 *arch_wall_offset(void)
 {
-	return &shared.page.wall_offset;
+	return &arch_clock.page.wall_offset;
 }

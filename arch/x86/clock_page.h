@@ -14,4 +14,9 @@ struct clock_page {
 	u64 wall_offset;	/* [a] Unix time in ns = that + wall_offset */
 };
 
+union clock_whole {			/* nothing else may stand in a page that programs read */
+	struct clock_page page;
+	u8 whole[4096];
+};
+
 #endif

@@ -14,7 +14,14 @@ static inline u64 irq_save(void)
 	__asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) :: "memory");
 	return flags;
 }
-static inline void irq_restore(u64 flags) { __asm__ volatile("pushq %0; popfq" :: "r"(flags) : "memory", "cc"); }
+/* Only where they go on again by popf: under TCG it leaves the translated code, cli does not. */
+static inline void irq_restore(u64 flags)
+{
+	if (flags & (1 << 9))
+		__asm__ volatile("pushq %0; popfq" :: "r"(flags) : "memory", "cc");
+	else
+		__asm__ volatile("cli" ::: "memory");
+}
 static inline void irq_enable(void) { __asm__ volatile("sti" ::: "memory"); }
 static inline void irq_disable(void) { __asm__ volatile("cli" ::: "memory"); }
 static inline bool irq_enabled(void)

@@ -3,6 +3,7 @@
 #ifndef ARCH_X86_PLATFORM_H
 #define ARCH_X86_PLATFORM_H
 
+#include "arch/x86/clock_page.h"
 #include "lib/base/types.h"
 
 extern char boot_command_line[4096];
@@ -27,7 +28,16 @@ void arch_init_cpu(void);		/* every CPU, first in the list */
 /* A one-shot interrupt to timers_interrupt() on this CPU; when_ns monotonic, ~0 to stop. Interrupts off. */
 void arch_timer_set(u64 when_ns);
 u64 *arch_wall_offset(void);		/* [a] Unix time minus arch_clock_ns(), in ns: kernel/time.c's, where programs can read it */
-u64 arch_clock_ns(void);		/* TSC, calibrated against a known clock */
+/* TSC, calibrated against a known clock; 0 until that was done */
+#ifdef TANGRAM_HOST
+u64 arch_clock_ns(void);
+#else
+extern union clock_whole arch_clock;	/* clock.c's */
+static inline u64 arch_clock_ns(void)
+{
+	return (unsigned __int128)(__builtin_ia32_rdtsc() - arch_clock.page.tsc_start) * arch_clock.page.tsc_mult >> 32;
+}
+#endif
 /*
  * A full barrier between our stores and our loads in memory shared with a device. Use it where the device is told by a store
  * and its answer is looked for by a load: smp_mb() is not enough on every virtual machine. Any context.

@@ -10,6 +10,7 @@
 #ifndef LIB_BASE_LOCK_H
 #define LIB_BASE_LOCK_H
 
+#include "lib/base/percpu.h"
 #include "lib/base/printk.h"	/* BUG_ON() */
 #include "lib/base/types.h"
 
@@ -81,24 +82,67 @@ struct spinlock {
 #define DEFINE_SPINLOCK(n, r)	struct spinlock n = SPINLOCK_INIT(#n, r)
 
 void spin_init(struct spinlock *l, const char *name, enum lock_rank rank);
-void spin_lock(struct spinlock *l);
-void spin_lock_nested(struct spinlock *l);	/* a second lock of the same rank, in the rank's stated order */
 bool __must_check spin_trylock(struct spinlock *l);
-void spin_unlock(struct spinlock *l);
 u64 __must_check spin_lock_irqsave(struct spinlock *l);
 void spin_unlock_irqrestore(struct spinlock *l, u64 flags);
-bool spin_held(const struct spinlock *l);	/* by this CPU; true for ever in builds without checks */
+
+/*
+ * spin_lock_nested(): a second lock of the same rank, in the rank's stated order. spin_held(): by this CPU; true for ever in builds
+ * without checks. preempt_disable(): of the calling thread by another on this CPU; nests. might_sleep(): may the caller sleep here?
+ * Debug builds panic with a trace if not. Without checks all these stand where they are used: a page fetched takes a hundred of them.
+ */
+void preempt_wanted(void);	/* another thread wants this CPU: it gets it, if nothing else keeps the caller there */
+#if defined(CONFIG_DEBUG) || defined(TANGRAM_HOST)
+void spin_lock(struct spinlock *l);
+void spin_lock_nested(struct spinlock *l);
+void spin_unlock(struct spinlock *l);
+bool spin_held(const struct spinlock *l);
+void preempt_disable(void);
+void preempt_enable(void);
+void might_sleep(void);
+#else
+DECLARE_PER_CPU(u64, preempt_count);	/* what they are: kernel/preempt.h */
+DECLARE_PER_CPU(u64, need_resched);
+void spin_wait(struct spinlock *l);	/* takes a lock that another CPU held a moment ago */
+
+static inline void preempt_disable(void)
+{
+	this_cpu_inc(preempt_count);
+	barrier();
+}
+
+static inline void preempt_enable(void)
+{
+	barrier();
+	this_cpu_add(preempt_count, -1);
+	if (unlikely(this_cpu_read8(need_resched)))
+		preempt_wanted();
+	barrier();
+}
+
+static inline void spin_lock(struct spinlock *l)
+{
+	preempt_disable();
+	if (unlikely(__atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) != 0))
+		spin_wait(l);
+}
+
+static inline void spin_lock_nested(struct spinlock *l) { spin_lock(l); }
+
+static inline void spin_unlock(struct spinlock *l)
+{
+	__atomic_store_n(&l->word, 0, __ATOMIC_RELEASE);	/* A: pairs with the exchange in spin_lock() */
+	preempt_enable();
+}
+
+static inline bool spin_held(const struct spinlock *l) { return true; }
+static inline void might_sleep(void) { }
+#endif
 
 #ifdef CONFIG_DEBUG
 #define assert_held(l)	BUG_ON(!spin_held(l))
 #else
 #define assert_held(l)	((void)(l))
 #endif
-
-/* Preemption of the calling thread by another on this CPU; nests. */
-void preempt_disable(void);
-void preempt_enable(void);
-/* May the caller sleep here? Debug builds panic with a trace if not. */
-void might_sleep(void);
 
 #endif

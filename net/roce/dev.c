@@ -54,6 +54,8 @@ void roce_ctx_flush(struct roce_rx_ctx *ctx)
 			req_transmit(qp);
 			if (unlikely(qp->cnp_due))
 				cc_flush(qp);
+			if (qp->ack_due != 0)		/* not answered within the batch */
+				roce_kick_at(qp->dev, qp->ack_due);
 		}
 		tx_flush(qp);
 		spin_unlock(&qp->lock);

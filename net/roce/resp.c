@@ -144,8 +144,7 @@ static void executed(struct roce_qp *qp, const struct roce_pkt *p)
 	if (p->ackreq) {
 		qp->ack_now = true;
 	} else if (qp->ack_due == 0 && !qp->ack_now) {
-		qp->ack_due = time_mono_ns() + ROCE_ACK_DELAY_NS;
-		roce_kick_at(qp->dev, qp->ack_due);
+		qp->ack_due = time_mono_ns() + ROCE_ACK_DELAY_NS;	/* the batch's end sees to it, if nothing tells the peer before */
 	}
 }
 

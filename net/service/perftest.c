@@ -452,7 +452,7 @@ static int client(struct run *r, struct svc_job *job, const char **doing)
 {
 	static const u8 numbers[REPORT_LEN];
 	u16 port = job->port != 0 ? job->port : PERFTEST_PORT;
-	struct dest peer;
+	struct dest peer = { 0 };		/* each test meets once before it begins */
 	int rc;
 
 	*doing = "control connection";
