@@ -18,13 +18,19 @@ def on_linux(words):
 @each({"timers": "timers", "identity": "identity", "vdso": "vdso", "signal-details": "signal_details", "pi-mutex": "pi_mutex",
        "bad-args": "bad_args", "limits": "limits",
        "populate": "populate", "epoll-nested": "epoll_nested", "timerfd-short": "timerfd_short", "text-busy": "text_busy", "pidfd": "pidfd", "locked-memory": "locked_memory",
-       "kcmp": "kcmp", "semantics": "semantics", "sysvipc": "sysvipc", "inotify": "inotify", "file-times": "file_times"})
+       "kcmp": "kcmp", "semantics": "semantics", "sysvipc": "sysvipc", "inotify": "inotify", "no-name": "no_name", "file-times": "file_times"})
 def call(bed, line):
     words = line.split()
     status, out = on_linux(words)
     assert status == 0, "the program is wrong on Linux: %r" % out
     result = bed.run("/bin/" + words[0], *words[1:])
     assert result.out == out, (result.out, out)
+
+
+@case()
+def clock_is_set(bed):
+    """An hour ahead and back: who waits for a time of day follows, who waits for a while does not. Nothing to do on the host."""
+    assert b"no_name: OK" in bed.run("/bin/no_name", "set-clock").out
 
 
 @case()

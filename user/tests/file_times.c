@@ -89,6 +89,7 @@ static void attributes(void)
 	struct timespec t[2] = { { 1, 0 }, { 0, UTIME_OMIT } };
 
 	ON("f", chmod("f", 0600));
+	ON("f", chown("f", -1, -1));
 	ON("f", chown("f", getuid(), -1));
 	ON("f", utimensat(AT_FDCWD, "f", NULL, 0));
 	ON("f", utimensat(AT_FDCWD, "f", t, 0));

@@ -40,6 +40,7 @@ struct new_file { u32 mode, uid, gid, rdev; };
 struct inode_ops {
 	int (*lookup)(struct inode *dir, const char *name, struct inode **out);	/* -ENOENT */
 	int (*create)(struct inode *dir, const char *name, const struct new_file *how, struct inode **out);
+	int (*create_nameless)(struct inode *dir, const struct new_file *how, bool linkable, struct inode **out);	/* O_TMPFILE */
 	int (*symlink)(struct inode *dir, const char *name, const char *target, const struct new_file *how, struct inode **out);
 	int (*link)(struct inode *dir, const char *name, struct inode *target);
 	int (*unlink)(struct inode *dir, const char *name, bool rmdir);

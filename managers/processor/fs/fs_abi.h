@@ -25,6 +25,7 @@
 #define O_SYNC		04010000
 #define O_PATH		010000000
 #define O_TMPFILE	020200000
+#define O_TMPFILE_ALONE	020000000	/* without the O_DIRECTORY that belongs to it */
 
 #define S_IFMT		0170000
 #define S_IFSOCK	0140000

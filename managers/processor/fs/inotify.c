@@ -17,6 +17,7 @@
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 #include "managers/processor/syscall/where.h"
+#include "mm/frame.h"
 #include "mm/slab.h"
 
 #define IN_ALL		0xfff
@@ -100,8 +101,8 @@ static void queue_event(struct instance *n, s32 wd, u32 mask, const char *name, 
 	if (last != NULL && last->wd == wd && last->mask == mask && last->cookie == cookie && last->len == len &&
 	    (len == 0 || strcmp(last->name, name) == 0))
 		return;				/* it would say the same twice */
-	if (n->nr_events >= EVENTS_MAX) {
-		if (last->mask == IN_Q_OVERFLOW)
+	if (n->nr_events >= EVENTS_MAX || frames_free_count() < frames_total() / 16) {	/* the last sixteenth is not for queues */
+		if (last != NULL && last->mask == IN_Q_OVERFLOW)
 			return;
 		wd = -1;
 		mask = IN_Q_OVERFLOW;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening, making and removing names; open files' life. */
 #include "lib/base/errno.h"
+#include "lib/base/printf.h"
 #include "lib/base/string.h"
 #include "managers/processor/fs/dentry.h"
 #include "managers/processor/fs/epoll.h"
@@ -510,6 +511,39 @@ static int open_create(struct fs_context *c, struct dentry *start, const char *p
 	return rc;
 }
 
+/* O_TMPFILE: a file in a folder, but under no name. */
+static int open_nameless(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, unsigned walk_flags,
+			 struct dentry **out)
+{
+	struct dentry *dir;
+	struct new_file n;
+	struct inode *i;
+	char name[32];
+	int rc;
+
+	if ((flags & O_CREAT) || (flags & O_ACCMODE) == O_RDONLY)
+		return -EINVAL;
+	rc = fs_lookup(c, start, path, walk_flags | WALK_FOLLOW | WALK_DIRECTORY, &dir);
+	if (rc < 0)
+		return rc;
+	new_file_now(&n, dir->inode, S_IFREG | (mode & 07777), umask_of(c));
+	rc = fs_permission(dir->inode, MAY_WRITE | MAY_EXEC);
+	if (rc == 0)
+		rc = dir->inode->ops->create_nameless == NULL ? -EOPNOTSUPP :
+		     dir->inode->ops->create_nameless(dir->inode, &n, !(flags & O_EXCL), &i);
+	if (rc == 0) {
+		snprintf(name, sizeof(name), "#%llu", (unsigned long long)i->ino);
+		mutex_lock(&tree_mutex);
+		*out = dentry_add_locked(dir, name, strlen(name), i);
+		if (*out != NULL)
+			dentry_unhook_locked(*out);
+		mutex_unlock(&tree_mutex);
+		rc = *out != NULL ? 1 : -ENOMEM;
+	}
+	dentry_put(dir);
+	return rc;
+}
+
 static int open_check(struct inode *i, u32 flags, bool fresh)
 {
 	unsigned want = (flags & O_ACCMODE) == O_RDONLY ? MAY_READ : (flags & O_ACCMODE) == O_WRONLY ? MAY_WRITE : MAY_READ | MAY_WRITE;
@@ -542,11 +576,13 @@ int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u3
 	bool fresh;
 	int rc;
 
-	if ((flags & O_TMPFILE) == O_TMPFILE)
-		return -EOPNOTSUPP;
 	if (flags & O_PATH)
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	if (flags & O_CREAT)
+	if ((flags & O_TMPFILE_ALONE) && !(flags & O_DIRECTORY))
+		return -EINVAL;
+	if ((flags & O_TMPFILE) == O_TMPFILE)
+		rc = open_nameless(c, start, path, flags, mode, WALK_RESOLVE(resolve), &d);
+	else if (flags & O_CREAT)
 		rc = open_create(c, start, path, flags, mode, WALK_RESOLVE(resolve), &d);
 	else
 		rc = fs_lookup(c, start, path, WALK_RESOLVE(resolve) | (flags & O_NOFOLLOW ? 0 : WALK_FOLLOW), &d);
@@ -555,7 +591,7 @@ int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u3
 	fresh = rc == 1;
 	if (!(flags & O_PATH))
 		flags |= O_LARGEFILE;		/* as every file of a 64-bit program is */
-	rc = flags & O_PATH ? ((flags & O_DIRECTORY) && d->inode->type != S_IFDIR ? -ENOTDIR : 0) : open_check(d->inode, flags, fresh);
+	rc = flags & O_PATH ? ((flags & O_DIRECTORY) && d->inode->type != S_IFDIR ? -ENOTDIR : 0) : open_check(d->inode, (flags & O_TMPFILE) == O_TMPFILE ? flags & ~(u32)O_DIRECTORY : flags, fresh);
 	if (rc == 0)
 		rc = fs_open_inode(d->inode, d, flags, out);
 	dentry_put(d);

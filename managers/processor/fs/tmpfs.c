@@ -25,6 +25,7 @@ struct tnode {				/* a file; each struct inode of it has a reference */
 	struct object *object;		/* [I] of a regular file */
 	char *target;			/* [I] of a symlink; of a file without a name, what it is called */
 	bool memfd;			/* [I] */
+	bool linkable;			/* [tmpfs_lock] it has no name yet, but may be given one */
 	u32 seals;			/* [tmpfs_lock] of a memfd: F_SEAL_* */
 	struct tnode *parent;		/* [tmpfs_lock] of a directory; no reference: it is not empty while this is in it */
 	struct list entries;		/* [tmpfs_lock] of a directory, by cookie */
@@ -240,6 +241,19 @@ static int tmpfs_create(struct inode *dir, const char *name, const struct new_fi
 	return make(dir, name, how, NULL, out);
 }
 
+static int tmpfs_create_nameless(struct inode *dir, const struct new_file *how, bool linkable, struct inode **out)
+{
+	struct tnode *n;
+	int rc = tnode_create(dir->dev, how, NULL, &n);
+
+	if (rc < 0)
+		return rc;
+	n->linkable = linkable;
+	*out = inode_of(n);
+	tnode_put(n);
+	return *out != NULL ? 0 : -ENOMEM;
+}
+
 static int tmpfs_symlink(struct inode *dir, const char *name, const char *target, const struct new_file *how, struct inode **out)
 {
 	return make(dir, name, how, target, out);
@@ -254,13 +268,14 @@ static int tmpfs_link(struct inode *dir, const char *name, struct inode *target)
 	if (e == NULL)
 		return -ENOMEM;
 	mutex_lock(&tmpfs_lock);
-	if (removed(d) || n->nlink == 0)
+	if (removed(d) || (n->nlink == 0 && !n->linkable))
 		rc = -ENOENT;
 	else if (entry_find(d, name) != NULL)
 		rc = -EEXIST;
 	if (rc == 0) {
 		ref_get(&n->refs);
 		entry_link(d, e, n);
+		n->linkable = false;
 	}
 	mutex_unlock(&tmpfs_lock);
 	if (rc < 0)
@@ -453,7 +468,7 @@ static int tmpfs_open(struct inode *i, struct file *f)
 }
 
 static const struct inode_ops tmpfs_ops = {
-	.lookup = tmpfs_lookup, .create = tmpfs_create, .symlink = tmpfs_symlink, .link = tmpfs_link, .unlink = tmpfs_unlink,
+	.lookup = tmpfs_lookup, .create = tmpfs_create, .create_nameless = tmpfs_create_nameless, .symlink = tmpfs_symlink, .link = tmpfs_link, .unlink = tmpfs_unlink,
 	.rename = tmpfs_rename, .readlink = tmpfs_readlink, .getattr = tmpfs_getattr, .setattr = tmpfs_setattr,
 	.statfs = tmpfs_statfs, .open = tmpfs_open, .release = tmpfs_release,
 };

@@ -6,6 +6,7 @@
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "managers/processor/process/process.h"
+#include "mm/frame.h"
 #include "mm/slab.h"
 
 #define INDEX_BITS	15
@@ -15,6 +16,11 @@
 u64 ipc_now(void)
 {
 	return time_wall_ns() / NSEC_PER_SEC;
+}
+
+bool ipc_room(void)
+{
+	return frames_free_count() >= frames_total() / 16;
 }
 
 void ipc_put(struct ipc_kind *k, struct ipc_object *o)
@@ -129,7 +135,7 @@ s64 ipc_get(struct ipc_kind *k, s32 key, u64 size, u32 flags)
 		spin_unlock(&k->lock);
 		if (rc != -EAGAIN)
 			break;
-		rc = made == NULL ? k->make(size, key, flags, &made) : 0;
+		rc = made != NULL ? 0 : !ipc_room() ? -ENOMEM : k->make(size, key, flags, &made);
 		if (rc == 0)
 			rc = make_room(k);
 		if (rc < 0)

@@ -67,6 +67,7 @@ int __must_check ipc_may_control(const struct ipc_object *o);	/* 0 or -EPERM */
 void ipc_show(const struct ipc_object *o, struct ipc_perm_abi *out);
 void ipc_set(struct ipc_object *o, const struct ipc_perm_abi *in);	/* owner and mode, as IPC_SET does */
 
+bool ipc_room(void);			/* may more of the kernel's memory be taken? The last sixteenth is for what cannot do without */
 u64 ipc_now(void);			/* seconds, as the objects keep them */
 
 #endif

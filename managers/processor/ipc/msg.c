@@ -161,7 +161,7 @@ s64 sys_msgsnd(u64 id, u64 user, u64 len, u64 flags, u64 a4, u64 a5)
 
 	if ((s32)id < 0 || len > MSGMAX)
 		return -EINVAL;
-	m = kmalloc(sizeof(*m) + len);
+	m = ipc_room() ? kmalloc(sizeof(*m) + len) : NULL;
 	if (m == NULL)
 		return -ENOMEM;
 	m->len = len;

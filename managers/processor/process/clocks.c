@@ -2,6 +2,10 @@
 #include "managers/processor/process/clocks.h"
 
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/timers.h"
+
+static struct waitq set_wait = WAITQ_INIT(set_wait);	/* woken when the time of day is set */
+static u32 times_set;					/* [a] */
 
 /*
  * A negative clockid_t names a process or thread: the complement of its number above three bits, of which one says thread
@@ -109,4 +113,28 @@ int clock_read(const struct clock *c, u64 *ns)
 		return 0;
 	}
 	return cpu_clock_read(c, ns);
+}
+
+int clock_set_wall(u64 ns)
+{
+	if (ns < time_mono_ns())
+		return -EINVAL;
+	time_set_wall_ns(ns);
+	__atomic_fetch_add(&times_set, 1, __ATOMIC_SEQ_CST);
+	waitq_wake_all(&set_wait);
+	ptimers_clock_set();
+	return 0;
+}
+
+int clock_sleep_wall(u64 ns)
+{
+	for (;;) {
+		u32 seen = load_acquire(&times_set);
+		u64 now = time_wall_ns();
+
+		if (now >= ns)
+			return 0;
+		if (waitq_wait_intr(&set_wait, load_acquire(&times_set) != seen, time_mono_ns() + (ns - now)) == -EINTR)
+			return -EINTR;
+	}
 }

@@ -22,6 +22,12 @@ struct clock {
 /* -EINVAL: there is no such clock, process or thread. A thread must be of the calling process. */
 int __must_check clock_find(s32 clockid, struct clock *c);
 int __must_check clock_read(const struct clock *c, u64 *ns);	/* -EINVAL: process or thread have ended */
+/*
+ * The time of day is set, for all of this node: timers and sleepers that wait for one look again. -EINVAL: before the machine was started.
+ */
+int __must_check clock_set_wall(u64 ns);
+/* Sleep to a time of day, however that is set meanwhile: 0 or -EINTR. */
+int __must_check clock_sleep_wall(u64 ns);
 static inline bool clock_is_cpu(const struct clock *c) { return c->kind >= CLOCK_CPU_PROCESS; }
 
 #endif

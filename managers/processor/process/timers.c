@@ -24,7 +24,8 @@ struct ptimer {
 	refcount_t refs;		/* the process's list, work that is queued */
 	struct process *process;	/* [I] with a reference */
 	s32 id;				/* [I] -1 - PTIMER_*: not a POSIX timer */
-	struct ptimer_spec spec;	/* [I] */
+	struct ptimer_spec spec;	/* [I], but for the kind of clock: */
+	bool of_day;			/* [I] of CLOCK_REALTIME: set to a time of day it follows that, else it counts on */
 	bool armed;			/* [signal_lock] */
 	bool due;			/* [signal_lock] sent and not taken: the next period begins when it is */
 	u64 expires, interval;		/* [signal_lock] */
@@ -246,6 +247,7 @@ static struct ptimer *ptimer_alloc(struct process *p, s32 id, const struct ptime
 	t->process = p;
 	t->id = id;
 	t->spec = *spec;
+	t->of_day = spec->clock.kind == CLOCK_WALL;
 	list_init(&t->link);
 	list_init(&t->signal.link);
 	t->signal.timer = t;
@@ -402,11 +404,34 @@ int ptimer_set(struct process *p, s32 id, bool absolute, u64 value, u64 interval
 		now = now_locked(t);
 		spin_lock(&p->signal_lock);
 		*old = time_left(t, now);
+		if (t->of_day) {
+			t->spec.clock.kind = absolute ? CLOCK_WALL : CLOCK_MONO;
+			now = now_locked(t);
+		}
 		set(t, now, absolute, value, interval);
 		spin_unlock(&p->signal_lock);
 	}
 	spin_unlock(&tree_lock);
 	return t == NULL ? -EINVAL : 0;
+}
+
+static bool start_of_day(struct process *p, void *arg)
+{
+	struct ptimer *t;
+
+	spin_lock(&p->signal_lock);
+	list_for_each(t, &p->timers, link)
+		if (t->armed && !t->due && t->spec.clock.kind == CLOCK_WALL)
+			start(t, time_wall_ns());
+	spin_unlock(&p->signal_lock);
+	return true;
+}
+
+void ptimers_clock_set(void)
+{
+	spin_lock(&tree_lock);
+	process_for_each(start_of_day, NULL);
+	spin_unlock(&tree_lock);
 }
 
 int ptimer_get(struct process *p, s32 id, struct ptimer_time *left)

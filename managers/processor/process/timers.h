@@ -34,6 +34,7 @@ void itimer_get(struct process *p, unsigned which, struct ptimer_time *now);
 /* RLIMIT_CPU was set: SIGXCPU at cur seconds of CPU time and each second after, SIGKILL at max. 0 or -ENOMEM. */
 int cpu_limit_watch(struct process *p);
 
+void ptimers_clock_set(void);		/* the time of day was set: those that wait for one are started anew */
 void ptimers_delete(struct process *p, bool all);	/* execve: POSIX timers; exit: all. May sleep */
 /* signal_lock held: its queued signal is being taken; fills in the overrun and starts the next period. */
 void ptimer_taken(struct ptimer *t, struct siginfo_abi *info);

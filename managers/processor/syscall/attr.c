@@ -81,9 +81,11 @@ static s64 chown_put(struct inode *i, u32 uid, u32 gid)
 		a.mode = i->mode & ~(04000U | (i->mode & 010 ? 02000 : 0)) & 07777;
 		mask |= SET_MODE;
 	}
-	if (mask == 0) {
+	if (mask == 0) {			/* anybody's to ask for: the time of the change alone */
+		int rc = set_attr(i, &a, 0);
+
 		inode_put(i);
-		return 0;
+		return rc;
 	}
 	return change_put(i, &a, mask);
 }

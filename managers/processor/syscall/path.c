@@ -708,12 +708,21 @@ s64 sys_linkat(u64 from_fd, u64 from, u64 to_fd, u64 to, u64 flags, u64 a5)
 	struct dentry *d;
 	int rc;
 
-	if (flags & ~(u64)AT_SYMLINK_FOLLOW)
+	if (flags & ~(u64)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	rc = where_get(&a, from_fd, from, false);
+	if ((flags & AT_EMPTY_PATH) && !capable(CAP_DAC_READ_SEARCH))
+		return -ENOENT;
+	rc = where_get(&a, from_fd, from, flags & AT_EMPTY_PATH);
 	if (rc < 0)
 		return rc;
-	rc = fs_lookup(fs_current(), a.start, a.path, flags & AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0, &d);
+	if (a.path[0] != '\0')
+		rc = fs_lookup(fs_current(), a.start, a.path, flags & AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0, &d);
+	else if (a.file == NULL)
+		rc = -EPERM;				/* the current directory */
+	else if (a.start == NULL)
+		rc = -EXDEV;				/* it stands in no file system that has names */
+	else
+		dentry_get(d = a.start);
 	where_put(&a);
 	if (rc < 0)
 		return rc;

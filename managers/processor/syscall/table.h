@@ -41,7 +41,7 @@
 	X(145, sched_getscheduler) X(146, sched_get_priority_max) X(147, sched_get_priority_min) X(148, sched_rr_get_interval) X(149, mlock) \
 	X(150, munlock) X(151, mlockall) X(152, munlockall) \
 	X(157, prctl) X(158, arch_prctl) \
-	X(160, setrlimit) X(161, chroot) X(162, sync) X(170, sethostname) X(171, setdomainname) \
+	X(159, adjtimex) X(160, setrlimit) X(161, chroot) X(162, sync) X(164, settimeofday) X(170, sethostname) X(171, setdomainname) \
 	X(186, gettid) X(187, readahead) X(188, setxattr) X(189, lsetxattr) \
 	X(190, fsetxattr) X(191, getxattr) X(192, lgetxattr) X(193, fgetxattr) X(194, listxattr) \
 	X(195, llistxattr) X(196, flistxattr) X(197, removexattr) X(198, lremovexattr) X(199, fremovexattr) \
@@ -49,7 +49,7 @@
 	X(213, epoll_create) \
 	X(217, getdents64) X(218, set_tid_address) X(219, restart_syscall) X(220, semtimedop) \
 	X(221, fadvise64) X(222, timer_create) X(223, timer_settime) X(224, timer_gettime) \
-	X(225, timer_getoverrun) X(226, timer_delete) X(228, clock_gettime) X(229, clock_getres) \
+	X(225, timer_getoverrun) X(226, timer_delete) X(227, clock_settime) X(228, clock_gettime) X(229, clock_getres) \
 	X(230, clock_nanosleep) X(231, exit_group) X(232, epoll_wait) X(233, epoll_ctl) X(234, tgkill) \
 	X(235, utimes) \
 	X(247, waitid) X(253, inotify_init) X(254, inotify_add_watch) X(255, inotify_rm_watch) \
@@ -63,7 +63,7 @@
 	X(290, eventfd2) X(291, epoll_create1) X(292, dup3) X(293, pipe2) X(294, inotify_init1) \
 	X(295, preadv) X(296, pwritev) X(297, rt_tgsigqueueinfo) X(299, recvmmsg) \
 	X(302, prlimit64) \
-	X(306, syncfs) X(307, sendmmsg) X(309, getcpu) \
+	X(305, clock_adjtime) X(306, syncfs) X(307, sendmmsg) X(309, getcpu) \
 	X(310, process_vm_readv) X(311, process_vm_writev) X(312, kcmp) X(314, sched_setattr) \
 	X(315, sched_getattr) X(316, renameat2) X(318, getrandom) X(319, memfd_create) \
 	X(324, membarrier) \
@@ -77,8 +77,8 @@
 	X(134, uselib) \
 	X(136, ustat) X(139, sysfs) \
 	X(153, vhangup) X(154, modify_ldt) \
-	X(155, pivot_root) X(156, _sysctl) X(159, adjtimex) \
-	X(163, acct) X(164, settimeofday) \
+	X(155, pivot_root) X(156, _sysctl) \
+	X(163, acct) \
 	X(165, mount) X(166, umount2) X(167, swapon) X(168, swapoff) X(169, reboot) \
 	X(172, iopl) X(173, ioperm) X(174, create_module) \
 	X(175, init_module) X(176, delete_module) X(177, get_kernel_syms) X(178, query_module) X(179, quotactl) \
@@ -87,7 +87,6 @@
 	X(205, set_thread_area) X(206, io_setup) X(207, io_destroy) X(208, io_getevents) X(209, io_submit) \
 	X(210, io_cancel) X(211, get_thread_area) X(212, lookup_dcookie) X(214, epoll_ctl_old) \
 	X(215, epoll_wait_old) X(216, remap_file_pages) \
-	X(227, clock_settime) \
 	X(236, vserver) X(237, mbind) X(238, set_mempolicy) X(239, get_mempolicy) \
 	X(240, mq_open) X(241, mq_unlink) X(242, mq_timedsend) X(243, mq_timedreceive) X(244, mq_notify) \
 	X(245, mq_getsetattr) X(246, kexec_load) X(248, add_key) X(249, request_key) \
@@ -97,7 +96,7 @@
 	X(279, move_pages) \
 	X(298, perf_event_open) \
 	X(300, fanotify_init) X(301, fanotify_mark) X(303, name_to_handle_at) X(304, open_by_handle_at) \
-	X(305, clock_adjtime) X(308, setns) \
+	X(308, setns) \
 	X(313, finit_module) \
 	X(317, seccomp) \
 	X(320, kexec_file_load) X(321, bpf) X(323, userfaultfd) \

@@ -60,6 +60,126 @@ s64 sys_gettimeofday(u64 tv, u64 tz, u64 a2, u64 a3, u64 a4, u64 a5)
 	return tz != 0 ? copy_to_user(tz, &zero, sizeof(zero)) : 0;
 }
 
+/* --- setting the time of day --- */
+
+#define SETTABLE_MAX	8000000000LL		/* seconds: what nanoseconds can hold for long */
+#define ZONE_MAX	(15 * 60)
+
+static s64 set_time(s64 sec, s64 nsec)
+{
+	if (sec < 0 || sec > SETTABLE_MAX || nsec < 0 || nsec >= (s64)NSEC_PER_SEC)
+		return -EINVAL;
+	return capable(CAP_SYS_TIME) ? clock_set_wall((u64)sec * NSEC_PER_SEC + nsec) : -EPERM;
+}
+
+s64 sys_clock_settime(u64 id, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct timespec_abi ts;
+	struct clock c;
+
+	if (clock_find(id, &c) < 0 || (!clock_is_cpu(&c) && (s32)id != CLOCK_REALTIME))
+		return -EINVAL;
+	if (copy_from_user(&ts, user, sizeof(ts)) < 0)
+		return -EFAULT;
+	if (clock_is_cpu(&c))
+		return (s32)id < 0 ? -EPERM : -EINVAL;
+	return set_time(ts.sec, ts.nsec);
+}
+
+s64 sys_settimeofday(u64 tv_user, u64 tz_user, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct { s32 minutes_west, dst; } tz = { 0 };
+	struct timeval_abi tv = { 0 };
+
+	if (tv_user != 0 && copy_from_user(&tv, tv_user, sizeof(tv)) < 0)
+		return -EFAULT;
+	if (tv.usec < 0 || tv.usec >= 1000000)
+		return -EINVAL;
+	if (tz_user != 0 && copy_from_user(&tz, tz_user, sizeof(tz)) < 0)
+		return -EFAULT;
+	if (!capable(CAP_SYS_TIME))
+		return tv_user != 0 && (tv.sec < 0 || tv.sec > SETTABLE_MAX) ? -EINVAL : -EPERM;
+	if (tz.minutes_west != 0 || tz.dst != 0)
+		return -EINVAL;				/* there is no zone but UTC */
+	return tv_user != 0 ? set_time(tv.sec, tv.usec * 1000) : 0;
+}
+
+#define ADJ_OFFSET	0x0001
+#define ADJ_SETOFFSET	0x0100
+#define ADJ_MICRO	0x1000
+#define ADJ_NANO	0x2000
+#define ADJ_TICK	0x4000
+#define ADJ_ADJTIME	0x8000
+#define ADJ_OFFSET_READONLY 0x2000
+#define ADJ_SS_READ	(ADJ_ADJTIME | ADJ_OFFSET | ADJ_OFFSET_READONLY)
+#define STA_UNSYNC	0x40
+#define TIME_ERROR	5
+
+struct timex_abi {
+	u32 modes, pad;
+	s64 offset, freq, max_error, est_error;
+	s32 status, pad2;
+	s64 constant, precision, tolerance;
+	struct timeval_abi time;
+	s64 tick, pps[2];
+	s32 shift, pad3;
+	s64 pps_counts[5];
+	s32 tai, unused[11];
+};
+_Static_assert(sizeof(struct timex_abi) == 208, "as programs see it");
+
+static int adjust_check(const struct timex_abi *t)
+{
+	if (t->modes & ADJ_ADJTIME) {
+		if (!(t->modes & ADJ_OFFSET))
+			return -EINVAL;
+		if (!(t->modes & ADJ_OFFSET_READONLY) && !capable(CAP_SYS_TIME))
+			return -EPERM;
+	} else if (t->modes != 0 && !capable(CAP_SYS_TIME)) {
+		return -EPERM;
+	}
+	if (!(t->modes & ADJ_ADJTIME) && (t->modes & ADJ_TICK) && (t->tick < 9000 || t->tick > 11000))
+		return -EINVAL;
+	if (t->modes != ADJ_SS_READ && (t->modes & ~(u32)(ADJ_SETOFFSET | ADJ_MICRO | ADJ_NANO)))
+		return -EOPNOTSUPP;			/* the clock can be set, but not be made faster or slower */
+	return 0;
+}
+
+/* adjtimex(2): nobody steers this clock, and so it says of itself. */
+s64 sys_adjtimex(u64 user, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct timex_abi t;
+	u64 now;
+	s64 rc;
+
+	if (copy_from_user(&t, user, sizeof(t)) < 0)
+		return -EFAULT;
+	rc = adjust_check(&t);
+	if (rc == 0 && t.modes != ADJ_SS_READ && (t.modes & ADJ_SETOFFSET)) {
+		s64 unit = t.modes & ADJ_NANO ? 1 : 1000, part = t.time.usec;
+
+		if (part < 0 || part >= (s64)NSEC_PER_SEC / unit || t.time.sec > SETTABLE_MAX || t.time.sec < -SETTABLE_MAX)
+			return -EINVAL;
+		now = time_wall_ns() + t.time.sec * (s64)NSEC_PER_SEC + part * unit;
+		rc = set_time((s64)now / (s64)NSEC_PER_SEC, (s64)now % (s64)NSEC_PER_SEC);
+	}
+	if (rc < 0)
+		return rc;
+	now = time_wall_ns();
+	t = (struct timex_abi){ .modes = t.modes, .max_error = 16000000, .est_error = 16000000, .status = STA_UNSYNC, .constant = 2, .precision = 1,
+				.tolerance = 500LL << 16, .time = { now / NSEC_PER_SEC, now % NSEC_PER_SEC / 1000 }, .tick = 10000 };
+	return copy_to_user(user, &t, sizeof(t)) < 0 ? -EFAULT : TIME_ERROR;
+}
+
+s64 sys_clock_adjtime(u64 id, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct clock c;
+
+	if (clock_find(id, &c) < 0)
+		return -EINVAL;
+	return (s32)id == CLOCK_REALTIME ? sys_adjtimex(user, 0, 0, 0, 0, 0) : -EOPNOTSUPP;
+}
+
 s64 sys_time(u64 user, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	u64 sec = time_wall_ns() / NSEC_PER_SEC;
@@ -178,6 +298,8 @@ s64 sys_clock_nanosleep(u64 id, u64 flags, u64 req, u64 rem, u64 a4, u64 a5)
 		return cpu_sleep(&c, flags & TIMER_ABSTIME, ns, rem);
 	if (!(flags & TIMER_ABSTIME))
 		return sleep_for(ns, rem);
+	if (c.kind == CLOCK_WALL)
+		return clock_sleep_wall(ns) < 0 ? -ERESTARTNOHAND : 0;
 	if (clock_read(&c, &now) < 0)
 		return -EINVAL;
 	if (ns <= now)
