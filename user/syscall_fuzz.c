@@ -18,9 +18,13 @@
 #include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -216,6 +220,21 @@ static uint64_t pid_arg(struct rng *r)
 	return 0x3fffff + below(r, 10);
 }
 
+static long ipc_ids[8];			/* of System V IPC, of whichever kind: the last that were got */
+
+static uint64_t ipc_arg(struct rng *r) { return ipc_ids[below(r, sizeof(ipc_ids) / sizeof(ipc_ids[0]))]; }
+
+/* Operations on the first semaphores of a set; some wait. */
+static uint64_t semaphore_arg(struct rng *r)
+{
+	struct sembuf ops[8];
+
+	for (unsigned i = 0; i < 8; i++)
+		ops[i] = (struct sembuf){ one_in(r, 16) ? any_number(r) : below(r, 3), one_in(r, 16) ? any_number(r) : below(r, 5) - 2,
+					  (one_in(r, 2) ? IPC_NOWAIT : 0) | (one_in(r, 2) ? SEM_UNDO : 0) };
+	return copied(r, ops, sizeof(ops));
+}
+
 static uint64_t open_flags(struct rng *r)
 {
 	static const int flag[] = { O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_NONBLOCK, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC, O_PATH, O_TMPFILE, O_SYNC, O_DIRECT };
@@ -248,7 +267,7 @@ static uint64_t argument(struct rng *r, char kind)
 {
 	if (kind != 'd' && one_in(r, 24))
 		return any_number(r);
-	if (strchr("pPtvSmzxwh", kind) != NULL && one_in(r, 12))
+	if (strchr("pPtvSmzxwhq", kind) != NULL && one_in(r, 12))
 		return bad_pointer(r);
 	switch (kind) {
 	case 'f': return one_in(r, 16) ? (uint64_t)AT_FDCWD : below(r, NR_FDS + 2);
@@ -271,6 +290,8 @@ static uint64_t argument(struct rng *r, char kind)
 	case 'x': return (uint64_t)argv_some;
 	case 'w': return copied(r, &(uint64_t){ below(r, 4096) }, 8);
 	case 'u': return one_in(r, 2) ? NOBODY : (uint64_t)-1;
+	case 'I': return ipc_arg(r);
+	case 'q': return semaphore_arg(r);
 	case 'k': return one_in(r, 4) ? any_number(r) : below(r, 8);
 	case 'O': return open_flags(r);
 	case 'F': return map_flags(r);
@@ -323,7 +344,10 @@ static const struct { const char *name; long nr; const char *args; unsigned weig
 	C(statx, "fpinP", 1), C(clone3, "zn", 1), C(close_range, "nng", 1), C(openat2, "fpzn", 2), C(faccessat2, "fpii", 1),
 	C(epoll_pwait2, "fPctz8", 1), C(setresuid, "uuu", 1), C(setresgid, "uuu", 1), C(setfsuid, "u", 1), C(capset, "zz", 1),
 	C(pidfd_open, "dg", 1), C(pidfd_send_signal, "fszg", 1), C(pidfd_getfd, "ffg", 1), C(process_madvise, "fvcic", 1),
-	C(shmget, "inn", 1), C(semget, "icn", 1), C(msgget, "in", 1), C(mq_open, "pOiz", 1), C(remap_file_pages, "alcic", 1),
+	C(shmget, "kng", 2), C(semget, "kcg", 2), C(msgget, "kg", 2), C(shmat, "Iag", 2), C(shmdt, "a", 1), C(shmctl, "IcP", 1),
+	C(shmctl, "IiP", 1), C(semop, "Iqc", 3), C(semtimedop, "Iqct", 2), C(semctl, "IciP", 2), C(semctl, "Icii", 1), C(msgsnd, "IPng", 2),
+	C(msgrcv, "IPncg", 2), C(msgctl, "IcP", 1), C(inotify_add_watch, "fpn", 2), C(inotify_rm_watch, "fc", 1), C(adjtimex, "z", 1),
+	C(clock_adjtime, "kz", 1), C(settimeofday, "zz", 1), C(mq_open, "pOiz", 1), C(remap_file_pages, "alcic", 1),
 	C(set_robust_list, "Pn", 1), C(restart_syscall, "", 1), C(io_setup, "cP", 1), C(userfaultfd, "g", 1), C(ptrace, "idPP", 1),
 	C(rt_tgsigqueueinfo, "ddsz", 1),
 #undef C
@@ -338,8 +362,8 @@ static bool forbidden(long nr, const unsigned long *a)
 	if (nr == SYS_ptrace && a[0] == 0)			/* who is traced is not the guardian's alone to reap */
 		return true;
 	/* on a machine that others use they would leave things behind */
-	return nobody_only && (nr == SYS_unshare || nr == SYS_userfaultfd || nr == SYS_io_setup || nr == SYS_shmget || nr == SYS_semget ||
-			       nr == SYS_msgget || nr == SYS_mq_open);
+	return nobody_only && (nr == SYS_unshare || nr == SYS_userfaultfd || nr == SYS_io_setup || nr == SYS_mq_open ||
+			       (nr >= SYS_shmget && nr <= SYS_shmctl) || (nr >= SYS_semget && nr <= SYS_msgctl) || nr == SYS_semtimedop);
 }
 
 static void one_call(struct rng *r, unsigned worker, unsigned thread)
@@ -371,6 +395,8 @@ static void one_call(struct rng *r, unsigned worker, unsigned thread)
 	__atomic_fetch_add(&board->tried[nr], 1, __ATOMIC_RELAXED);
 	if (rc != -1)
 		__atomic_fetch_add(&board->good, 1, __ATOMIC_RELAXED);
+	if (rc >= 0 && (nr == SYS_shmget || nr == SYS_semget || nr == SYS_msgget))
+		ipc_ids[below(r, sizeof(ipc_ids) / sizeof(ipc_ids[0]))] = rc;
 	if (rc == 0 && (nr == SYS_fork || nr == SYS_vfork || nr == SYS_clone || nr == SYS_clone3)) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (nr != SYS_fork || one_in(r, 2))
@@ -420,6 +446,7 @@ static void open_some(void)
 		to(epoll_create1(0), nr++);
 		to(eventfd(1, EFD_NONBLOCK), nr++);
 		to(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK), nr++);
+		to(syscall(SYS_inotify_init1, O_NONBLOCK), nr++);
 		to(syscall(SYS_memfd_create, "m", 2), nr++);
 		to(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), nr++);
 		to(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), nr++);
@@ -595,6 +622,23 @@ static void start(unsigned number, uint64_t seed, const char *folder)
 	workers[number] = pid;
 }
 
+/* What the workers left of System V IPC: all there is, on a machine of one's own. */
+static void remove_ipc(void)
+{
+	union { struct shmid_ds shm; struct semid_ds sem; struct msqid_ds msg; char room[256]; } ds;
+	int id;
+
+	for (int i = shmctl(0, SHM_INFO, &ds.shm); i >= 0; i--)
+		if ((id = shmctl(i, SHM_STAT, &ds.shm)) >= 0)
+			CHECK(shmctl(id, IPC_RMID, NULL) == 0);
+	for (int i = semctl(0, 0, SEM_INFO, &ds); i >= 0; i--)
+		if ((id = semctl(i, 0, SEM_STAT, &ds)) >= 0)
+			CHECK(semctl(id, 0, IPC_RMID) == 0);
+	for (int i = msgctl(0, MSG_INFO, &ds.msg); i >= 0; i--)
+		if ((id = msgctl(i, MSG_STAT, &ds.msg)) >= 0)
+			CHECK(msgctl(id, IPC_RMID, NULL) == 0);
+}
+
 /* Some workers for a while, a new one for each that ends by itself; then the end of all. */
 static unsigned long round_of(uint64_t seed, const char *folder)
 {
@@ -614,7 +658,10 @@ static unsigned long round_of(uint64_t seed, const char *folder)
 			usleep(5000);
 	}
 	kill_children();
-	return ended + reap_all();
+	ended += reap_all();
+	if (!nobody_only)
+		remove_ipc();
+	return ended;
 }
 
 static void remove_tree(const char *path)
