@@ -2,6 +2,7 @@
 /* System V IPC: the table of a kind, permissions. An identifier is a slot's index and a number that differs from use to use. */
 #include "managers/processor/ipc/ids.h"
 
+#include "arch/x86/uaccess.h"
 #include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
@@ -144,6 +145,54 @@ s64 ipc_get(struct ipc_kind *k, s32 key, u64 size, u32 flags)
 	if (made != NULL)
 		k->free(made);
 	return rc;
+}
+
+s64 ipc_stat(struct ipc_kind *k, s32 id, enum ipc_by by, u64 user)
+{
+	u64 shown[IPC_SHOWN_MAX / 8];
+	struct ipc_object *o;
+	s64 rc;
+
+	spin_lock(&k->lock);
+	o = by == IPC_BY_ID ? ipc_find(k, id) : ipc_find_index(k, id);
+	rc = o == NULL ? -EINVAL : by == IPC_BY_INDEX_ANY ? 0 : ipc_may(o, IPC_MAY_READ);
+	if (rc == 0) {
+		k->show(o, shown);
+		rc = by == IPC_BY_ID ? 0 : (s64)o->id;
+	}
+	spin_unlock(&k->lock);
+	return rc >= 0 && copy_to_user(user, shown, k->shown) < 0 ? -EFAULT : rc;
+}
+
+s64 ipc_control(struct ipc_kind *k, s32 id, int (*change)(struct ipc_object *o, const void *arg), const void *arg)
+{
+	struct ipc_object *o;
+	int rc;
+
+	spin_lock(&k->lock);
+	o = ipc_find(k, id);
+	rc = o == NULL ? -EINVAL : ipc_may_control(o);
+	if (rc == 0)
+		rc = change(o, arg);
+	spin_unlock(&k->lock);
+	if (rc != IPC_REMOVED)
+		return rc;
+	ipc_put(k, o);
+	return 0;
+}
+
+bool ipc_peek(struct ipc_kind *k, u32 index, u32 *id, void *out)
+{
+	struct ipc_object *o;
+
+	spin_lock(&k->lock);
+	o = ipc_find_index(k, index);
+	if (o != NULL) {
+		*id = o->id;
+		k->show(o, out);
+	}
+	spin_unlock(&k->lock);
+	return o != NULL;
 }
 
 void ipc_remove(struct ipc_kind *k, struct ipc_object *o)

@@ -49,12 +49,26 @@ struct ipc_kind {
 	int (*make)(u64 size, s32 key, u32 flags, struct ipc_object **out);
 	int (*fits)(const struct ipc_object *o, u64 size);	/* 0 or -EINVAL: the one that is there is smaller than asked for */
 	void (*free)(struct ipc_object *o);			/* may sleep */
+	void (*show)(const struct ipc_object *o, void *out);	/* lock held: what IPC_STAT tells, of at most IPC_SHOWN_MAX bytes */
+	size_t shown;						/* [I] how many */
 };
-#define IPC_KIND(n, how_many, m, f, r) { .lock = SPINLOCK_INIT(n, RANK_IPC), .most = (how_many), .make = (m), .fits = (f), .free = (r) }
+#define IPC_SHOWN_MAX 128
+#define IPC_KIND(name, how_many, of, bytes) {							\
+	.lock = SPINLOCK_INIT(name, RANK_IPC), .most = (how_many), .make = of##_make, .fits = of##_fits, .free = of##_free,	\
+	.show = of##_show, .shown = (bytes) }
 
 /* shmget(2) and its like: the identifier or why not. May sleep. */
 s64 ipc_get(struct ipc_kind *k, s32 key, u64 size, u32 flags);
 void ipc_put(struct ipc_kind *k, struct ipc_object *o);		/* may sleep: lock not held */
+
+/* IPC_STAT and its like: by identifier (0), or by index (the identifier), with the permission to read or without. */
+enum ipc_by { IPC_BY_ID, IPC_BY_INDEX, IPC_BY_INDEX_ANY };
+s64 ipc_stat(struct ipc_kind *k, s32 id, enum ipc_by by, u64 user);
+/* What its owner or creator may do to it, done by change() under the lock: IPC_REMOVED when that took it off the table. 0 or why not. */
+#define IPC_REMOVED	1
+s64 ipc_control(struct ipc_kind *k, s32 id, int (*change)(struct ipc_object *o, const void *arg), const void *arg);
+/* For /proc: what is at an index, shown to out; false: nothing. */
+bool ipc_peek(struct ipc_kind *k, u32 index, u32 *id, void *out);
 
 /* The following with k->lock held. */
 struct ipc_object *ipc_find(struct ipc_kind *k, s32 id);	/* NULL: there is none */

@@ -49,8 +49,9 @@ _Static_assert(sizeof(struct msqid_abi) == 120, "as programs see it");
 static int queue_make(u64 size, s32 key, u32 flags, struct ipc_object **out);
 static int queue_fits(const struct ipc_object *o, u64 size);
 static void queue_free(struct ipc_object *o);
+static void queue_show(const struct ipc_object *o, void *out);
 
-static struct ipc_kind msgs = IPC_KIND("msg", MSGMNI, queue_make, queue_fits, queue_free);
+static struct ipc_kind msgs = IPC_KIND("msg", MSGMNI, queue, sizeof(struct msqid_abi));
 
 static struct msg_queue *queue_of(struct ipc_object *o) { return container_of(o, struct msg_queue, ipc); }
 
@@ -259,69 +260,35 @@ s64 sys_msgrcv(u64 id, u64 user, u64 len, u64 type, u64 flags, u64 a5)
 
 /* --- msgctl --- */
 
-static void show_locked(const struct msg_queue *q, struct msqid_abi *out)
+static void queue_show(const struct ipc_object *o, void *to)
 {
+	const struct msg_queue *q = container_of(o, const struct msg_queue, ipc);
+	struct msqid_abi *out = to;
+
 	*out = (struct msqid_abi){ .stime = q->stime, .rtime = q->rtime, .ctime = q->ctime, .cbytes = q->bytes, .qnum = q->nr,
 				   .qbytes = q->most_bytes, .lspid = q->lspid, .lrpid = q->lrpid };
-	ipc_show(&q->ipc, &out->perm);
+	ipc_show(o, &out->perm);
 }
 
-static s64 msg_stat(s32 id, u32 cmd, u64 user)
+static int queue_set(struct ipc_object *o, const void *in)
 {
-	struct ipc_object *o;
-	struct msqid_abi st;
-	s64 rc;
+	const struct msqid_abi *to = in;
+	struct msg_queue *q = queue_of(o);
 
-	spin_lock(&msgs.lock);
-	o = cmd == IPC_STAT ? ipc_find(&msgs, id) : ipc_find_index(&msgs, id);
-	rc = o == NULL ? -EINVAL : cmd == MSG_STAT_ANY ? 0 : ipc_may(o, IPC_MAY_READ);
-	if (rc == 0) {
-		show_locked(queue_of(o), &st);
-		rc = cmd == IPC_STAT ? 0 : (s64)o->id;
-	}
-	spin_unlock(&msgs.lock);
-	return rc >= 0 && copy_to_user(user, &st, sizeof(st)) < 0 ? -EFAULT : rc;
+	if (to->qbytes > MSGMNB && !capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+	ipc_set(o, &to->perm);
+	q->most_bytes = to->qbytes;
+	q->ctime = ipc_now();
+	changed(q);
+	return 0;
 }
 
-static s64 msg_set(s32 id, u64 user)
+static int queue_remove(struct ipc_object *o, const void *none)
 {
-	struct ipc_object *o;
-	struct msqid_abi in;
-	s64 rc;
-
-	if (copy_from_user(&in, user, sizeof(in)) < 0)
-		return -EFAULT;
-	spin_lock(&msgs.lock);
-	o = ipc_find(&msgs, id);
-	rc = o == NULL ? -EINVAL : ipc_may_control(o);
-	if (rc == 0 && in.qbytes > MSGMNB && !capable(CAP_SYS_RESOURCE))
-		rc = -EPERM;
-	if (rc == 0) {
-		ipc_set(o, &in.perm);
-		queue_of(o)->most_bytes = in.qbytes;
-		queue_of(o)->ctime = ipc_now();
-		changed(queue_of(o));
-	}
-	spin_unlock(&msgs.lock);
-	return rc;
-}
-
-static s64 msg_remove(s32 id)
-{
-	struct ipc_object *o;
-	s64 rc;
-
-	spin_lock(&msgs.lock);
-	o = ipc_find(&msgs, id);
-	rc = o == NULL ? -EINVAL : ipc_may_control(o);
-	if (rc == 0) {
-		ipc_remove(&msgs, o);
-		changed(queue_of(o));
-	}
-	spin_unlock(&msgs.lock);
-	if (rc == 0)
-		ipc_put(&msgs, o);
-	return rc;
+	ipc_remove(&msgs, o);
+	changed(queue_of(o));
+	return IPC_REMOVED;
 }
 
 static s64 msg_info(u32 cmd, u64 user)
@@ -347,16 +314,18 @@ static s64 msg_info(u32 cmd, u64 user)
 
 s64 sys_msgctl(u64 id, u64 cmd, u64 user, u64 a3, u64 a4, u64 a5)
 {
+	struct msqid_abi in;
+
 	if ((s32)id < 0 || (s32)cmd < 0)
 		return -EINVAL;
 	switch ((u32)cmd) {
 	case IPC_INFO:
 	case MSG_INFO: return msg_info(cmd, user);
-	case IPC_STAT:
-	case MSG_STAT:
-	case MSG_STAT_ANY: return msg_stat(id, cmd, user);
-	case IPC_SET: return msg_set(id, user);
-	case IPC_RMID: return msg_remove(id);
+	case IPC_STAT: return ipc_stat(&msgs, id, IPC_BY_ID, user);
+	case MSG_STAT: return ipc_stat(&msgs, id, IPC_BY_INDEX, user);
+	case MSG_STAT_ANY: return ipc_stat(&msgs, id, IPC_BY_INDEX_ANY, user);
+	case IPC_SET: return copy_from_user(&in, user, sizeof(in)) < 0 ? -EFAULT : ipc_control(&msgs, id, queue_set, &in);
+	case IPC_RMID: return ipc_control(&msgs, id, queue_remove, NULL);
 	}
 	return -EINVAL;
 }
@@ -365,19 +334,12 @@ s64 sys_msgctl(u64 id, u64 cmd, u64 user, u64 a3, u64 a4, u64 a5)
 void show_sysvipc_msg(struct text *t, u32 pid)
 {
 	struct msqid_abi s;
-	bool there;
 	u32 id;
 
 	text_printf(t, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime"
 		    "      ctime\n");
 	for (u32 i = 0; i < MSGMNI; i++) {
-		spin_lock(&msgs.lock);
-		there = ipc_find_index(&msgs, i) != NULL;
-		id = there ? msgs.slot[i]->id : 0;
-		if (there)
-			show_locked(queue_of(msgs.slot[i]), &s);
-		spin_unlock(&msgs.lock);
-		if (there)
+		if (ipc_peek(&msgs, i, &id, &s))
 			text_printf(t, "%10d %10u  %4o  %10llu %10llu %5u %5u %5u %5u %5u %5u %10llu %10llu %10llu\n", s.perm.key, id,
 				    s.perm.mode, (unsigned long long)s.cbytes, (unsigned long long)s.qnum, s.lspid, s.lrpid, s.perm.uid,
 				    s.perm.gid, s.perm.cuid, s.perm.cgid, (unsigned long long)s.stime, (unsigned long long)s.rtime,

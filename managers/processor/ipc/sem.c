@@ -72,8 +72,9 @@ _Static_assert(sizeof(struct semid_abi) == 104, "as programs see it");
 static int set_make(u64 nr, s32 key, u32 flags, struct ipc_object **out);
 static int set_fits(const struct ipc_object *o, u64 nr);
 static void set_free(struct ipc_object *o);
+static void set_show(const struct ipc_object *o, void *out);
 
-static struct ipc_kind sems = IPC_KIND("sem", SEMMNI, set_make, set_fits, set_free);
+static struct ipc_kind sems = IPC_KIND("sem", SEMMNI, set, sizeof(struct semid_abi));
 
 static struct sem_set *set_of(struct ipc_object *o) { return container_of(o, struct sem_set, ipc); }
 
@@ -364,74 +365,37 @@ s64 sys_semop(u64 id, u64 ops, u64 nr, u64 a3, u64 a4, u64 a5)
 
 /* --- semctl --- */
 
-static void show_locked(const struct sem_set *s, struct semid_abi *out)
+static void set_show(const struct ipc_object *o, void *to)
 {
+	const struct sem_set *s = container_of(o, const struct sem_set, ipc);
+	struct semid_abi *out = to;
+
 	*out = (struct semid_abi){ .otime = s->otime, .ctime = s->ctime, .nsems = s->nr };
-	ipc_show(&s->ipc, &out->perm);
+	ipc_show(o, &out->perm);
 }
 
-static s64 sem_stat(s32 id, u32 cmd, u64 user)
+static int set_set(struct ipc_object *o, const void *in)
 {
-	struct ipc_object *o;
-	struct semid_abi st;
-	s64 rc;
-
-	spin_lock(&sems.lock);
-	o = cmd == IPC_STAT ? ipc_find(&sems, id) : ipc_find_index(&sems, id);
-	rc = o == NULL ? -EINVAL : cmd == SEM_STAT_ANY ? 0 : ipc_may(o, IPC_MAY_READ);
-	if (rc == 0) {
-		show_locked(set_of(o), &st);
-		rc = cmd == IPC_STAT ? 0 : (s64)o->id;
-	}
-	spin_unlock(&sems.lock);
-	return rc >= 0 && copy_to_user(user, &st, sizeof(st)) < 0 ? -EFAULT : rc;
+	ipc_set(o, &((const struct semid_abi *)in)->perm);
+	set_of(o)->ctime = ipc_now();
+	return 0;
 }
 
-static s64 sem_set(s32 id, u64 user)
+static int set_remove(struct ipc_object *o, const void *none)
 {
-	struct ipc_object *o;
-	struct semid_abi in;
-	s64 rc;
-
-	if (copy_from_user(&in, user, sizeof(in)) < 0)
-		return -EFAULT;
-	spin_lock(&sems.lock);
-	o = ipc_find(&sems, id);
-	rc = o == NULL ? -EINVAL : ipc_may_control(o);
-	if (rc == 0) {
-		ipc_set(o, &in.perm);
-		set_of(o)->ctime = ipc_now();
-	}
-	spin_unlock(&sems.lock);
-	return rc;
-}
-
-static s64 sem_remove(s32 id)
-{
+	struct sem_set *s = set_of(o);
 	struct sem_waiter *w;
-	struct ipc_object *o;
 	struct sem_undo *u;
-	s64 rc;
 
-	spin_lock(&sems.lock);
-	o = ipc_find(&sems, id);
-	rc = o == NULL ? -EINVAL : ipc_may_control(o);
-	if (rc == 0) {
-		struct sem_set *s = set_of(o);
-
-		ipc_remove(&sems, o);
-		while ((u = list_first(&s->undos, struct sem_undo, set_link)) != NULL) {
-			list_del(&u->set_link);
-			u->set = NULL;
-		}
-		while ((w = list_first(&s->waiters, struct sem_waiter, link)) != NULL)
-			waiter_end(w, -EIDRM);
-		waitq_wake_all(&s->wait);
+	ipc_remove(&sems, o);
+	while ((u = list_first(&s->undos, struct sem_undo, set_link)) != NULL) {
+		list_del(&u->set_link);
+		u->set = NULL;
 	}
-	spin_unlock(&sems.lock);
-	if (rc == 0)
-		ipc_put(&sems, o);
-	return rc;
+	while ((w = list_first(&s->waiters, struct sem_waiter, link)) != NULL)
+		waiter_end(w, -EIDRM);
+	waitq_wake_all(&s->wait);
+	return IPC_REMOVED;
 }
 
 /* semadj values of what is set anew are forgotten */
@@ -574,16 +538,18 @@ static s64 sem_info(u32 cmd, u64 user)
 
 s64 sys_semctl(u64 id, u64 num, u64 cmd, u64 arg, u64 a4, u64 a5)
 {
+	struct semid_abi in;
+
 	if ((s32)id < 0)
 		return -EINVAL;
 	switch ((u32)cmd) {
 	case IPC_INFO:
 	case SEM_INFO: return sem_info(cmd, arg);
-	case IPC_STAT:
-	case SEM_STAT:
-	case SEM_STAT_ANY: return sem_stat(id, cmd, arg);
-	case IPC_SET: return sem_set(id, arg);
-	case IPC_RMID: return sem_remove(id);
+	case IPC_STAT: return ipc_stat(&sems, id, IPC_BY_ID, arg);
+	case SEM_STAT: return ipc_stat(&sems, id, IPC_BY_INDEX, arg);
+	case SEM_STAT_ANY: return ipc_stat(&sems, id, IPC_BY_INDEX_ANY, arg);
+	case IPC_SET: return copy_from_user(&in, arg, sizeof(in)) < 0 ? -EFAULT : ipc_control(&sems, id, set_set, &in);
+	case IPC_RMID: return ipc_control(&sems, id, set_remove, NULL);
 	case GETVAL:
 	case GETPID:
 	case GETNCNT:
@@ -599,18 +565,11 @@ s64 sys_semctl(u64 id, u64 num, u64 cmd, u64 arg, u64 a4, u64 a5)
 void show_sysvipc_sem(struct text *t, u32 pid)
 {
 	struct semid_abi s;
-	bool there;
 	u32 id;
 
 	text_printf(t, "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n");
 	for (u32 i = 0; i < SEMMNI; i++) {
-		spin_lock(&sems.lock);
-		there = ipc_find_index(&sems, i) != NULL;
-		id = there ? sems.slot[i]->id : 0;
-		if (there)
-			show_locked(set_of(sems.slot[i]), &s);
-		spin_unlock(&sems.lock);
-		if (there)
+		if (ipc_peek(&sems, i, &id, &s))
 			text_printf(t, "%10d %10u  %4o %10llu %5u %5u %5u %5u %10llu %10llu\n", s.perm.key, id, s.perm.mode,
 				    (unsigned long long)s.nsems, s.perm.uid, s.perm.gid, s.perm.cuid, s.perm.cgid,
 				    (unsigned long long)s.otime, (unsigned long long)s.ctime);

@@ -59,8 +59,9 @@ _Static_assert(sizeof(struct shmid_abi) == 112, "as programs see it");
 static int segment_make(u64 size, s32 key, u32 flags, struct ipc_object **out);
 static int segment_fits(const struct ipc_object *o, u64 size);
 static void segment_free(struct ipc_object *o);
+static void segment_show(const struct ipc_object *o, void *out);
 
-static struct ipc_kind shm = IPC_KIND("shm", SHMMNI, segment_make, segment_fits, segment_free);
+static struct ipc_kind shm = IPC_KIND("shm", SHMMNI, segment, sizeof(struct shmid_abi));
 
 static int segment_make(u64 size, s32 key, u32 flags, struct ipc_object **out)
 {
@@ -279,67 +280,28 @@ static u64 nr_attached_locked(const struct segment *s)
 	return n;
 }
 
-static void show_locked(const struct segment *s, struct shmid_abi *out)
+static void segment_show(const struct ipc_object *o, void *to)
 {
+	const struct segment *s = container_of(o, const struct segment, ipc);
+	struct shmid_abi *out = to;
+
 	*out = (struct shmid_abi){ .segsz = s->size, .atime = s->atime, .dtime = s->dtime, .ctime = s->ctime, .cpid = s->cpid,
 				   .lpid = s->lpid, .nattch = nr_attached_locked(s) };
-	ipc_show(&s->ipc, &out->perm);
+	ipc_show(o, &out->perm);
 }
 
-static s64 shm_stat(s32 id, u32 cmd, u64 user)
+static int segment_set(struct ipc_object *o, const void *in)
 {
-	struct ipc_object *o;
-	struct shmid_abi st;
-	s64 rc;
-
-	spin_lock(&shm.lock);
-	o = cmd == IPC_STAT ? ipc_find(&shm, id) : ipc_find_index(&shm, id);
-	rc = o == NULL ? -EINVAL : cmd == SHM_STAT_ANY ? 0 : ipc_may(o, IPC_MAY_READ);
-	if (rc == 0) {
-		show_locked(container_of(o, struct segment, ipc), &st);
-		rc = cmd == IPC_STAT ? 0 : (s64)o->id;
-	}
-	spin_unlock(&shm.lock);
-	return rc >= 0 && copy_to_user(user, &st, sizeof(st)) < 0 ? -EFAULT : rc;
+	ipc_set(o, &((const struct shmid_abi *)in)->perm);
+	container_of(o, struct segment, ipc)->ctime = ipc_now();
+	return 0;
 }
 
-static s64 shm_set(s32 id, u64 user)
+static int segment_remove(struct ipc_object *o, const void *none)
 {
-	struct ipc_object *o;
-	struct shmid_abi in;
-	s64 rc;
-
-	if (copy_from_user(&in, user, sizeof(in)) < 0)
-		return -EFAULT;
-	spin_lock(&shm.lock);
-	o = ipc_find(&shm, id);
-	rc = o == NULL ? -EINVAL : ipc_may_control(o);
-	if (rc == 0) {
-		ipc_set(o, &in.perm);
-		container_of(o, struct segment, ipc)->ctime = ipc_now();
-	}
-	spin_unlock(&shm.lock);
-	return rc;
-}
-
-static s64 shm_remove(s32 id)
-{
-	struct ipc_object *o;
-	bool over = false;
-	s64 rc;
-
-	spin_lock(&shm.lock);
-	o = ipc_find(&shm, id);
-	rc = o == NULL ? -EINVAL : ipc_may_control(o);
-	if (rc == 0) {
-		o->key = IPC_PRIVATE;
-		o->mode |= SHM_DEST;
-		over = segment_over_locked(container_of(o, struct segment, ipc));
-	}
-	spin_unlock(&shm.lock);
-	if (over)
-		ipc_put(&shm, o);
-	return rc;
+	o->key = IPC_PRIVATE;
+	o->mode |= SHM_DEST;
+	return segment_over_locked(container_of(o, struct segment, ipc)) ? IPC_REMOVED : 0;
 }
 
 static s64 shm_lock(s32 id, bool lock)
@@ -387,16 +349,18 @@ static s64 shm_totals(u64 user)
 
 s64 sys_shmctl(u64 id, u64 cmd, u64 user, u64 a3, u64 a4, u64 a5)
 {
+	struct shmid_abi in;
+
 	if ((s32)id < 0 || (s32)cmd < 0)
 		return -EINVAL;
 	switch ((u32)cmd) {
 	case IPC_INFO: return shm_limits(user);
 	case SHM_INFO: return shm_totals(user);
-	case IPC_STAT:
-	case SHM_STAT:
-	case SHM_STAT_ANY: return shm_stat(id, cmd, user);
-	case IPC_SET: return shm_set(id, user);
-	case IPC_RMID: return shm_remove(id);
+	case IPC_STAT: return ipc_stat(&shm, id, IPC_BY_ID, user);
+	case SHM_STAT: return ipc_stat(&shm, id, IPC_BY_INDEX, user);
+	case SHM_STAT_ANY: return ipc_stat(&shm, id, IPC_BY_INDEX_ANY, user);
+	case IPC_SET: return copy_from_user(&in, user, sizeof(in)) < 0 ? -EFAULT : ipc_control(&shm, id, segment_set, &in);
+	case IPC_RMID: return ipc_control(&shm, id, segment_remove, NULL);
 	case SHM_LOCK:
 	case SHM_UNLOCK: return shm_lock(id, cmd == SHM_LOCK);
 	}
@@ -407,19 +371,12 @@ s64 sys_shmctl(u64 id, u64 cmd, u64 user, u64 a3, u64 a4, u64 a5)
 void show_sysvipc_shm(struct text *t, u32 pid)
 {
 	struct shmid_abi s;
-	bool there;
 	u32 id;
 
 	text_printf(t, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime"
 		    "      ctime                   rss                  swap\n");
 	for (u32 i = 0; i < SHMMNI; i++) {
-		spin_lock(&shm.lock);
-		there = ipc_find_index(&shm, i) != NULL;
-		id = there ? shm.slot[i]->id : 0;
-		if (there)
-			show_locked(container_of(shm.slot[i], struct segment, ipc), &s);
-		spin_unlock(&shm.lock);
-		if (there)
+		if (ipc_peek(&shm, i, &id, &s))
 			text_printf(t, "%10d %10u  %4o %21llu %5u %5u  %5llu %5u %5u %5u %5u %10llu %10llu %10llu %21llu %21u\n", s.perm.key, id,
 				    s.perm.mode, (unsigned long long)s.segsz, s.cpid, s.lpid, (unsigned long long)s.nattch, s.perm.uid,
 				    s.perm.gid, s.perm.cuid, s.perm.cgid, (unsigned long long)s.atime, (unsigned long long)s.dtime,

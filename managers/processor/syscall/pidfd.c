@@ -103,11 +103,8 @@ s64 sys_pidfd_getfd(u64 pidfd, u64 target, u64 flags, u64 a3, u64 a4, u64 a5)
 	struct file *f;
 	struct task *t;
 	u32 mode;
-	s64 rc;
+	s64 rc = (u32)flags != 0 ? -EINVAL : pidfd_get(pidfd, &p, &mode);
 
-	if ((u32)flags != 0)
-		return -EINVAL;
-	rc = pidfd_get(pidfd, &p, &mode);
 	if (rc < 0)
 		return rc;
 	spin_lock(&tree_lock);
