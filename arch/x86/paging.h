@@ -43,16 +43,23 @@ pte_t *pte_slot(struct pgd *pgd, u64 va, bool alloc);
 u64 pte_next_table(struct pgd *pgd, u64 va);
 static inline pte_t pte_read(const pte_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 #define PTES_PER_TABLE	512
+/* None of the 16 entries is used. Plain loads: whole ones all the same, and the compiler may read and OR in one instruction. */
+static inline bool ptes_unused(const pte_t *p)
+{
+	u64 any = p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7];
+
+	return (any | p[8] | p[9] | p[10] | p[11] | p[12] | p[13] | p[14] | p[15]) == 0;
+}
 /* The first entry of a table from i on that is not 0, or PTES_PER_TABLE. An entry that changes meanwhile is seen or not. */
 static inline unsigned pte_next_used(const pte_t *table, unsigned i)
 {
+	barrier();		/* what other CPUs wrote since the caller looked last is read again */
 	while (i < PTES_PER_TABLE && pte_read(&table[i]) == 0) {
 		i++;
-		while (i % 8 == 0 && i < PTES_PER_TABLE &&
-		       (pte_read(&table[i]) | pte_read(&table[i + 1]) | pte_read(&table[i + 2]) | pte_read(&table[i + 3]) |
-			pte_read(&table[i + 4]) | pte_read(&table[i + 5]) | pte_read(&table[i + 6]) | pte_read(&table[i + 7])) == 0)
-			i += 8;
+		while (i % 16 == 0 && i < PTES_PER_TABLE && ptes_unused(&table[i]))
+			i += 16;
 	}
+	barrier();
 	return i;
 }
 /* Replace; returns the old value with its A and D bits as the CPU last left them: nothing is lost in between. */
