@@ -30,16 +30,16 @@ BANDWIDTHS = (("READ", "bw_read", "ib_read_bw", 65536, 500), ("WRITE", "bw_write
 
 
 class Pairs:
-    """Two nodes of ours that are each other's peers, two Linux VMs if wanted, one wire. options: QEMU's, of our nodes."""
+    """Two nodes of ours that are each other's peers, two Linux VMs if wanted, one wire. options: QEMU's, of our nodes; cpus: theirs."""
 
-    def __init__(self, folder, linux=True, options=()):
+    def __init__(self, folder, linux=True, options=(), cpus=1):
         self.folder, self.up = PrivateFolder(), []
         path = self.folder.path
         os.makedirs(folder, exist_ok=True)
         self.switch = wire.start(path, os.path.join(folder, "switch.log"))
         try:
             for role, number, peer in (("processor", 1, 2), ("memory", 2, 1)):
-                self.up.append(Node(path, role, folder, ["fit.peers=%d:%s" % (peer, nodes.node_ip(peer))], number, options))
+                self.up.append(Node(path, role, folder, ["fit.peers=%d:%s" % (peer, nodes.node_ip(peer))], number, options, cpus))
             self.client, self.server = self.up
             self.linux = []
             for number in (10, 11) if linux else ():
@@ -111,10 +111,6 @@ def rdma(rows):
                 result = pairs.ours(mine, size, count)
                 took.setdefault((what, "ours"), []).append(size * count / 1048576 / (result["total_ns"] / 1e9))
                 took.setdefault((what, "Linux"), []).append(pairs.perftest(theirs, size, count)[1])
-            pairs.faults("drop=0.01")
-            result = pairs.ours("bw_write", 65536, 500)
-            pairs.faults("off")
-            took.setdefault("lossy", []).append(65536 * 500 / 1048576 / (result["total_ns"] / 1e9))
             result = pairs.client.null(1000)
             took.setdefault("null", []).append(result)
             data = run("/bin/fault_time", "0", "0", "1", options=["--cpus", "1", "--pcache", "4M"])[1]
@@ -129,9 +125,6 @@ def rdma(rows):
             for side in ("ours", "Linux"):
                 rows.append(("%s of 64 KiB, bandwidth, %s" % (what, side), statistics.median(took[what, side]), "MiB/s", ""))
             ratio(rows, what + " bandwidth", took[what, "ours"], took[what, "Linux"], ">= 2.5")
-        lossy = statistics.median(took["lossy"])
-        rows.append(("WRITE of 64 KiB, bandwidth, 1 % of the packets lost, ours", lossy, "MiB/s", ""))
-        rows.append(("what 1 % lost costs: bandwidth without over with", statistics.median(took["WRITE", "ours"]) / lossy, "", "< 2"))
         null, fill = statistics.median(took["null"]), statistics.median(took["fill"])
         there_and_back = 2 * statistics.median(one[0] for one in took["SEND of 64 bytes", "ours"])
         rows.append(("call that does nothing, median", null, "us", ""))
@@ -140,6 +133,48 @@ def rdma(rows):
         rows.append(("fill over a READ of 4 KiB", fill / statistics.median(one[0] for one in took["READ of 4 KiB", "ours"]), "", "<= 1.2"))
     finally:
         pairs.close()
+
+
+def rdma_loss(rows):
+    """One packet in a hundred lost, each round by another seed: the bandwidth without and with, by turns, of two nodes of ours."""
+    pairs = Pairs(os.path.join(OUT, "rdma-loss"), False)
+    try:
+        took, counters = {}, {}
+        for seed in range(1, ROUNDS + 1):
+            for what, mine, _, size, count in BANDWIDTHS:
+                took.setdefault((what, "whole"), []).append(pairs.ours(mine, size, count)["total_ns"])
+                pairs.faults("seed=%d,drop=0.01" % seed)
+                before = pairs.client.counters()
+                took.setdefault((what, "lossy"), []).append(pairs.ours(mine, size, count)["total_ns"])
+                pairs.faults("off")
+                after = pairs.client.counters()
+                for name in ("nr_roce_timeout", "nr_roce_probe", "nr_roce_retransmit"):
+                    counters.setdefault((what, name), []).append(after[name] - before[name])
+        for what, *_, size, count in BANDWIDTHS:
+            whole, lossy = (statistics.median(took[what, how]) for how in ("whole", "lossy"))
+            rows.append(("%s of 64 KiB, bandwidth, 1 %% of the packets lost, ours" % what, size * count / 1048576 / (lossy / 1e9), "MiB/s", ""))
+            rows.append(("%s: what 1 %% lost costs: bandwidth without over with" % what, lossy / whole, "", "< 2"))
+            for name, said in (("nr_roce_timeout", "retransmission timeouts"), ("nr_roce_probe", "probes"),
+                               ("nr_roce_retransmit", "request packets sent again, of some 8,000" if what != "READ" else "READs sent again, of 500")):
+                rows.append(("%s, 1 %% lost: %s" % (what, said), statistics.median(counters[what, name]), "", ""))
+    finally:
+        pairs.close()
+
+
+def rdma_threads(rows):
+    """Calls that do nothing, by so many threads at once on a node of so many CPUs, to one of as many."""
+    for cpus in (1, 2, 4):
+        pairs = Pairs(os.path.join(OUT, "rdma-threads-%d" % cpus), False, cpus=cpus)
+        try:
+            rates = {}
+            for _ in range(ROUNDS):
+                for threads in (1, 2, 4):
+                    rates.setdefault(threads, []).append(pairs.client.null_rate(2000 // threads, threads))
+            for threads, rate in rates.items():
+                rows.append(("calls that do nothing, %d CPU%s, %d thread%s" % (cpus, "s"[cpus < 2:], threads, "s"[threads < 2:]),
+                             statistics.median(rate), "1/s", ""))
+        finally:
+            pairs.close()
 
 
 def rdma_instructions(rows):
@@ -175,4 +210,4 @@ def read_count(path):
         return int.from_bytes(file.read(8), "little")
 
 
-PARTS = (rdma, rdma_instructions)
+PARTS = (rdma, rdma_loss, rdma_threads, rdma_instructions)

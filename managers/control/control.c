@@ -19,6 +19,7 @@
 #define WORDS_MAX	512
 #define SEND_MAX	2048
 #define VERBS_MAX	24
+#define NULL_THREADS_MAX 64
 #define WAIT_SEND_NS	NSEC_PER_SEC		/* between two lines that say whom this node waits for */
 #define WAIT_WORD_NS	(10 * NSEC_PER_SEC)
 
@@ -193,19 +194,54 @@ static int do_latency(unsigned argc, char **argv)
 	return CONTROL_ANSWERED;
 }
 
-/* "fit-null NODE COUNT": so many calls that do nothing, one after the other; `latency` says what they took. */
-static int do_fit_null(unsigned argc, char **argv)
-{
+/* Never on a stack: the last thread to end still wakes it up. */
+static struct {
 	u64 node, count;
+	atomic_t threads;			/* [a] that are not through */
+	int rc;					/* [a] 0, or how a call failed */
+	struct waitq done;
+} null_calls;
+
+static void null_caller(void *arg)
+{
 	int rc = 0;
 
-	if (argc != 3 || str_to_u64(argv[1], &node) < 0 || str_to_u64(argv[2], &count) < 0) {
-		control_why("NODE COUNT expected");
+	for (u64 i = 0; rc == 0 && i < null_calls.count; i++)
+		rc = fit_probe(null_calls.node);
+	if (rc != 0)
+		WRITE_ONCE(null_calls.rc, rc);
+	atomic_dec(&null_calls.threads);
+	waitq_wake_all(&null_calls.done);
+}
+
+/*
+ * "fit-null NODE COUNT [THREADS]": so many calls that do nothing, one after the other, by each of the threads; `latency` says
+ * what they took, and "took NS" all of them together.
+ */
+static int do_fit_null(unsigned argc, char **argv)
+{
+	u64 threads = 1, start;
+
+	if (argc < 3 || argc > 4 || str_to_u64(argv[1], &null_calls.node) < 0 || str_to_u64(argv[2], &null_calls.count) < 0 ||
+	    (argc == 4 && str_to_u64(argv[3], &threads) < 0) || threads == 0 || threads > NULL_THREADS_MAX) {
+		control_why("NODE COUNT [THREADS] expected, threads to %u", NULL_THREADS_MAX);
 		return -EINVAL;
 	}
-	while (rc == 0 && count-- > 0)
-		rc = fit_probe(node);
-	return rc;
+	null_calls.rc = 0;
+	atomic_set(&null_calls.threads, threads);
+	start = time_mono_ns();
+	for (u64 i = 0; i < threads; i++) {
+		int rc = thread_spawn(null_caller, NULL, PRIO_NORMAL, "fit-null");
+
+		if (rc < 0) {
+			WRITE_ONCE(null_calls.rc, rc);
+			atomic_dec(&null_calls.threads);
+		}
+	}
+	waitq_wait(&null_calls.done, atomic_read_acquire(&null_calls.threads) == 0);
+	if (null_calls.rc == 0)
+		control_send("took %llu", (unsigned long long)(time_mono_ns() - start));
+	return null_calls.rc;
 }
 
 static void send_acct(const char *name, u64 value, void *arg)
@@ -332,6 +368,7 @@ void control_init(const char *role)
 	register_default("cpu-counters", do_cpu_counters);
 	register_default("acct", do_acct);
 	register_default("latency", do_latency);
+	waitq_init(&null_calls.done);
 	register_default("fit-null", do_fit_null);
 	register_default("poweroff", do_poweroff);
 	if (thread_spawn(control_thread, NULL, PRIO_NORMAL, "control") < 0)

@@ -23,7 +23,7 @@ LINUX = 10
 class Node:
     """A node of ours, by itself: it has no peers, and its verbs service is on."""
 
-    def __init__(self, folder, role, log_dir, words=(), number=NODE, options=()):
+    def __init__(self, folder, role, log_dir, words=(), number=NODE, options=(), cpus=1):
         self.role, self.ip = role, nodes.node_ip(number)
         self.log = os.path.join(log_dir, role + ".log")
         open(self.log, "wb").close()
@@ -32,7 +32,7 @@ class Node:
         listener.bind(path)
         listener.listen(1)
         command = [nodes.qemu_program(), "-name", "tangram-" + role, "-machine", "q35", "-nodefaults", "-no-reboot",
-                   "-accel", "tcg,thread=multi", "-cpu", "max", "-display", "none", "-smp", "1,maxcpus=2", "-m", "256M",
+                   "-accel", "tcg,thread=multi", "-cpu", "max", "-display", "none", "-smp", nodes.smp(cpus), "-m", "256M",
                    "-serial", "file:" + self.log, "-kernel", nodes.kernel_path(role), "-append",
                    " ".join(["fit.node=%d" % number, "fit.ip=%s/24" % self.ip, "rdma.service=1"] + list(words))]
         command += nodes.wire_options(os.path.join(folder, "wire"), number)
@@ -101,6 +101,15 @@ class Node:
                 return median
             if words[1] == "null":
                 median = int(words[3]) / 1000
+
+    def null_rate(self, count, threads, node=NODE):
+        """Calls a second to a peer that do nothing, count by each of the threads, one after the other."""
+        self.send("fit-null", str(node), str(count), str(threads))
+        answer = self.wait_for("took", "error", seconds=120)
+        if answer[0] == "error":
+            raise TangramError("fit-null: " + " ".join(answer[2:]))
+        self.wait_for("ok")
+        return count * threads / (int(answer[1]) / 1e9)
 
     def counters(self):
         self.send("counters")
