@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SOURCES: drivers/acpi_tables.c */
+/* PARSERS: drivers/acpi_tables.c */
 /* ACPI tables: each parser on any bytes; the length and checksum of a table are set right when byte 0 is odd. */
 #include <stdlib.h>
 #include "lib/base/string.h"

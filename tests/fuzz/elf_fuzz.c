@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SOURCES: managers/memory/elf.c */
+/* PARSERS: managers/memory/elf.c */
 /* Programs: what elf_parse() lets through lies within the file and within a program's addresses. */
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
