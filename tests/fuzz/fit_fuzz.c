@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* SOURCES: */
-/* PARSERS: net/fit/serve.c net/fit/call.c */
 /*
  * FIT: requests and replies of any bytes, in any order, at a connected node that has calls of its own under way and whose queue pair
  * breaks now and then. The unit test's fake verbs carry them. A call of ours ends exactly once. lesson: L43

@@ -11,8 +11,9 @@ one() {
 	if [ -z "$n" ]; then
 		case $name in
 		ext4_fuzz)	n=150 ;;
-		roce_fuzz)	n=1500 ;;
-		fit_fuzz)	n=200 ;;
+		roce_fuzz)	n=800 ;;
+		storage_fuzz)	n=400 ;;
+		fit_fuzz)	n=100 ;;
 		memory_fuzz)	n=1500 ;;
 		*)		n=20000 ;;
 		esac
