@@ -13,14 +13,16 @@ from linux import Linux
 from measure import BUILD, ROOT, run
 
 RUN_TIME = os.path.join(BUILD, "user", "run_time")
-PIPELINE = """cd /usr/share && find . -type f | sort | head -n 300 | sed 's/^..//' | grep -v '~' | cut -d / -f 1 | uniq -c | sort -rn |
-awk '{ print $2, $1 }' | tr a-z A-Z | tee /tmp/list | wc -l && cat /tmp/list > /dev/null"""
+# Scripts of one line each: the Linux VM's shell takes a line at a time.
+PIPELINE = ("cd /usr/share && find . -type f | sort | head -n 300 | sed 's/^..//' | grep -v '~' | cut -d / -f 1 | uniq -c | sort -rn | "
+            "awk '{ print $2, $1 }' | tr a-z A-Z | tee /tmp/list | wc -l && cat /tmp/list > /dev/null")
 COMPILE = """printf '#include <stdio.h>\\nint main(void) { return puts("hello") < 0; }\\n' > /tmp/hello.c && gcc -O -o /tmp/hello /tmp/hello.c && /tmp/hello"""
-REDIS = """cd /tmp && redis-server --port 7777 --save '' --daemonize yes > /dev/null && until redis-cli -p 7777 ping > /dev/null 2>&1; do
-sleep 0.05; done; redis-benchmark -p 7777 -n 1000 -c 10 -q -t set,get > /tmp/said; redis-cli -p 7777 shutdown nosave; test -s /tmp/said"""
-SQLITE = """rm -f /tmp/t.db; sqlite3 /tmp/t.db 'create table t (a integer primary key, b text)' && for i in 1 2 3 4 5; do
-echo "insert into t (b) with recursive c(x) as (select 1 union all select x + 1 from c where x < 400) select hex(x * 7919) from c;"
-done | sqlite3 /tmp/t.db && sqlite3 /tmp/t.db 'select count(*) from t' > /dev/null"""
+REDIS = ("cd /tmp && redis-server --port 7777 --save '' --daemonize yes > /dev/null && until redis-cli -p 7777 ping > /dev/null 2>&1; do "
+         "sleep 0.05; done; redis-benchmark -p 7777 -n 1000 -c 10 -q -t set,get > /tmp/said; redis-cli -p 7777 shutdown nosave; "
+         "test -s /tmp/said")
+SQLITE = ("rm -f /tmp/t.db; sqlite3 /tmp/t.db 'create table t (a integer primary key, b text)' && for i in 1 2 3 4 5; do "
+          "echo 'insert into t (b) with recursive c(x) as (select 1 union all select x + 1 from c where x < 400) select hex(x * 7919) from c;'; "
+          "done | sqlite3 /tmp/t.db && test $(sqlite3 /tmp/t.db 'select count(*) from t') = 2000")
 # what, image, program, turns, runs in a boot, what is wanted
 PROGRAMS = (
     ("python3 hello", "debian", ("/usr/bin/python3", "-c", 'print("hello")'), 9, 2, "<= 1.5 times Linux"),
