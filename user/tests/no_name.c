@@ -156,6 +156,10 @@ static void set_clock(void)
 	CHECK(adjtimex(&t) >= 0);
 	CHECK(wall() < begin + 3000 && wall() >= begin);
 	CHECK(timer_gettime(relative, &rest) == 0 && rest.it_value.tv_sec > 3000 && rest.it_value.tv_sec <= 5000);
+	t = (struct timex){ .modes = ADJ_OFFSET_SINGLESHOT };
+	CHECK(adjtimex(&t) >= 0 && t.offset == 0);
+	t.offset = 1000;
+	CHECK(adjtimex(&t) == -1 && errno == EOPNOTSUPP);
 	left = (struct timespec){ 0, 0 };
 	CHECK(clock_settime(CLOCK_REALTIME, &left) == -1 && errno == EINVAL);	/* before the machine was started */
 }

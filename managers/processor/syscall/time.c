@@ -112,6 +112,7 @@ s64 sys_settimeofday(u64 tv_user, u64 tz_user, u64 a2, u64 a3, u64 a4, u64 a5)
 #define ADJ_ADJTIME	0x8000
 #define ADJ_OFFSET_READONLY 0x2000
 #define ADJ_SS_READ	(ADJ_ADJTIME | ADJ_OFFSET | ADJ_OFFSET_READONLY)
+#define ADJ_SINGLESHOT	(ADJ_ADJTIME | ADJ_OFFSET)
 #define STA_UNSYNC	0x40
 #define TIME_ERROR	5
 
@@ -140,6 +141,8 @@ static int adjust_check(const struct timex_abi *t)
 	}
 	if (!(t->modes & ADJ_ADJTIME) && (t->modes & ADJ_TICK) && (t->tick < 9000 || t->tick > 11000))
 		return -EINVAL;
+	if (t->modes == ADJ_SINGLESHOT && t->offset == 0)
+		return 0;				/* nothing is under way that this would end */
 	if (t->modes != ADJ_SS_READ && (t->modes & ~(u32)(ADJ_SETOFFSET | ADJ_MICRO | ADJ_NANO)))
 		return -EOPNOTSUPP;			/* the clock can be set, but not be made faster or slower */
 	return 0;
@@ -155,7 +158,7 @@ s64 sys_adjtimex(u64 user, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 	if (copy_from_user(&t, user, sizeof(t)) < 0)
 		return -EFAULT;
 	rc = adjust_check(&t);
-	if (rc == 0 && t.modes != ADJ_SS_READ && (t.modes & ADJ_SETOFFSET)) {
+	if (rc == 0 && !(t.modes & ADJ_ADJTIME) && (t.modes & ADJ_SETOFFSET)) {
 		s64 unit = t.modes & ADJ_NANO ? 1 : 1000, part = t.time.usec;
 
 		if (part < 0 || part >= (s64)NSEC_PER_SEC / unit || t.time.sec > SETTABLE_MAX || t.time.sec < -SETTABLE_MAX)
