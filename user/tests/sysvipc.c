@@ -149,7 +149,8 @@ static long waiting(int num, int cmd, long wanted)
 
 	for (int i = 0; i < 100000 && n != wanted; i++) {
 		n = semctl(sem, num, cmd);
-		sched_yield();
+		if (n != wanted)
+			usleep(1000);
 	}
 	return n;
 }
