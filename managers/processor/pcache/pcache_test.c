@@ -955,11 +955,13 @@ static void ahead_is_not_first_to_go(void **st)
 }
 
 /* A file mapped privately: the block of a page that is missed comes with it, of one that is copied, too; not if nothing may come ahead. */
+static u64 around_va(unsigned i) { return va_of(0, PAGES / 2 + i); }	/* the first is that of a block */
+
 static void around_map(void *arg)
 {
 	open_files(NULL);
 	advised_space = space_create();
-	must(space_mmap(advised_space, va_of(0, 0), 2 * STREAM_AROUND_ROOMY * PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_FIXED,
+	must(space_mmap(advised_space, around_va(0), 2 * STREAM_AROUND_ROOMY * PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_FIXED,
 			&sim_files[0], 0), "mmap");
 }
 
@@ -968,7 +970,7 @@ static void around_touch(void *arg)
 	unsigned i = *(unsigned *)arg;
 	u64 v[2] = { sim_file_word(0, i), sim_file_word(0, i) + (i == STREAM_AROUND_ROOMY) };
 
-	must(sim_access(advised_space, va_of(0, i), v[0] != v[1], shared_access, v), "access");
+	must(sim_access(advised_space, around_va(i), v[0] != v[1], shared_access, v), "access");
 }
 
 static void around_leave(void *arg)
@@ -1296,7 +1298,6 @@ static u64 turn_fetched(bool turns, u64 *waited)
 	u64 fetched = this_cpu_read8(nr_pcache_fill_from_memory), waited_before = this_cpu_read8(nr_turn_waited);
 
 	sim_begin(1);
-	sim_switch_in = 4;
 	pcache_up(&(struct geometry){ 2, 4, 8, &policy_lru });
 	pcache.p.prefetch = PREFETCH_OFF;
 	pcache.p.turns = turns;

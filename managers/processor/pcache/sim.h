@@ -50,7 +50,7 @@ unsigned sim_memory_waiting(void);
 u64 sim_memory_pages(void);		/* private pages that M holds */
 u64 sim_memory_spaces(void);
 extern unsigned sim_memory_flushes;	/* messages */
-extern bool sim_memory_takes_all;	/* it refuses no page */
+extern bool sim_memory_takes_all;	/* it refuses no page, nor to send one ahead */
 u64 sim_object_word(u64 object, u64 index);	/* first word of an object's page on M */
 u64 sim_file(u64 ino, u64 nr_pages);	/* a file with known contents: word i of page p is sim_file_word(ino, p) */
 u64 sim_file_word(u64 ino, u64 index);

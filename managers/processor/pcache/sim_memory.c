@@ -262,7 +262,7 @@ static void do_fill(struct message *m)
 		answer(m, (const int[]){ -EIO, FILL_DATA, 7 }[index % 3]);	/* without data */
 		return;
 	}
-	if ((le32_get(q->flags) & WIRE_FILL_AHEAD) && sim_random(8) == 0) {
+	if ((le32_get(q->flags) & WIRE_FILL_AHEAD) && !sim_memory_takes_all && sim_random(8) == 0) {
 		answer(m, -EAGAIN);
 		return;
 	}
@@ -609,7 +609,7 @@ int rpc_start(struct rpc *call)
 
 int rpc_try_start(struct rpc *call)
 {
-	return sim_random(16) == 0 ? -EAGAIN : rpc_start(call);
+	return !sim_memory_takes_all && sim_random(16) == 0 ? -EAGAIN : rpc_start(call);
 }
 
 int rpc_wait(struct rpc *call)
