@@ -702,6 +702,18 @@ static void broke(struct roce_cm *cm, struct cm_id *id)
 	deliver(id, &ev);
 }
 
+/* Nobody answers: what is known of the peer's link address may be wrong (ARP has no checksum). */
+static void ask_neighbour(struct roce_cm *cm, u32 ip)
+{
+	struct netif *nif = cm->dev->nif;
+	struct neighbour *n = neighbour_get(nif, ip);
+
+	if (n == NULL)
+		return;
+	neighbour_ask(nif, n);
+	neighbour_put(nif, n);
+}
+
 /* One id's turn: its timer, and what its QP has to tell. The caller holds a reference. */
 static void id_run(struct roce_cm *cm, struct cm_id *id, u64 now)
 {
@@ -718,6 +730,7 @@ static void id_run(struct roce_cm *cm, struct cm_id *id, u64 now)
 		} else {
 			id->tries++;
 			id->due = now + CM_REPEAT_NS;
+			ask_neighbour(cm, id->peer_ip);
 			send_mad(cm, id->peer_ip, id->mad);
 		}
 	}

@@ -910,6 +910,21 @@ static void persistent(void **state)
 	errors_end();
 }
 
+/* A link address that is wrong (ARP has no checksum, and what ARP says is used for long) is put right before retries run out. */
+static void wrong_neighbour(void **state)
+{
+	errors_begin();
+	assert_int_equal(roce_post_recv(eb.qp, &(struct roce_recv_wr){ .nr_sge = 1, .sge = { { copy, 5000 } } }), 0);
+	sim_run(NSEC_PER_MSEC);				/* what ARP is at */
+	ea.qp->neigh->mac ^= 0x100;
+	post(&ea, WR_SEND, 1, mem[0], 3000, 0, 0);
+	sim_run(2 * NSEC_PER_SEC);
+	assert_int_equal(ea.nr_wc, 1);
+	assert_int_equal(ea.wc[0].status, WC_SUCCESS);
+	assert_int_equal(eb.nr_wc, 1);
+	errors_end();
+}
+
 /* One thread: whoever sleeps lets the clock run. */
 void thread_sleep_ns(u64 ns) { shim_time_advance(ns); }
 
@@ -1200,7 +1215,7 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(shared_receives), cmocka_unit_test(drain),
 		 cmocka_unit_test(counted_and_dropped), cmocka_unit_test(invalidate),
 		cmocka_unit_test(destroy_in_flight),
-		cmocka_unit_test(destroy_with_a_stopped_device), cmocka_unit_test(persistent),
+		cmocka_unit_test(destroy_with_a_stopped_device), cmocka_unit_test(persistent), cmocka_unit_test(wrong_neighbour),
 		cmocka_unit_test(loss_costs_less_than_half), cmocka_unit_test(found_before_the_timeout),
 		cmocka_unit_test(window_shrinks_and_grows), cmocka_unit_test(mix_faults), cmocka_unit_test(hostile_packets),
 	};

@@ -576,6 +576,7 @@ void req_timers(struct roce_qp *qp, u64 now)
 		return;
 	}
 	count(nr_roce_timeout);
+	neighbour_ask(qp->dev->nif, qp->neigh);		/* its link address may be a wrong one: ARP has no checksum */
 	if (!retry_left(qp)) {
 		req_fail(qp, WC_RETRY_EXC_ERR);
 		return;
