@@ -373,6 +373,20 @@ static void told_messages_need_no_acknowledgement(void **state)
 	tell_end(mr);
 }
 
+/* Nor a repetition, however long nobody asked for an acknowledgement: by then the last that did is ahead, by 24 bits. */
+static void told_messages_need_no_probe(void **state)
+{
+	struct roce_mr *mr = tell_begin(13);
+	u64 probes = counter_read(&nr_roce_probe);
+
+	call_b.qp->srtt_ns = WIRE_NS * 2;
+	call_b.qp->asked = psn_add(call_b.qp->psn_una, 0x800008);	/* eight million packets ago */
+	tell_calls(40, 9 * NSEC_PER_MSEC);
+	assert_int_equal(counter_read(&nr_roce_probe), probes);
+	sim_run(NSEC_PER_SEC);
+	tell_end(mr);
+}
+
 static void told_messages_over_a_bad_wire(void **state)
 {
 	for (u64 seed = 1; seed <= 8; seed++) {
@@ -1210,6 +1224,7 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mix_clean), cmocka_unit_test(acks_are_coalesced), cmocka_unit_test(told_messages_need_no_acknowledgement),
+		cmocka_unit_test(told_messages_need_no_probe),
 		cmocka_unit_test(told_messages_over_a_bad_wire), cmocka_unit_test(told_what_cannot_be), cmocka_unit_test(rights_and_bounds),
 		cmocka_unit_test(unbind_in_the_middle), cmocka_unit_test(receiver_not_ready), cmocka_unit_test(psn_nak_after_rnr_nak), cmocka_unit_test(retries_exceeded),
 		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(shared_receives), cmocka_unit_test(drain),

@@ -295,6 +295,8 @@ static void progress(struct roce_qp *qp, u32 una)
 	qp->psn_una = una;
 	if (psn_diff(una, qp->recover) > 0)
 		qp->recover = una;		/* not left behind by half of the PSNs */
+	if (psn_diff(una, qp->asked) > 0)
+		qp->asked = una;		/* nor this: a peer whose user tells what arrived is seldom asked */
 	qp->probe_shift = 0;
 	qp->since_ackreq = MIN(qp->since_ackreq, (u32)MAX(psn_diff(qp->psn_next, una), 0));
 	qp->retries = qp->attr.retry_count;
