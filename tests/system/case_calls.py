@@ -28,6 +28,12 @@ def call(bed, line):
 
 
 @case()
+def semaphore_sets_come_and_go(bed):
+    """One program removes more sets than memory has room for what it was to undo in them."""
+    assert b"sysvipc: OK" in bed.run("/bin/sysvipc", "sets").out
+
+
+@case()
 def clock_is_set(bed):
     """An hour ahead and back: who waits for a time of day follows, who waits for a while does not. Nothing to do on the host."""
     assert b"no_name: OK" in bed.run("/bin/no_name", "set-clock").out

@@ -20,6 +20,7 @@
 union semun { int val; struct semid_ds *buf; unsigned short *array; struct seminfo *info; };
 
 static struct shmid_ds ds;
+static key_t key;			/* this and the next two are this program's */
 static int id;
 
 static long attached(void)
@@ -58,12 +59,12 @@ static void shared_memory(void)
 
 	TRY(shmget(IPC_PRIVATE, 0, 0600));
 	TRY(shmget(IPC_PRIVATE, -1, 0600));
-	TRY(shmget(0x7a3b1, 4096, 0600));
-	id = shmget(0x7a3b1, 3 * PAGE + 100, IPC_CREAT | IPC_EXCL | 0640);
+	TRY(shmget(key, 4096, 0600));
+	id = shmget(key, 3 * PAGE + 100, IPC_CREAT | IPC_EXCL | 0640);
 	CHECK(id >= 0);
-	TRY(shmget(0x7a3b1, 4096, IPC_CREAT | IPC_EXCL | 0600));
-	TRY(shmget(0x7a3b1, 5 * PAGE, 0600));
-	TRY(shmget(0x7a3b1, 0, 0) == id);
+	TRY(shmget(key, 4096, IPC_CREAT | IPC_EXCL | 0600));
+	TRY(shmget(key, 5 * PAGE, 0600));
+	TRY(shmget(key, 0, 0) == id);
 	TRY(shmat(-1, NULL, 0) == (void *)-1 ? -1 : 0);
 	TRY(shmat(id, (void *)(PAGE + 1), 0) == (void *)-1 ? -1 : 0);
 	TRY(shmat(id, NULL, SHM_REMAP) == (void *)-1 ? -1 : 0);
@@ -119,7 +120,7 @@ static void shared_memory(void)
 	TRY(attached());
 	TRY(ds.shm_perm.mode);
 	TRY(ds.shm_perm.__key);
-	TRY(shmget(0x7a3b1, 0, 0));
+	TRY(shmget(key, 0, 0));
 	TRY(shmdt(p));
 	TRY(q[2]);
 	TRY(munmap(q, 4 * PAGE));
@@ -188,11 +189,11 @@ static void semaphores(void)
 	TRY(semget(IPC_PRIVATE, 0, 0600));
 	TRY(semget(IPC_PRIVATE, -1, 0600));
 	TRY(semget(IPC_PRIVATE, 40000, 0600));
-	TRY(semget(0x7a3b2, 1, 0600));
-	sem = semget(0x7a3b2, 4, IPC_CREAT | 0600);
+	TRY(semget(key + 1, 1, 0600));
+	sem = semget(key + 1, 4, IPC_CREAT | 0600);
 	CHECK(sem >= 0);
-	TRY(semget(0x7a3b2, 5, 0600));
-	TRY(semget(0x7a3b2, 4, IPC_CREAT | IPC_EXCL | 0600));
+	TRY(semget(key + 1, 5, 0600));
+	TRY(semget(key + 1, 4, IPC_CREAT | IPC_EXCL | 0600));
 	TRY(semctl(sem, 0, SETALL, (union semun){ .array = bad }));
 	TRY(semctl(sem, 0, SETALL, (union semun){ .array = all }));
 	TRY(semctl(sem, 0, GETALL, (union semun){ .array = bad }));
@@ -265,6 +266,15 @@ static void semaphores(void)
 	TRY(semctl(sem, 0, IPC_RMID));
 }
 
+/* What is to be undone goes with the set: else this would take more memory than the machine has, 64 KiB each time. */
+static void sets_come_and_go(void)
+{
+	for (int i = 0; i < 6000; i++) {
+		sem = semget(IPC_PRIVATE, 32000, 0600);
+		CHECK(sem >= 0 && op(31999, 1, SEM_UNDO) == 0 && semctl(sem, 0, IPC_RMID) == 0);
+	}
+}
+
 static struct { long type; char text[9000]; } m;
 static int mq;
 
@@ -292,10 +302,10 @@ static void message_queues(void)
 	int n = 0;
 	pid_t pid;
 
-	TRY(msgget(0x7a3b3, 0600));
-	mq = msgget(0x7a3b3, IPC_CREAT | 0600);
+	TRY(msgget(key + 2, 0600));
+	mq = msgget(key + 2, IPC_CREAT | 0600);
 	CHECK(mq >= 0);
-	TRY(msgget(0x7a3b3, IPC_CREAT | IPC_EXCL | 0600));
+	TRY(msgget(key + 2, IPC_CREAT | IPC_EXCL | 0600));
 	TRY(put(0, "x", 0));
 	TRY(put(-1, "x", 0));
 	TRY(msgsnd(mq, &m, 9000, 0));
@@ -354,9 +364,13 @@ static void message_queues(void)
 
 int main(int argc, char **argv)
 {
-	(void)argv;
-	if (argc > 1)
+	if (argc > 1 && strcmp(argv[1], "end") == 0)
 		return 0;
+	if (argc > 1) {
+		sets_come_and_go();
+		return ok("");
+	}
+	key = 0x7a000000 | getpid() << 2;	/* no other run's, nor of one that was killed */
 	shared_memory();
 	semaphores();
 	message_queues();

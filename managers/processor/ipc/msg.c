@@ -293,7 +293,7 @@ static int queue_remove(struct ipc_object *o, const void *none)
 
 static s64 msg_info(u32 cmd, u64 user)
 {
-	struct { s32 pool, map, max, mnb, mni, ssz, tql; u16 seg; } info = {
+	struct { s32 pool, map, max, mnb, mni, ssz, tql; u16 seg, pad; } info = {
 		MSGMNI * (MSGMNB / 1024), MSGMNB, MSGMAX, MSGMNB, MSGMNI, 16, MSGMNB, 0xffff
 	};
 	s64 last;

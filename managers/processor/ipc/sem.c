@@ -48,8 +48,8 @@ struct sem_set {
 
 struct sem_undo {			/* what the end of a process is to add */
 	struct list set_link, process_link;	/* [lock] */
-	struct process *process;	/* [I] which frees this when it ends */
-	struct sem_set *set;		/* [lock] NULL: it was removed */
+	struct process *process;	/* [I] with whose end or the set's this goes */
+	struct sem_set *set;		/* [I] */
 	s16 add[];			/* [lock] */
 };
 
@@ -206,19 +206,22 @@ static void undo_add(struct sem_set *s, struct sem_undo *u)
 	list_add_tail(&u->process->sem_undos, &u->process_link);
 }
 
+static void undo_free(struct sem_undo *u)
+{
+	list_del(&u->process_link);
+	list_del(&u->set_link);
+	kfree(u);
+}
+
 void sem_process_ends(struct process *p)
 {
 	struct sem_undo *u;
 
-	if (list_empty(&p->sem_undos))
-		return;
-	spin_lock(&sems.lock);
+	spin_lock(&sems.lock);		/* even for nothing: who removes a set may be at this list, and p does not outlive it */
 	while ((u = list_first(&p->sem_undos, struct sem_undo, process_link)) != NULL) {
 		struct sem_set *s = u->set;
 
-		list_del(&u->process_link);
-		list_del(&u->set_link);
-		for (u32 i = 0; s != NULL && i < s->nr; i++) {
+		for (u32 i = 0; i < s->nr; i++) {
 			int next = s->sem[i].value + u->add[i];
 
 			if (u->add[i] == 0)
@@ -226,9 +229,8 @@ void sem_process_ends(struct process *p)
 			s->sem[i].value = next < 0 ? 0 : MIN(next, SEMVMX);
 			s->sem[i].pid = p->pid;
 		}
-		if (s != NULL)
-			run_waiters(s);
-		kfree(u);
+		undo_free(u);
+		run_waiters(s);
 	}
 	spin_unlock(&sems.lock);
 }
@@ -306,7 +308,7 @@ static s64 semop(s32 id, struct sem_call *c, u64 deadline)
 			break;
 		spin_unlock(&sems.lock);
 		kfree(spare);
-		spare = kzalloc(sizeof(*spare) + nr * sizeof(spare->add[0]));
+		spare = ipc_room() ? kzalloc(sizeof(*spare) + nr * sizeof(spare->add[0])) : NULL;
 		if (spare == NULL)
 			return -ENOMEM;
 	}
@@ -388,10 +390,8 @@ static int set_remove(struct ipc_object *o, const void *none)
 	struct sem_undo *u;
 
 	ipc_remove(&sems, o);
-	while ((u = list_first(&s->undos, struct sem_undo, set_link)) != NULL) {
-		list_del(&u->set_link);
-		u->set = NULL;
-	}
+	while ((u = list_first(&s->undos, struct sem_undo, set_link)) != NULL)
+		undo_free(u);
 	while ((w = list_first(&s->waiters, struct sem_waiter, link)) != NULL)
 		waiter_end(w, -EIDRM);
 	waitq_wake_all(&s->wait);
