@@ -1117,6 +1117,32 @@ static void found_before_the_timeout(void **state)
 	}
 }
 
+/* The answer to a probe says nothing of what was sent after it: that goes once. */
+static void sent_after_a_probe(void **state)
+{
+	u64 probes = counter_read(&nr_roce_probe), cuts = counter_read(&nr_roce_window_cut), again = counter_read(&nr_roce_retransmit);
+
+	errors_begin();
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(roce_post_recv(eb.qp, &(struct roce_recv_wr){ .nr_sge = 1, .sge = { { copy, 5000 } } }), 0);
+	lose.from = 1;
+	lose.skip = 0;
+	lose.count = 1;
+	lose.is = is_ack;
+	sim.lose = lose_it;
+	post(&ea, WR_SEND, 0, mem[0], 100, 0, 0);
+	while (counter_read(&nr_roce_probe) == probes)
+		assert_true(sim_step());
+	assert_int_equal(ea.nr_wc, 0);
+	post(&ea, WR_SEND, 1, mem[0], 100, 0, 0);
+	while (ea.nr_wc < 2)
+		assert_true(sim_step());
+	assert_int_equal(eb.nr_wc, 2);
+	assert_int_equal(counter_read(&nr_roce_retransmit) - again, 1);
+	assert_int_equal(counter_read(&nr_roce_window_cut), cuts);
+	errors_end();
+}
+
 /* Each loss halves the window, but for losses under way together, and not below its minimum; what arrives lets it grow. */
 static void window_shrinks_and_grows(void **state)
 {
@@ -1232,6 +1258,7 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		cmocka_unit_test(destroy_in_flight),
 		cmocka_unit_test(destroy_with_a_stopped_device), cmocka_unit_test(persistent), cmocka_unit_test(wrong_neighbour),
 		cmocka_unit_test(loss_costs_less_than_half), cmocka_unit_test(found_before_the_timeout),
+		cmocka_unit_test(sent_after_a_probe),
 		cmocka_unit_test(window_shrinks_and_grows), cmocka_unit_test(mix_faults), cmocka_unit_test(hostile_packets),
 	};
 	if (argc > 1)

@@ -8,7 +8,7 @@
  * A gap is NAKed, once. What no NAK tells of (the last packets, the NAK itself, an acknowledgement, the repetition of what was
  * lost) is found out by a probe, long before the retransmission timeout: when what was asked for is later than a few round
  * trips, the oldest packet is sent again, alone, and asks again. If the answer acknowledges that packet and no more, what
- * followed it was lost with it or thrown away behind it. Probes use up no retries: those are the timeout's.
+ * had followed it by then was lost with it or thrown away behind it. Probes use up no retries: those are the timeout's.
  *
  * Acknowledgements are asked for sparingly: when ack_every packets are without one, when the window or half of the send queue
  * is used up, and at the end of a message that says so. In between the responder acknowledges by its timer, and a user whose
@@ -435,8 +435,8 @@ static void ack_positive(struct roce_qp *qp, const struct roce_pkt *p)
 
 	qp->probing = qp->probing && !probed;
 	credits_take(qp, p);
-	if (req_acked(qp, psn_add(p->psn, 1)) && probed && psn_diff(qp->psn_max, qp->psn_una) > 0) {
-		go_back(qp, qp->psn_una);	/* what came behind the probed packet is lost, too */
+	if (req_acked(qp, psn_add(p->psn, 1)) && probed && psn_diff(qp->probe_end, qp->psn_una) > 0) {
+		go_back(qp, qp->psn_una);	/* what was sent behind the probed packet before the probe is lost, too */
 		rto_arm(qp);
 	}
 }
@@ -553,6 +553,7 @@ static void probe(struct roce_qp *qp, u64 now)
 		req_seek(qp, qp->psn_una);
 		qp->probing = send_one(qp, sq_at(qp, qp->sq_cur), true);
 		qp->probe_psn = qp->psn_una;
+		qp->probe_end = qp->psn_max;
 		req_seek(qp, next);
 	}
 	if (qp->rto_due != 0)

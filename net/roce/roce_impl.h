@@ -293,7 +293,7 @@ struct roce_qp {
 	u32 recover;			/* what is lost before this PSN belongs to the loss for which the window was cut last */
 	u32 asked;			/* one beyond the last packet that asked for an answer */
 	bool probing;			/* the packet probe_psn alone was sent again */
-	u32 probe_psn;
+	u32 probe_psn, probe_end;	/* probe_end: psn_max then */
 	bool limited;			/* by the peer's credits: no message beyond msn_limit but as a probe */
 	u32 msn_limit;
 	u8 retries, rnr_retries, rto_shift, probe_shift;
