@@ -1323,6 +1323,70 @@ static void turns_spare_misses(void **st)
 	assert_true(with < without / 2);
 }
 
+/*
+ * Who waits for a turn is not forgotten by a holder that no longer fetches what went: neither if its misses are of new pages, so
+ * that no turns are due any more, nor if its faults fetch nothing.
+ */
+#define TURN_WAITS_NS	(200 * NSEC_PER_MSEC)
+
+static bool turn_new_pages;
+static u64 turn_began_ns, turn_waited_ns;
+
+static void turn_misses_of(u64 space, bool gone)
+{
+	for (u64 i = 0; i < 100; i++) {
+		if (gone)
+			turn_page_gone((struct page_id){ space, i });
+		turn_page_missed((struct page_id){ space, i });
+	}
+}
+
+static void turn_waiter(void *arg)
+{
+	turn_began_ns = time_mono_ns();
+	turn_fault();
+	turn_waited_ns = time_mono_ns() - turn_began_ns;
+	turn_fault_done(true);
+	space_thread_ends();
+}
+
+static void turn_holder(void *arg)
+{
+	u64 until = time_mono_ns() + 3 * TURN_WAITS_NS;
+
+	turn_misses_of(1, true);
+	turn_fault();
+	turn_fault_done(true);
+	sim_go(turn_waiter, NULL, true, "waiter");
+	while (turn_began_ns == 0)
+		thread_yield();
+	if (turn_new_pages)
+		turn_misses_of(2, false);
+	while (time_mono_ns() < until && turn_waited_ns == 0) {
+		turn_fault();
+		turn_fault_done(turn_new_pages);
+		thread_sleep_ns(NSEC_PER_MSEC / 2);
+	}
+	space_thread_ends();
+}
+
+static void turns_end(void **st)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		turn_new_pages = i == 0;
+		turn_began_ns = turn_waited_ns = 0;
+		sim_begin(1);
+		pcache_up(&(struct geometry){ 2, 4, 8, &policy_lru });
+		pcache.p.turns = true;
+		sim_must_run(turn_holder, "holder");
+		assert_in_range(turn_waited_ns, 1, TURN_WAITS_NS);
+		turn_reset();
+		token_reset();
+		pcache_free_all();
+		sim_end();
+	}
+}
+
 /* --- instructions that need more pages at once than a set has lines --- */
 
 #define TOKEN_PAGES 12
@@ -1493,7 +1557,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(shared_file),
 		cmocka_unit_test(cleaning_in_batches),
 		cmocka_unit_test(token_makes_progress),
-		cmocka_unit_test(turns_spare_misses),
+		cmocka_unit_test(turns_spare_misses), cmocka_unit_test(turns_end),
 		cmocka_unit_test(kept_over_close),
 		cmocka_unit_test(sets_keep_their_ways),
 		cmocka_unit_test(one_way_for_two_pages),

@@ -5,12 +5,12 @@
  * not long ago, threads take their faults in turns: who has the turn brings its pages in and computes with them; who faults
  * meanwhile waits.
  *
- * A turn ends when its thread has fetched TURN_FETCHES pages and another waits, calls the kernel, takes a signal, stops or ends
- * (space_moves_on(), space_thread_ends()), or has been without a fault for TURN_IDLE_NS while another waits. It passes to the one
- * that waits longest.
+ * A turn ends when its thread has fetched TURN_FETCHES pages or had TURN_FAULTS faults and another waits, calls the kernel, takes a
+ * signal, stops or ends (space_moves_on(), space_thread_ends()), or has been without a fault for TURN_IDLE_NS while another waits.
+ * It passes to the one that waits longest.
  *
- * Nothing depends on turns: a fault waits for one at its beginning, before it holds anything, and not longer than TURN_WAIT_NS;
- * then it goes on without. The holder of the progress token does not wait at all.
+ * Nothing depends on turns: a fault waits for one at its beginning, before it holds anything, and not longer than TURN_WAIT_NS, nor
+ * when turns are no longer worth it; then it goes on without. The holder of the progress token does not wait at all.
  */
 #include "managers/processor/pcache/pcache.h"
 
@@ -21,6 +21,7 @@
 
 #define TURN_LINES	64			/* a larger cache has no turns: its threads' misses overlap instead */
 #define TURN_FETCHES	64
+#define TURN_FAULTS	256			/* of any kind: what comes ahead or from the victim cache is not fetched by a fault */
 #define TURN_IDLE_NS	(5 * NSEC_PER_MSEC)
 #define TURN_WAIT_NS	(1000 * NSEC_PER_MSEC)
 #define NR_GONE		1024			/* evicted last, about; one in place of another only loses a count */
@@ -42,7 +43,7 @@ static struct waitq turn_wait = WAITQ_INIT(turn_wait);
 static struct thread *turn_of;			/* [turn_lock] */
 static bool turn_faulting;			/* [turn_lock] its thread is inside a fault */
 static u64 turn_last_ns;			/* [turn_lock] when it got the turn, or ended its last fault */
-static u32 turn_fetches;			/* [turn_lock] */
+static u32 turn_fetches, turn_faults;		/* [turn_lock] */
 
 static bool turns_possible(void) { return pcache.p.turns && pcache.p.nr_lines <= TURN_LINES; }
 static bool turns_due(void) { return turns_possible() && READ_ONCE(share_back) > SHARE_ONE / 2; }
@@ -81,7 +82,7 @@ static void give_locked(struct thread *t)
 {
 	WRITE_ONCE(turn_of, t);
 	turn_faulting = false;
-	turn_fetches = 0;
+	turn_fetches = turn_faults = 0;
 	turn_last_ns = time_mono_ns();
 }
 
@@ -121,7 +122,7 @@ static void wait_turn(struct turn_waiter *w)
 	int rc = 0;
 
 	count(nr_turn_waited);
-	while (rc != -EINTR && time_mono_ns() < until) {
+	while (rc != -EINTR && turns_due() && time_mono_ns() < until) {
 		if (turn_given(w))
 			break;
 		rc = waitq_wait_how(&turn_wait, READ_ONCE(w->given), WAIT_KILLABLE, time_mono_ns() + TURN_IDLE_NS);
@@ -140,7 +141,7 @@ void turn_fault(void)
 	if (w.thread->task == NULL || !turns_due() || token_mine())
 		return;
 	spin_lock(&turn_lock);
-	if (turn_of == w.thread && turn_fetches >= TURN_FETCHES)
+	if (turn_of == w.thread && (turn_fetches >= TURN_FETCHES || turn_faults >= TURN_FAULTS))
 		wake = pass_on();
 	if (turn_of == NULL)
 		give_locked(w.thread);
@@ -168,6 +169,7 @@ void turn_fault_done(bool fetched)
 	if (turn_of == thread_current()) {
 		turn_faulting = false;
 		turn_fetches += fetched;
+		turn_faults++;
 		turn_last_ns = time_mono_ns();
 	}
 	spin_unlock(&turn_lock);
