@@ -104,6 +104,8 @@ static void copy_page(struct fault *f, struct pcache_line *copy, struct pcache_l
 		(void)pte_xchg(f->slot, MARK_PRIVATE | MARK_BUSY);
 		return;
 	}
+	if (line->page.ahead)
+		page_used(&line->page, f->waited);
 	old = owner_find(&line->page, f->s, f->vpn);
 	unmap_old(f, line, tlb);
 	if (old == NULL)

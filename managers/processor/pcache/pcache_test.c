@@ -955,6 +955,7 @@ static void ahead_is_not_first_to_go(void **st)
 }
 
 /* A file mapped privately: the block of a page that is missed comes with it, of one that is copied, too; not if nothing may come ahead. */
+static bool around_writes;	/* all of them: each is copied, and used by that */
 static u64 around_va(unsigned i) { return va_of(0, PAGES / 2 + i); }	/* the first is that of a block */
 
 static void around_map(void *arg)
@@ -968,7 +969,7 @@ static void around_map(void *arg)
 static void around_touch(void *arg)
 {
 	unsigned i = *(unsigned *)arg;
-	u64 v[2] = { sim_file_word(0, i), sim_file_word(0, i) + (i == STREAM_AROUND_ROOMY) };
+	u64 v[2] = { sim_file_word(0, i), sim_file_word(0, i) + (around_writes || i == STREAM_AROUND_ROOMY) };
 
 	must(sim_access(advised_space, around_va(i), v[0] != v[1], shared_access, v), "access");
 }
@@ -1014,6 +1015,9 @@ static void blocks_around_a_miss(void **st)
 {
 	around_one(PREFETCH_ADAPTIVE);
 	around_one(PREFETCH_OFF);
+	around_writes = true;
+	around_one(PREFETCH_ADAPTIVE);
+	around_writes = false;
 }
 
 static void advice_is_taken(void **st)
