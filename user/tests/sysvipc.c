@@ -101,6 +101,9 @@ static void shared_memory(void)
 	TRY(mprotect(q, PAGE, PROT_READ | PROT_WRITE));
 	TRY(shmctl(id, 1000, &ds));
 	TRY(shmctl(id, IPC_STAT, (void *)8));
+	ds.shm_perm.uid = -1;
+	TRY(shmctl(id, IPC_SET, &ds));
+	TRY(attached());
 	ds.shm_perm.mode = 0707;
 	TRY(shmctl(id, IPC_SET, &ds));
 	TRY(attached());

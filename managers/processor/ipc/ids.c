@@ -229,9 +229,12 @@ void ipc_show(const struct ipc_object *o, struct ipc_perm_abi *out)
 				      .seq = o->id >> INDEX_BITS };
 }
 
-void ipc_set(struct ipc_object *o, const struct ipc_perm_abi *in)
+int ipc_set(struct ipc_object *o, const struct ipc_perm_abi *in)
 {
+	if (in->uid == ~0U || in->gid == ~0U)
+		return -EINVAL;
 	o->uid = in->uid;
 	o->gid = in->gid;
 	o->mode = (o->mode & ~0777U) | (in->mode & 0777);
+	return 0;
 }

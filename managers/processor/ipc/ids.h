@@ -79,7 +79,7 @@ void ipc_remove(struct ipc_kind *k, struct ipc_object *o);
 int __must_check ipc_may(const struct ipc_object *o, u32 want);	/* IPC_MAY_*, in any of the three places of a mode; 0 or -EACCES */
 int __must_check ipc_may_control(const struct ipc_object *o);	/* 0 or -EPERM */
 void ipc_show(const struct ipc_object *o, struct ipc_perm_abi *out);
-void ipc_set(struct ipc_object *o, const struct ipc_perm_abi *in);	/* owner and mode, as IPC_SET does */
+int __must_check ipc_set(struct ipc_object *o, const struct ipc_perm_abi *in);	/* owner and mode, as IPC_SET does; 0 or -EINVAL */
 
 bool ipc_room(void);			/* may more of the kernel's memory be taken? The last sixteenth is for what cannot do without */
 u64 ipc_now(void);			/* seconds, as the objects keep them */

@@ -274,10 +274,13 @@ static int queue_set(struct ipc_object *o, const void *in)
 {
 	const struct msqid_abi *to = in;
 	struct msg_queue *q = queue_of(o);
+	int rc;
 
 	if (to->qbytes > MSGMNB && !capable(CAP_SYS_RESOURCE))
 		return -EPERM;
-	ipc_set(o, &to->perm);
+	rc = ipc_set(o, &to->perm);
+	if (rc < 0)
+		return rc;
 	q->most_bytes = to->qbytes;
 	q->ctime = ipc_now();
 	changed(q);

@@ -378,9 +378,11 @@ static void set_show(const struct ipc_object *o, void *to)
 
 static int set_set(struct ipc_object *o, const void *in)
 {
-	ipc_set(o, &((const struct semid_abi *)in)->perm);
-	set_of(o)->ctime = ipc_now();
-	return 0;
+	int rc = ipc_set(o, &((const struct semid_abi *)in)->perm);
+
+	if (rc == 0)
+		set_of(o)->ctime = ipc_now();
+	return rc;
 }
 
 static int set_remove(struct ipc_object *o, const void *none)

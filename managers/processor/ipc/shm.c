@@ -292,9 +292,11 @@ static void segment_show(const struct ipc_object *o, void *to)
 
 static int segment_set(struct ipc_object *o, const void *in)
 {
-	ipc_set(o, &((const struct shmid_abi *)in)->perm);
-	container_of(o, struct segment, ipc)->ctime = ipc_now();
-	return 0;
+	int rc = ipc_set(o, &((const struct shmid_abi *)in)->perm);
+
+	if (rc == 0)
+		container_of(o, struct segment, ipc)->ctime = ipc_now();
+	return rc;
 }
 
 static int segment_remove(struct ipc_object *o, const void *none)
