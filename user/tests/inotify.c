@@ -115,6 +115,13 @@ static void of_open_files(void)
 	DO(unlink("dir/open"));
 	DO(write(fd, "x", 1));
 	DO(close(fd));
+	make_file("dir/gone");
+	DO(inotify_add_watch(in, "dir/gone", IN_ALL_EVENTS | IN_EXCL_UNLINK));
+	fd = open("dir/gone", O_WRONLY);
+	DO(fd >= 0);
+	DO(unlink("dir/gone"));
+	DO(write(fd, "x", 1));			/* its own watch, too, hears no more of it but its end */
+	DO(close(fd));
 	make_file("dir/from");
 	make_file("dir/to");
 	events();

@@ -149,7 +149,7 @@ static void watches_free(struct list *dead)
 
 /* --- what happens --- */
 
-/* To all who watch i. unlinked: the file has no name in this folder any more. */
+/* To all who watch i. unlinked: the name that it was opened by is none any more. */
 static void tell(struct inode *i, u32 event, u32 mode, const char *name, u32 cookie, bool unlinked)
 {
 	struct list dead = LIST_INIT(dead);
@@ -200,8 +200,8 @@ void inotify_self(struct inode *i, u32 event)
 		tell(i, event, i->type, NULL, 0, false);
 }
 
-/* The folder of d is told first, with d's name. */
-static void tell_folder(struct dentry *d, u32 event)
+/* The folder of d is told first, with d's name. true: d is that no more */
+static bool tell_folder(struct dentry *d, u32 event)
 {
 	char name[NAME_MAX + 1];
 	struct inode *dir = NULL;
@@ -215,16 +215,17 @@ static void tell_folder(struct dentry *d, u32 event)
 	}
 	mutex_unlock(&tree_mutex);
 	if (dir == NULL)
-		return;
+		return false;
 	tell(dir, event, d->inode->type, name, 0, dead);
 	inode_put(dir);
+	return dead;
 }
 
 void inotify_tell_file(struct file *f, u32 event)
 {
-	if (f->dentry != NULL)
-		tell_folder(f->dentry, event);
-	tell(f->inode, event, f->inode->type, NULL, 0, false);
+	bool unlinked = f->dentry != NULL && tell_folder(f->dentry, event);
+
+	tell(f->inode, event, f->inode->type, NULL, 0, unlinked);
 }
 
 void inotify_tell_inode(struct inode *i, u32 event)
@@ -235,7 +236,7 @@ void inotify_tell_inode(struct inode *i, u32 event)
 	d = dentry_of_inode_locked(i, same);
 	mutex_unlock(&tree_mutex);
 	if (d != NULL) {
-		tell_folder(d, event);
+		(void)tell_folder(d, event);
 		dentry_put(d);
 	}
 	tell(i, event, i->type, NULL, 0, false);
