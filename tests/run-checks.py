@@ -3,8 +3,8 @@
 """
 All checks: builds with both compilers, unit tests, the host's tools, whole clusters. One line per test,
 `ok NAME SECONDS` or `FAIL NAME LOG`, and at the end `N passed, N failed`. What is not there fails; nothing is skipped.
-A whole cluster that fails is run once more, to tell a defect that is there each time (FAIL) from one that is seen now and then:
-UNSTEADY NAME LOG, a defect as well, with the log and the folder of the run that failed. More than UNSTEADY_ALLOWED of them fail.
+What runs whole nodes, or programs of ours on the host, is run once more if it fails, to tell a defect that is there each time (FAIL) from
+one that is seen now and then: UNSTEADY NAME LOG, a defect as well, with the log of the run that failed. More than UNSTEADY_ALLOWED fail.
 """
 
 import argparse
@@ -26,7 +26,7 @@ import cases                            # noqa: E402
 PYTHON = "/usr/bin/python3"
 PART_SECONDS = 3600
 SHOWN_LINES = 40                        # of a failed test's log
-UNSTEADY_ALLOWED = 2                    # of some 250 clusters in one go
+UNSTEADY_ALLOWED = 2                    # of some 350 in one go
 MAKE = ["make", "--no-print-directory", "-j2"]
 
 
@@ -69,9 +69,8 @@ class Checks:
         self.result(name, good, time.monotonic() - start, log)
         return good
 
-    def run_cluster(self, case, limit):
-        """A case of tests/system, which gets a second try (see above)."""
-        name, command = "system/" + case.name, [PYTHON, "tests/system/cases.py", case.name]
+    def run_twice(self, name, command, limit, folder=None):
+        """The same with a second try (see above); folder: what the test leaves beside its log."""
         if self.options.list:
             print(name)
             return
@@ -79,18 +78,24 @@ class Checks:
         start = time.monotonic()
         good = self.passes(command, limit, log)
         if not good:
-            folder = os.path.join(self.logs, "system", case.name)
-            first, first_folder = log[:-len("log")] + "first.log", folder + ".first"
+            first = log[:-len("log")] + "first.log"
             os.replace(log, first)
-            shutil.rmtree(first_folder, ignore_errors=True)
-            if os.path.isdir(folder):
-                os.rename(folder, first_folder)
+            if folder and os.path.isdir(folder):
+                shutil.rmtree(folder + ".first", ignore_errors=True)
+                os.rename(folder, folder + ".first")
             good = self.passes(command, limit, log)
             if good:
-                self.unsteady += 1
-                print("UNSTEADY %s %s" % (name, os.path.relpath(first)), flush=True)
-                self.show_end(first)
+                self.was_unsteady(name, first)
         self.result(name, good, time.monotonic() - start, log)
+
+    def was_unsteady(self, name, log):
+        self.unsteady += 1
+        print("UNSTEADY %s %s" % (name, os.path.relpath(log)), flush=True)
+        self.show_end(log)
+
+    def run_cluster(self, case, limit):
+        self.run_twice("system/" + case.name, [PYTHON, "tests/system/cases.py", case.name], limit,
+                       os.path.join(self.logs, "system", case.name))
 
     def log_of(self, name):
         return os.path.join(self.logs, re.sub(r"[^A-Za-z0-9_.-]", "_", name) + ".log")
@@ -137,13 +142,16 @@ class Checks:
         rest = (self.options.only or "").partition("/")[2]
         return ["T=", "M=" + rest] if kind == "model" else ["T=" + rest]
 
-    def lines(self, kind, target):
-        """A make target that prints a line `ok KIND NAME` or `FAIL KIND NAME` for each of its tests."""
+    def lines(self, kind, target, twice=False):
+        """
+        A make target that prints a line `ok KIND NAME` or `FAIL KIND NAME` for each of its tests; twice: a name is run by itself
+        with T=NAME, and what failed gets a second try.
+        """
         if self.options.list:
             print(kind + "/*")
             return
         log = os.path.join(self.logs, kind + ".log")
-        start, seen = time.monotonic(), 0
+        start, seen, again = time.monotonic(), 0, []
         with open(log, "wb") as file:
             process = subprocess.Popen(MAKE + ["O=" + self.options.build, target] + self.some_of(kind), cwd=ROOT, stdout=subprocess.PIPE,
                                        stdin=subprocess.DEVNULL, stderr=file, start_new_session=True)
@@ -155,13 +163,33 @@ class Checks:
                     if match:
                         now = time.monotonic()
                         seen += 1
-                        self.result(kind + "/" + match.group(2).decode(), match.group(1) == b"ok", now - start, log)
+                        name, good = match.group(2).decode(), match.group(1) == b"ok"
+                        if good or not twice:
+                            self.result(kind + "/" + name, good, now - start, log)
+                        else:
+                            again.append((name, self.log_of(kind + "/" + name + ".first")))
+                            self.keep_failure(line, again[-1][1])
                         start = now
             except BaseException:
                 os.killpg(process.pid, signal.SIGTERM)
                 raise
         if process.wait() != 0 and seen == 0 or seen == 0:
             self.result(kind + "/all", False, 0, log)
+        for name, first in again:
+            start, own = time.monotonic(), self.log_of(kind + "/" + name)
+            good = self.passes(MAKE + ["O=" + self.options.build, target, "T=" + name], PART_SECONDS, own)
+            if good:
+                self.was_unsteady(kind + "/" + name, first)
+            self.result(kind + "/" + name, good, time.monotonic() - start, own)
+
+    def keep_failure(self, line, log):
+        """A copy of the log that a line `FAIL KIND NAME LOG` names; of the line where there is none."""
+        named = line.split()[3:]
+        if named and os.path.exists(named[0]):
+            shutil.copyfile(named[0], log)
+        else:
+            with open(log, "wb") as file:
+                file.write(line)
 
     def tools(self):
         tests = (("tools/unit-build", ["tests/host/build_test.py", self.options.build], 120),
@@ -177,13 +205,13 @@ class Checks:
                  ("tools/tangram", ["tests/system/tool_test.py"], 400))
         for name, command, limit in tests:
             if self.wanted(name):
-                self.run(name, [PYTHON] + command, limit * cases.PATIENCE)
+                self.run_twice(name, [PYTHON] + command, limit * cases.PATIENCE)
         if self.wanted("fuzz"):
             self.run("fuzz", MAKE + ["O=" + self.options.build, "check-fuzz"], 600)
 
     def interop(self):
         if not self.options.only or self.options.only.startswith("interop"):
-            self.lines("interop", "check-interop")
+            self.lines("interop", "check-interop", twice=True)
 
     def system(self):
         for case in cases.all_cases():
@@ -216,7 +244,7 @@ class Checks:
         deadline = time.monotonic() + PART_SECONDS
         if part == "interop":           # at every size and MTU: as long as it takes
             os.environ["TANGRAM_LONG"] = "1"
-            self.lines("interop", "check-interop")
+            self.lines("interop", "check-interop", twice=True)
             return
         if part in commands:
             self.run("long/" + part, commands[part], PART_SECONDS)

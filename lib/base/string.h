@@ -9,11 +9,22 @@ void *memcpy(void *dst, const void *src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
 void *memset(void *dst, int c, size_t n);
 #ifndef TANGRAM_HOST
-/* A few words of a length that the compiler knows are some moves, sooner done than the call. */
+/*
+ * A few words of a length that the compiler knows are some moves, sooner done than the call. Functions, since an argument may have
+ * commas of its own; they see the length as a constant once they are inlined.
+ */
 #define STRING_INLINE_MAX 64
 #define string_is_short(n)	(__builtin_constant_p(n) && (n) <= STRING_INLINE_MAX)
-#define memcpy(dst, src, n)	(string_is_short(n) ? __builtin_memcpy((dst), (src), (n)) : (memcpy)((dst), (src), (n)))
-#define memset(dst, c, n)	(string_is_short(n) ? __builtin_memset((dst), (c), (n)) : (memset)((dst), (c), (n)))
+static __always_inline void *memcpy_inline(void *dst, const void *src, size_t n)
+{
+	return string_is_short(n) ? __builtin_memcpy(dst, src, n) : (memcpy)(dst, src, n);
+}
+static __always_inline void *memset_inline(void *dst, int c, size_t n)
+{
+	return string_is_short(n) ? __builtin_memset(dst, c, n) : (memset)(dst, c, n);
+}
+#define memcpy(...)	memcpy_inline(__VA_ARGS__)
+#define memset(...)	memset_inline(__VA_ARGS__)
 #endif
 int memcmp(const void *a, const void *b, size_t n);
 void *memchr(const void *s, int c, size_t n);

@@ -50,6 +50,25 @@ class RunnerTest(unittest.TestCase):
         self.assertEqual((checks.passed, checks.failed, checks.unsteady), (1, 0, 1))
         self.assertRegex(out, r"^UNSTEADY system/some \S+some\.first\.log\n    \| why it failed\nok   system/some ")
 
+    def test_line_that_fails_once(self):
+        """A target of make with a line for each test, one of which fails."""
+        with tempfile.TemporaryDirectory() as build, contextlib.redirect_stdout(io.StringIO()) as out:
+            checks = run_checks.Checks(types.SimpleNamespace(build=build, only=None, list=False))
+            script = "echo ok some fine; echo why > %s/its.log; echo FAIL some other %s/its.log; exit 1" % (build, build)
+            again = []
+
+            def passes(command, limit, log):
+                again.append(command[-1])
+                return True
+            checks.passes = passes
+            make, run_checks.MAKE = run_checks.MAKE, ["sh", "-c", script]
+            try:
+                checks.lines("some", "check-some", twice=True)
+            finally:
+                run_checks.MAKE = make
+        self.assertEqual((checks.passed, checks.failed, checks.unsteady, again), (2, 0, 1, ["T=other"]))
+        self.assertRegex(out.getvalue(), r"(?s)^ok   some/fine .*UNSTEADY some/other \S+\n    \| why\nok   some/other ")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -19,7 +19,9 @@ def options(test, size, mtu):
 
 
 def has_result(out, size):
-    assert re.search(r"^ *%d +%d +[0-9.]+ " % (size, COUNT), out, re.MULTILINE), "no result line: %s" % out
+    """All were done. Their times are "inf" where perftest could not tell its clock's pace, as on a busy host, and says so."""
+    time = r"(?:[0-9.]+|inf)" if "Correlation coefficient" in out else "[0-9.]+"
+    assert re.search(r"^ *%d +%d +%s " % (size, COUNT, time), out, re.MULTILINE), "no result line: %s" % out
 
 
 def perftest(test, size, mtu, long=False):
