@@ -34,14 +34,15 @@ def shadow_sets(bed):
 def cache_reports(bed):
     """/proc/pcache: geometry, policy, shadow sets, fills, then every counter; --json has the same facts."""
     result = bed.run("/bin/sh", "-c", "seq 1 40000 | sort -r | tail -1; cat /proc/pcache", options=[
-        "--image", "debian", "--env", "PATH=/usr/bin", "--pcache", "3M", "--ways", "12", "--policy", "clock"])
+        "--image", "debian", "--env", "PATH=/usr/bin", "--pcache", "3M", "--ways", "12", "--victim", "16",
+        "--policy", "clock"])
     first, *lines = result.out.decode().splitlines()
     shown = dict(line.split(": ") for line in lines)
     assert first == "1" and len(shown) == len(lines)
     facts = result.node("processor")["pcache"]
     print(facts)
     assert [shown["pcache." + name] for name in ("size_kib", "sets", "ways", "victim", "policy", "prefetch")] == \
-        ["3072", "64", "12", "8", "clock", "adaptive"]
+        ["3072", "64", "12", "16", "clock", "adaptive"]
     assert int(shown["shadow.sampled_sets"]) == 8 and "shadow.ways_8.hit_permille" in shown
     assert 0 <= int(shown["shadow.full.hit_permille"]) <= 1000
     assert {name for name in result.node("processor")["counters"]} <= set(shown) and set(facts) <= set(shown)

@@ -239,6 +239,7 @@ static void none(int sig) { (void)!sig; }
 
 static void processes(void)
 {
+	int ends[2];
 	struct sigaction act = { .sa_handler = none };
 	struct rlimit r = { 10, 5 };
 	struct sched_param sp = { 0 };
@@ -289,10 +290,11 @@ static void processes(void)
 	TRY(info.si_status);
 	TRY(waitid(P_PGID, getpgrp(), &info, WEXITED | WNOHANG));
 	TRY(waitid(P_PID, pid, &info, WEXITED));
+	TRY(pipe(ends));
 	pid = fork();
 	if (pid == 0) {
 		raise(SIGSTOP);
-		_exit(3);
+		_exit(read(ends[0], buf, 1) == 1 ? 3 : 4);	/* not before it was seen going on */
 	}
 	TRY(waitpid(pid, &status, WUNTRACED) == pid);
 	TRY(status);
@@ -300,6 +302,7 @@ static void processes(void)
 	TRY(kill(pid, SIGCONT));
 	TRY(waitpid(pid, &status, WCONTINUED) == pid);
 	TRY(status);
+	TRY(write(ends[1], "x", 1));
 	TRY(waitpid(pid, &status, 0) == pid);
 	TRY(status);
 	alarm(100);
