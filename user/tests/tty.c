@@ -760,6 +760,8 @@ int main(int argc, char **argv)
 {
 	unsigned run = 0;
 
+	for (int sig = 1; sig < 32; sig++)		/* under nohup SIGHUP is ignored, and that is inherited */
+		signal(sig, SIG_DFL);
 	alarm(LIMIT_S);
 	for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		bool wanted = argc < 2;
