@@ -196,6 +196,7 @@ void printk_panic_flush(void)
 	__atomic_store_n(&poll_owner, (int)cpu_id(), __ATOMIC_SEQ_CST);
 	if (sink == NULL)
 		return;
+	sink->write_poll("", 0);		/* what the log thread gave it goes out, also where no line follows */
 	while (!ring_drained(&ring, ring.head)) {
 		if (next_piece(&o))
 			sink->write_poll(o.text, o.len);

@@ -7,7 +7,7 @@
 
 struct printk_sink {
 	void (*write)(const char *text, size_t len);	/* from the log thread: may sleep */
-	void (*write_poll)(const char *text, size_t len); /* early boot and panic: any context, busy-waits */
+	void (*write_poll)(const char *text, size_t len); /* early boot and panic: any context, busy-waits; first what write() took */
 };
 void printk_set_sink(const struct printk_sink *sink);	/* by drivers/serial */
 void printk_set_tag(const char *role);			/* "processor": what stands in each line */
