@@ -46,6 +46,8 @@ void frames_split(struct frame *f, unsigned order);
 struct frame *frames_alloc_boot(u64 nr_frames, enum frame_use use);
 u64 frames_total(void);
 u64 frames_free_count(void);
+/* May more be taken for what programs make the kernel keep, such as queues? The last sixteenth is for what cannot do without. */
+static inline bool frames_to_spare(void) { return frames_free_count() >= frames_total() / 16; }
 
 /* Boot: called by arch with each usable RAM range, then frames_init() builds the array and frees what is free. */
 void frames_add_ram(paddr_t start, paddr_t end);

@@ -50,6 +50,19 @@ s64 anon_install(struct file *f, bool cloexec)
 	return fd;
 }
 
+struct file *anon_get(u64 fd, const struct file_ops *ops, s64 *error)
+{
+	struct file *f = fd_get(fd);
+
+	*error = -EBADF;
+	if (f != NULL && f->ops != ops) {
+		*error = -EINVAL;
+		file_put(f);
+		f = NULL;
+	}
+	return f;
+}
+
 /* --- eventfd --- */
 
 #define EFD_SEMAPHORE	1

@@ -101,7 +101,7 @@ static void queue_event(struct instance *n, s32 wd, u32 mask, const char *name, 
 	if (last != NULL && last->wd == wd && last->mask == mask && last->cookie == cookie && last->len == len &&
 	    (len == 0 || strcmp(last->name, name) == 0))
 		return;				/* it would say the same twice */
-	if (n->nr_events >= EVENTS_MAX || frames_free_count() < frames_total() / 16) {	/* the last sixteenth is not for queues */
+	if (n->nr_events >= EVENTS_MAX || !frames_to_spare()) {
 		if (last != NULL && last->mask == IN_Q_OVERFLOW)
 			return;
 		wd = -1;
@@ -392,19 +392,6 @@ static s64 watch_add(struct instance *n, struct inode *i, u32 mask)
 	return wd;
 }
 
-static struct file *instance_get(u64 fd, s64 *error)
-{
-	struct file *f = fd_get(fd);
-
-	*error = -EBADF;
-	if (f != NULL && f->ops != &inotify_ops) {
-		*error = -EINVAL;
-		file_put(f);
-		f = NULL;
-	}
-	return f;
-}
-
 s64 sys_inotify_add_watch(u64 fd, u64 path, u64 mask_word, u64 a3, u64 a4, u64 a5)
 {
 	u32 mask = mask_word;
@@ -438,7 +425,7 @@ s64 sys_inotify_rm_watch(u64 fd, u64 wd, u64 a2, u64 a3, u64 a4, u64 a5)
 	struct instance *n;
 	struct watch *w;
 	s64 rc;
-	struct file *f = instance_get(fd, &rc);
+	struct file *f = anon_get(fd, &inotify_ops, &rc);
 
 	if (f == NULL)
 		return rc;

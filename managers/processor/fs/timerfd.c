@@ -125,19 +125,6 @@ s64 sys_timerfd_create(u64 clock, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)
 	return anon_install(f, flags & O_CLOEXEC);
 }
 
-static struct file *timerfd_get(u64 fd, s64 *error)
-{
-	struct file *f = fd_get(fd);
-
-	*error = -EBADF;
-	if (f != NULL && f->ops != &timerfd_ops) {
-		*error = -EINVAL;
-		file_put(f);
-		f = NULL;
-	}
-	return f;
-}
-
 /* One that has gone off once and for all has nothing left; of one with periods the next is meant, read or not. */
 static struct itimerspec_abi time_left(struct timerfd *t)
 {
@@ -187,7 +174,7 @@ s64 sys_timerfd_settime(u64 fd, u64 flags, u64 new, u64 old, u64 a4, u64 a5)
 		rc = timespec_from_user(new + 16, &value);
 	if (rc < 0)
 		return rc;
-	f = timerfd_get(fd, &rc);
+	f = anon_get(fd, &timerfd_ops, &rc);
 	if (f == NULL)
 		return rc;
 	t = f->private;
@@ -206,7 +193,7 @@ s64 sys_timerfd_gettime(u64 fd, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 	struct file *f;
 	s64 rc;
 
-	f = timerfd_get(fd, &rc);
+	f = anon_get(fd, &timerfd_ops, &rc);
 	if (f == NULL)
 		return rc;
 	t = f->private;

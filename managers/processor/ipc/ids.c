@@ -19,11 +19,6 @@ u64 ipc_now(void)
 	return time_wall_ns() / NSEC_PER_SEC;
 }
 
-bool ipc_room(void)
-{
-	return frames_free_count() >= frames_total() / 16;
-}
-
 void ipc_put(struct ipc_kind *k, struct ipc_object *o)
 {
 	if (ref_put(&o->refs))
@@ -136,7 +131,7 @@ s64 ipc_get(struct ipc_kind *k, s32 key, u64 size, u32 flags)
 		spin_unlock(&k->lock);
 		if (rc != -EAGAIN)
 			break;
-		rc = made != NULL ? 0 : !ipc_room() ? -ENOMEM : k->make(size, key, flags, &made);
+		rc = made != NULL ? 0 : !frames_to_spare() ? -ENOMEM : k->make(size, key, flags, &made);
 		if (rc == 0)
 			rc = make_room(k);
 		if (rc < 0)

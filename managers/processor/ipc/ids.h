@@ -81,7 +81,6 @@ int __must_check ipc_may_control(const struct ipc_object *o);	/* 0 or -EPERM */
 void ipc_show(const struct ipc_object *o, struct ipc_perm_abi *out);
 int __must_check ipc_set(struct ipc_object *o, const struct ipc_perm_abi *in);	/* owner and mode, as IPC_SET does; 0 or -EINVAL */
 
-bool ipc_room(void);			/* may more of the kernel's memory be taken? The last sixteenth is for what cannot do without */
 u64 ipc_now(void);			/* seconds, as the objects keep them */
 
 #endif

@@ -8,6 +8,7 @@
 #include "managers/processor/ipc/ids.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
+#include "mm/frame.h"
 #include "mm/slab.h"
 
 #define MSG_NOERROR	010000
@@ -162,7 +163,7 @@ s64 sys_msgsnd(u64 id, u64 user, u64 len, u64 flags, u64 a4, u64 a5)
 
 	if ((s32)id < 0 || len > MSGMAX)
 		return -EINVAL;
-	m = ipc_room() ? kmalloc(sizeof(*m) + len) : NULL;
+	m = frames_to_spare() ? kmalloc(sizeof(*m) + len) : NULL;
 	if (m == NULL)
 		return -ENOMEM;
 	m->len = len;

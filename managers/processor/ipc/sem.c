@@ -13,6 +13,7 @@
 #include "managers/processor/ipc/sem.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
+#include "mm/frame.h"
 #include "mm/slab.h"
 
 #define SEM_UNDO	010000
@@ -308,7 +309,7 @@ static s64 semop(s32 id, struct sem_call *c, u64 deadline)
 			break;
 		spin_unlock(&sems.lock);
 		kfree(spare);
-		spare = ipc_room() ? kzalloc(sizeof(*spare) + nr * sizeof(spare->add[0])) : NULL;
+		spare = frames_to_spare() ? kzalloc(sizeof(*spare) + nr * sizeof(spare->add[0])) : NULL;
 		if (spare == NULL)
 			return -ENOMEM;
 	}

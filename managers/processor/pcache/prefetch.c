@@ -456,11 +456,14 @@ static void go_on(struct fault *f, bool ahead)
 
 void prefetch_missed(struct fault *f, bool copy)
 {
-	struct fault reader = *f;
+	struct fault reader;
 
-	if (copy)
+	if (copy) {
+		reader = *f;
 		reader.write = false;
-	go_on(&reader, false);
+		f = &reader;
+	}
+	go_on(f, false);
 }
 
 void prefetch_found(struct fault *f)

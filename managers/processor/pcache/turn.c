@@ -105,14 +105,14 @@ static bool idle(void) { return !turn_faulting && time_mono_ns() - turn_last_ns 
 /* The turn is the waiter's? Takes it from one that is idle, if this is the next in turn. */
 static bool turn_given(struct turn_waiter *w)
 {
-	bool given, wake = false;
+	bool given;
 
 	spin_lock(&turn_lock);
 	if (!w->given && list_first(&turn_waiters, struct turn_waiter, link) == w && (turn_of == NULL || idle()))
-		wake = pass_on();
+		(void)pass_on();		/* to w, which needs no wake-up */
 	given = w->given;
 	spin_unlock(&turn_lock);
-	return given || wake;
+	return given;
 }
 
 /* On the list; returns off it. */

@@ -49,10 +49,10 @@ static size_t transfer_copy(struct transfer *t, void *buf, size_t n, bool out)
 	return done;
 }
 
-/* Queues are kernel memory that programs fill as they like: the last sixteenth is for what cannot do without. NULL: there is no room. */
+/* NULL: there is no room. */
 static struct message *message_new(size_t room)
 {
-	return frames_free_count() < frames_total() / 16 ? NULL : message_alloc(room);
+	return frames_to_spare() ? message_alloc(room) : NULL;
 }
 
 /* --- room: what a socket has sent stands in its peer's queue and is charged to it --- */
