@@ -482,6 +482,35 @@ static void bad_requests(void **state)
 	end();
 }
 
+/* A storage node that names sizes no file can have is not believed: page numbers are made of them. */
+static void sizes_that_cannot_be(void **state)
+{
+	static const u64 claims[] = { ~0ULL, ~0ULL - PAGE_SIZE + 2, 1ULL << 63, WIRE_SIZE_MAX + 1 };
+	struct rpc_memory_write_req q;
+	struct rpc_memory_write_rep r;
+	u8 byte = 1;
+
+	s_resize(&s_file[0], 10);
+	for (unsigned i = 0; i < ARRAY_SIZE(claims); i++) {
+		s_claims = claims[i];
+		assert_int_equal(CALL(memory_open, NULL, .storage_node = le32_of(S_NODE), .fs = le32_of(1), .gen = le32_of(7), .ino = LE(1)),
+				 -EIO);
+	}
+	s_claims = 0;
+	object = file_open(0);
+	q = (struct rpc_memory_write_req){ .object = LE(object), .off = LE(PAGE_SIZE) };
+	for (unsigned i = 0; i <= ARRAY_SIZE(claims); i++) {		/* the last: it ends before what was written */
+		s_claims = i < ARRAY_SIZE(claims) ? claims[i] : PAGE_SIZE;
+		assert_int_equal(fake_now(P_NODE, RPC_memory_write, &q, sizeof(q), &byte, 1, NULL, 0, NULL, NULL), -EIO);
+	}
+	s_claims = 0;
+	q.off = LE(4);
+	assert_int_equal(fake_now(P_NODE, RPC_memory_write, &q, sizeof(q), &byte, 1, &r, sizeof(r), NULL, NULL), 0);
+	assert_int_equal(le64_get(r.size), PAGE_SIZE + 1);	/* as storage has it */
+	assert_int_equal(CALL(memory_close, NULL, .object = LE(object), .count = le32_of(1)), 0);
+	memory_check_empty();
+}
+
 static int setup(void **state)
 {
 	memory_start();
@@ -491,7 +520,7 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bad_requests), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
+		cmocka_unit_test(bad_requests), cmocka_unit_test(sizes_that_cannot_be), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
 		cmocka_unit_test(file_against_array), cmocka_unit_test(shm_against_array),
 		cmocka_unit_test(one_fetch_a_page), cmocka_unit_test(sequential_reads_come_in_windows),
 		cmocka_unit_test(fills_ahead_wait_for_the_read), cmocka_unit_test(two_reads_end_at_once),

@@ -79,7 +79,7 @@ int serve_memory_read(const struct rpc_memory_read_req *q, struct rpc_memory_rea
 static int write_file(struct object *o, u64 off, const void *data, u32 len, u64 now)
 {
 	struct rpc_seg seg = { data, len };
-	u64 size = off + len;
+	u64 size;
 	int rc = storage_write_data(o, off, &seg, 1, now, &size);
 
 	if (rc < 0)
@@ -87,7 +87,7 @@ static int write_file(struct object *o, u64 off, const void *data, u32 len, u64 
 	count_n(nr_memory_cache_write, DIV_ROUND_UP(len, PAGE_SIZE));
 	/* The size first: a page behind the old end that is read from now on has the new data, as storage has it. */
 	spin_lock(&cache_lock);
-	o->size = MAX(o->size, MAX(size, off + len));
+	o->size = MAX(o->size, size);
 	spin_unlock(&cache_lock);
 	return cache_patch(o, off, data, len, false);
 }

@@ -179,6 +179,18 @@ void object_forget(struct object *o)
 	object_put(o);
 }
 
+/* S may forget the file, if we have told it not to. o->lock held. */
+static void release(struct object *o)
+{
+	struct rpc_storage_release_req q = { .fs = le32_of(o->fs), .gen = le32_of(o->gen), .ino = le64_of(o->ino) };
+
+	if (!o->held)
+		return;
+	o->held = false;
+	if (rpc_call_sure(o->storage_node, RPC_storage_release, &q, NULL, 0) < 0)
+		count(nr_memory_storage_error);
+}
+
 /* Nobody uses it: dirty data goes to S, S may forget the file. Harmless when it is used again. */
 static int close_out(struct object *o)
 {
@@ -200,16 +212,7 @@ static int close_out(struct object *o)
 			       fit_node_name(o->storage_node), errno_name(rc));
 			all_pages_away(o);
 		}
-		if (o->held) {
-			struct rpc_storage_release_req q = {
-				.fs = le32_of(o->fs), .gen = le32_of(o->gen), .ino = le64_of(o->ino),
-			};
-			int rc2 = rpc_call_sure(o->storage_node, RPC_storage_release, &q, NULL, 0);
-
-			o->held = false;
-			if (rc2 < 0)
-				count(nr_memory_storage_error);
-		}
+		release(o);
 	}
 	if (idle) {
 		spin_lock(&cache_lock);
@@ -294,6 +297,14 @@ static struct object *object_lock_file(unsigned storage_node, u32 fs, u32 gen, u
 	}
 }
 
+/* What storage says of a file that is opened: is it one, and of a size that can be? */
+static int file_refuse(const struct wire_attr *a)
+{
+	if ((le32_get(a->mode) & MODE_TYPE) != MODE_REGULAR)
+		return -EINVAL;
+	return le64_get(a->size) > WIRE_SIZE_MAX ? -EIO : 0;
+}
+
 /* S keeps the file for us from now on, and says how long it is. */
 static int hold(struct object *o)
 {
@@ -307,8 +318,11 @@ static int hold(struct object *o)
 		return rc;
 	}
 	o->held = true;
-	if ((le32_get(r.attr.mode) & MODE_TYPE) != MODE_REGULAR)
-		return -EINVAL;
+	rc = file_refuse(&r.attr);
+	if (rc < 0) {
+		release(o);		/* at once: who asks again asks storage again */
+		return rc;
+	}
 	spin_lock(&cache_lock);
 	stale = o->size != le64_get(r.attr.size);
 	o->size = le64_get(r.attr.size);

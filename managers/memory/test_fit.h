@@ -181,6 +181,7 @@ static struct s_file { u8 *data; u64 size, room; int holds; } s_file[S_FILES];	/
 static pthread_mutex_t s_lock = PTHREAD_MUTEX_INITIALIZER;
 static int s_fail;			/* errno of the next calls that read or write; 0: none */
 static unsigned s_delay_us, s_reads, s_writes, s_syncs;
+static u64 s_claims;			/* how long it says that files are; 0: the truth */
 
 static void s_resize(struct s_file *f, u64 size)
 {
@@ -217,7 +218,7 @@ static int s_serve(unsigned op, const void *req, const struct rpc_seg *seg, unsi
 			return -ESTALE;
 		f->holds++;
 		memset(r, 0, sizeof(*r));
-		r->attr.size = le64_of(f->size);
+		r->attr.size = le64_of(s_claims != 0 ? s_claims : f->size);
 		r->attr.mode = le32_of(0100755);
 		*rep_len = sizeof(*r);
 		return 0;
@@ -264,7 +265,7 @@ static int s_serve(unsigned op, const void *req, const struct rpc_seg *seg, unsi
 			memcpy(f->data + off, seg[i].ptr, seg[i].len);
 			off += seg[i].len;
 		}
-		r->size = le64_of(f->size);
+		r->size = le64_of(s_claims != 0 ? s_claims : f->size);
 		*rep_len = sizeof(*r);
 		return 0;
 	}

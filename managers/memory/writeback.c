@@ -18,15 +18,20 @@ int storage_write_data(struct object *o, u64 off, const struct rpc_seg *seg, uns
 	struct rpc call = {
 		.node = o->storage_node, .op = RPC_storage_write, .nr_segs = nr_segs, .req = &q, .rep = r, .rep_size = sizeof(*r),
 	};
+	u64 end = off;
 	int rc;
 
 	if (r == NULL)
 		return -ENOMEM;
-	for (unsigned i = 0; i < nr_segs; i++)
+	for (unsigned i = 0; i < nr_segs; i++) {
 		call.seg[i] = seg[i];
+		end += seg[i].len;
+	}
 	rc = rpc_start(&call);
 	if (rc == 0)
 		rc = rpc_wait(&call);
+	if (rc >= 0 && (le64_get(r->size) < end || le64_get(r->size) > WIRE_SIZE_MAX))
+		rc = -EIO;		/* a file that ends before what was written to it, or nowhere */
 	if (rc < 0)
 		count(nr_memory_storage_error);
 	else if (size != NULL)

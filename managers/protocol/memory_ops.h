@@ -19,6 +19,9 @@
 #define WIRE_OBJECT_FIRST (1ULL << 32)
 static inline bool wire_is_object(u64 space) { return space >= WIRE_OBJECT_FIRST; }
 
+/* Bytes. No file is longer: a reply that says so is not believed (-EIO), since sums and page numbers are made of it. */
+#define WIRE_SIZE_MAX	(1ULL << 60)
+
 /* A mapping as it travels: prot and flags are Linux's PROT_* and the VMA_* of lib/vma.h. */
 struct wire_vma {
 	le64 start, end;
