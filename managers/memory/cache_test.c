@@ -477,6 +477,10 @@ static void bad_requests(void **state)
 	assert_int_equal(fake_now(P_NODE, RPC_memory_read, &rq, sizeof(rq), NULL, 0, NULL, 0, NULL, NULL), -EINVAL);
 	assert_int_equal(CALL(memory_truncate, NULL, .object = LE(object), .size = LE(~0ULL)), -EINVAL);
 	assert_int_equal(CALL(memory_write, NULL, .object = LE(object), .off = LE(~0ULL)), -EINVAL);
+	assert_int_equal(CALL(memory_write, NULL, .object = LE(object), .now_ns = le32_of(NSEC_PER_SEC)), -EINVAL);
+	assert_int_equal(CALL(memory_write, NULL, .object = LE(object), .now = LE(~0ULL / NSEC_PER_SEC)), -EINVAL);
+	assert_int_equal(CALL(memory_truncate, NULL, .object = LE(object), .now_ns = le32_of(NSEC_PER_SEC)), -EINVAL);
+	assert_int_equal(CALL(memory_truncate, NULL, .object = LE(object), .now = LE(~0ULL / NSEC_PER_SEC)), -EINVAL);
 	assert_int_equal(CALL(memory_shm_create, NULL, .size = LE(commit_limit() * PAGE_SIZE + 1)), -ENOMEM);
 	assert_int_equal(CALL(memory_shm_create, NULL, .size = LE(~0ULL)), -EINVAL);
 	end();

@@ -117,13 +117,22 @@ static int write_shm(struct object *o, u64 off, const void *data, u32 len)
 	return rc < 0 ? rc : cache_patch(o, off, data, len, true);
 }
 
+/* When the program did it, in nanoseconds; -EINVAL: no time of day, or one that they cannot count. */
+static int decode_now(le64 sec, le32 nsec, u64 *now)
+{
+	if (le32_get(nsec) >= NSEC_PER_SEC || le64_get(sec) >= ~0ULL / NSEC_PER_SEC)
+		return -EINVAL;
+	*now = le64_get(sec) * NSEC_PER_SEC + le32_get(nsec);
+	return 0;
+}
+
 int serve_memory_write(const struct rpc_memory_write_req *q, struct rpc_memory_write_rep *r, struct rpc_call *c)
 {
-	u64 off = le64_get(q->off), now = le64_get(q->now) * NSEC_PER_SEC + le32_get(q->now_ns);
+	u64 off = le64_get(q->off), now;
 	struct object *o;
-	int rc = 0;
+	int rc = decode_now(q->now, q->now_ns, &now);
 
-	if ((le32_get(q->flags) & ~WIRE_WRITE_APPEND) != 0 || off > MAX_SIZE - c->bulk_len)
+	if (rc < 0 || (le32_get(q->flags) & ~WIRE_WRITE_APPEND) != 0 || off > MAX_SIZE - c->bulk_len)
 		return -EINVAL;
 	o = object_find(le64_get(q->object));
 	if (o == NULL)
@@ -169,9 +178,10 @@ static int truncate_file(struct object *o, const struct rpc_memory_truncate_req 
 int serve_memory_truncate(const struct rpc_memory_truncate_req *q, struct rpc_memory_truncate_rep *r, struct rpc_call *c)
 {
 	struct object *o;
-	int rc;
+	u64 now;
+	int rc = decode_now(q->now, q->now_ns, &now);
 
-	if (le64_get(q->size) > MAX_SIZE)
+	if (rc < 0 || le64_get(q->size) > MAX_SIZE)
 		return -EINVAL;
 	o = object_find(le64_get(q->object));
 	if (o == NULL)

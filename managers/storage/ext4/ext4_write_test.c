@@ -114,6 +114,12 @@ static void run_files(struct disk *d)
 	assert_int_equal(a.mtime.sec, -5);
 	if (fs->inode_size > 128)
 		assert_int_equal(a.atime.sec, 5000000000);
+	/* times beyond what an inode holds */
+	a.mtime = (struct ext4_time){ INT64_MIN, 17 }, a.atime = (struct ext4_time){ INT64_MAX, 999999999 };
+	assert_int_equal(ext4_setattr(fs, id, EXT4_SET_MTIME | EXT4_SET_ATIME, &a, test_now), 0);
+	assert_int_equal(ext4_getattr(fs, id, &a), 0);
+	assert_true(a.mtime.sec == INT32_MIN && a.mtime.nsec == 0);
+	assert_true(a.atime.sec == (fs->inode_size > 128 ? 0x37fffffffLL : INT32_MAX) && a.atime.nsec == 0);
 	test_unmount(fs, d);
 
 	fs = test_mount(d);

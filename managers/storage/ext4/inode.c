@@ -193,11 +193,14 @@ static bool has_extra(const struct inode *in, u32 end)
 #define HAS_EXTRA(in, field) \
 	has_extra(in, offsetof(struct ext4_dinode, field) + sizeof(((struct ext4_dinode *)0)->field))
 
-/* Seconds are 34 bits, signed in their low 32, then nanoseconds. */
+/* Seconds are 34 bits, signed in their low 32, then nanoseconds. A time outside is the nearest that there is, as Linux has it. */
 static void time_set(le32 *sec, le32 *extra, struct ext4_time t)
 {
-	s64 low = (s32)(u32)t.sec;
+	s64 least = -(1LL << 31), most = (extra != NULL ? 1LL << 34 : 1LL << 32) - (1LL << 31) - 1, low;
 
+	if (t.sec <= least || t.sec >= most)
+		t = (struct ext4_time){ MIN(MAX(t.sec, least), most), 0 };
+	low = (s32)(u32)t.sec;
 	*sec = le32_of((u32)t.sec);
 	if (extra != NULL)
 		*extra = le32_of((u32)((u64)(t.sec - low) >> 32 & 3) | t.nsec << 2);
