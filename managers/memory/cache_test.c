@@ -470,6 +470,10 @@ static void bad_requests(void **state)
 	assert_int_equal(CALL(memory_open, NULL, .storage_node = le32_of(S_NODE), .fs = le32_of(1), .gen = le32_of(8), .ino = LE(1)),
 			 -ESTALE);
 	assert_int_equal(CALL(memory_open, NULL, .storage_node = le32_of(99), .fs = le32_of(1), .gen = le32_of(7), .ino = LE(1)), -EINVAL);
+	for (unsigned node = 0; node < FIT_MAX_NODES; node++)
+		if (node != S_NODE)
+			assert_int_equal(CALL(memory_open, NULL, .storage_node = le32_of(node), .fs = le32_of(1), .gen = le32_of(7), .ino = LE(1)),
+					 node <= 2 || node == 9 ? -EINVAL : -EHOSTDOWN);
 	object = file_open(0);
 	assert_int_equal(CALL(memory_close, NULL, .object = LE(object), .count = le32_of(2)), -EINVAL);
 	assert_int_equal(CALL(memory_close, NULL, .object = LE(object + 1), .count = le32_of(1)), -ESRCH);

@@ -15,6 +15,8 @@ int serve_memory_open(const struct rpc_memory_open_req *q, struct rpc_memory_ope
 
 	if (storage == 0 || storage >= FIT_MAX_NODES)
 		return -EINVAL;
+	if (fit_node_role(storage) != ROLE_STORAGE)	/* not, or not yet: then nothing is kept for it either */
+		return fit_node_role(storage) == ROLE_NONE ? -EHOSTDOWN : -EINVAL;
 	rc = object_open(c, storage, le32_get(q->fs), le32_get(q->gen), le64_get(q->ino), &o);
 	if (rc < 0)
 		return rc;

@@ -170,6 +170,10 @@ static __unused int fake_now(unsigned node, unsigned op, const void *req, u32 re
 static bool p_is_dead;
 bool fit_node_up(unsigned node) { return !p_is_dead; }
 bool rpc_wanted(const struct rpc_call *c) { return !p_is_dead && !container_of(c, const struct fake, call)->obsolete; }
+enum node_role fit_node_role(unsigned node)
+{
+	return node == S_NODE ? ROLE_STORAGE : node == 2 ? ROLE_MEMORY : node == P_NODE || node == 9 ? ROLE_PROCESSOR : ROLE_NONE;
+}
 const char *fit_node_name(unsigned node) { return node == S_NODE ? "storage-3" : "processor-1"; }
 unsigned fit_self(void) { return 2; }
 
