@@ -519,6 +519,41 @@ static void sizes_that_cannot_be(void **state)
 	memory_check_empty();
 }
 
+/* Ids can be guessed: shared memory without a file is its maker's alone, whatever another processor node calls it by. */
+static void shared_memory_is_its_makers(void **state)
+{
+	struct rpc_memory_shm_create_rep r;
+	u8 bulk[sizeof(struct wire_flush_page) + sizeof(struct wire_owner) + PAGE_SIZE] = { 1 };
+	struct rpc_memory_flush_req fq = { le16_of(1), le16_of(0), le32_of(sizeof(bulk) - PAGE_SIZE) };
+	struct rpc_memory_flush_rep fr;
+	struct rpc_memory_space_create_rep space;
+
+	assert_int_equal(CALL(memory_shm_create, &r, .size = LE(PAGE_SIZE)), 0);
+	object = le64_get(r.object);
+	size = PAGE_SIZE;
+	memcpy(bulk + sizeof(struct wire_flush_page), &(struct wire_owner){ r.object }, sizeof(struct wire_owner));
+#define OTHER(name, ...) ({ struct rpc_##name##_req q_ = { __VA_ARGS__ };							\
+	fake_now(9, RPC_##name, &q_, sizeof(q_), NULL, 0, NULL, 0, NULL, NULL); })
+	assert_int_equal(OTHER(memory_read, r.object, LE(0), le32_of(8)), -ESRCH);
+	assert_int_equal(OTHER(memory_write, r.object), -ESRCH);
+	assert_int_equal(OTHER(memory_truncate, r.object), -ESRCH);
+	assert_int_equal(OTHER(memory_sync, r.object), -ESRCH);
+	assert_int_equal(OTHER(memory_close, r.object), -ESRCH);
+	assert_int_equal(OTHER(memory_fill, r.object), -ESRCH);
+	assert_int_equal(OTHER(memory_exec_probe, r.object), -ESRCH);
+	assert_int_equal(fake_now(9, RPC_memory_flush, &fq, sizeof(fq), bulk, sizeof(bulk), &fr, sizeof(fr), NULL, NULL), 0);
+	assert_int_equal(le64_get(fr.failed), 1);
+	assert_int_equal(le32_get(fr.error), ESRCH);
+	assert_int_equal(fake_now(9, RPC_memory_space_create, &fq, 0, NULL, 0, &space, sizeof(space), NULL, NULL), 0);
+	assert_int_equal(OTHER(memory_map, space.space, LE(1), LE(PAGE_SIZE), LE(PAGE_SIZE), r.object, LE(0), le32_of(3), le32_of(VMA_SHARED)),
+			 -ESRCH);
+	memory_node_changed(9, ROLE_PROCESSOR, false);
+	check_read(0, 8);		/* nothing has changed in it */
+	assert_int_equal(fake_now(P_NODE, RPC_memory_flush, &fq, sizeof(fq), bulk, sizeof(bulk), &fr, sizeof(fr), NULL, NULL), 0);
+	assert_int_equal(le64_get(fr.failed), 0);
+	end();
+}
+
 static int setup(void **state)
 {
 	memory_start();
@@ -528,7 +563,8 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bad_requests), cmocka_unit_test(sizes_that_cannot_be), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
+		cmocka_unit_test(bad_requests), cmocka_unit_test(sizes_that_cannot_be),
+		cmocka_unit_test(shared_memory_is_its_makers), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
 		cmocka_unit_test(file_against_array), cmocka_unit_test(shm_against_array),
 		cmocka_unit_test(one_fetch_a_page), cmocka_unit_test(sequential_reads_come_in_windows),
 		cmocka_unit_test(fills_ahead_wait_for_the_read), cmocka_unit_test(two_reads_end_at_once),

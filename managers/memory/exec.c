@@ -89,7 +89,7 @@ static int probe(struct object *o, struct rpc_memory_exec_probe_rep *r, struct r
 
 int serve_memory_exec_probe(const struct rpc_memory_exec_probe_req *q, struct rpc_memory_exec_probe_rep *r, struct rpc_call *c)
 {
-	struct object *o = object_find(le64_get(q->object));
+	struct object *o = object_find(le64_get(q->object), c->node);
 	int rc;
 
 	if (o == NULL)
@@ -351,8 +351,8 @@ static int exec_act(struct space *s, struct rpc_call *c)
 	l->space = s;
 	if (le32_get(q->flags) & WIRE_EXEC_RANDOM)
 		l->seed = le64_get(q->random_seed) | 1;
-	x->program = object_find(le64_get(q->object));
-	x->interp = interp == 0 ? NULL : object_find(interp);
+	x->program = object_find(le64_get(q->object), c->node);
+	x->interp = interp == 0 ? NULL : object_find(interp, c->node);
 	if (x->program != NULL && (interp == 0 || x->interp != NULL))
 		rc = load(l, x, c);
 	if (rc == 0)

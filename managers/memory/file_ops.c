@@ -31,7 +31,7 @@ int serve_memory_open(const struct rpc_memory_open_req *q, struct rpc_memory_ope
 
 int serve_memory_close(const struct rpc_memory_close_req *q, struct rpc_memory_close_rep *r, struct rpc_call *c)
 {
-	struct object *o = object_find(le64_get(q->object));
+	struct object *o = object_find(le64_get(q->object), c->node);
 	int rc;
 
 	if (o == NULL)
@@ -64,7 +64,7 @@ int serve_memory_read(const struct rpc_memory_read_req *q, struct rpc_memory_rea
 		return -EINVAL;
 	if (len == 0)
 		return 0;
-	o = object_find(le64_get(q->object));
+	o = object_find(le64_get(q->object), c->node);
 	if (o == NULL)
 		return -ESRCH;
 	buf = kmalloc(len);
@@ -136,7 +136,7 @@ int serve_memory_write(const struct rpc_memory_write_req *q, struct rpc_memory_w
 
 	if (rc < 0 || (le32_get(q->flags) & ~WIRE_WRITE_APPEND) != 0 || off > MAX_SIZE - c->bulk_len)
 		return -EINVAL;
-	o = object_find(le64_get(q->object));
+	o = object_find(le64_get(q->object), c->node);
 	if (o == NULL)
 		return -ESRCH;
 	mutex_lock(&o->lock);
@@ -185,7 +185,7 @@ int serve_memory_truncate(const struct rpc_memory_truncate_req *q, struct rpc_me
 
 	if (rc < 0 || le64_get(q->size) > MAX_SIZE)
 		return -EINVAL;
-	o = object_find(le64_get(q->object));
+	o = object_find(le64_get(q->object), c->node);
 	if (o == NULL)
 		return -ESRCH;
 	mutex_lock(&o->lock);
@@ -208,7 +208,7 @@ int serve_memory_sync(const struct rpc_memory_sync_req *q, struct rpc_memory_syn
 
 	if (le64_get(q->object) == 0)
 		return objects_sync_all(disk);
-	o = object_find(le64_get(q->object));
+	o = object_find(le64_get(q->object), c->node);
 	if (o == NULL)
 		return -ESRCH;
 	rc = object_sync(o, disk);

@@ -99,7 +99,7 @@ int serve_memory_fill(const struct rpc_memory_fill_req *q, struct rpc_memory_fil
 		return -EINVAL;
 	if (!wire_is_object(space))
 		return fill_space(space, index, le64_get(q->change), c);
-	o = object_find(space);
+	o = object_find(space, c->node);
 	if (o == NULL)
 		return -ESRCH;
 	rc = fill_object(o, index, c);

@@ -67,7 +67,7 @@ static int owners_ready(struct flush_page *p, struct rpc_call *c)
 		int rc;
 
 		if (wire_is_object(id)) {
-			o = object_find(id);
+			o = object_find(id, c->node);
 			if (o == NULL)
 				p->error = -ESRCH;
 			else
@@ -137,7 +137,7 @@ static int take_private(struct flush_page *p, struct rpc_call *c)
 
 static int take_object(struct flush_page *p, struct rpc_call *c)
 {
-	struct object *o = object_find(le64_get(p->owner[0].space));
+	struct object *o = object_find(le64_get(p->owner[0].space), c->node);
 	int rc;
 
 	if (o == NULL)

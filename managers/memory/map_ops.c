@@ -65,7 +65,7 @@ static int map_act(struct space *s, struct rpc_call *c)
 	    v.index > PAGE_TREE_MAX || (v.object == 0 && (v.flags & VMA_SHARED)))
 		return -EINVAL;
 	if (v.object != 0) {
-		o = object_find(v.object);
+		o = object_find(v.object, c->node);
 		if (o == NULL)
 			return -ESRCH;
 		v.file = o;

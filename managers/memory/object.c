@@ -58,13 +58,13 @@ void object_put(struct object *o)
 	atomic_dec(&nr_objects);
 }
 
-struct object *object_find(u64 id)
+struct object *object_find(u64 id, unsigned node)
 {
 	struct object *o, *found = NULL;
 
 	spin_lock(&cache_lock);
 	list_for_each(o, id_bucket(id), id_link) {
-		if (o->id == id) {
+		if (o->id == id && (o->maker == 0 || o->maker == node)) {
 			found = o;
 			object_get(o);
 			break;
@@ -396,6 +396,7 @@ int object_create_shm(const struct rpc_call *c, u64 size, struct object **out)
 		return rc;
 	}
 	o->size = size;
+	o->maker = c->node;
 	spin_lock(&cache_lock);
 	if (!rpc_wanted(c)) {
 		spin_unlock(&cache_lock);

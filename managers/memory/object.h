@@ -30,6 +30,7 @@ struct read_stream {			/* where a sequential reader is expected next */
 struct object {
 	u64 id;				/* [I] */
 	u16 storage_node;		/* [I] 0: shared memory */
+	u16 maker;			/* [I] of shared memory: the one node that may name it; 0: a file's, which any node may open */
 	u32 fs, gen;			/* [I] */
 	u64 ino;			/* [I] */
 	refcount_t refs;		/* one is the table's, while it is in the table */
@@ -70,7 +71,7 @@ extern struct spinlock cache_lock;	/* RANK_PAGE_CACHE: indexes, lists and counts
 
 /* --- object.c --- */
 void objects_init(void);
-struct object *object_find(u64 id);			/* a reference, or NULL */
+struct object *object_find(u64 id, unsigned node);	/* a reference, or NULL: there is none, or none that the node may name */
 void object_get(struct object *o);
 void object_put(struct object *o);
 /* A map names the object once more, once less. Under space->lock; the caller has a reference of some kind. */
