@@ -151,7 +151,7 @@ class Checks:
             print(kind + "/*")
             return
         log = os.path.join(self.logs, kind + ".log")
-        start, seen, again = time.monotonic(), 0, []
+        start, seen, bad, again = time.monotonic(), 0, 0, []
         with open(log, "wb") as file:
             process = subprocess.Popen(MAKE + ["O=" + self.options.build, target] + self.some_of(kind), cwd=ROOT, stdout=subprocess.PIPE,
                                        stdin=subprocess.DEVNULL, stderr=file, start_new_session=True)
@@ -163,6 +163,7 @@ class Checks:
                     if match:
                         now = time.monotonic()
                         seen += 1
+                        bad += match.group(1) == b"FAIL"
                         name, good = match.group(2).decode(), match.group(1) == b"ok"
                         if good or not twice:
                             self.result(kind + "/" + name, good, now - start, log)
@@ -173,7 +174,7 @@ class Checks:
             except BaseException:
                 os.killpg(process.pid, signal.SIGTERM)
                 raise
-        if process.wait() != 0 and seen == 0 or seen == 0:
+        if process.wait() != 0 and bad == 0 or seen == 0:        # it ended before its tests did
             self.result(kind + "/all", False, 0, log)
         for name, first in again:
             start, own = time.monotonic(), self.log_of(kind + "/" + name)
@@ -228,12 +229,17 @@ class Checks:
         self.interop()
         self.system()
 
+    @staticmethod
+    def interop_parts():
+        out = subprocess.run([PYTHON, "tests/interop/cases.py", "--parts"], stdout=subprocess.PIPE, check=True, cwd=ROOT)
+        return out.stdout.decode().split()
+
     # The long selections: a part is what has `part=` in tests/system, or one of these commands.
 
     def parts(self):
         own = MAKE + ["O=" + self.options.build]
         commands = {"fuzz": own + ["FUZZ_SECONDS=600", "check-fuzz", "check-fuzz-coverage"], "models": own + ["check-models-long"], "tsan": own + ["check-tsan"]}
-        return commands, sorted({case.part for case in cases.every_case() if case.part} | set(commands) | {"interop"})
+        return commands, sorted({case.part for case in cases.every_case() if case.part} | set(commands) | set(self.interop_parts()))
 
     def long(self, part):
         """One part, within PART_SECONDS: what did not get its turn by then has failed."""
@@ -242,8 +248,8 @@ class Checks:
             self.result("long/" + part, False, 0, "no such part: one of %s" % ", ".join(known))
             return
         deadline = time.monotonic() + PART_SECONDS
-        if part == "interop":           # at every size and MTU: as long as it takes
-            os.environ["TANGRAM_LONG"] = "1"
+        if part in self.interop_parts():
+            os.environ["TANGRAM_LONG"] = part
             self.lines("interop", "check-interop", twice=True)
             return
         if part in commands:

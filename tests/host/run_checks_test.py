@@ -69,6 +69,18 @@ class RunnerTest(unittest.TestCase):
         self.assertEqual((checks.passed, checks.failed, checks.unsteady, again), (2, 0, 1, ["T=other"]))
         self.assertRegex(out.getvalue(), r"(?s)^ok   some/fine .*UNSTEADY some/other \S+\n    \| why\nok   some/other ")
 
+    def test_lines_that_end_early(self):
+        """A target that dies after its first good line, or says nothing, has failed."""
+        for script, passed in (("echo ok some fine; exit 2", 1), ("exit 0", 0)):
+            with tempfile.TemporaryDirectory() as build, contextlib.redirect_stdout(io.StringIO()):
+                checks = run_checks.Checks(types.SimpleNamespace(build=build, only=None, list=False))
+                make, run_checks.MAKE = run_checks.MAKE, ["sh", "-c", script]
+                try:
+                    checks.lines("some", "check-some")
+                finally:
+                    run_checks.MAKE = make
+            self.assertEqual((checks.passed, checks.failed), (passed, 1))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -3,7 +3,7 @@
 """
 The interop tests: a node of ours and a Linux VM with rdma_rxe and its own programs, on one wire. `cases.py [PART|NAME...]` runs
 them in one set-up and prints a line `ok interop NAME SECONDS` or `FAIL interop NAME LOG` for each; `--list` names them. With
-TANGRAM_LONG=1 the long ones run, too. TANGRAM_BUILD is the build folder.
+TANGRAM_LONG=PART those of a long part run instead (PARTS). TANGRAM_BUILD is the build folder.
 """
 
 import os
@@ -16,12 +16,16 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.dont_write_bytecode = True
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "scripts")]
 
+# The long parts, by the link's MTU and by who the server is: the smallest link takes 400,000 packets for the largest size.
+PARTS = ["interop-%d-%s" % (mtu, role) for mtu in (500, 1500, 9000) for role in ("client", "server")]
+
 _cases = []
 
 
 class Case:
     def __init__(self, name, function, mtu, long, packets, look):
         self.name, self.function, self.mtu, self.long, self.packets, self.look = name, function, mtu, long, packets, look
+        self.part = "interop-%d-%s" % (mtu, "server" if "server" in name else "client")
 
 
 def add(name, function, mtu=1500, long=False, packets=1, look=None):
@@ -60,9 +64,15 @@ def run_case(lab, one, folder):
 
 
 def main(names):
-    long = os.environ.get("TANGRAM_LONG") == "1"
+    if names == ["--parts"]:
+        print("\n".join(PARTS))
+        return 0
+    part = os.environ.get("TANGRAM_LONG")
+    if part and part not in PARTS:
+        print("no part named %s: one of %s" % (part, " ".join(PARTS)), file=sys.stderr)
+        return 2
     chosen = [one for one in all_cases() if (any(re.match(name.replace("*", ".*"), one.name) for name in names if name[0] != "-")
-                                             if names and names != ["--list"] else long or not one.long)]
+                                             if names and names != ["--list"] else one.part == part if part else not one.long)]
     if names == ["--list"]:
         print("\n".join(one.name for one in chosen))
         return 0
