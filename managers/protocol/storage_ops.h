@@ -19,6 +19,7 @@ struct wire_attr {		/* what stat shows; times in Unix seconds and nanoseconds */
 	le32 fs, gen;
 	le32 mode, nlink, uid, gid, rdev;	/* mode with S_IFMT bits, as in Linux */
 	le32 blksize;
+	le32 lease_ms;		/* so long from the question on no other processor node changes this; 0: it may at any time */
 } __packed;
 
 struct wire_mount {		/* bulk of storage_mounts: an array of these */

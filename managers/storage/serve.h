@@ -27,7 +27,8 @@ static inline int decode_time(le64 sec, le32 nsec, struct ext4_time *t)
 	return t->nsec < NSEC_PER_SEC ? 0 : -EINVAL;
 }
 
-void attr_to_wire(const struct volume *v, const struct ext4_attr *a, struct wire_attr *w);
+/* Volume locked; node: who is answered, and may be promised that it stays so. */
+void attr_to_wire(struct volume *v, const struct ext4_attr *a, unsigned node, struct wire_attr *w);
 /* Ends a handler: counts; volume_unlock() when v is not NULL. Returns rc. */
 int serve_end(struct volume *v, bool changed, int rc);
 

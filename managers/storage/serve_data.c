@@ -100,7 +100,7 @@ int serve_storage_write(const struct rpc_storage_write_req *q, struct rpc_storag
 		rc = -EFBIG;
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock(le32_get(q->fs));
+	v = volume_lock_to_change(le32_get(q->fs), c->node);
 	n = v == NULL ? -ESTALE : ext4_write(v->fs, id, le64_get(q->off), c->bulk, c->bulk_len, now, &size);
 	r->size = le64_of(size);
 	if (n > 0)
@@ -124,7 +124,7 @@ int serve_storage_truncate(const struct rpc_storage_truncate_req *q, struct rpc_
 		rc = -EINVAL;
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock(le32_get(q->fs));
+	v = volume_lock_to_change(le32_get(q->fs), c->node);
 	rc = v == NULL ? -ESTALE : ext4_truncate(v->fs, id, le64_get(q->size), now);
 	return serve_end(v, true, rc);
 }
@@ -160,7 +160,7 @@ int serve_storage_hold(const struct rpc_storage_hold_req *q, struct rpc_storage_
 	else
 		rc = volume_hold(v, c->node, id, &a);
 	if (rc == 0)
-		attr_to_wire(v, &a, &r->attr);
+		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, false, rc);
 }
 

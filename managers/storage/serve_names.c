@@ -2,7 +2,7 @@
 /* A storage node's answers about names and attributes, asked by processor nodes. */
 #include "managers/storage/serve.h"
 
-void attr_to_wire(const struct volume *v, const struct ext4_attr *a, struct wire_attr *w)
+void attr_to_wire(struct volume *v, const struct ext4_attr *a, unsigned node, struct wire_attr *w)
 {
 	*w = (struct wire_attr){
 		.ino = le64_of(a->ino), .size = le64_of(a->size), .blocks = le64_of(a->blocks),
@@ -12,7 +12,7 @@ void attr_to_wire(const struct volume *v, const struct ext4_attr *a, struct wire
 		.ctime_ns = le32_of(a->ctime.nsec), .btime_ns = le32_of(a->btime.nsec),
 		.fs = le32_of(v->nr), .gen = le32_of(a->gen), .mode = le32_of(a->mode), .nlink = le32_of(a->nlink),
 		.uid = le32_of(a->uid), .gid = le32_of(a->gid), .rdev = le32_of(a->rdev),
-		.blksize = le32_of(a->blksize),
+		.blksize = le32_of(a->blksize), .lease_ms = le32_of(lease_promise(&v->lease, node)),
 	};
 }
 
@@ -47,7 +47,7 @@ int serve_storage_lookup(const struct rpc_storage_lookup_req *q, struct rpc_stor
 	v = volume_lock(le32_get(q->fs));
 	rc = v == NULL ? -ESTALE : ext4_lookup(v->fs, dir, c->bulk, c->bulk_len, &a);
 	if (rc == 0)
-		attr_to_wire(v, &a, &r->attr);
+		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, false, rc);
 }
 
@@ -63,7 +63,7 @@ int serve_storage_getattr(const struct rpc_storage_getattr_req *q, struct rpc_st
 	v = volume_lock(le32_get(q->fs));
 	rc = v == NULL ? -ESTALE : ext4_getattr(v->fs, id, &a);
 	if (rc == 0)
-		attr_to_wire(v, &a, &r->attr);
+		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, false, rc);
 }
 
@@ -88,10 +88,10 @@ int serve_storage_setattr(const struct rpc_storage_setattr_req *q, struct rpc_st
 	set |= mask & WIRE_SET_GID ? EXT4_SET_GID : 0;
 	set |= mask & WIRE_SET_ATIME ? EXT4_SET_ATIME : 0;
 	set |= mask & WIRE_SET_MTIME ? EXT4_SET_MTIME : 0;
-	v = volume_lock(le32_get(q->fs));
+	v = volume_lock_to_change(le32_get(q->fs), c->node);
 	rc = v == NULL ? -ESTALE : ext4_setattr(v->fs, id, set, &a, storage_now());
 	if (rc == 0)
-		attr_to_wire(v, &a, &r->attr);
+		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, true, rc);
 }
 
@@ -111,10 +111,10 @@ int serve_storage_create(const struct rpc_storage_create_req *q, struct rpc_stor
 		rc = decode_name(c);
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock(le32_get(q->fs));
+	v = volume_lock_to_change(le32_get(q->fs), c->node);
 	rc = v == NULL ? -ESTALE : ext4_create(v->fs, dir, c->bulk, c->bulk_len, &a, now);
 	if (rc == 0)
-		attr_to_wire(v, &a, &r->attr);
+		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, true, rc);
 }
 
@@ -134,10 +134,10 @@ int serve_storage_symlink(const struct rpc_storage_symlink_req *q, struct rpc_st
 		rc = -EINVAL;
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock(le32_get(q->fs));
+	v = volume_lock_to_change(le32_get(q->fs), c->node);
 	rc = v == NULL ? -ESTALE : ext4_symlink(v->fs, dir, name, name_len, name + name_len, c->bulk_len - name_len, &a, now);
 	if (rc == 0)
-		attr_to_wire(v, &a, &r->attr);
+		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, true, rc);
 }
 
@@ -157,10 +157,10 @@ int serve_storage_link(const struct rpc_storage_link_req *q, struct rpc_storage_
 		rc = decode_name(c);
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock(le32_get(q->fs));
+	v = volume_lock_to_change(le32_get(q->fs), c->node);
 	rc = v == NULL ? -ESTALE : ext4_link(v->fs, file, dir, c->bulk, c->bulk_len, &a, now);
 	if (rc == 0)
-		attr_to_wire(v, &a, &r->attr);
+		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, true, rc);
 }
 
@@ -178,10 +178,10 @@ int serve_storage_unlink(const struct rpc_storage_unlink_req *q, struct rpc_stor
 		rc = decode_name(c);
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock(le32_get(q->fs));
+	v = volume_lock_to_change(le32_get(q->fs), c->node);
 	rc = v == NULL ? -ESTALE : ext4_unlink(v->fs, dir, c->bulk, c->bulk_len, le32_get(q->rmdir) != 0, &a, now);
 	if (rc == 0)
-		attr_to_wire(v, &a, &r->attr);
+		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, true, rc);
 }
 
@@ -202,7 +202,7 @@ int serve_storage_rename(const struct rpc_storage_rename_req *q, struct rpc_stor
 		rc = -EINVAL;
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock(le32_get(q->fs));
+	v = volume_lock_to_change(le32_get(q->fs), c->node);
 	rc = v == NULL ? -ESTALE : ext4_rename(v->fs, from, name, name_len, to, name + name_len, c->bulk_len - name_len,
 					       le32_get(q->flags), now);
 	return serve_end(v, true, rc);

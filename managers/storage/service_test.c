@@ -2,11 +2,12 @@
 /* SOURCES: managers/storage/ext4/cache.c managers/storage/ext4/csum.c managers/storage/ext4/group.c managers/storage/ext4/balloc.c managers/storage/ext4/ialloc.c */
 /* SOURCES: managers/storage/ext4/inode.c managers/storage/ext4/extent_tree.c managers/storage/ext4/extent.c managers/storage/ext4/indirect.c managers/storage/ext4/map.c */
 /* SOURCES: managers/storage/ext4/dir.c managers/storage/ext4/hash.c managers/storage/ext4/htree.c managers/storage/ext4/readdir.c managers/storage/ext4/orphan.c */
-/* SOURCES: managers/storage/ext4/file.c managers/storage/ext4/namei.c managers/storage/ext4/rename.c managers/storage/ext4/super.c managers/storage/volume.c managers/storage/serve_names.c managers/storage/serve_data.c */
+/* SOURCES: managers/storage/ext4/file.c managers/storage/ext4/namei.c managers/storage/ext4/rename.c managers/storage/ext4/super.c managers/storage/lease.c managers/storage/volume.c managers/storage/serve_names.c managers/storage/serve_data.c */
 /* The storage node's handlers, called as FIT would call them: answers, and requests that a peer could get wrong. */
 #include "managers/storage/ext4/testlib.h"
 #include "kernel/thread.h"
 #include "managers/storage/serve.h"
+#include "shim.h"
 
 static u8 bulk_back[RPC_MAX_BULK_IN];
 static u32 bulk_back_len;
@@ -26,6 +27,18 @@ int rpc_reply_bulk_copy(struct rpc_call *c, const void *buf, u32 len)
 	memcpy(bulk_back, buf, len);
 	bulk_back_len = len;
 	return 0;
+}
+
+/* The nodes that there are: processors by role, and the time that changes waited. */
+static enum node_role role_of[FIT_MAX_NODES];
+static bool is_up[FIT_MAX_NODES];
+static u64 slept_ns;
+enum node_role fit_node_role(unsigned node) { return role_of[node]; }
+bool fit_node_up(unsigned node) { return is_up[node]; }
+void thread_sleep_ns(u64 ns)
+{
+	slept_ns += ns;
+	shim_time_advance(ns);
 }
 
 struct blkdev *blkdev_find(const char *name) { return NULL; }
@@ -252,6 +265,78 @@ static void shutting_down(void **state)
 	disk_free(disk);
 }
 
+/* What a processor node was promised to stay, stays, whoever else comes; and nobody waits without such a promise. */
+static void leases(void **state)
+{
+	struct ext4_id root = begin(), id;
+
+	shim_time_manual(NSEC_PER_SEC);
+	role_of[1] = role_of[3] = ROLE_PROCESSOR;
+	role_of[2] = ROLE_MEMORY;
+	is_up[1] = is_up[2] = true;
+	caller = 1;
+	assert_int_equal(CALL(storage_create, "leased", 6, ID(root), .mode = le32_of(0100644), NOW), 0);
+	assert_int_equal(le32_get(storage_create_r.attr.lease_ms), LEASE_MS);
+	id = wire_id(&storage_create_r.attr);
+	assert_int_equal(CALL(storage_setattr, NULL, 0, ID(id), .mask = le32_of(WIRE_SET_MODE), .mode = le32_of(0600)), 0);
+	caller = 2;			/* for the keeper, who knows of it; what a memory node is told is promised to nobody */
+	assert_int_equal(CALL(storage_hold, NULL, 0, ID(id)), 0);
+	assert_int_equal(le32_get(storage_hold_r.attr.lease_ms), 0);
+	assert_int_equal(CALL(storage_write, "hello", 5, ID(id), NOW), 0);
+	assert_int_equal(slept_ns, 0);
+
+	is_up[3] = true;		/* another processor node looks: at once, without a promise for either */
+	caller = 3;
+	assert_int_equal(CALL(storage_lookup, "leased", 6, ID(root)), 0);
+	assert_int_equal(le32_get(storage_lookup_r.attr.lease_ms), 0);
+	caller = 1;
+	assert_int_equal(CALL(storage_getattr, NULL, 0, ID(id)), 0);
+	assert_int_equal(le32_get(storage_getattr_r.attr.lease_ms), 0);
+	assert_int_equal(slept_ns, 0);
+	caller = 3;			/* it changes something: after the promise, by the slowest of clocks */
+	assert_int_equal(CALL(storage_setattr, NULL, 0, ID(id), .mask = le32_of(WIRE_SET_MODE), .mode = le32_of(0640)), 0);
+	assert_int_equal(slept_ns, 2 * LEASE_MS * NSEC_PER_MSEC);
+	assert_int_equal(CALL(storage_unlink, "leased", 6, ID(root), NOW), 0);
+	assert_int_equal(slept_ns, 2 * LEASE_MS * NSEC_PER_MSEC);
+
+	is_up[3] = false;		/* alone again, and the other comes back: its memory node waits for it, too */
+	caller = 1;
+	assert_int_equal(CALL(storage_getattr, NULL, 0, ID(id)), 0);
+	assert_int_equal(le32_get(storage_getattr_r.attr.lease_ms), LEASE_MS);
+	shim_time_advance(NSEC_PER_SEC / 2);
+	is_up[3] = true;
+	slept_ns = 0;
+	caller = 2;
+	assert_int_equal(CALL(storage_write, "hallo", 5, ID(id), NOW), 0);
+	assert_int_equal(slept_ns, 2 * LEASE_MS * NSEC_PER_MSEC - NSEC_PER_SEC / 2);
+
+	is_up[3] = false;		/* one that is dead, and a request of it that waited: the keeper is promised nothing meanwhile */
+	caller = 1;
+	assert_int_equal(CALL(storage_getattr, NULL, 0, ID(id)), 0);
+	assert_int_equal(le32_get(storage_getattr_r.attr.lease_ms), LEASE_MS);
+	assert_int_not_equal(lease_wait_ns(&volume_at(0)->lease, 3), 0);
+	assert_int_equal(CALL(storage_getattr, NULL, 0, ID(id)), 0);
+	assert_int_equal(le32_get(storage_getattr_r.attr.lease_ms), 0);
+	assert_int_equal(CALL(storage_create, "mine", 4, ID(root), .mode = le32_of(0100644), NOW), 0);
+	shim_time_advance(2 * NSEC_PER_SEC);
+	assert_int_equal(lease_wait_ns(&volume_at(0)->lease, 3), 0);
+	assert_int_equal(CALL(storage_getattr, NULL, 0, ID(id)), 0);
+	assert_int_equal(le32_get(storage_getattr_r.attr.lease_ms), LEASE_MS);
+	is_up[1] = is_up[2] = false;	/* the other restarts, the first is dead and may not know it yet */
+	is_up[3] = true;
+	caller = 3;
+	slept_ns = 0;
+	assert_int_equal(CALL(storage_unlink, "mine", 4, ID(root), NOW), 0);
+	assert_int_equal(slept_ns, 2 * LEASE_MS * NSEC_PER_MSEC);
+	assert_int_equal(CALL(storage_getattr, NULL, 0, ID(root)), 0);
+	assert_int_equal(le32_get(storage_getattr_r.attr.lease_ms), LEASE_MS);
+	caller = 2;
+	assert_int_equal(CALL(storage_release, NULL, 0, ID(id)), 0);
+	memset(is_up, 0, sizeof(is_up));
+	memset(role_of, 0, sizeof(role_of));
+	caller = 1;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +344,7 @@ int main(void)
 		cmocka_unit_test(listing),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(holds),
+		cmocka_unit_test(leases),
 		cmocka_unit_test(clocks),
 		cmocka_unit_test(shutting_down),
 	};

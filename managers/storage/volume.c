@@ -128,6 +128,20 @@ struct volume *volume_lock(u32 nr)
 	return NULL;
 }
 
+struct volume *volume_lock_to_change(u32 nr, unsigned node)
+{
+	for (;;) {
+		struct volume *v = volume_lock(nr);
+		u64 wait_ns = v != NULL ? lease_wait_ns(&v->lease, node) : 0;
+
+		if (wait_ns == 0)
+			return v;
+		mutex_unlock(&v->lock);
+		count(nr_storage_lease_waits);
+		thread_sleep_ns(wait_ns);
+	}
+}
+
 void volume_unlock(struct volume *v, bool changed)
 {
 	if (changed)

@@ -13,6 +13,7 @@
 #include "kernel/mutex.h"
 #include "lib/base/list.h"
 #include "managers/storage/ext4/ext4.h"
+#include "managers/storage/lease.h"
 
 #define STORAGE_COUNTERS(X)								\
 	X(nr_storage_requests, "requests that came to a handler")			\
@@ -20,6 +21,7 @@
 	X(nr_storage_read_bytes, "bytes of file data read for memory nodes")		\
 	X(nr_storage_write_bytes, "bytes of file data written for memory nodes")	\
 	X(nr_storage_lookups, "names looked up")					\
+	X(nr_storage_lease_waits, "changes that waited until another node's lease was over")	\
 	X(nr_storage_syncs, "times a volume was written back on request")		\
 	X(nr_storage_idle_syncs, "times a volume was written back and marked clean by itself")
 DECLARE_COUNTERS(STORAGE_COUNTERS)
@@ -35,6 +37,7 @@ struct volume {
 	bool asked_read_only;		/* [I] */
 	struct mutex lock;		/* RANK_INODE */
 	struct ext4 *fs;		/* [lock] NULL: not mounted */
+	struct lease lease;		/* [lock] */
 	struct list holds;		/* [lock] struct node_hold */
 };
 
@@ -46,6 +49,8 @@ unsigned volumes_count(void);
 struct volume *volume_at(unsigned i);		/* i < volumes_count() */
 
 struct volume *volume_lock(u32 nr);
+/* The same to change something for a node: first waits until no other is promised that nothing changes. */
+struct volume *volume_lock_to_change(u32 nr, unsigned node);
 /* touched: it may have been changed, so that it is to be written back when nothing else happens */
 void volume_unlock(struct volume *v, bool touched);
 

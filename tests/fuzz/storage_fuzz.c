@@ -2,7 +2,7 @@
 /* SOURCES: managers/storage/ext4/cache.c managers/storage/ext4/csum.c managers/storage/ext4/group.c managers/storage/ext4/balloc.c managers/storage/ext4/ialloc.c */
 /* SOURCES: managers/storage/ext4/inode.c managers/storage/ext4/extent_tree.c managers/storage/ext4/extent.c managers/storage/ext4/indirect.c managers/storage/ext4/map.c */
 /* SOURCES: managers/storage/ext4/dir.c managers/storage/ext4/hash.c managers/storage/ext4/htree.c managers/storage/ext4/readdir.c managers/storage/ext4/orphan.c */
-/* SOURCES: managers/storage/ext4/file.c managers/storage/ext4/namei.c managers/storage/ext4/rename.c managers/storage/ext4/super.c managers/storage/serve_names.c managers/storage/serve_data.c managers/storage/ops.c */
+/* SOURCES: managers/storage/ext4/file.c managers/storage/ext4/namei.c managers/storage/ext4/rename.c managers/storage/ext4/super.c managers/storage/lease.c managers/storage/serve_names.c managers/storage/serve_data.c managers/storage/ops.c */
 /* PARSERS: managers/storage/serve_names.c managers/storage/serve_data.c managers/storage/serve.h */
 /*
  * Every op that a storage node answers, from the definition of the protocol, asked by two nodes about a small volume that can be
@@ -44,6 +44,8 @@ static void volumes_make(void)
 	sh("mkdir src && : > src/file && mkdir src/d && ln -s file src/s");
 	writable = disk_make("-t ext4 -b 1024 -N 64 -O ^has_journal", "512K", "src");
 	constant = disk_load("img");
+	shim_time_manual(NSEC_PER_SEC);
+	role_of[1] = role_of[2] = ROLE_PROCESSOR;
 	clean = malloc(writable->dev.size);
 	memcpy(clean, writable->mem, writable->dev.size);
 }
@@ -166,6 +168,8 @@ static void one_call(void)
 	if ((spoil & 140) == 140)
 		c.rep_room = next_byte() * 2;
 	c.node = 1 + (spoil & 1);
+	is_up[c.node] = true;
+	is_up[3 - c.node] = spoil & 2;		/* so that leases are given, and waited for */
 	caller_died = spoil == 253;
 	if (spoil % 32 == 30) {
 		shim_fail_alloc(1 + next_byte() % 8);

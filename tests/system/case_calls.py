@@ -47,6 +47,15 @@ def inotify_on_disk(bed):
 
 
 @case()
+def stat_is_fresh(bed):
+    """Attributes are kept on the processor node, and no change of this node's is missed (between nodes: managers/storage/service_test.c)."""
+    result = bed.run("/bin/stat_fresh", "/data")
+    assert result.out == on_linux(["stat_fresh", bed.folder])[1], result.out
+    assert result.node("processor")["latency"]["storage_getattr"]["calls"] < 1000
+    assert result.counter("nr_storage_lease_waits", "storage") == 0
+
+
+@case()
 def file_rights(bed):
     """Who may do what to others' files. On the host only root can become others and see."""
     result = bed.run("/bin/file_rights")

@@ -66,6 +66,7 @@ struct inode {
 	u16 node;			/* [I] */
 	u32 fs, gen;			/* [I] */
 	u64 ino;			/* [I] */
+	struct attr_saved *saved;	/* fs/attr_cache.c: what stat showed last */
 	char *target;			/* [tree_mutex] of a symbolic link that was read: it never changes */
 	u32 mode, uid, gid, rdev;	/* [tree_mutex] for permission checks */
 };

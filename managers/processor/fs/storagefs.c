@@ -4,7 +4,7 @@
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
-#include "managers/processor/fs/fs.h"
+#include "managers/processor/fs/attr_cache.h"
 #include "managers/processor/process/process.h"
 #include "managers/protocol/storage_ops.h"
 #include "mm/slab.h"
@@ -48,6 +48,51 @@ struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode)
 	return inode_of(node, &a);
 }
 
+static void attr_fill(struct inode *i, struct attr *a, const struct wire_attr *w)
+{
+	a->dev = i->dev;
+	a->ino = le64_get(w->ino);
+	a->size = le64_get(w->size);
+	a->blocks = le64_get(w->blocks);
+	a->rdev = le32_get(w->rdev);
+	a->mode = i->mode = le32_get(w->mode);
+	a->nlink = le32_get(w->nlink);
+	a->uid = i->uid = le32_get(w->uid);
+	a->gid = i->gid = le32_get(w->gid);
+	a->blksize = le32_get(w->blksize);
+	a->atime.sec = le64_get(w->atime);
+	a->atime.nsec = le32_get(w->atime_ns);
+	a->mtime.sec = le64_get(w->mtime);
+	a->mtime.nsec = le32_get(w->mtime_ns);
+	a->ctime.sec = le64_get(w->ctime);
+	a->ctime.nsec = le32_get(w->ctime_ns);
+	a->btime.sec = le64_get(w->btime);
+	a->btime.nsec = le32_get(w->btime_ns);
+}
+
+/* An answer, kept for the next who asks. */
+static void attr_answered(struct inode *i, const struct attr_asked *asked, struct attr *a, const struct wire_attr *w)
+{
+	attr_fill(i, a, w);
+	attr_keep(i, asked, a, le32_get(w->lease_ms));
+}
+
+/* --- changes: each as attr_cache.h wants it --- */
+
+static struct attr_file file_of(const struct inode *i) { return (struct attr_file){ i->node, i->fs, i->ino }; }
+
+/* A call that changes the file i, or files that nobody here knows: NULL. */
+static int call_change(const struct inode *i, unsigned node, unsigned op, const void *q, const void *bulk, u32 bulk_len, void *r, u32 r_size)
+{
+	struct attr_file f = i != NULL ? file_of(i) : (struct attr_file){ 0 };
+	int rc;
+
+	attr_change_begin(i != NULL ? &f : NULL);
+	rc = rpc_call_bulk(node, op, q, bulk, bulk_len, r, r_size, NULL);
+	attr_change_end(i != NULL ? &f : NULL);
+	return rc;
+}
+
 static int result(unsigned node, int rc, const struct wire_attr *a, struct inode **out)
 {
 	if (rc < 0)
@@ -60,9 +105,17 @@ static int storage_lookup(struct inode *dir, const char *name, struct inode **ou
 {
 	struct rpc_storage_lookup_req q;
 	struct rpc_storage_lookup_rep r;
+	struct attr_asked asked;
+	struct attr a;
+	int rc;
 
 	FILE_ID(q, dir);
-	return result(dir->node, rpc_call_bulk(dir->node, RPC_storage_lookup, &q, name, strlen(name), &r, sizeof(r), NULL), &r.attr, out);
+	attr_ask(&asked);
+	rc = rpc_call_bulk(dir->node, RPC_storage_lookup, &q, name, strlen(name), &r, sizeof(r), NULL);
+	rc = result(dir->node, rc, &r.attr, out);
+	if (rc == 0)
+		attr_answered(*out, &asked, &a, &r.attr);
+	return rc;
 }
 
 static int storage_create(struct inode *dir, const char *name, const struct new_file *how, struct inode **out)
@@ -76,11 +129,11 @@ static int storage_create(struct inode *dir, const char *name, const struct new_
 	q.uid = le32_of(how->uid);
 	q.gid = le32_of(how->gid);
 	q.rdev = le32_of(how->rdev);
-	return result(dir->node, rpc_call_bulk(dir->node, RPC_storage_create, &q, name, strlen(name), &r, sizeof(r), NULL), &r.attr, out);
+	return result(dir->node, call_change(dir, dir->node, RPC_storage_create, &q, name, strlen(name), &r, sizeof(r)), &r.attr, out);
 }
 
-/* Two strings behind each other, as symlink and rename send them. */
-static int call_two(struct inode *dir, unsigned op, const void *q, const char *a, const char *b, void *r, u32 r_size)
+/* Two strings behind each other, as symlink and rename send them; changed: as call_change() wants it. */
+static int call_two(struct inode *dir, const struct inode *changed, unsigned op, const void *q, const char *a, const char *b, void *r, u32 r_size)
 {
 	size_t la = strlen(a), lb = strlen(b);
 	char *both = kmalloc(la + lb);
@@ -90,7 +143,7 @@ static int call_two(struct inode *dir, unsigned op, const void *q, const char *a
 		return -ENOMEM;
 	memcpy(both, a, la);
 	memcpy(both + la, b, lb);
-	rc = rpc_call_bulk(dir->node, op, q, both, la + lb, r, r_size, NULL);
+	rc = call_change(changed, dir->node, op, q, both, la + lb, r, r_size);
 	kfree(both);
 	return rc;
 }
@@ -105,7 +158,7 @@ static int storage_symlink(struct inode *dir, const char *name, const char *targ
 	q.uid = le32_of(how->uid);
 	q.gid = le32_of(how->gid);
 	q.name_len = le32_of(strlen(name));
-	return result(dir->node, call_two(dir, RPC_storage_symlink, &q, name, target, &r, sizeof(r)), &r.attr, out);
+	return result(dir->node, call_two(dir, dir, RPC_storage_symlink, &q, name, target, &r, sizeof(r)), &r.attr, out);
 }
 
 static int storage_link(struct inode *dir, const char *name, struct inode *target)
@@ -117,7 +170,7 @@ static int storage_link(struct inode *dir, const char *name, struct inode *targe
 	NOW(q);
 	q.dir_ino = le64_of(dir->ino);
 	q.dir_gen = le32_of(dir->gen);
-	return rpc_call_bulk(dir->node, RPC_storage_link, &q, name, strlen(name), &r, sizeof(r), NULL);
+	return call_change(NULL, dir->node, RPC_storage_link, &q, name, strlen(name), &r, sizeof(r));
 }
 
 static int storage_unlink(struct inode *dir, const char *name, bool rmdir)
@@ -128,7 +181,7 @@ static int storage_unlink(struct inode *dir, const char *name, bool rmdir)
 	FILE_ID(q, dir);
 	NOW(q);
 	q.rmdir = le32_of(rmdir);
-	return rpc_call_bulk(dir->node, RPC_storage_unlink, &q, name, strlen(name), &r, sizeof(r), NULL);
+	return call_change(NULL, dir->node, RPC_storage_unlink, &q, name, strlen(name), &r, sizeof(r));
 }
 
 static int storage_rename(struct inode *from, const char *old, struct inode *to, const char *new, u32 flags)
@@ -141,7 +194,7 @@ static int storage_rename(struct inode *from, const char *old, struct inode *to,
 	q.new_gen = le32_of(to->gen);
 	q.flags = le32_of(flags);
 	q.name_len = le32_of(strlen(old));
-	return call_two(from, RPC_storage_rename, &q, old, new, NULL, 0);
+	return call_two(from, NULL, RPC_storage_rename, &q, old, new, NULL, 0);
 }
 
 static int read_target(struct inode *i)
@@ -178,40 +231,26 @@ static s64 storage_readlink(struct inode *i, char *buf, size_t size)
 	return len;
 }
 
-static void storage_release(struct inode *i) { kfree(i->target); }
-
-static void attr_fill(struct inode *i, struct attr *a, const struct wire_attr *w)
+static void storage_release(struct inode *i)
 {
-	a->dev = i->dev;
-	a->ino = le64_get(w->ino);
-	a->size = le64_get(w->size);
-	a->blocks = le64_get(w->blocks);
-	a->rdev = le32_get(w->rdev);
-	a->mode = i->mode = le32_get(w->mode);
-	a->nlink = le32_get(w->nlink);
-	a->uid = i->uid = le32_get(w->uid);
-	a->gid = i->gid = le32_get(w->gid);
-	a->blksize = le32_get(w->blksize);
-	a->atime.sec = le64_get(w->atime);
-	a->atime.nsec = le32_get(w->atime_ns);
-	a->mtime.sec = le64_get(w->mtime);
-	a->mtime.nsec = le32_get(w->mtime_ns);
-	a->ctime.sec = le64_get(w->ctime);
-	a->ctime.nsec = le32_get(w->ctime_ns);
-	a->btime.sec = le64_get(w->btime);
-	a->btime.nsec = le32_get(w->btime_ns);
+	kfree(i->target);
+	kfree(i->saved);
 }
 
 static int storage_getattr(struct inode *i, struct attr *a)
 {
 	struct rpc_storage_getattr_req q;
 	struct rpc_storage_getattr_rep r;
+	struct attr_asked asked;
 	int rc;
 
+	if (attr_kept(i, a))
+		return 0;
 	FILE_ID(q, i);
+	attr_ask(&asked);
 	rc = rpc_call(i->node, RPC_storage_getattr, &q, &r, sizeof(r));
 	if (rc >= 0)
-		attr_fill(i, a, &r.attr);
+		attr_answered(i, &asked, a, &r.attr);
 	if (rc != -ESTALE || i->type != S_IFDIR)
 		return rc;
 	/* a folder that is removed and still in use: the storage node has forgotten it */
@@ -240,7 +279,7 @@ static int storage_setattr(struct inode *i, const struct attr *a, u32 mask)
 	q.atime_ns = le32_of(a->atime.nsec);
 	q.mtime = le64_of(a->mtime.sec);
 	q.mtime_ns = le32_of(a->mtime.nsec);
-	rc = rpc_call(i->node, RPC_storage_setattr, &q, &r, sizeof(r));
+	rc = call_change(i, i->node, RPC_storage_setattr, &q, NULL, 0, &r, sizeof(r));
 	if (rc >= 0)
 		attr_fill(i, &now, &r.attr);
 	return rc;

@@ -11,6 +11,7 @@
 #include "kernel/time.h"
 #include "lib/base/printk.h"
 #include "lib/hash.h"
+#include "managers/processor/fs/attr_cache.h"
 #include "managers/protocol/memory_ops.h"
 #include "mm/slab.h"
 
@@ -80,12 +81,31 @@ static void object_publish(struct object *o)
 	spin_unlock(&objects_lock);
 }
 
+void object_change_begin(const struct object *o)
+{
+	if (o->fs != WIRE_FS_NONE)
+		attr_change_begin(&(struct attr_file){ o->storage_node, o->fs, o->ino });
+}
+
+void object_change_end(const struct object *o)
+{
+	if (o->fs != WIRE_FS_NONE)
+		attr_change_end(&(struct attr_file){ o->storage_node, o->fs, o->ino });
+}
+
 static void object_close(struct object *o)
 {
 	struct rpc_memory_close_req req = { .object = le64_of(o->id), .count = le32_of(o->opens) };
 	struct rpc_memory_close_rep rep;
-	int rc = rpc_call_sure(o->memory_node, RPC_memory_close, &req, &rep, 0);
+	bool written = o->written;	/* nobody else has it any more */
+	int rc;
 
+	if (written)			/* M writes home what is dirty */
+		object_change_begin(o);
+	rc = rpc_call_sure(o->memory_node, RPC_memory_close, &req, &rep, 0);
+	if (written)
+		object_change_end(o);
+	o->written = false;
 	if (rc < 0 && rc != -EHOSTDOWN)
 		pr_warn("object %llx: close: %s", (unsigned long long)o->id, errno_name(rc));
 }
@@ -204,6 +224,7 @@ int object_writer_get(struct object *o, bool runs)
 		rc = -ETXTBSY;
 	else
 		o->writers += runs ? -1 : 1;
+	o->written |= o->writers > 0;
 	spin_unlock(&o->lock);
 	return rc;
 }
@@ -489,7 +510,9 @@ int object_sync(struct object *o, bool disk)
 
 	if (rc < 0 || o->fs == WIRE_FS_NONE)
 		return rc;
+	object_change_begin(o);
 	rc = rpc_call(o->memory_node, RPC_memory_sync, &req, NULL, 0);
+	object_change_end(o);
 	return rc < 0 ? rc : 0;
 }
 
@@ -529,12 +552,14 @@ static void clean_one(struct object *o) { (void)object_clean(o); }
 void space_sync_all(void)
 {
 	for_each_in_use(false, clean_one);
+	attr_change_begin(NULL);
 	for (unsigned n = 1; n < FIT_MAX_NODES; n++) {
 		struct rpc_memory_sync_req req = { .object = le64_of(0), .disk = le32_of(1) };
 
 		if (fit_node_role(n) == ROLE_MEMORY && fit_node_up(n) && rpc_call(n, RPC_memory_sync, &req, NULL, 0) < 0)
 			pr_warn("sync: memory node %u refused", n);
 	}
+	attr_change_end(NULL);
 }
 
 static void drop_one(struct object *o)

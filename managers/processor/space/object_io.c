@@ -153,7 +153,9 @@ static s64 write_chunk(struct object *o, u64 *off, const void *buf, size_t len, 
 
 	object_hold(o, &hold, first, append ? ~0ULL : (*off + len - 1) >> PAGE_SHIFT);
 	settle(o, append ? size : *off, len);
+	object_change_begin(o);
 	rc = rpc_call_bulk(o->memory_node, RPC_memory_write, &req, buf, len, &rep, sizeof(rep), NULL);
+	object_change_end(o);
 	if (rc >= 0) {
 		*off = le64_get(rep.off);
 		patch(o, *off, buf, len);
@@ -197,7 +199,9 @@ int object_truncate(struct object *o, u64 size)
 		return -ENOMEM;
 	object_hold(o, &hold, MIN(size, old) >> PAGE_SHIFT, ~0ULL);
 	(void)copy_cached(o, size, NULL, 0, true);
+	object_change_begin(o);
 	rc = rpc_call(o->memory_node, RPC_memory_truncate, &req, NULL, 0);
+	object_change_end(o);
 	if (rc >= 0) {
 		rc = 0;
 		spin_lock(&o->lock);

@@ -126,6 +126,7 @@ struct object {
 	u16 storage_node;
 	u32 fs, gen;			/* [I] identity of the file; fs 0xffffffff: shared memory without a file */
 	u64 ino;
+	bool written;			/* [lock] open for writing since M has written all of it home */
 	s32 writers;			/* [lock] > 0: open files that may write; < 0: programs that run it, which nobody may write to */
 	/* space/'s own */
 	u32 opens;			/* [objects lock] opens that M counts */

@@ -107,6 +107,9 @@ u64 commit_held(void);
 
 /* --- object.c --- */
 void objects_init(void);
+/* Around what changes a file's attributes on its storage node; nothing for what is no file. */
+void object_change_begin(const struct object *o);
+void object_change_end(const struct object *o);
 struct object *object_find(u64 id);			/* referenced, or NULL */
 u64 objects_live(void);				/* that somebody has open or mapped */
 u64 objects_parked(void);			/* closed, kept for their cached pages */

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* What is kept of a file's attributes is used as long as nothing can have changed it. White box. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "managers/processor/fs/attr_cache.c"
+#include "shim.h"
+
+static u64 now_ns = 5;
+u64 time_mono_ns(void) { return now_ns; }
+
+static struct inode one = { .node = 3, .fs = 0, .ino = 12 }, two = { .node = 3, .fs = 0, .ino = 13 };
+static struct inode other_name = { .node = 3, .fs = 0, .ino = 12 };		/* of the file `one` */
+static const struct attr_file file_one = { 3, 0, 12 }, file_two = { 3, 0, 13 };
+
+static void asked_and_kept(struct inode *i, u64 size, u32 lease_ms)
+{
+	struct attr a = { .ino = i->ino, .size = size };
+	struct attr_asked asked;
+
+	attr_ask(&asked);
+	attr_keep(i, &asked, &a, lease_ms);
+}
+
+static void kept(struct inode *i, u64 size)
+{
+	struct attr a = { 0 };
+
+	assert_true(attr_kept(i, &a));
+	assert_int_equal(a.ino, i->ino);
+	assert_int_equal(a.size, size);
+}
+
+static void not_kept(struct inode *i)
+{
+	struct attr a;
+
+	assert_false(attr_kept(i, &a));
+}
+
+static int forget(void **state)
+{
+	kfree(one.saved);
+	kfree(two.saved);
+	kfree(other_name.saved);
+	one.saved = two.saved = other_name.saved = NULL;
+	return 0;
+}
+
+static void a_lease_ends(void **state)
+{
+	struct attr_asked asked;
+
+	not_kept(&one);
+	asked_and_kept(&one, 7, 0);		/* nothing is promised */
+	not_kept(&one);
+	asked_and_kept(&one, 7, 1000);
+	kept(&one, 7);
+	not_kept(&two);
+	now_ns += NSEC_PER_SEC - 1;
+	kept(&one, 7);
+	now_ns++;
+	not_kept(&one);
+	attr_ask(&asked);			/* the promise is as old as the question */
+	now_ns += NSEC_PER_SEC / 2;
+	attr_keep(&one, &asked, &(struct attr){ .ino = 12, .size = 8 }, 1000);
+	kept(&one, 8);
+	now_ns += NSEC_PER_SEC / 2;
+	not_kept(&one);
+	asked_and_kept(&one, 9, 1000);
+	asked_and_kept(&one, 10, 0);		/* an answer without a promise does not end one */
+	kept(&one, 9);
+}
+
+static void a_change_is_seen(void **state)
+{
+	asked_and_kept(&one, 1, 1000);
+	asked_and_kept(&other_name, 1, 1000);
+	asked_and_kept(&two, 2, 1000);
+	attr_change_begin(&file_one);
+	not_kept(&one);				/* it may have happened already */
+	not_kept(&other_name);
+	kept(&two, 2);
+	attr_change_end(&file_one);
+	not_kept(&one);
+	not_kept(&other_name);
+	kept(&two, 2);
+	asked_and_kept(&one, 3, 1000);
+	kept(&one, 3);
+	not_kept(&other_name);
+	attr_change_begin(NULL);		/* it may be of any file */
+	not_kept(&one);
+	not_kept(&two);
+	attr_change_end(NULL);
+	not_kept(&one);
+	not_kept(&two);
+}
+
+/* An answer that may be from before a change is not kept, wherever the change lies beside question and answer. */
+static void answers_that_change_overtook(void **state)
+{
+	const struct attr a = { .ino = 12, .size = 1 };
+	const struct attr_file *const changed[] = { &file_one, &file_two, NULL };	/* a lookup does not know which file it will be */
+
+	for (unsigned i = 0; i < ARRAY_SIZE(changed); i++) {
+		struct attr_asked asked;
+
+		attr_ask(&asked);			/* question ( ) answer */
+		attr_change_begin(changed[i]);
+		attr_change_end(changed[i]);
+		attr_keep(&one, &asked, &a, 1000);
+		not_kept(&one);
+		attr_change_begin(changed[i]);		/* ( question ) answer */
+		attr_ask(&asked);
+		attr_change_end(changed[i]);
+		attr_keep(&one, &asked, &a, 1000);
+		not_kept(&one);
+		attr_ask(&asked);			/* question ( answer ) */
+		attr_change_begin(changed[i]);
+		attr_keep(&one, &asked, &a, 1000);
+		attr_change_end(changed[i]);
+		not_kept(&one);
+		attr_change_begin(changed[i]);		/* ( question answer ) */
+		attr_ask(&asked);
+		attr_keep(&one, &asked, &a, 1000);
+		not_kept(&one);
+		attr_change_end(changed[i]);
+		not_kept(&one);
+	}
+}
+
+/* Of two changes one is still under way. */
+static void changes_at_once(void **state)
+{
+	attr_change_begin(&file_one);
+	attr_change_begin(&file_one);
+	attr_change_end(&file_one);
+	asked_and_kept(&one, 1, 1000);
+	not_kept(&one);
+	attr_change_end(&file_one);
+	not_kept(&one);
+	asked_and_kept(&one, 2, 1000);
+	kept(&one, 2);
+}
+
+static void no_memory(void **state)
+{
+	shim_fail_alloc(1);
+	asked_and_kept(&one, 1, 1000);
+	shim_fail_alloc(0);
+	not_kept(&one);
+	asked_and_kept(&one, 1, 1000);
+	kept(&one, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(a_lease_ends, forget),
+		cmocka_unit_test_teardown(a_change_is_seen, forget),
+		cmocka_unit_test_teardown(answers_that_change_overtook, forget),
+		cmocka_unit_test_teardown(changes_at_once, forget),
+		cmocka_unit_test_teardown(no_memory, forget),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
