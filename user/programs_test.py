@@ -107,7 +107,7 @@ class TestPrograms(unittest.TestCase):
         for line in ("memtest 8", "memtest 8 4", "memtest 3 7 5", "futex_pingpong", "futex_pingpong 100 8", "threads",
                      "fork_cow", "fork_cow 1 8 4", "mremap_test", "mprotect_test", "mprotect_test nosignals",
                      "fork_storm", "unmap_test", "pcache_stress 3", "pcache_stress 3 7",
-                     "avx_regs 8 300", "bad_pointers", "bss_zero", "hello", "signals", "sockets", "errnos", "processes 500", "fault_time", "map_time 8", "tty"):
+                     "avx_regs 8 300", "bad_pointers", "bss_zero", "hello", "signals", "sockets", "processes 500", "fault_time", "map_time 8", "tty"):
             with self.subTest(line):
                 self.ok(*line.split())
 
@@ -123,6 +123,11 @@ class TestPrograms(unittest.TestCase):
             status, out, err = run("remote_fault", *words.split())
             self.assertEqual((status, out), (2, b""), words)
             self.assertIn(b"usage", err)
+
+    def test_errnos_cleans_up(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.ok("errnos", folder)
+            self.assertEqual(os.listdir(folder), [])
 
     def test_fill_disk(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -7,6 +7,7 @@ The system tests: whole clusters, run through scripts/tangram. Each case is a fu
 
 import os
 import re
+import signal
 import sys
 import time
 import traceback
@@ -56,6 +57,11 @@ def every_case():
     return _cases
 
 
+def ended(number, _):
+    """A signal ends the test as an exception does: its clusters go down with it."""
+    sys.exit(128 + number)
+
+
 def main(names):
     known = all_cases()
     if names[:1] == ["--list"]:
@@ -68,6 +74,7 @@ def main(names):
         print("no case named %s" % " ".join(names), file=sys.stderr)
         return 2
     from testbed import Testbed
+    signal.signal(signal.SIGTERM, ended)
     failed = 0
     for one in chosen:
         start = time.monotonic()

@@ -31,6 +31,25 @@ sys.path.insert(0, os.path.join(ROOT, "scripts"))
 from tangramlib.balance import HELD                     # noqa: E402
 
 
+# A system test that keeps a cluster up until it is ended
+WAITS = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import cases
+
+@cases.case()
+def waits(bed):
+    assert bed.tangram("up", "--quiet", "--name", "five", "--log-dir", bed.path("log")).status == 0
+    try:
+        print("up", flush=True)
+        time.sleep(300)
+    finally:
+        bed.tangram("down", "five")
+
+sys.exit(cases.main(["waits"]))
+"""
+
+
 def leftovers(marker):
     """Processes and sockets of runs whose command line, environment or folder shows the marker."""
     found = []
@@ -353,6 +372,15 @@ class Tool(unittest.TestCase):
         self.assert_nothing_left(5)
         self.assertEqual(self.stay("list")[1], b"")
         self.assertEqual(os.listdir(self.tmp), [])
+
+    def test_system_test_ended(self):
+        env = dict(self.env, TANGRAM_MARK=self.tmp)     # its TMPDIR is its own
+        with subprocess.Popen([sys.executable, "-c", WAITS, HERE], stdout=subprocess.PIPE, env=env) as process:
+            self.assertEqual(process.stdout.readline(), b"up\n")
+            process.terminate()
+            process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 128 + signal.SIGTERM)
+        self.assert_nothing_left()
 
     def test_failed_up(self):
         self.env["TANGRAM_FAKE"] = "memory:die"

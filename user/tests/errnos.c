@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/falloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -494,6 +495,12 @@ static void set_up(void)
 	alarm(20);
 }
 
+static int drop(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
 int main(int argc, char **argv)
 {
 	char path[200];
@@ -508,5 +515,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < n; i++)
 		call(t[i].text, t[i].nr, t[i].a);
 	calls();
+	CHECK(chdir("/") == 0 && nftw(folder, drop, 8, FTW_DEPTH | FTW_PHYS) == 0);
 	return ok("%s", "");
 }
