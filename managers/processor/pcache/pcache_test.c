@@ -1157,6 +1157,51 @@ static void cleaning_in_batches(void **st)
 	sim_end();
 }
 
+/* A page that M refuses is refused whatever number it gives as its reason, none or one that is no errno: nobody takes it for clean. */
+static void write_and_be_refused(void *arg)
+{
+	static const struct { u32 said; int wanted; } reason[] = {
+		{ ENOSPC, -ENOSPC }, { 0, -EIO }, { 4096, -EIO }, { 1U << 31, -EIO }, { ~0U, -EIO },
+	};
+
+	must(space_mmap(sh.s[0] = space_create(), va_of(0, 0), PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_SHARED | ABI_MAP_FIXED,
+			&sim_files[0], 0), "mmap");
+	sim_memory_refuses = true;
+	for (unsigned i = 0; i < ARRAY_SIZE(reason); i++) {
+		u64 v[2] = { sh.word[0], sh.word[0] + 1 };
+
+		must(sim_access(sh.s[0], va_of(0, 0), true, shared_access, v), "write access");
+		sim_memory_refusal = reason[i].said;
+		assert_int_equal(space_msync(sh.s[0], va_of(0, 0), PAGE_SIZE, ABI_MS_SYNC), reason[i].wanted);
+		assert_int_equal(sim_object_word(sim_files[0].object->id, 0), sim_file_word(0, 0));
+		sh.word[0]++;
+	}
+	sim_memory_refuses = false;
+	sim_memory_refusal = ENOMEM;
+	must(space_msync(sh.s[0], va_of(0, 0), PAGE_SIZE, ABI_MS_SYNC), "msync");
+	assert_int_equal(sim_object_word(sim_files[0].object->id, 0), sh.word[0]);
+	space_put(sh.s[0]);
+}
+
+static void refused_without_a_reason(void **st)
+{
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 8, 8, 8, &policy_lru });
+	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
+		sim_file(i, 1);
+	sh.word[0] = sim_file_word(0, 0);
+	sim_must_run(open_files, "open");
+	sim_must_run(write_and_be_refused, "write");
+	sim_must_run(close_files, "close");
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	check_balance();
+	token_reset();
+	pcache_free_all();
+	sim_end();
+}
+
 /* --- who makes room, and when --- */
 
 #define ROOM_PAGES 256
@@ -1559,7 +1604,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_schedules),
 		cmocka_unit_test(shared_file),
-		cmocka_unit_test(cleaning_in_batches),
+		cmocka_unit_test(cleaning_in_batches), cmocka_unit_test(refused_without_a_reason),
 		cmocka_unit_test(token_makes_progress),
 		cmocka_unit_test(turns_spare_misses), cmocka_unit_test(turns_end),
 		cmocka_unit_test(kept_over_close),

@@ -45,6 +45,8 @@ bool sim_memory_dead;
 unsigned sim_fill_fails;
 unsigned sim_memory_flushes;
 bool sim_memory_takes_all;
+bool sim_memory_refuses;
+u32 sim_memory_refusal = ENOMEM;
 static struct m_space *spaces[M_MAX_SPACES];	/* objects too: id >= WIRE_OBJECT_FIRST */
 static unsigned nr_spaces;
 static struct message *messages;
@@ -300,8 +302,9 @@ static void do_flush(struct message *m)
 	unsigned nr = le16_get(q->nr_pages);
 	u8 *now = m->bulk + meta_len;
 	unsigned refuse = !sim_memory_takes_all && sim_random(6) == 0 ? sim_random(nr) : nr;	/* it cannot take this page just now */
-	int error = 0;
 
+	if (sim_memory_refuses)
+		refuse = 0;
 	for (unsigned i = 0; i < nr; i++) {
 		struct wire_flush_page *h = (void *)(m->bulk + at);
 		struct wire_owner *w = (void *)(h + 1);
@@ -320,18 +323,16 @@ static void do_flush(struct message *m)
 	for (unsigned i = 0; i < nr; i++) {
 		struct wire_flush_page *h = (void *)(m->bulk + at);
 
-		if (refuse == i)
-			error = ENOMEM;
-		else
+		if (refuse != i)
 			flush_page((void *)(h + 1), le16_get(h->nr_owners), now + i * PAGE_SIZE);
 		at += sizeof(*h) + le16_get(h->nr_owners) * sizeof(struct wire_owner);
 	}
 	sim_memory_flushes++;
 	m->rep = calloc(1, sizeof(struct rpc_memory_flush_rep));
 	m->rep_len = sizeof(struct rpc_memory_flush_rep);
-	if (error != 0) {
+	if (refuse < nr) {
 		((struct rpc_memory_flush_rep *)m->rep)->failed = le64_of(1ULL << refuse);
-		((struct rpc_memory_flush_rep *)m->rep)->error = le32_of(error);
+		((struct rpc_memory_flush_rep *)m->rep)->error = le32_of(sim_memory_refusal);
 	}
 	answer(m, 0);
 }
