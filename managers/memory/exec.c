@@ -255,7 +255,7 @@ static void say_program(struct loading *l, const struct elf_image *im, u64 bias,
 	r->at_phdr = le64_of(im->phdr == 0 ? 0 : im->phdr + bias);
 	r->at_phnum = le32_of(im->phnum);
 	r->at_phent = le32_of(im->phent);
-	r->brk = le64_of(im->high + bias + random_pages(l, BRK_RANDOM));
+	r->brk = le64_of(MIN(im->high + bias + random_pages(l, BRK_RANDOM), USER_END));
 	r->exec_stack = le32_of(im->exec_stack);
 }
 

@@ -6,6 +6,7 @@
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
 #include "managers/processor/fs/file.h"
+#include "managers/processor/space/exec_reply.h"
 #include "managers/protocol/memory_ops.h"
 #include "mm/slab.h"
 
@@ -39,11 +40,6 @@ int space_exec_probe(struct file *program, u32 *kind, char *text)
 	return rc;
 }
 
-struct exec_reply {
-	struct rpc_memory_exec_rep r;
-	u8 bulk[];
-};
-
 /* Which of the files a vma of the reply maps */
 static struct vma_file *file_of(u64 object, struct vma_file *program, struct vma_file *interp)
 {
@@ -54,7 +50,7 @@ static struct vma_file *file_of(u64 object, struct vma_file *program, struct vma
 
 static int take_vmas(struct space *s, const struct exec_reply *rep, struct vma_file *program, struct vma_file *interp)
 {
-	const struct wire_vma *w = (const void *)rep->bulk;
+	const struct wire_vma *w = exec_reply_vmas(rep);
 	int rc = 0;
 
 	for (u32 i = 0; i < le32_get(rep->r.nr_vmas) && rc == 0; i++) {
@@ -81,15 +77,13 @@ static int take_vmas(struct space *s, const struct exec_reply *rep, struct vma_f
 /* Pages that M has made private already: their PTEs say so. */
 static int take_private(struct space *s, const struct exec_reply *rep)
 {
-	const le64 *page = (const le64 *)(rep->bulk + le32_get(rep->r.nr_vmas) * sizeof(struct wire_vma));
+	const le64 *page = exec_reply_private(rep);
 	int rc = 0;
 
 	for (u32 i = 0; i < le32_get(rep->r.nr_private) && rc == 0; i++) {
 		u64 vpn = le64_get(page[i]);
 		pte_t *slot;
 
-		if (vpn >= USER_END >> PAGE_SHIFT)
-			return -EIO;
 		spin_lock(&s->pt_lock);
 		slot = pte_slot(&s->pgd, vpn << PAGE_SHIFT, true);
 		if (slot != NULL)
@@ -113,16 +107,6 @@ static void take_numbers(struct space *s, const struct rpc_memory_exec_rep *r, s
 		.at_base = le64_get(r->at_base), .stack_top = le64_get(r->stack_top), .at_phnum = le32_get(r->at_phnum),
 		.at_phent = le32_get(r->at_phent), .exec_stack = le32_get(r->exec_stack) != 0,
 	};
-}
-
-static bool reply_ok(const struct exec_reply *rep, u32 len)
-{
-	u64 want = sizeof(rep->r);
-
-	if (len < want)
-		return false;
-	want += (u64)le32_get(rep->r.nr_vmas) * sizeof(struct wire_vma) + (u64)le32_get(rep->r.nr_private) * sizeof(le64);
-	return len >= want;
 }
 
 int space_exec(struct space *s, struct file *program, struct file *interp, bool randomise, u64 stack_limit,
@@ -153,8 +137,10 @@ int space_exec(struct space *s, struct file *program, struct file *interp, bool 
 	if (rc < 0)
 		goto out;
 	rc = -EIO;
-	if (!reply_ok(rep, c->rpc.rep_len))
+	if (!exec_reply_ok(rep, c->rpc.rep_len)) {
+		pr_warn("space: %s says of a program what cannot be", fit_node_name(s->memory_node));
 		goto out;
+	}
 	commit_adopt(s, le64_get(rep->r.commit));
 	s->stack_limit = stack_limit;
 	take_numbers(s, &rep->r, image);
