@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """System calls around processes, signals and time: each program says the same on this machine's Linux and on Tangram."""
 
+import difflib
 import os
 import re
 import subprocess
@@ -25,6 +26,16 @@ def call(bed, line):
     assert status == 0, "the program is wrong on Linux: %r" % out
     result = bed.run("/bin/" + words[0], *words[1:])
     assert result.out == out, (result.out, out)
+
+
+@case()
+def ordinary_user(bed):
+    """What calls say to a user without rights, whoever runs the tests: one cluster for all programs."""
+    words = ["several", "names", "settings"]
+    status, out = on_linux(words)
+    assert status == 0, "a program is wrong on Linux: %r" % out
+    result = bed.run("/bin/" + words[0], *words[1:])
+    assert result.out == out, "".join(difflib.unified_diff(out.decode().splitlines(True), result.out.decode().splitlines(True), n=0))
 
 
 @case()

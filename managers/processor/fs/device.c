@@ -30,9 +30,9 @@ static u32 always_ready(struct file *f, struct poll_table *pt)
 	return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 }
 
-static const struct file_ops null_ops = { .read = null_read, .write = null_write, .seek = device_seek, .poll = always_ready };
-static const struct file_ops zero_ops = { .read = zero_read, .write = null_write, .seek = device_seek, .poll = always_ready };
-static const struct file_ops full_ops = { .read = zero_read, .write = full_write, .seek = device_seek, .poll = always_ready };
+static const struct file_ops null_ops = { .read = null_read, .write = null_write, .seek = device_seek };
+static const struct file_ops zero_ops = { .read = zero_read, .write = null_write, .seek = device_seek, .maps_zeros = true };
+static const struct file_ops full_ops = { .read = zero_read, .write = full_write, .seek = device_seek };
 static const struct file_ops random_ops = { .read = random_read, .write = null_write, .seek = device_seek, .poll = always_ready };
 
 #define DEV(major, minor) ((u32)(major) << 8 | (minor))

@@ -294,7 +294,7 @@ static int item_add(struct epoll *ep, struct file *f, int fd, const struct epoll
 	it->ep = ep;
 	it->file = f;
 	it->fd = fd;
-	it->events = ev->events;
+	it->events = ev->events | POLLERR | POLLHUP;		/* always told, asked for or not */
 	it->data = ev->data;
 	it->pt.add = item_add_queue;
 	list_init(&it->ready_link);
@@ -322,7 +322,7 @@ static int epoll_change(struct epoll *ep, int op, struct file *f, int fd, const 
 			return -ENOENT;
 		if (it->events & EPOLLEXCLUSIVE)
 			return -EINVAL;
-		it->events = ev->events;
+		it->events = ev->events | POLLERR | POLLHUP;
 		it->data = ev->data;
 		item_check(it, NULL);
 		return 0;

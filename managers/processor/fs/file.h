@@ -26,6 +26,7 @@ struct file_ops {
 	int (*may_resize)(struct file *f, u64 size);
 	void (*resized)(struct file *f);	/* it was: NULL: its times are kept where its data is */
 	int (*may_map)(struct file *f, u32 prot, bool shared);
+	bool maps_zeros;			/* a mapping of it is one without a file: /dev/zero */
 };
 #define FILE_CHUNK (64 * 1024)
 #define FILE_SIZE_MAX 0xffffffff000ULL	/* ext4's, for all */

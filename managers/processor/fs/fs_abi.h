@@ -118,6 +118,9 @@ _Static_assert(sizeof(struct statx_abi) == 256, "as programs see it");
 
 struct statfs_abi { s64 type, bsize, blocks, bfree, bavail, files, ffree; s32 fsid[2]; s64 namelen, frsize, flags, spare[4]; };
 
+#define ST_VALID	0x20		/* flags mean something */
+#define ST_RELATIME	0x1000
+
 struct dirent64_abi { u64 ino; s64 off; u16 reclen; u8 type; char name[]; } __packed;
 #define DT_OF_MODE(mode) (((mode) & S_IFMT) >> 12)
 

@@ -155,19 +155,25 @@ static u32 umask_of(struct fs_context *c)
 	return READ_ONCE(c->umask) & 0777;
 }
 
-/* Parent and last component of what is to be made or removed; the directory must be writable. */
-static int walk_to_change_how(struct fs_context *c, struct dentry *start, const char *path, unsigned walk_flags, struct walk *w)
+/* Parent and last component of what is to be made, removed or renamed. -EBUSY: the root; -EINVAL: "." or ".." */
+static int walk_to_name(struct fs_context *c, struct dentry *start, const char *path, unsigned walk_flags, struct walk *w)
 {
 	int rc = fs_walk(c, start, path, WALK_PARENT | walk_flags, w);
 
+	if (rc < 0 || (w->last[0] != '\0' && strcmp(w->last, ".") != 0 && strcmp(w->last, "..") != 0))
+		return rc;
+	dentry_put(w->dentry);
+	return w->last[0] == '\0' ? -EBUSY : -EINVAL;
+}
+
+/* ... whose directory must be writable */
+static int walk_to_change_how(struct fs_context *c, struct dentry *start, const char *path, unsigned walk_flags, struct walk *w)
+{
+	int rc = walk_to_name(c, start, path, walk_flags, w);
+
 	if (rc < 0)
 		return rc;
-	if (w->last[0] == '\0' || strcmp(w->last, ".") == 0 || strcmp(w->last, "..") == 0)
-		rc = w->last[0] == '\0' ? -EBUSY : -EINVAL;
-	else
-		rc = 0;
-	if (rc == 0)
-		rc = fs_permission(w->dentry->inode, MAY_WRITE | MAY_EXEC);
+	rc = fs_permission(w->dentry->inode, MAY_WRITE | MAY_EXEC);
 	if (rc < 0)
 		dentry_put(w->dentry);
 	return rc;
@@ -235,6 +241,8 @@ int fs_symlink(struct fs_context *c, struct dentry *start, const char *path, con
 	new_file_now(&n, w.dentry->inode, S_IFLNK | 0777, 0);
 	if (name_exists(c, &w))
 		rc = -EEXIST;
+	else if (w.last_is_dir)
+		rc = -ENOENT;
 	else if (w.dentry->inode->ops->symlink == NULL)
 		rc = -EPERM;
 	else
@@ -251,17 +259,18 @@ int fs_symlink(struct fs_context *c, struct dentry *start, const char *path, con
 int fs_link(struct fs_context *c, struct dentry *from, struct dentry *start, const char *path)
 {
 	struct walk w;
-	int rc;
+	int rc = walk_to_change(c, start, path, &w);
 
-	if (from->inode->type == S_IFDIR)
-		return -EPERM;
-	rc = walk_to_change(c, start, path, &w);
 	if (rc < 0)
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
-	if (w.dentry->inode->dev != from->inode->dev)
-		rc = -EXDEV;
-	else if (name_exists(c, &w))
+	if (name_exists(c, &w))
 		rc = -EEXIST;
+	else if (w.last_is_dir)
+		rc = -ENOENT;
+	else if (w.dentry->inode->dev != from->inode->dev)
+		rc = -EXDEV;
+	else if (from->inode->type == S_IFDIR)
+		rc = -EPERM;
 	else if (w.dentry->inode->ops->link == NULL)
 		rc = -EPERM;
 	else
@@ -427,16 +436,29 @@ static int rename_check(struct fs_context *c, struct walk *a, struct walk *b, bo
 	return rc;
 }
 
+/* Both folders must be writable; what is missing is said first. */
+static int rename_allowed(struct fs_context *c, struct walk *a, struct walk *b)
+{
+	struct dentry *d;
+	int rc = fs_lookup(c, a->dentry, a->last, 0, &d);
+
+	if (rc < 0)
+		return rc;
+	dentry_put(d);
+	rc = fs_permission(a->dentry->inode, MAY_WRITE | MAY_EXEC);
+	return rc < 0 ? rc : fs_permission(b->dentry->inode, MAY_WRITE | MAY_EXEC);
+}
+
 int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from, struct dentry *to_start, const char *to, u32 flags)
 {
 	bool same = false;
 	struct renamed r;
 	struct walk a, b;
-	int rc = walk_to_change(c, from_start, from, &a);
+	int rc = walk_to_name(c, from_start, from, 0, &a);
 
 	if (rc < 0)
 		return rc == -EINVAL ? -EBUSY : rc;
-	rc = walk_to_change(c, to_start, to, &b);
+	rc = walk_to_name(c, to_start, to, 0, &b);
 	if (rc < 0) {
 		dentry_put(a.dentry);
 		return rc == -EINVAL ? -EBUSY : rc;
@@ -444,12 +466,12 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 	renamed_begin(c, &a, &b, &r);
 	if (a.dentry->inode->dev != b.dentry->inode->dev)
 		rc = -EXDEV;
-	else if ((a.last_is_dir || b.last_is_dir) && !is_directory(c, &a))
-		rc = -ENOTDIR;
-	else if (a.dentry->inode->ops->rename == NULL)
-		rc = -EROFS;
 	else
-		rc = rename_check(c, &a, &b, &same);
+		rc = rename_allowed(c, &a, &b);
+	if (rc == 0 && (a.last_is_dir || b.last_is_dir) && !is_directory(c, &a))
+		rc = -ENOTDIR;
+	if (rc == 0)
+		rc = a.dentry->inode->ops->rename == NULL ? -EROFS : rename_check(c, &a, &b, &same);
 	if (rc == 0 && !(same && flags == 0))
 		rc = a.dentry->inode->ops->rename(a.dentry->inode, a.last, b.dentry->inode, b.last, flags);
 	if (rc == 0 && !same) {
@@ -485,7 +507,8 @@ static int open_create(struct fs_context *c, struct dentry *start, const char *p
 		}
 		if (rc != -ENOENT)
 			return rc;
-		rc = walk_to_change_how(c, start, path, walk_flags, &w);
+		/* a link that leads to nothing: the file is made there */
+		rc = walk_to_change_how(c, start, path, walk_flags | (flags & (O_NOFOLLOW | O_EXCL) ? 0 : WALK_FOLLOW), &w);
 		if (rc < 0)
 			return rc == -EBUSY || rc == -EINVAL ? -EISDIR : rc;
 		new_file_now(&n, w.dentry->inode, S_IFREG | (mode & 07777), umask_of(c));

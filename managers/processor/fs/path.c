@@ -163,6 +163,11 @@ static int follow(struct walker *k, struct dentry *d, const char *rest, unsigned
 	return rc;
 }
 
+static bool is_dots(const char *name, size_t len)
+{
+	return name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'));
+}
+
 /* Leaves k->at at the result, or at the parent with the last component in w->last. */
 static int walk(struct walker *k, const char *path, unsigned flags, struct walk *w)
 {
@@ -204,6 +209,20 @@ static int walk(struct walker *k, const char *path, unsigned flags, struct walk 
 		if (last && (flags & WALK_PARENT)) {
 			if (end - path > NAME_MAX)
 				return -ENAMETOOLONG;
+			if ((flags & WALK_FOLLOW) && !slash && !is_dots(path, end - path)) {
+				rc = step(k, path, end - path, &d);
+				if (rc < 0 && rc != -ENOENT)
+					return rc;
+				if (rc == 0 && d->inode != NULL && d->inode->type == S_IFLNK && d->inode->ops->follow == NULL) {
+					rc = may_follow(k, d);
+					if (rc == 0)
+						return follow(k, d, rest, flags, w);
+					dentry_put_locked(d);
+					return rc;
+				}
+				if (rc == 0)
+					dentry_put_locked(d);
+			}
 			memcpy(w->last, path, end - path);
 			w->last[end - path] = '\0';
 			w->last_is_dir = slash;

@@ -507,6 +507,19 @@ static void show_limits(struct text *t, u32 pid)
 	}
 }
 
+static void show_timer_slack(struct text *t, u32 pid)
+{
+	struct task *task;
+	u64 ns = 0;
+
+	spin_lock(&tree_lock);
+	task = task_find_locked(pid);
+	if (task != NULL)
+		ns = task->timer_slack_ns != 0 ? task->timer_slack_ns : TIMER_SLACK_NS;
+	spin_unlock(&tree_lock);
+	text_printf(t, "%llu\n", (unsigned long long)ns);
+}
+
 static void show_zero(struct text *t, u32 pid) { text_printf(t, "0\n"); }
 
 static s64 link_root(u32 pid, u32 nr, char *buf, size_t size) { return str_copy(buf, "/", size), 1; }
@@ -525,7 +538,7 @@ static const struct synth_entry proc_pid[] = {
 	{ "mounts", S_IFREG | 0444, .show = show_mounts }, { "mountinfo", S_IFREG | 0444, .show = show_mountinfo },
 	{ "statm", S_IFREG | 0444, .show = show_pid_statm }, { "limits", S_IFREG | 0444, .show = show_limits },
 	{ "oom_score_adj", S_IFREG | 0444, .show = show_zero }, { "root", S_IFLNK | 0777, .link = link_root },
-	{ "net", S_IFDIR | 0555, .dir = proc_net },
+	{ "timerslack_ns", S_IFREG | 0444, .show = show_timer_slack }, { "net", S_IFDIR | 0555, .dir = proc_net },
 	{ "task", S_IFDIR | 0555, .find = find_thread, .next = next_thread, .next_mode = S_IFDIR },
 	{ "fd", S_IFDIR | 0500, .find = find_fd, .next = next_fd, .next_mode = S_IFLNK }, { 0 }
 };

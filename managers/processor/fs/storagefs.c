@@ -93,10 +93,16 @@ static int call_change(const struct inode *i, unsigned node, unsigned op, const 
 	return rc;
 }
 
+/* In a folder that is removed there are no names. */
+static int gone(int rc)
+{
+	return rc == -ESTALE ? -ENOENT : rc;
+}
+
 static int result(unsigned node, int rc, const struct wire_attr *a, struct inode **out)
 {
 	if (rc < 0)
-		return rc == -ESTALE ? -ENOENT : rc;	/* in a folder that is removed */
+		return gone(rc);
 	*out = inode_of(node, a);
 	return *out ? 0 : -ENOMEM;
 }
@@ -170,7 +176,7 @@ static int storage_link(struct inode *dir, const char *name, struct inode *targe
 	NOW(q);
 	q.dir_ino = le64_of(dir->ino);
 	q.dir_gen = le32_of(dir->gen);
-	return call_change(NULL, dir->node, RPC_storage_link, &q, name, strlen(name), &r, sizeof(r));
+	return gone(call_change(NULL, dir->node, RPC_storage_link, &q, name, strlen(name), &r, sizeof(r)));
 }
 
 static int storage_unlink(struct inode *dir, const char *name, bool rmdir)
@@ -181,7 +187,7 @@ static int storage_unlink(struct inode *dir, const char *name, bool rmdir)
 	FILE_ID(q, dir);
 	NOW(q);
 	q.rmdir = le32_of(rmdir);
-	return call_change(NULL, dir->node, RPC_storage_unlink, &q, name, strlen(name), &r, sizeof(r));
+	return gone(call_change(NULL, dir->node, RPC_storage_unlink, &q, name, strlen(name), &r, sizeof(r)));
 }
 
 static int storage_rename(struct inode *from, const char *old, struct inode *to, const char *new, u32 flags)
@@ -194,7 +200,7 @@ static int storage_rename(struct inode *from, const char *old, struct inode *to,
 	q.new_gen = le32_of(to->gen);
 	q.flags = le32_of(flags);
 	q.name_len = le32_of(strlen(old));
-	return call_two(from, NULL, RPC_storage_rename, &q, old, new, NULL, 0);
+	return gone(call_two(from, NULL, RPC_storage_rename, &q, old, new, NULL, 0));
 }
 
 static int read_target(struct inode *i)
@@ -386,7 +392,7 @@ static s64 directory_readdir(struct file *f, void *buf, size_t len)
 	}
 	kfree(r);
 	if (rc < 0 && done == 0)
-		return rc;
+		return gone(rc);
 	return done == 0 && full ? -EINVAL : (s64)done;
 }
 

@@ -81,9 +81,8 @@ static void synth_release(struct inode *i)
 	kfree(i->private);
 }
 
-static int synth_lookup(struct inode *dir, const char *name, struct inode **out)
+static int find_name(const struct synth *s, const char *name, struct inode **out)
 {
-	const struct synth *s = dir->private;
 
 	for (const struct synth_entry *e = s->e->dir; e != NULL && e->name != NULL; e++) {
 		if (strcmp(e->name, name) == 0) {
@@ -92,6 +91,19 @@ static int synth_lookup(struct inode *dir, const char *name, struct inode **out)
 		}
 	}
 	return s->e->find != NULL ? s->e->find(name, s->pid, out) : -ENOENT;
+}
+
+/* What lies in a process's folder is its owner's, as the folder is. */
+static int synth_lookup(struct inode *dir, const char *name, struct inode **out)
+{
+	const struct synth *s = dir->private;
+	int rc = find_name(s, name, out);
+
+	if (rc == 0 && s->pid != 0) {
+		(*out)->uid = dir->uid;
+		(*out)->gid = dir->gid;
+	}
+	return rc;
 }
 
 static s64 synth_readlink(struct inode *i, char *buf, size_t size)

@@ -551,6 +551,10 @@ static s64 dir_readdir(struct file *f, void *buf, size_t room)
 	bool full = false;
 
 	mutex_lock(&tmpfs_lock);
+	if (d->nlink == 0) {				/* removed */
+		mutex_unlock(&tmpfs_lock);
+		return -ENOENT;
+	}
 	while (f->pos < 2 && !full) {
 		u64 ino = f->pos == 0 || d->parent == NULL ? d->ino : d->parent->ino;
 

@@ -115,8 +115,8 @@ static void copy_registers(struct task *t, const struct clone_args_abi *a)
 	t->thread->ctx.gs_base = arch_get_gs_base();
 	t->thread->ctx.cr3 = t->space->pgd.root;
 	t->thread->affinity = self->affinity;
-	t->thread->nice = self->nice;
-	if (!task_current()->policy_reset) {
+	t->thread->nice = task_current()->policy_reset ? MAX(self->nice, 0) : self->nice;
+	if (!task_current()->policy_reset || task_current()->rt_priority == 0) {
 		t->policy = task_current()->policy;
 		t->rt_priority = task_current()->rt_priority;
 		t->base_priority = t->thread->priority = task_current()->base_priority;
@@ -135,7 +135,7 @@ static struct process *process_copy(struct task *self, const struct clone_args_a
 		process_discard(p);
 		return NULL;
 	}
-	p->exit_signal = a->exit_signal;
+	p->exit_signal = a->flags & CLONE_PARENT ? old->exit_signal : a->exit_signal;	/* a sibling ends as its maker does */
 	spin_lock(&old->signal_lock);
 	memcpy(p->action, old->action, sizeof(p->action));
 	spin_unlock(&old->signal_lock);
@@ -255,7 +255,7 @@ s64 sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls, u64 
 			return -EINVAL;
 		a.pidfd = parent_tid;
 	}
-	if (a.flags & CLONE_THREAD)
+	if (a.flags & (CLONE_THREAD | CLONE_PARENT))
 		a.exit_signal = 0;
 	return clone_common(&a);
 }
@@ -278,7 +278,7 @@ s64 sys_clone3(u64 args, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 		if (word != 0)
 			return -E2BIG;		/* something newer than this kernel is asked for */
 	}
-	if ((a.flags & 0xff) || a.set_tid_size != 0 || a.cgroup != 0 || (a.stack == 0) != (a.stack_size == 0))
+	if ((a.flags & 0xff) || a.set_tid != 0 || a.set_tid_size != 0 || a.cgroup != 0 || (a.stack == 0) != (a.stack_size == 0))
 		return -EINVAL;
 	if (a.stack != 0 && !user_range_ok(a.stack, a.stack_size))
 		return -EINVAL;

@@ -70,6 +70,7 @@ struct process *process_alloc(struct process *parent)
 	if (parent != NULL) {
 		p->cred = parent->cred;
 		p->undumpable = parent->undumpable;
+		p->no_huge_pages = parent->no_huge_pages;
 		p->no_random = parent->no_random;
 		memcpy(p->comm, parent->comm, sizeof(p->comm));
 	} else {

@@ -79,6 +79,7 @@ struct process {
 	struct pending pending;			/* [signal_lock] for the process as a whole */
 
 	struct credentials cred;		/* [tree_lock] */
+	bool no_huge_pages;		/* [a] PR_SET_THP_DISABLE: kept; there are none */
 	bool undumpable;			/* [tree_lock] others may not look into it: PR_SET_DUMPABLE, set-user-ID programs */
 	bool subreaper;				/* [tree_lock] PR_SET_CHILD_SUBREAPER: gets the orphans of its descendants */
 	bool no_random;				/* [tree_lock] ADDR_NO_RANDOMIZE of personality(2) */
@@ -97,6 +98,8 @@ struct process {
 };
 
 struct vfork_wait;				/* process/clone.c */
+
+#define TIMER_SLACK_NS	50000
 
 struct task {
 	struct thread *thread;			/* [I] */
@@ -129,7 +132,7 @@ struct task {
 	bool boosted;				/* [tree_lock] by one who waits for a lock that it has */
 	bool policy_reset;			/* [tree_lock] children begin with SCHED_OTHER */
 	u8 death_signal;			/* [tree_lock] when the parent ends: PR_SET_PDEATHSIG */
-	u64 timer_slack_ns;			/* [o] kept only */
+	u64 timer_slack_ns;			/* [o] kept only; 0: TIMER_SLACK_NS */
 	u64 fault_trapno, fault_error, fault_addr;	/* [o] of the last fault that became a signal */
 };
 

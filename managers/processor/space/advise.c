@@ -284,9 +284,9 @@ s64 space_mincore(struct space *s, u64 addr, u64 len, u64 vec)
 
 	if (!page_aligned(addr))
 		return -EINVAL;
-	len = page_up(len);
 	if (addr >= USER_END || len > USER_END - addr)
 		return -ENOMEM;
+	len = page_up(len);
 	end = addr + len;
 	mutex_lock(&s->map_lock);
 	if (len != 0 && !range_mapped(s, addr, end)) {

@@ -362,7 +362,7 @@ s64 space_mprotect(struct space *s, u64 addr, u64 len, u32 prot)
 {
 	int rc;
 
-	if (!page_aligned(addr) || (prot & ~(PROT_MASK | ABI_PROT_GROWSDOWN | ABI_PROT_GROWSUP)) != 0)
+	if (!page_aligned(addr) || (prot & ~(PROT_MASK | ABI_PROT_GROWSDOWN)) != 0)	/* nothing here grows up */
 		return -EINVAL;
 	len = page_up(len);
 	if (len == 0)

@@ -156,6 +156,8 @@ static s64 rw_at(u64 fd, rw_fn rw, u64 user, size_t len, u64 pos)
 		n = -EBADF;
 	else if (f->inode != NULL && f->inode->type != S_IFREG && f->inode->type != S_IFDIR && f->inode->type != S_IFCHR)
 		n = -ESPIPE;
+	else if (len != 0 && (s64)(pos + len) < 0)
+		n = -EINVAL;			/* beyond what a position can be */
 	else
 		n = rw(f, user, len, &pos);
 	rw_told(f, n, rw == write_file);
@@ -340,6 +342,10 @@ static s64 vector_call(u64 fd, u64 user, u64 nr, bool write, const u64 *at, u32 
 		n = -EOPNOTSUPP;
 	else
 		n = vec_get(user, nr, -EINVAL, fast, &v.vec, &v.total);
+	if (n == 0 && at != NULL && v.total != 0 && (s64)(pos + v.total) < 0) {
+		vec_put(v.vec, fast);
+		n = -EINVAL;
+	}
 	if (n == 0) {
 		bool append = write && (flags & RWF_APPEND) && f->object != NULL;
 		u64 end = FILE_APPEND;

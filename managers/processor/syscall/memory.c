@@ -2,10 +2,12 @@
 /* The system calls around memory: arguments checked and turned over to space/. */
 #include "lib/base/errno.h"
 #include "managers/processor/fs/fd.h"
+#include "managers/processor/fs/fs.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 
 #define MAP_SHARED	0x01
+#define MAP_TYPE	0x0f
 #define MAP_FIXED	0x10
 #define MAP_ANONYMOUS	0x20
 #define MAP_LOCKED	0x2000
@@ -55,6 +57,17 @@ static s64 mmap_lock_allowed(struct space *s, u64 len, u32 flags)
 	return (READ_ONCE(s->map.nr_locked) << PAGE_SHIFT) + page_up(len) > limit ? -EAGAIN : 0;
 }
 
+/* /dev/zero is mapped: as no file at all, if the descriptor allows it. */
+static s64 map_zeros(const struct file *f, u64 prot, u64 *flags)
+{
+	u32 may = file_access(f);
+
+	if (!(may & MAY_READ) || ((prot & PROT_WRITE) && (*flags & MAP_SHARED) && !(may & MAY_WRITE)))
+		return -EACCES;
+	*flags = (*flags & ~(u64)MAP_TYPE) | MAP_ANONYMOUS | ((*flags & MAP_TYPE) == 3 ? MAP_SHARED : *flags & MAP_TYPE);
+	return 0;
+}
+
 s64 sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
 {
 	struct file *f = NULL;
@@ -72,6 +85,8 @@ s64 sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
 		rc = mmap_lock_allowed(task_current()->space, len, flags);
 	if (rc == 0 && f != NULL && f->ops != NULL && f->ops->may_map != NULL)
 		rc = f->ops->may_map(f, prot, flags & 3 & ~2U);
+	if (rc == 0 && f != NULL && f->ops != NULL && f->ops->maps_zeros)
+		rc = map_zeros(f, prot, &flags);
 	if (rc == 0)
 		rc = space_mmap(task_current()->space, addr, len, prot, flags, f, off);
 	if (f != NULL)

@@ -369,6 +369,12 @@ s64 sys_readlink(u64 path, u64 user, u64 size, u64 a3, u64 a4, u64 a5)
 
 /* --- file systems --- */
 
+static int statfs_to_user(u64 user, struct statfs_abi *st)
+{
+	st->flags |= ST_VALID | ST_RELATIME;
+	return copy_to_user(user, st, sizeof(*st));
+}
+
 s64 sys_statfs(u64 path, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct statfs_abi st;
@@ -379,7 +385,7 @@ s64 sys_statfs(u64 path, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 		return rc;
 	rc = i->ops->statfs != NULL ? i->ops->statfs(i, &st) : -ENOSYS;
 	inode_put(i);
-	return rc < 0 ? rc : copy_to_user(user, &st, sizeof(st));
+	return rc < 0 ? rc : statfs_to_user(user, &st);
 }
 
 /* Of files that stand in no directory. */
@@ -402,7 +408,7 @@ s64 sys_fstatfs(u64 fd, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 		return rc;
 	rc = i->ops->statfs != NULL ? i->ops->statfs(i, &st) : nameless_statfs(i, &st);
 	inode_put(i);
-	return rc < 0 ? rc : copy_to_user(user, &st, sizeof(st));
+	return rc < 0 ? rc : statfs_to_user(user, &st);
 }
 
 /* object 0 on M: everything of everyone */

@@ -11,11 +11,14 @@
 enum {
 	PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_GET_KEEPCAPS = 7, PR_SET_KEEPCAPS,
 	PR_GET_TIMING = 13, PR_SET_TIMING, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP = 21, PR_CAPBSET_READ = 23, PR_CAPBSET_DROP,
-	PR_GET_TSC, PR_GET_SECUREBITS = 27, PR_SET_TIMERSLACK = 29, PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER = 36,
-	PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_GET_TID_ADDRESS, PR_CAP_AMBIENT = 47
+	PR_GET_TSC, PR_SET_TSC, PR_GET_SECUREBITS, PR_SET_SECUREBITS, PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_TASK_PERF_EVENTS_DISABLE,
+	PR_TASK_PERF_EVENTS_ENABLE, PR_SET_MM = 35, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS,
+	PR_GET_NO_NEW_PRIVS, PR_GET_TID_ADDRESS, PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, PR_CAP_AMBIENT = 47, PR_GET_SPECULATION_CTRL = 52,
+	PR_SET_SPECULATION_CTRL, PR_SET_IO_FLUSHER = 57, PR_GET_IO_FLUSHER
 };
+#define TSC_ENABLE		1
+#define SECURE_KEEP_CAPS	(1U << 4)
 enum { AMBIENT_IS_SET = 1, AMBIENT_RAISE, AMBIENT_LOWER, AMBIENT_CLEAR_ALL };
-#define TIMER_SLACK_NS	50000
 
 static s64 set_name(u64 user)
 {
@@ -120,9 +123,37 @@ s64 sys_prctl(u64 op, u64 arg, u64 a2, u64 a3, u64 a4, u64 a5)
 	case PR_CAPBSET_DROP:
 		return bounding_drop(c, arg);
 	case PR_GET_TSC:
-		return put_user32(arg, 1);	/* PR_TSC_ENABLE */
+		return put_user32(arg, TSC_ENABLE);
+	case PR_SET_TSC:
+		return arg == TSC_ENABLE ? 0 : -EINVAL;
 	case PR_GET_SECUREBITS:
-		return c->keep_caps ? 1 << 4 : 0;
+		return c->keep_caps ? SECURE_KEEP_CAPS : 0;
+	case PR_SET_SECUREBITS:			/* the one that there is */
+		if (!cred_has(c, CAP_SETPCAP))
+			return -EPERM;
+		if (arg & ~(u64)SECURE_KEEP_CAPS)
+			return -EINVAL;
+		c->keep_caps = arg != 0;
+		return 0;
+	case PR_TASK_PERF_EVENTS_DISABLE:
+	case PR_TASK_PERF_EVENTS_ENABLE:
+		return 0;			/* all of them: there are none */
+	case PR_SET_MM:
+		return a3 != 0 || a4 != 0 || cred_has(c, CAP_SYS_RESOURCE) ? -EINVAL : -EPERM;
+	case PR_SET_THP_DISABLE:
+		if (a2 != 0 || a3 != 0 || a4 != 0)
+			return -EINVAL;
+		WRITE_ONCE(p->no_huge_pages, arg != 0);
+		return 0;
+	case PR_GET_THP_DISABLE:
+		return arg != 0 || a2 != 0 || a3 != 0 || a4 != 0 ? -EINVAL : p->no_huge_pages;
+	case PR_GET_SPECULATION_CTRL:
+		return a2 != 0 || a3 != 0 || a4 != 0 ? -EINVAL : -ENODEV;	/* nothing of the kind can be set here */
+	case PR_SET_SPECULATION_CTRL:
+		return a3 != 0 || a4 != 0 ? -EINVAL : -ENODEV;
+	case PR_SET_IO_FLUSHER:
+	case PR_GET_IO_FLUSHER:
+		return cred_has(c, CAP_SYS_RESOURCE) ? -EINVAL : -EPERM;
 	case PR_SET_TIMERSLACK:			/* timers here have none: whatever is asked for is kept to */
 		t->timer_slack_ns = arg;
 		return 0;

@@ -10,7 +10,7 @@
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 
-enum { SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE = 5, SCHED_RESET_ON_FORK = 0x40000000 };
+enum { SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE = 5, SCHED_DEADLINE, SCHED_RESET_ON_FORK = 0x40000000 };
 #define RT_PRIORITY_MAX	99
 
 /* tree_lock held; pid 0 is the caller */
@@ -192,6 +192,15 @@ static bool may_real_time(const struct task *t, u32 policy, u32 priority)
 	return (policy == t->policy && priority <= t->rt_priority) || priority <= limit;
 }
 
+/* What takes CAP_SYS_NICE, too: to end that children start with the usual policy, and to leave SCHED_IDLE where nice could not go back. */
+static bool may_keep(const struct task *t, u32 policy, bool reset)
+{
+	if (capable(CAP_SYS_NICE))
+		return true;
+	return (reset || !t->policy_reset) && (t->policy != SCHED_IDLE || policy == SCHED_IDLE ||
+						20 - t->thread->nice <= (s64)MIN(t->process->rlimit[RLIMIT_NICE].cur, 40ULL));
+}
+
 static s64 policy_set(u32 pid, s64 policy, u32 priority, const s32 *nice)
 {
 	struct task *t;
@@ -201,15 +210,17 @@ static s64 policy_set(u32 pid, s64 policy, u32 priority, const s32 *nice)
 	spin_lock(&tree_lock);
 	t = task_of(pid);
 	if (t != NULL) {
-		if (policy < 0)			/* sched_setparam: as it is */
+		if (policy < 0) {		/* sched_setparam: as it is */
 			policy = t->policy;
+			reset = t->policy_reset;
+		}
 		policy &= ~(s64)SCHED_RESET_ON_FORK;
 		rc = policy_ok(policy, priority);
 	}
 	if (t == NULL) {
 		rc = -ESRCH;
 	} else if (rc == 0) {
-		if (!may_schedule(t) || !may_real_time(t, policy, priority) || (nice != NULL && !may_nice(t, *nice))) {
+		if (!may_schedule(t) || !may_real_time(t, policy, priority) || !may_keep(t, policy, reset) || (nice != NULL && !may_nice(t, *nice))) {
 			rc = -EPERM;
 		} else {
 			t->policy = policy;
@@ -331,14 +342,14 @@ s64 sys_sched_getattr(u64 pid, u64 user, u64 size, u64 flags, u64 a4, u64 a5)
 
 s64 sys_sched_get_priority_max(u64 policy, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	if ((u32)policy > SCHED_IDLE || policy == 4)
+	if ((u32)policy > SCHED_DEADLINE || policy == 4)
 		return -EINVAL;
 	return is_real_time(policy) ? RT_PRIORITY_MAX : 0;
 }
 
 s64 sys_sched_get_priority_min(u64 policy, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	if ((u32)policy > SCHED_IDLE || policy == 4)
+	if ((u32)policy > SCHED_DEADLINE || policy == 4)
 		return -EINVAL;
 	return is_real_time(policy) ? 1 : 0;
 }
