@@ -262,10 +262,10 @@ static void processes(void)
 	TRY(setpgid(0x3fffff, 0));
 	TRY(getpgid(0x3fffff));
 	TRY(getsid(-1));
-	TRY(nice(0));
+	TRY(nice(0) == getpriority(PRIO_PROCESS, 0));		/* whatever one was started with */
 	TRY(getpriority(PRIO_PROCESS, 0x3fffff));
 	TRY(getpriority(77, 0));
-	TRY(setpriority(PRIO_PROCESS, 0, 0));
+	TRY(setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0)));
 	TRY(getrlimit(77, &r));
 	TRY(setrlimit(RLIMIT_NOFILE, &r));
 	TRY(getrusage(77, (void *)buf));
