@@ -1202,6 +1202,132 @@ static void refused_without_a_reason(void **st)
 	sim_end();
 }
 
+/* --- replies that cannot be: an error of the call, and nothing here has changed --- */
+
+static struct { unsigned op; size_t at; u64 value; } lie;	/* the number there in each reply to the op */
+
+static void tell_lie(unsigned op, void *rep)
+{
+	if (op == lie.op)
+		*(le64 *)((u8 *)rep + lie.at) = le64_of(lie.value);
+}
+#define LIE(name, field, number)	(lie.op = RPC_##name, lie.at = offsetof(struct rpc_##name##_rep, field), lie.value = (number))
+#define TRUTH				(lie.op = 0)
+
+static const u64 bad_sizes[] = { WIRE_SIZE_MAX + 1, 1ULL << 63, ~0ULL };
+
+static void lie_at_opens(void)
+{
+	struct object *o;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad_sizes); i++) {
+		LIE(memory_open, size, bad_sizes[i]);
+		assert_int_equal(object_open(3, 1, 0, 0, &o), -EIO);
+		assert_int_equal(object_size(sim_files[0].object), SHARED_PAGES * PAGE_SIZE);
+		assert_int_equal(m_file(0)->opens, 1);
+	}
+	LIE(memory_open, object, 5);			/* an address space's */
+	assert_int_equal(object_open(3, 1, 0, 0, &o), -EIO);
+	m_file(0)->opens--;
+	LIE(memory_open, object, sim_files[0].object->id);	/* another file's */
+	m_file(0)->opens++;
+	assert_int_equal(object_open(3, 1, 0, 1, &o), -EIO);
+	m_file(1)->opens--;
+	for (unsigned i = 0; i < 2; i++) {
+		LIE(memory_shm_create, object, i == 0 ? 5 : sim_files[0].object->id);
+		assert_int_equal(object_create_shm(PAGE_SIZE, &o), -EIO);
+	}
+	TRUTH;
+	assert_int_equal(m_file(0)->opens, 1);
+	assert_int_equal(m_file(1)->opens, 1);
+}
+
+static void lie_at_writes(void)
+{
+	struct object *o = sim_files[0].object;
+	u64 off, bad_off[] = { 0, 4095, 1ULL << 63, ~0ULL };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad_sizes) + 1; i++) {
+		off = 4096;
+		LIE(memory_write, size, i < ARRAY_SIZE(bad_sizes) ? bad_sizes[i] : off + 7);	/* shorter than what was written */
+		assert_int_equal(object_write(o, &off, "12345678", 8, false), -EIO);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(bad_off); i++) {
+		off = 4096;
+		LIE(memory_write, off, bad_off[i]);
+		assert_int_equal(object_write(o, &off, "12345678", 8, false), -EIO);
+		assert_int_equal(off, 4096);
+	}
+	LIE(memory_write, off, ~0ULL - 7);		/* where an append went */
+	assert_int_equal(object_write(o, &off, "12345678", 8, true), -EIO);
+	TRUTH;
+	assert_int_equal(object_size(o), SHARED_PAGES * PAGE_SIZE);
+	assert_int_equal(object_write(o, &off, "12345678", 8, false), 8);
+	assert_int_equal(off, 4096 + 8);
+}
+
+static void lie_at_spaces(void)
+{
+	u64 spaces = spaces_live(), reserved_now, bad_ids[] = { 0, WIRE_OBJECT_FIRST, ~0ULL }, bad_commit[] = { 2, ~0ULL };
+	struct space *s, *child;
+	int err;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad_ids); i++) {
+		LIE(memory_space_create, space, bad_ids[i]);
+		assert_null(space_create_err(&err));
+		assert_int_equal(err, -EIO);
+	}
+	TRUTH;
+	s = space_create();
+	must(space_mmap(s, va_of(0, 0), 3 * PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0),
+	     "mmap");
+	for (unsigned i = 0; i < ARRAY_SIZE(bad_ids); i++) {
+		LIE(memory_fork, child, bad_ids[i]);
+		assert_int_equal(space_fork(s, &child), -EIO);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(bad_commit); i++) {
+		LIE(memory_fork, commit, bad_commit[i]);	/* less than the child's map is charged; more than any can be */
+		assert_int_equal(space_fork(s, &child), -EIO);
+	}
+	reserved_now = commit_held();
+	for (unsigned i = 0; i < 2; i++) {
+		LIE(memory_commit, moved, i == 0 ? 1 : ~0ULL);
+		assert_int_equal(space_mmap(s, va_of(1, 0), 1ULL << 30, PROT_READ | PROT_WRITE,
+					    ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), -EIO);
+		assert_int_equal(commit_held(), reserved_now);
+	}
+	TRUTH;
+	space_put(s);
+	assert_int_equal(spaces_live(), spaces);
+}
+
+static void lies(void *arg)
+{
+	lie_at_opens();
+	lie_at_writes();
+	lie_at_spaces();
+}
+
+static void replies_that_cannot_be(void **st)
+{
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 8, 8, 8, &policy_lru });
+	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
+		sim_file(i, SHARED_PAGES);
+	sim_must_run(open_files, "open");
+	sim_memory_spoil = tell_lie;
+	sim_must_run(lies, "lies");
+	sim_memory_spoil = NULL;
+	sim_must_run(close_files, "close");
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	assert_int_equal(pcache_lines_live() + pcache_victims_live() + objects_live(), 0);	/* M has spaces that nobody knows */
+	token_reset();
+	pcache_free_all();
+	sim_end();
+}
+
 /* --- who makes room, and when --- */
 
 #define ROOM_PAGES 256
@@ -1605,6 +1731,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(random_schedules),
 		cmocka_unit_test(shared_file),
 		cmocka_unit_test(cleaning_in_batches), cmocka_unit_test(refused_without_a_reason),
+		cmocka_unit_test(replies_that_cannot_be),
 		cmocka_unit_test(token_makes_progress),
 		cmocka_unit_test(turns_spare_misses), cmocka_unit_test(turns_end),
 		cmocka_unit_test(kept_over_close),

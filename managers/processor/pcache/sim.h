@@ -53,6 +53,7 @@ extern unsigned sim_memory_flushes;	/* messages */
 extern bool sim_memory_takes_all;	/* it refuses no page, nor to send one ahead */
 extern bool sim_memory_refuses;		/* the first page of each flush */
 extern u32 sim_memory_refusal;		/* what it says then: a positive errno, if it is sane */
+extern void (*sim_memory_spoil)(unsigned op, void *rep);	/* a reply on its way, which it may change; NULL: nobody does */
 u64 sim_object_word(u64 object, u64 index);	/* first word of an object's page on M */
 u64 sim_file(u64 ino, u64 nr_pages);	/* a file with known contents: word i of page p is sim_file_word(ino, p) */
 u64 sim_file_word(u64 ino, u64 index);

@@ -47,6 +47,7 @@ unsigned sim_memory_flushes;
 bool sim_memory_takes_all;
 bool sim_memory_refuses;
 u32 sim_memory_refusal = ENOMEM;
+void (*sim_memory_spoil)(unsigned op, void *rep);
 static struct m_space *spaces[M_MAX_SPACES];	/* objects too: id >= WIRE_OBJECT_FIRST */
 static unsigned nr_spaces;
 static struct message *messages;
@@ -536,6 +537,8 @@ static void deliver(struct message *m)
 		sim_fail("reply of %u bytes, room for %u, op %x", m->rep_len, call->rep_size, call->op);
 	if (m->rep_len > 0 && call->rep != NULL)
 		memcpy(call->rep, m->rep, m->rep_len);
+	if (sim_memory_spoil != NULL && call->rep != NULL)
+		sim_memory_spoil(call->op, call->rep);
 	call->status = m->status;
 	call->rep_len = m->rep_len;
 	call->arrived = true;

@@ -14,12 +14,20 @@ static DEFINE_MUTEX(commit_lock, RANK_MUTEX_LEAF);
 /* [commit_lock] life counts the deaths of the node: what was charged in an earlier one is gone with it */
 static struct { u64 reserved, charged; u32 life; } node[FIT_MAX_NODES];
 
+/* Asked for, all came; given back, as much as M could take. */
+static bool moved_ok(s64 pages, s64 moved)
+{
+	return pages >= 0 ? moved == pages : moved <= 0 && moved >= pages;
+}
+
 static int ask(unsigned n, s64 pages)
 {
 	struct rpc_memory_commit_req req = { .pages = le64_of((u64)pages) };
 	struct rpc_memory_commit_rep rep;
 	int rc = rpc_call_sure(n, RPC_memory_commit, &req, &rep, sizeof(rep));
 
+	if (rc >= 0 && !moved_ok(pages, (s64)le64_get(rep.moved)))
+		rc = -EIO;
 	if (rc >= 0)			/* given back: M may still have the changes before it that free them */
 		node[n].reserved += le64_get(rep.moved);
 	return rc < 0 ? rc : 0;

@@ -294,6 +294,17 @@ static void revived(struct object *o, u64 version, u64 size)
 		object_zap(o, 0, ~0ULL);
 }
 
+/* M has counted an open that we do not use. */
+static void open_undo(u16 node, le64 object)
+{
+	(void)!rpc_call_sure(node, RPC_memory_close, &(struct rpc_memory_close_req){ object, le32_of(1) }, NULL, 0);
+}
+
+static bool same_file(const struct object *o, u16 node, u16 storage_node, u32 fs, u32 gen, u64 ino)
+{
+	return o->memory_node == node && o->storage_node == storage_node && o->fs == fs && o->gen == gen && o->ino == ino;
+}
+
 int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 {
 	struct rpc_memory_open_req req = {
@@ -303,6 +314,7 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 	int node = fit_wait_role(ROLE_MEMORY, RPC_DEFAULT_TIMEOUT_NS), rc;
 	struct object *o;
 	struct mutex *lock;
+	bool in_use;
 	u64 id;
 
 	if (node < 0)
@@ -311,22 +323,33 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 	if (rc < 0)
 		return rc;
 	id = le64_get(rep.object);
+	if (!wire_is_object(id))
+		return -EIO;
+	if (le64_get(rep.size) > WIRE_SIZE_MAX) {
+		open_undo(node, rep.object);
+		return -EIO;
+	}
 	lock = &bucket[bucket_of(id)].open_lock;
 	mutex_lock(lock);
 	o = object_find(id);
-	if (o == NULL) {
+	in_use = o != NULL;
+	if (o == NULL)
 		o = object_unpark(id);
-		if (o != NULL)
-			revived(o, le64_get(rep.version), le64_get(rep.size));
-	} else {
-		opened_again(o, le64_get(rep.version), le64_get(rep.size));
+	if (o != NULL && !same_file(o, node, storage_node, fs, gen, ino)) {	/* one id for two files */
+		mutex_unlock(lock);
+		object_put(o);
+		open_undo(node, rep.object);
+		return -EIO;
 	}
+	if (in_use)
+		opened_again(o, le64_get(rep.version), le64_get(rep.size));
+	else if (o != NULL)
+		revived(o, le64_get(rep.version), le64_get(rep.size));
 	if (o == NULL) {
 		o = object_make(id, node);
 		if (o == NULL) {
 			mutex_unlock(lock);
-			req = (struct rpc_memory_open_req){};
-			(void)!rpc_call_sure(node, RPC_memory_close, &(struct rpc_memory_close_req){ rep.object, le32_of(1) }, NULL, 0);
+			open_undo(node, rep.object);
 			return -ENOMEM;
 		}
 		o->storage_node = storage_node;
@@ -355,9 +378,14 @@ int object_create_shm(u64 size, struct object **out)
 	rc = rpc_call_sure(node, RPC_memory_shm_create, &req, &rep, sizeof(rep));
 	if (rc < 0)
 		return rc;
+	o = object_find(le64_get(rep.object));
+	if (o != NULL)			/* it has handed out that id before */
+		object_put(o);
+	if (o != NULL || !wire_is_object(le64_get(rep.object)))
+		return -EIO;
 	o = object_make(le64_get(rep.object), node);
 	if (o == NULL) {
-		(void)!rpc_call_sure(node, RPC_memory_close, &(struct rpc_memory_close_req){ rep.object, le32_of(1) }, NULL, 0);
+		open_undo(node, rep.object);
 		return -ENOMEM;
 	}
 	o->fs = WIRE_FS_NONE;

@@ -139,6 +139,14 @@ static void patch(struct object *o, u64 off, const void *buf, size_t len)
 	}
 }
 
+/* It went where it was to go, and the file is at least that long. */
+static bool write_ok(const struct rpc_memory_write_rep *rep, u64 off, size_t len, bool append)
+{
+	u64 at = le64_get(rep->off), size = le64_get(rep->size);
+
+	return (append || at == off) && size <= WIRE_SIZE_MAX && at <= size && len <= size - at;
+}
+
 static s64 write_chunk(struct object *o, u64 *off, const void *buf, size_t len, bool append)
 {
 	u64 now = time_wall_ns(), size = object_size(o);
@@ -156,6 +164,8 @@ static s64 write_chunk(struct object *o, u64 *off, const void *buf, size_t len, 
 	object_change_begin(o);
 	rc = rpc_call_bulk(o->memory_node, RPC_memory_write, &req, buf, len, &rep, sizeof(rep), NULL);
 	object_change_end(o);
+	if (rc >= 0 && !write_ok(&rep, *off, len, append))
+		rc = -EIO;
 	if (rc >= 0) {
 		*off = le64_get(rep.off);
 		patch(o, *off, buf, len);
