@@ -6,7 +6,7 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/attr_cache.h"
 #include "managers/processor/process/process.h"
-#include "managers/protocol/storage_ops.h"
+#include "managers/protocol/protocol.h"
 #include "mm/slab.h"
 #include "net/fit/rpc.h"
 
@@ -14,6 +14,20 @@ static const struct inode_ops storage_inode_ops;
 
 #define FILE_ID(q, i) ((q).fs = le32_of((i)->fs), (q).gen = le32_of((i)->gen), (q).ino = le64_of((i)->ino))
 #define NOW(q) do { u64 ns_ = time_wall_ns(); (q).now = le64_of(ns_ / NSEC_PER_SEC); (q).now_ns = le32_of(ns_ % NSEC_PER_SEC); } while (0)
+
+static bool type_known(u32 type)
+{
+	return type == S_IFREG || type == S_IFDIR || type == S_IFLNK || type == S_IFCHR || type == S_IFBLK || type == S_IFIFO ||
+	       type == S_IFSOCK;
+}
+
+/* Can a file be so? Its kind never changes, and what it says of size and times is what stat() can. */
+static bool attr_ok(const struct wire_attr *a, u32 type)
+{
+	return (le32_get(a->mode) & S_IFMT) == type && type_known(type) && le64_get(a->ino) != 0 && le64_get(a->size) <= WIRE_SIZE_MAX &&
+	       le32_get(a->atime_ns) < NSEC_PER_SEC && le32_get(a->mtime_ns) < NSEC_PER_SEC && le32_get(a->ctime_ns) < NSEC_PER_SEC &&
+	       le32_get(a->btime_ns) < NSEC_PER_SEC;
+}
 
 static u64 dev_of(unsigned node, u32 fs)
 {
@@ -103,6 +117,8 @@ static int result(unsigned node, int rc, const struct wire_attr *a, struct inode
 {
 	if (rc < 0)
 		return gone(rc);
+	if (!attr_ok(a, le32_get(a->mode) & S_IFMT))
+		return -EIO;
 	*out = inode_of(node, a);
 	return *out ? 0 : -ENOMEM;
 }
@@ -255,6 +271,8 @@ static int storage_getattr(struct inode *i, struct attr *a)
 	FILE_ID(q, i);
 	attr_ask(&asked);
 	rc = rpc_call(i->node, RPC_storage_getattr, &q, &r, sizeof(r));
+	if (rc >= 0 && !attr_ok(&r.attr, i->type))
+		rc = -EIO;
 	if (rc >= 0)
 		attr_answered(i, &asked, a, &r.attr);
 	if (rc != -ESTALE || i->type != S_IFDIR)
@@ -286,6 +304,8 @@ static int storage_setattr(struct inode *i, const struct attr *a, u32 mask)
 	q.mtime = le64_of(a->mtime.sec);
 	q.mtime_ns = le32_of(a->mtime.nsec);
 	rc = call_change(i, i->node, RPC_storage_setattr, &q, NULL, 0, &r, sizeof(r));
+	if (rc >= 0 && !attr_ok(&r.attr, i->type))
+		rc = -EIO;
 	if (rc >= 0)
 		attr_fill(i, &now, &r.attr);
 	return rc;
@@ -341,6 +361,15 @@ static const struct inode_ops storage_inode_ops = {
 
 /* --- directories --- */
 
+/* Is there a whole record, of a name that can be, and one with which a later call can go on? room: bytes from d on */
+static bool dirent_ok(const struct wire_dirent *d, size_t room)
+{
+	size_t reclen = le16_get(d->reclen);
+
+	return reclen >= sizeof(*d) + d->name_len && reclen <= room && d->name_len != 0 && memchr(d->name, '/', d->name_len) == NULL &&
+	       memchr(d->name, '\0', d->name_len) == NULL && (s64)le64_get(d->cookie) > 0;
+}
+
 /* One wire record into one of getdents64(2); 0: no room. */
 static size_t put_dirent(u8 *out, size_t room, const struct wire_dirent *d)
 {
@@ -375,9 +404,9 @@ static s64 directory_readdir(struct file *f, void *buf, size_t len)
 	rc = rpc_call_bulk(f->inode->node, RPC_storage_readdir, &q, NULL, 0, r, rep_size, &got);
 	while (rc >= 0 && at + sizeof(struct wire_dirent) <= got) {
 		const struct wire_dirent *d = (const void *)((u8 *)r + at);
-		size_t reclen = le16_get(d->reclen), n;
+		size_t n;
 
-		if (reclen < sizeof(*d) + d->name_len || at + reclen > got) {
+		if (!dirent_ok(d, got - at)) {
 			rc = -EIO;
 			break;
 		}
@@ -387,7 +416,7 @@ static s64 directory_readdir(struct file *f, void *buf, size_t len)
 			break;
 		}
 		done += n;
-		at += reclen;
+		at += le16_get(d->reclen);
 		f->pos = le64_get(d->cookie);
 	}
 	kfree(r);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* What a storage node says of files and folders: taken when it can be so, EIO when it cannot. White box; the node is made up. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "managers/processor/fs/storagefs.c"
+
+static struct wire_attr said;		/* by the node */
+static u8 listing[512];
+static u32 listing_len;
+
+int rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len, void *rep, u32 rep_size, u32 *rep_len)
+{
+	if (op == RPC_storage_readdir) {
+		memset(rep, 0, sizeof(struct rpc_storage_readdir_rep));
+		memcpy(rep + sizeof(struct rpc_storage_readdir_rep), listing, listing_len);
+		*rep_len = sizeof(struct rpc_storage_readdir_rep) + listing_len;
+	} else {
+		memcpy(rep, &said, sizeof(said));
+	}
+	return 0;
+}
+int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
+{
+	return rpc_call_bulk(node, op, req, NULL, 0, rep, rep_size, NULL);
+}
+
+struct inode *inode_alloc(const struct inode_ops *ops, u32 mode)
+{
+	struct inode *i = kzalloc(sizeof(*i));
+
+	i->ops = ops;
+	i->type = mode & S_IFMT;
+	i->mode = mode;
+	return i;
+}
+void attr_ask(struct attr_asked *asked) { }
+void attr_keep(struct inode *i, const struct attr_asked *asked, const struct attr *a, u32 lease_ms) { }
+bool attr_kept(struct inode *i, struct attr *a) { return false; }
+void attr_change_begin(const struct attr_file *f) { }
+void attr_change_end(const struct attr_file *f) { }
+int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out) { return -ENOSYS; }
+s64 object_read(struct object *o, u64 off, void *buf, size_t len) { return -ENOSYS; }
+s64 object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append) { return -ENOSYS; }
+u64 object_size(struct object *o) { return 0; }
+int device_open(u32 rdev, struct file *f) { return -ENOSYS; }
+int fifo_open(struct inode *i, struct file *f) { return -ENOSYS; }
+void fs_written(struct inode *i) { }
+int rlimit_file_size(u64 at, size_t *len) { return 0; }
+
+static void good(void)
+{
+	memset(&said, 0, sizeof(said));
+	said.mode = le32_of(S_IFREG | 0644);
+	said.ino = le64_of(12);
+	said.size = le64_of(WIRE_SIZE_MAX);
+	said.mtime_ns = le32_of(NSEC_PER_SEC - 1);
+}
+
+/* By lookup, which learns the kind of file; by getattr and setattr, which know it. */
+static void all_say(int rc)
+{
+	struct inode dir = { .type = S_IFDIR, .mode = S_IFDIR | 0755, .ino = 2 }, file = { .type = S_IFREG, .mode = S_IFREG | 0600, .ino = 12 };
+	struct inode *found = NULL;
+	struct attr a = { 0 };
+
+	assert_int_equal(storage_lookup(&dir, "x", &found), rc);
+	if (rc == 0) {
+		assert_int_equal(found->type, S_IFREG);
+		kfree(found);
+	}
+	assert_int_equal(storage_getattr(&file, &a), rc);
+	assert_int_equal(storage_setattr(&file, &a, SET_MODE), rc);
+	assert_int_equal(file.mode & S_IFMT, S_IFREG);
+	assert_int_equal(a.size, rc == 0 ? WIRE_SIZE_MAX : 0);
+}
+
+static void attributes(void **state)
+{
+	struct inode file = { .type = S_IFREG, .mode = S_IFREG | 0600, .ino = 12 };
+	struct attr a;
+
+	good();
+	all_say(0);
+	static const u64 sizes[] = { WIRE_SIZE_MAX + 1, 1ULL << 63, ~0ULL };
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		good();
+		said.size = le64_of(sizes[i]);
+		all_say(-EIO);
+	}
+	static const size_t ns[] = { offsetof(struct wire_attr, atime_ns), offsetof(struct wire_attr, mtime_ns),
+				     offsetof(struct wire_attr, ctime_ns), offsetof(struct wire_attr, btime_ns) };
+	for (unsigned i = 0; i < ARRAY_SIZE(ns); i++) {
+		good();
+		*(le32 *)((u8 *)&said + ns[i]) = le32_of(NSEC_PER_SEC);
+		all_say(-EIO);
+	}
+	good();
+	said.ino = le64_of(0);
+	all_say(-EIO);
+	good();
+	said.mode = le32_of(0170644);
+	all_say(-EIO);
+	said.mode = le32_of(0644);
+	all_say(-EIO);
+	said.mode = le32_of(S_IFDIR | 0755);		/* it was a file */
+	assert_int_equal(storage_getattr(&file, &a), -EIO);
+	assert_int_equal(storage_setattr(&file, &a, SET_MODE), -EIO);
+	assert_int_equal(file.mode, S_IFREG | 0600);
+}
+
+/* One entry of this name. */
+static struct wire_dirent *entry(const char *name, u8 len)
+{
+	struct wire_dirent *d = (struct wire_dirent *)listing;
+
+	memset(listing, 0, sizeof(listing));
+	listing_len = ALIGN_UP(sizeof(*d) + len, 8UL);
+	*d = (struct wire_dirent){ .ino = le64_of(5), .cookie = le64_of(9), .reclen = le16_of(listing_len), .name_len = len };
+	memcpy(d->name, name, len);
+	return d;
+}
+
+static s64 read_them(void)
+{
+	struct inode dir = { .type = S_IFDIR, .ino = 2 };
+	struct file f = { .inode = &dir };
+	u8 buf[600];
+	s64 n = directory_readdir(&f, buf, sizeof(buf));
+
+	if (n > 0)
+		assert_int_equal(f.pos, 9);
+	return n;
+}
+
+static void listings(void **state)
+{
+	entry("name", 4);
+	assert_int_equal(read_them(), ALIGN_UP(sizeof(struct dirent64_abi) + 5, 8UL));
+	entry("..", 2);
+	assert_true(read_them() > 0);
+	entry("", 0);
+	assert_int_equal(read_them(), -EIO);
+	entry("a/b", 3);
+	assert_int_equal(read_them(), -EIO);
+	entry("a\0b", 3);
+	assert_int_equal(read_them(), -EIO);
+	entry("name", 4)->reclen = le16_of(listing_len + 8);		/* beyond the end */
+	assert_int_equal(read_them(), -EIO);
+	entry("name", 4)->reclen = le16_of(0);
+	assert_int_equal(read_them(), -EIO);
+	entry("name", 4)->name_len = 255;
+	assert_int_equal(read_them(), -EIO);
+	entry("name", 4)->cookie = le64_of(1ULL << 63);			/* no position that a file can have */
+	assert_int_equal(read_them(), -EIO);
+	listing_len = 0;
+	assert_int_equal(read_them(), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(attributes), cmocka_unit_test(listings) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
