@@ -417,13 +417,14 @@ int fs_init(void)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		list_init(&names[i]);
-	for (int pass = 0; pass < 2; pass++)
+	for (int pass = 0; pass < 2 && rc == 0; pass++) {
 		for (unsigned node = 1; node < FIT_MAX_NODES && rc == 0; node++)
 			if (fit_node_up(node) && fit_node_role(node) == ROLE_STORAGE)
 				rc = mount_volumes(node, pass == 0);
-	if (rc == 0 && fs_root == NULL) {
-		pr_err("fs: no storage node has a volume for /");
-		rc = -ENODEV;
+		if (rc == 0 && fs_root == NULL) {	/* nor is there anything to mount the others on */
+			pr_err("fs: no storage node has a volume for /");
+			rc = -ENODEV;
+		}
 	}
 	if (rc == 0)
 		rc = synthfs_init();
