@@ -37,7 +37,7 @@ enum lock_rank {		/* take locks downwards */
 	RANK_SIGNAL,		/* process->signal lock */
 	RANK_FUTEX,		/* futex hash bucket; two in address order */
 	RANK_FILES,		/* descriptor table */
-	RANK_IPC,		/* System V IPC: the table of a kind and what is in it */
+	RANK_IPC,		/* System V IPC: the table of a kind and what is in it; POSIX message queues */
 	RANK_INOTIFY,		/* watches and their queues of events */
 	RANK_SOCKET,		/* socket->lock: its queue and state */
 	RANK_PCACHE_SET,	/* set->lock; two by set number */

@@ -646,7 +646,17 @@ static const struct synth_entry proc_sys_fs_inotify[] = {
 	TEXT("max_queued_events", show_inotify_events), TEXT("max_user_instances", show_inotify_instances),
 	TEXT("max_user_watches", show_inotify_watches), { 0 }
 };
-static const struct synth_entry proc_sys_fs[] = { TEXT("pipe-max-size", show_pipe_max), TEXT("nr_open", show_nr_open), DIR("inotify", proc_sys_fs_inotify), { 0 } };
+static void show_mq_messages(struct text *t, u32 pid) { text_printf(t, "10\n"); }		/* these as ipc/mqueue.c has them */
+static void show_mq_size(struct text *t, u32 pid) { text_printf(t, "8192\n"); }
+static void show_mq_queues(struct text *t, u32 pid) { text_printf(t, "256\n"); }
+static const struct synth_entry proc_sys_fs_mqueue[] = {
+	TEXT("msg_default", show_mq_messages), TEXT("msg_max", show_mq_messages), TEXT("msgsize_default", show_mq_size),
+	TEXT("msgsize_max", show_mq_size), TEXT("queues_max", show_mq_queues), { 0 }
+};
+static const struct synth_entry proc_sys_fs[] = {
+	TEXT("pipe-max-size", show_pipe_max), TEXT("nr_open", show_nr_open), DIR("inotify", proc_sys_fs_inotify),
+	DIR("mqueue", proc_sys_fs_mqueue), { 0 }
+};
 static const struct synth_entry proc_sys[] = {
 	DIR("vm", proc_sys_vm), DIR("kernel", proc_sys_kernel), DIR("net", proc_sys_net), DIR("fs", proc_sys_fs), { 0 }
 };
