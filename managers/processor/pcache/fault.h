@@ -35,6 +35,8 @@ void fault_unlock(struct fault *f, struct pcache_set *set);
 bool fault_valid(struct fault *f);		/* under the locks */
 /* after a wait, our PTE still BUSY, under the locks: may the page be mapped? Looks the vma up again if the map changed. */
 bool fault_recheck(struct fault *f);
+/* under the locks: may the fault's space, an owner of the line's page, write to it without asking again? Its D bit says if it did. */
+bool fault_may_write(const struct fault *f, const struct pcache_line *line);
 /* under the locks: map the page of the line, the fault's space being its owner */
 void fault_map(struct fault *f, struct pcache_line *line);
 int fault_wait_set(struct fault *f, struct pcache_set *set);	/* unlocks, sleeps: -EAGAIN, -EINTR */

@@ -65,7 +65,7 @@ bool fault_recheck(struct fault *f)
 	return same;
 }
 
-static bool may_write(const struct fault *f, const struct pcache_line *line)
+bool fault_may_write(const struct fault *f, const struct pcache_line *line)
 {
 	if (!(f->vma.prot & PROT_WRITE) || line->state != LINE_MAPPED || line->pins != 0)
 		return false;
@@ -80,7 +80,7 @@ void fault_map(struct fault *f, struct pcache_line *line)
 
 	if (!(f->vma.prot & PROT_EXEC))
 		v |= PTE_NX;
-	if (may_write(f, line))
+	if (fault_may_write(f, line))
 		v |= PTE_WRITE | (f->write && RULE(COW_DIRTY) ? PTE_DIRTY : 0);
 	if (line->page.ahead) {
 		f->used_ahead = true;

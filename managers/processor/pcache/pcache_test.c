@@ -954,6 +954,63 @@ static void ahead_is_not_first_to_go(void **st)
 	}
 }
 
+/* A page that came ahead is written without a fault; the D bit says whether it was, and only then is it written home. */
+static void ahead_last_is(void *arg)
+{
+	const u64 *v = arg;
+
+	must(sim_access(advised_space, va_of(0, AHEAD_PAGES - 1), v[0] != v[1], shared_access, arg), "access");
+}
+
+static void ahead_away(void *arg)
+{
+	must(space_madvise(advised_space, va_of(0, AHEAD_PAGES - 1), PAGE_SIZE, ABI_MADV_PAGEOUT), "pageout");
+}
+
+static void ahead_step(void (*fn)(void *arg), void *arg, const char *name)
+{
+	sim_go(fn, arg, true, name);
+	assert_true(sim_run(sim_steps() + 1000000) && sim_drain());
+}
+
+static void ahead_is_written_without_a_fault(void **st)
+{
+	u64 last = 1000 + AHEAD_PAGES - 1;
+
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ AHEAD_PAGES, 1, 1, &policy_lru });
+	pcache.p.prefetch = PREFETCH_ADAPTIVE;
+	pcache.p.prefetch_max = 4;
+	sim_must_run(ahead_write, "write");
+	assert_true(sim_drain());
+	for (unsigned writes = 0; writes < 2; writes++) {
+		u64 v[2] = { last, last + writes }, faults, held, clean;
+
+		for (unsigned tries = 0; prefetch_unused() == 0; tries++) {
+			assert_in_range(tries, 0, 20);
+			ahead_step(ahead_ask, NULL, "willneed");
+		}
+		faults = this_cpu_read8(nr_pgfault);
+		ahead_step(ahead_last_is, v, "use");
+		assert_int_equal(this_cpu_read8(nr_pgfault), faults);
+		held = this_cpu_read8(nr_victim_finish_insert);
+		clean = this_cpu_read8(nr_pcache_eviction_clean);
+		ahead_step(ahead_away, NULL, "pageout");
+		assert_int_equal(this_cpu_read8(nr_victim_finish_insert) - held, writes);
+		assert_int_equal(this_cpu_read8(nr_pcache_eviction_clean) - clean, 1 - writes);
+		last += writes;
+	}
+	ahead_step(ahead_last_is, (u64 [2]){ last, last }, "read");
+	sim_must_run(ahead_leave, "leave");
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	check_balance();
+	token_reset();
+	pcache_free_all();
+	sim_end();
+}
+
 /* A file mapped privately: the block of a page that is missed comes with it, of one that is copied, too; not if nothing may come ahead. */
 static bool around_writes;	/* all of them: each is copied, and used by that */
 static u64 around_va(unsigned i) { return va_of(0, PAGES / 2 + i); }	/* the first is that of a block */
@@ -1740,7 +1797,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_way_for_four_pages),
 		cmocka_unit_test(sweep_makes_room),
 		cmocka_unit_test(advice_is_taken),
-		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(blocks_around_a_miss),
+		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(ahead_is_written_without_a_fault),
+		cmocka_unit_test(blocks_around_a_miss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,7 +183,7 @@ static void install(struct prefetch *r)
 
 		if (!(f->vma.prot & PROT_EXEC))
 			v |= PTE_NX;
-		if (f->write && line->page.object == NULL && (f->vma.prot & PROT_WRITE))
+		if (fault_may_write(f, line))
 			v |= PTE_WRITE;
 		if (!(f->pte & MARK_TOUCHED))
 			__atomic_fetch_add(&f->s->footprint, 1, __ATOMIC_RELAXED);
