@@ -114,6 +114,7 @@ int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 size) {
 struct cm_id { unsigned nr; };
 static struct cm_id ids[256];
 static unsigned nr_ids;
+static bool cm_fails;			/* it has no memory */
 static struct { unsigned connects, accepts, rejects, destroyed; struct fit_hello hello; struct fit_rejection rejection; u32 farewell; } cm;
 
 static struct cm_id *id_new(void) { assert_true(nr_ids < ARRAY_SIZE(ids)); return &ids[nr_ids++]; }
@@ -122,12 +123,16 @@ void roce_watch_port(struct roce_port_watch *w) {}
 int roce_cm_listen(u64 service, cm_handler fn, void *arg) { return 0; }
 struct cm_id *roce_cm_connect(u32 ip, u64 service, const struct cm_conn_param *p, cm_handler fn, void *arg)
 {
+	if (cm_fails)
+		return NULL;
 	cm.connects++;
 	memcpy(&cm.hello, p->private_data, sizeof(cm.hello));
 	return id_new();
 }
 int roce_cm_accept(struct cm_id *id, const struct cm_conn_param *p, cm_handler fn, void *arg)
 {
+	if (cm_fails)
+		return -ENOMEM;
 	cm.accepts++;
 	memcpy(&cm.hello, p->private_data, sizeof(cm.hello));
 	return 0;
@@ -150,7 +155,7 @@ bool roce_cm_gone(const struct cm_id *id) { return answered; }
 static int setup(void **state)
 {
 	nr_conns = nr_gone = nr_qps = nr_ends = nr_pings = 0;
-	no_memory = false;
+	no_memory = cm_fails = false;
 	memset(&cm, 0, sizeof(cm));
 	memset(fit_nodes, 0, sizeof(fit_nodes));
 	nr_watchers = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SOURCES: net/roce/cm_mad.c net/roce/packet.c */
+/* PARSERS: net/roce/cm_mad.c */
 /* RoCE packets and connection messages: what is parsed is built again, and must be parsed to the same. */
 #include "lib/base/printk.h"
 #include "lib/base/string.h"

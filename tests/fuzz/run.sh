@@ -14,6 +14,7 @@ one() {
 		roce_fuzz)	n=800 ;;
 		storage_fuzz)	n=400 ;;
 		fit_fuzz)	n=100 ;;
+		member_fuzz)	n=3000 ;;
 		memory_fuzz)	n=1500 ;;
 		*)		n=20000 ;;
 		esac
