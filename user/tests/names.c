@@ -139,6 +139,7 @@ static void removed_folder(void)
 static void nameless(const char *where)
 {
 	struct statvfs v;
+	struct statx x;
 	int fd = open(where, O_TMPFILE | O_RDWR, 0640);
 
 	if (fd < 0)
@@ -151,6 +152,10 @@ static void nameless(const char *where)
 	TRY(open(".", O_TMPFILE | O_RDONLY, 0600));
 	TRY(open(".", O_TMPFILE | O_RDWR | O_CREAT, 0600));
 	TRY(open("none", O_TMPFILE | O_RDWR, 0600));
+	TRY(statx(AT_FDCWD, "/", 0, STATX_BASIC_STATS | STATX_BTIME, &x));
+	TRY(x.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+	TRY(statx(AT_FDCWD, ".", 0, STATX_BASIC_STATS, &x));
+	TRY(x.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 	TRY(statvfs(where, &v));
 	TRY(v.f_namemax);
 	TRY(v.f_flag & (ST_RDONLY | 0x20));		/* no flag of the call's own left in it */

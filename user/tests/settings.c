@@ -171,6 +171,52 @@ static void scheduling(void)
 	TRY(nice(100));
 }
 
+static void disk_turns(void)
+{
+	int status;
+
+	TRY(syscall(SYS_ioprio_get, 1, 0));
+	TRY(syscall(SYS_ioprio_set, 1, 0, 2 << 13 | 6));
+	TRY(syscall(SYS_ioprio_get, 1, getpid()));
+	status = fork();
+	if (status == 0)
+		_exit(syscall(SYS_ioprio_get, 1, 0) == (2 << 13 | 6) ? 3 : 4);
+	CHECK(waitpid(status, &status, 0) > 0);
+	TRY(WEXITSTATUS(status));
+	TRY(syscall(SYS_ioprio_set, 1, 0, 3 << 13));
+	TRY(syscall(SYS_ioprio_get, 1, 0));
+	TRY(syscall(SYS_ioprio_set, 1, 0, 1 << 13));
+	TRY(syscall(SYS_ioprio_set, 1, 0, 4 << 13));
+	TRY(syscall(SYS_ioprio_set, 1, 0, 1));
+	TRY(syscall(SYS_ioprio_set, 9, 0, 0));
+	TRY(syscall(SYS_ioprio_get, 9, 0));
+	TRY(syscall(SYS_ioprio_get, 1, 0x3fffff));
+}
+
+static int parts_with(void *what)
+{
+	CHECK(unshare((long)what) == 0 && close(0) == 0 && chdir("/proc") == 0);
+	return 6;
+}
+
+static void parting(void)
+{
+	static char stack[65536];
+	char where[64];
+	int status;
+
+	if (unshare(0) < 0 && errno == EPERM)
+		return;			/* a container that forbids it to its programs */
+	CHECK(unshare(CLONE_THREAD) == 0 && unshare(1) == -1 && errno == EINVAL && chdir("/") == 0);
+	for (int both = 0; both < 2; both++) {
+		CHECK(clone(parts_with, stack + sizeof(stack), CLONE_FILES | CLONE_FS | SIGCHLD,
+			    (void *)(both ? 0L : (long)(CLONE_FILES | CLONE_FS))) > 0);
+		CHECK(wait(&status) > 0);
+		CHECK(WEXITSTATUS(status) == 6 && (fcntl(0, F_GETFD) == -1) == both);
+		CHECK(getcwd(where, sizeof(where)) != NULL && strcmp(where, both ? "/proc" : "/") == 0);
+	}
+}
+
 static void few_descriptors(void)
 {
 	struct rlimit l = { 4, 4 };
@@ -180,6 +226,7 @@ static void few_descriptors(void)
 	CHECK(setrlimit(RLIMIT_NOFILE, &l) == 0);
 	TRY(open("/proc/self/exe", O_RDONLY));
 	TRY(open("/proc/self/exe", O_RDONLY));
+	TRY(open("/proc/self/none", O_RDONLY));
 	TRY(pipe(two));
 	TRY(epoll_create1(0));
 	TRY(memfd_create("x", 0));
@@ -273,7 +320,7 @@ static void relatives(void)
 	int status;
 
 	args[8] = 1;			/* set_tid without its size */
-	TRY(syscall(SYS_clone3, args, sizeof(args)));
+	CHECK(syscall(SYS_clone3, args, sizeof(args)) == -1 && (errno == EINVAL || errno == ENOSYS));	/* the latter in a container */
 	TRY(status_in_child(sibling));
 	CHECK(waitpid(-1, &status, 0) > 0);	/* without __WALL: it ends with SIGCHLD, as who made it does */
 	TRY(WEXITSTATUS(status));
@@ -295,6 +342,8 @@ int main(void)
 	IN_CHILD(own_process);
 	IN_CHILD(capabilities);
 	IN_CHILD(scheduling);
+	IN_CHILD(disk_turns);
+	IN_CHILD(parting);
 	IN_CHILD(few_descriptors);
 	IN_CHILD(no_processes);
 	IN_CHILD(no_signals);

@@ -201,6 +201,19 @@ struct file *fd_get(int fd)
 	return f;
 }
 
+int fd_room(void)
+{
+	u64 limit = MIN(rlimit_current(RLIMIT_NOFILE), (u64)FD_LIMIT);
+	struct fd_table *t = task_current()->files;
+	unsigned fd = 0;
+
+	spin_lock(&t->lock);
+	while (fd < t->size && t->file[fd] != NULL)
+		fd++;
+	spin_unlock(&t->lock);
+	return fd < limit ? 0 : -EMFILE;
+}
+
 static int install_from(struct fd_table *t, struct file *f, unsigned lowest, bool cloexec)
 {
 	u64 limit = MIN(rlimit_current(RLIMIT_NOFILE), (u64)FD_LIMIT);

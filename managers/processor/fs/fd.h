@@ -18,6 +18,7 @@ void fd_table_put(struct fd_table *t);		/* the last put closes all */
 /* of the current task's table */
 struct file *fd_get(int fd);					/* with a reference; NULL: not open, or a path only (O_PATH) */
 struct file *fd_get_any(int fd);				/* ... O_PATH, too: for what asks only which file it is */
+int __must_check fd_room(void);					/* 0, or -EMFILE: no number is free. For calls that would do harm first */
 int __must_check fd_install(struct file *f, bool cloexec);	/* lowest free number, or -EMFILE; on success the reference is the table's */
 int __must_check fd_install_from(struct file *f, int lowest, bool cloexec);
 int __must_check fd_close(int fd);				/* 0 or -EBADF */

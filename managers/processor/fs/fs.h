@@ -60,6 +60,7 @@ struct inode {
 	const struct inode_ops *ops;	/* [I] */
 	u32 type;			/* [I] S_IFMT bits */
 	bool no_cache;			/* [I] of a directory: its names, and all below, come and go by themselves (/proc) */
+	bool mount_root;		/* [I] of a directory: the first of a mount */
 	u64 dev;			/* [I] */
 	void *private;			/* [I] the file system's */
 	/* storagefs */

@@ -115,11 +115,12 @@ struct statx_abi {
 _Static_assert(sizeof(struct statx_abi) == 256, "as programs see it");
 #define STATX_BASIC	0x7ff
 #define STATX_BTIME	0x800
+#define STATX_ATTR_MOUNT_ROOT 0x2000
 
 struct statfs_abi { s64 type, bsize, blocks, bfree, bavail, files, ffree; s32 fsid[2]; s64 namelen, frsize, flags, spare[4]; };
 
 #define ST_VALID	0x20		/* flags mean something */
-#define ST_RELATIME	0x1000
+#define ST_NOATIME	0x400		/* reading a file leaves its atime alone */
 
 struct dirent64_abi { u64 ino; s64 off; u16 reclen; u8 type; char name[]; } __packed;
 #define DT_OF_MODE(mode) (((mode) & S_IFMT) >> 12)

@@ -346,6 +346,7 @@ int fs_mount(const char *path, struct inode *root, const char *type)
 
 	if (d == NULL)
 		return -ENOMEM;
+	root->mount_root = true;
 	if (strcmp(path, "/") == 0) {
 		if (fs_root != NULL)
 			return -EBUSY;

@@ -22,6 +22,7 @@ struct tnode {				/* a file; each struct inode of it has a reference */
 	u32 type;			/* [I] */
 	u32 mode, uid, gid, rdev, nlink;	/* [tmpfs_lock] */
 	u64 atime, mtime, ctime;	/* [a] wall clock, ns */
+	u64 btime;			/* [I] */
 	struct object *object;		/* [I] of a regular file */
 	char *target;			/* [I] of a symlink; of a file without a name, what it is called */
 	bool memfd;			/* [I] */
@@ -83,7 +84,7 @@ static int tnode_create(u64 dev, const struct new_file *how, const char *target,
 	list_init(&n->entries);
 	n->next_cookie = 2;
 	touch(n, true);
-	n->atime = n->mtime;
+	n->atime = n->btime = n->mtime;
 	if (n->type == S_IFREG) {
 		rc = object_create_shm(0, &n->object);
 		if (rc == 0)
@@ -406,6 +407,7 @@ static int tmpfs_getattr(struct inode *i, struct attr *a)
 	put_time(READ_ONCE(n->atime), &a->atime.sec, &a->atime.nsec);
 	put_time(READ_ONCE(n->mtime), &a->mtime.sec, &a->mtime.nsec);
 	put_time(READ_ONCE(n->ctime), &a->ctime.sec, &a->ctime.nsec);
+	put_time(n->btime, &a->btime.sec, &a->btime.nsec);
 	return 0;
 }
 

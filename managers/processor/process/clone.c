@@ -121,6 +121,7 @@ static void copy_registers(struct task *t, const struct clone_args_abi *a)
 		t->rt_priority = task_current()->rt_priority;
 		t->base_priority = t->thread->priority = task_current()->base_priority;
 	}
+	t->io_priority = task_current()->io_priority;
 	t->timer_slack_ns = task_current()->timer_slack_ns;
 	fpu_clone(t->thread->ctx.fpu);
 }
@@ -297,6 +298,37 @@ s64 sys_vfork(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 	struct clone_args_abi a = { .flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD };
 
 	return clone_common(&a);
+}
+
+/* unshare(2): the descriptors, and what CLONE_FS shares. What a process is alone in, it need not part with. */
+s64 sys_unshare(u64 flags, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	const u64 alone = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
+	struct task *t = task_current();
+	struct fs_context *fs, *old;
+	struct fd_table *files;
+
+	if (flags & ~(alone | CLONE_FILES | CLONE_FS))
+		return (flags & CLONE_NAMESPACES) && !capable(CAP_SYS_ADMIN) ? -EPERM : -EINVAL;
+	if ((flags & alone) && READ_ONCE(t->process->nr_tasks) != 1)
+		return -EINVAL;
+	fs = flags & CLONE_FS ? fs_context_copy(t->fs) : NULL;
+	files = flags & CLONE_FILES ? fd_table_unshare(t->files) : NULL;
+	if ((fs == NULL && (flags & CLONE_FS)) || (files == NULL && (flags & CLONE_FILES))) {
+		if (fs != NULL)
+			fs_context_put(fs);
+		return -ENOMEM;
+	}
+	if (files != NULL)
+		task_set_files(t, files);
+	if (fs != NULL) {
+		old = t->fs;
+		spin_lock(&tree_lock);		/* others may look at it: /proc/PID/cwd */
+		t->fs = fs;
+		spin_unlock(&tree_lock);
+		fs_context_put(old);
+	}
+	return 0;
 }
 
 s64 sys_set_tid_address(u64 addr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)

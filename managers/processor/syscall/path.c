@@ -105,7 +105,9 @@ static s64 open_at(s32 dirfd, u64 path, u32 flags, u32 mode, u32 resolve)
 
 	if (rc < 0)
 		return rc;
-	rc = fs_open_how(fs_current(), w.start, w.path, flags, mode, resolve, &f);
+	rc = fd_room();
+	if (rc == 0)
+		rc = fs_open_how(fs_current(), w.start, w.path, flags, mode, resolve, &f);
 	where_put(&w);
 	if (rc < 0)
 		return rc;
@@ -289,6 +291,8 @@ s64 sys_statx(u64 dirfd, u64 path, u64 flags, u64 mask, u64 user, u64 a5)
 	if (rc < 0)
 		return rc;
 	rc = fs_stat(i, &a);
+	s.attributes_mask = STATX_ATTR_MOUNT_ROOT;
+	s.attributes = i->mount_root ? STATX_ATTR_MOUNT_ROOT : 0;
 	inode_put(i);
 	if (rc < 0)
 		return rc;
@@ -371,7 +375,7 @@ s64 sys_readlink(u64 path, u64 user, u64 size, u64 a3, u64 a4, u64 a5)
 
 static int statfs_to_user(u64 user, struct statfs_abi *st)
 {
-	st->flags |= ST_VALID | ST_RELATIME;
+	st->flags |= ST_VALID | ST_NOATIME;
 	return copy_to_user(user, st, sizeof(*st));
 }
 

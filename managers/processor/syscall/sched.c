@@ -407,3 +407,98 @@ s64 sys_membarrier(u64 cmd, u64 flags, u64 cpu, u64 a3, u64 a4, u64 a5)
 	}
 	return -EINVAL;
 }
+
+/* --- ioprio_set(2): kept and shown; no disk here has a queue that it would order --- */
+
+enum { IOPRIO_PROCESS = 1, IOPRIO_PGRP, IOPRIO_USER };
+enum { IO_NONE, IO_RT, IO_BE, IO_IDLE };
+#define IO_CLASS_SHIFT	13
+#define IO_LEVELS	8
+
+struct io_call { u32 which, who, value; bool set; unsigned found; s64 error; };
+
+/* Of two, the one that is served first: real time before the usual, and before idle; in a class the lower level. */
+static u32 io_better(u32 a, u32 b)
+{
+	a = a >> IO_CLASS_SHIFT == IO_NONE ? IO_BE << IO_CLASS_SHIFT | IO_LEVELS / 2 : a;
+	b = b >> IO_CLASS_SHIFT == IO_NONE ? IO_BE << IO_CLASS_SHIFT | IO_LEVELS / 2 : b;
+	return MIN(a, b);
+}
+
+static void io_task(struct io_call *c, struct task *t)
+{
+	const struct credentials *me = &process_current()->cred, *it = &t->process->cred;
+
+	if (!c->set)
+		c->value = c->found == 0 ? t->io_priority : io_better(c->value, t->io_priority);
+	else if (it->uid != me->euid && it->uid != me->uid && !cred_has(me, CAP_SYS_NICE))
+		c->error = -EPERM;
+	else
+		t->io_priority = c->value;
+	c->found++;
+}
+
+static bool io_process(struct process *p, void *arg)
+{
+	struct io_call *c = arg;
+	struct task *t;
+
+	if (c->which == IOPRIO_PGRP ? p->pgid == c->who : p->cred.uid == c->who)
+		list_for_each(t, &p->tasks, group_link)
+			io_task(c, t);
+	return true;
+}
+
+static s64 io_all(struct io_call *c)
+{
+	struct task *t;
+
+	if (c->which < IOPRIO_PROCESS || c->which > IOPRIO_USER)
+		return -EINVAL;
+	spin_lock(&tree_lock);
+	if (c->which == IOPRIO_PROCESS) {
+		t = task_of(c->who);
+		if (t != NULL)
+			io_task(c, t);
+	} else {
+		if (c->who == 0)
+			c->who = c->which == IOPRIO_PGRP ? process_current()->pgid : process_current()->cred.uid;
+		process_for_each(io_process, c);
+	}
+	spin_unlock(&tree_lock);
+	return c->found == 0 ? -ESRCH : c->error;
+}
+
+s64 sys_ioprio_set(u64 which, u64 who, u64 value, u64 a3, u64 a4, u64 a5)
+{
+	struct io_call c = { .which = which, .who = who, .value = value, .set = true };
+	u32 level = (u32)value & ((1U << IO_CLASS_SHIFT) - 1);
+
+	switch ((u32)value >> IO_CLASS_SHIFT) {
+	case IO_RT:
+		if (!capable(CAP_SYS_NICE) && !capable(CAP_SYS_ADMIN))
+			return -EPERM;
+		/* fallthrough */
+	case IO_BE:
+		if (level >= IO_LEVELS)
+			return -EINVAL;
+		break;
+	case IO_IDLE:
+		break;
+	case IO_NONE:
+		if (level != 0)
+			return -EINVAL;
+		break;
+	default:
+		return -EINVAL;
+	}
+	return io_all(&c);
+}
+
+s64 sys_ioprio_get(u64 which, u64 who, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct io_call c = { .which = which, .who = who };
+	s64 rc = io_all(&c);
+
+	return rc < 0 ? rc : c.value;
+}

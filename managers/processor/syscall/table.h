@@ -52,11 +52,11 @@
 	X(225, timer_getoverrun) X(226, timer_delete) X(227, clock_settime) X(228, clock_gettime) X(229, clock_getres) \
 	X(230, clock_nanosleep) X(231, exit_group) X(232, epoll_wait) X(233, epoll_ctl) X(234, tgkill) \
 	X(235, utimes) X(240, mq_open) X(241, mq_unlink) X(242, mq_timedsend) X(243, mq_timedreceive) X(244, mq_notify) X(245, mq_getsetattr) \
-	X(247, waitid) X(253, inotify_init) X(254, inotify_add_watch) X(255, inotify_rm_watch) \
+	X(247, waitid) X(251, ioprio_set) X(252, ioprio_get) X(253, inotify_init) X(254, inotify_add_watch) X(255, inotify_rm_watch) \
 	X(257, openat) X(258, mkdirat) X(259, mknodat) \
 	X(260, fchownat) X(261, futimesat) X(262, newfstatat) X(263, unlinkat) X(264, renameat) \
 	X(265, linkat) X(266, symlinkat) X(267, readlinkat) X(268, fchmodat) X(269, faccessat) \
-	X(270, pselect6) X(271, ppoll) X(273, set_robust_list) X(274, get_robust_list) \
+	X(270, pselect6) X(271, ppoll) X(272, unshare) X(273, set_robust_list) X(274, get_robust_list) \
 	X(275, splice) X(276, tee) X(277, sync_file_range) X(278, vmsplice) \
 	X(280, utimensat) X(281, epoll_pwait) X(282, signalfd) X(283, timerfd_create) X(284, eventfd) \
 	X(285, fallocate) X(286, timerfd_settime) X(287, timerfd_gettime) X(288, accept4) X(289, signalfd4) \
@@ -89,9 +89,8 @@
 	X(215, epoll_wait_old) X(216, remap_file_pages) \
 	X(236, vserver) X(237, mbind) X(238, set_mempolicy) X(239, get_mempolicy) \
 	X(246, kexec_load) X(248, add_key) X(249, request_key) \
-	X(250, keyctl) X(251, ioprio_set) X(252, ioprio_get) \
+	X(250, keyctl) \
 	X(256, migrate_pages) \
-	X(272, unshare) \
 	X(279, move_pages) \
 	X(298, perf_event_open) \
 	X(300, fanotify_init) X(301, fanotify_mark) X(303, name_to_handle_at) X(304, open_by_handle_at) \
