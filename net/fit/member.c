@@ -805,6 +805,10 @@ static u64 node_look(struct fit_node *n, u64 now, u64 late)
 			WRITE_ONCE(c->heard_ns, MIN(READ_ONCE(c->heard_ns) + late, now));
 		silent = now - MIN(READ_ONCE(c->heard_ns), now);
 		if (silent >= fit_dead_ns) {
+			if (c->told) {	/* it went at the same time, most likely: the last answer of all may be lost */
+				pr_note("fit: %s does not answer our farewell", n->name);
+				c->left = true;
+			}
 			node_down(n, "silent for too long");
 			return now;
 		}

@@ -542,6 +542,26 @@ static void who_leaves_takes_nobody_in(void **state)
 	assert_int_equal(nr_said("is dead"), 0);
 }
 
+/* Both say it at once, and the last answer is lost: who stays behind does not call the other dead. */
+static void a_farewell_is_not_answered(void **state)
+{
+	struct fit_conn *c = joined();
+
+	leaving = true;
+	answered = false;
+	say_farewell(5);
+	assert_true(c->told);
+	node_look(&fit_nodes[HIGHER], c->heard_ns + fit_dead_ns - 1, 0);
+	assert_ptr_equal(fit_nodes[HIGHER].conn, c);
+	node_look(&fit_nodes[HIGHER], c->heard_ns + fit_dead_ns, 0);
+	assert_null(fit_nodes[HIGHER].conn);
+	assert_int_equal(nr_said("is dead"), 0);
+	assert_int_equal(nr_said("does not answer our farewell"), 1);
+	assert_true(fit_node_left(HIGHER));
+	say_farewell(6);
+	assert_true(has_left);
+}
+
 static void given_up_by_the_peer(void **state)
 {
 	struct fit_conn *c = joined_lower();
@@ -606,8 +626,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(who_may_not_join), T(joins_answer_a_challenge), T(who_is_refused_is_told), T(connecting_answers_the_challenge),
 		T(the_answer_to_a_join_is_checked), T(broken_by_us_and_asked_for_again), T(broken_there_and_offered), T(farewells),
-		T(our_farewell), T(who_leaves_takes_nobody_in), T(given_up_by_the_peer), T(no_queue_pair_comes_up),
-		T(silence_is_death_unless_it_was_ours),
+		T(our_farewell), T(who_leaves_takes_nobody_in), T(a_farewell_is_not_answered), T(given_up_by_the_peer),
+		T(no_queue_pair_comes_up), T(silence_is_death_unless_it_was_ours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
