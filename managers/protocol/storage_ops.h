@@ -44,6 +44,8 @@ struct wire_statfs {
 	le64 fsid;
 } __packed;
 
+#define WIRE_TARGET_MAX	256	/* bytes of a symlink's target that come with its name */
+
 /* storage_setattr mask */
 #define WIRE_SET_MODE	1
 #define WIRE_SET_UID	2
@@ -79,14 +81,14 @@ struct wire_statfs {
 #define RPC_storage_mounts_REQ(F)
 #define RPC_storage_mounts_REP(F)	F(le32, nr)			/* bulk: struct wire_mount[nr] */
 #define RPC_storage_lookup_REQ(F)	RPC_FILE_FIELDS(F)		/* the directory; bulk: name ("." and ".." work) */
-#define RPC_storage_lookup_REP(F)	F(struct wire_attr, attr)
+#define RPC_storage_lookup_REP(F)	F(struct wire_attr, attr)	/* bulk: a symlink's target, if there is room for it; else none */
 #define RPC_storage_getattr_REQ(F)	RPC_FILE_FIELDS(F)
 #define RPC_storage_getattr_REP(F)	F(struct wire_attr, attr)
 #define RPC_storage_setattr_REQ(F)	RPC_FILE_FIELDS(F) F(le32, mask) F(le32, mode) F(le32, uid) F(le32, gid) \
 					F(le64, atime) F(le64, mtime) F(le32, atime_ns) F(le32, mtime_ns)
 #define RPC_storage_setattr_REP(F)	F(struct wire_attr, attr)
 #define RPC_storage_readdir_REQ(F)	RPC_FILE_FIELDS(F) F(le64, cookie) /* 0: from the start */
-#define RPC_storage_readdir_REP(F)	F(le32, nr)			/* 0: the end; bulk: wire_dirents, "." and ".." too */
+#define RPC_storage_readdir_REP(F)	F(le32, nr) F(le32, end)	/* end: nothing is behind these nr; bulk: wire_dirents, "." and ".." too */
 #define RPC_storage_readlink_REQ(F)	RPC_FILE_FIELDS(F)
 #define RPC_storage_readlink_REP(F)	F(le32, len)			/* bulk: the target */
 #define RPC_storage_create_REQ(F)	RPC_FILE_FIELDS(F) F(le32, mode) F(le32, uid) F(le32, gid) F(le32, rdev) \

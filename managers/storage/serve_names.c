@@ -32,6 +32,18 @@ static int decode_name(const struct rpc_call *c)
 	return c->bulk_len == 0 ? -EINVAL : c->bulk_len > 255 ? -ENAMETOOLONG : 0;
 }
 
+/* A symlink's target, sent along so that it need not be asked for. What cannot be read is the affair of who asks for it. */
+static int send_target(struct volume *v, const struct ext4_attr *a, struct rpc_call *c)
+{
+	char target[WIRE_TARGET_MAX];
+	int len;
+
+	if ((a->mode & EXT4_S_IFMT) != EXT4_S_IFLNK || a->size > MIN((u32)sizeof(target), c->rep_room))
+		return 0;
+	len = ext4_readlink(v->fs, (struct ext4_id){ a->ino, a->gen }, target, sizeof(target));
+	return len > 0 && (u32)len <= MIN((u32)sizeof(target), c->rep_room) ? rpc_reply_bulk_copy(c, target, (u32)len) : 0;
+}
+
 int serve_storage_lookup(const struct rpc_storage_lookup_req *q, struct rpc_storage_lookup_rep *r, struct rpc_call *c)
 {
 	struct volume *v = NULL;
@@ -46,6 +58,8 @@ int serve_storage_lookup(const struct rpc_storage_lookup_req *q, struct rpc_stor
 	count(nr_storage_lookups);
 	v = volume_lock(le32_get(q->fs));
 	rc = v == NULL ? -ESTALE : ext4_lookup(v->fs, dir, c->bulk, c->bulk_len, &a);
+	if (rc == 0)
+		rc = send_target(v, &a, c);
 	if (rc == 0)
 		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, false, rc);
@@ -236,6 +250,7 @@ int serve_storage_readlink(const struct rpc_storage_readlink_req *q, struct rpc_
 struct listing {
 	u8 *buf;
 	u32 at, room, nr;
+	bool full;
 };
 
 static bool list_entry_out(void *arg, const struct ext4_dent *d)
@@ -244,7 +259,8 @@ static bool list_entry_out(void *arg, const struct ext4_dent *d)
 	u32 len = ALIGN_UP((u32)sizeof(struct wire_dirent) + d->len, 8u);
 	struct wire_dirent *w = (void *)(l->buf + l->at);
 
-	if (len > l->room - l->at)
+	l->full = len > l->room - l->at;
+	if (l->full)
 		return false;
 	memset(w, 0, len);
 	w->ino = le64_of(d->ino);
@@ -275,11 +291,12 @@ int serve_storage_readdir(const struct rpc_storage_readdir_req *q, struct rpc_st
 	v = volume_lock(le32_get(q->fs));
 	rc = v == NULL ? -ESTALE : ext4_readdir(v->fs, id, le64_get(q->cookie), list_entry_out, &l);
 	rc = serve_end(v, false, rc);
+	r->nr = le32_of(l.nr);
+	r->end = le32_of(!l.full);
 	if (rc < 0 || l.nr == 0) {
 		kfree(l.buf);
 		return rc;
 	}
-	r->nr = le32_of(l.nr);
 	rpc_reply_bulk_ref(c, l.buf, l.at, kfree, l.buf);
 	return 0;
 }

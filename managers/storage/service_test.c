@@ -123,6 +123,23 @@ static void files(void **state)
 	assert_int_equal(CALL(storage_readlink, NULL, 0, ID(id)), 0);
 	assert_int_equal(bulk_back_len, 6);
 	assert_memory_equal(bulk_back, "target", 6);
+	assert_int_equal(CALL(storage_lookup, "sym", 3, ID(root)), 0);		/* a target comes with its name, where there is room */
+	assert_int_equal(bulk_back_len, 6);
+	assert_memory_equal(bulk_back, "target", 6);
+	room = 5;
+	assert_int_equal(CALL(storage_lookup, "sym", 3, ID(root)), 0);
+	assert_int_equal(bulk_back_len, 0);
+	room = RPC_MAX_BULK_IN;
+	memset(data, 't', sizeof(data));
+	for (u32 len = WIRE_TARGET_MAX; len <= WIRE_TARGET_MAX + 1; len++) {
+		data[0] = (u8)('a' + len % 2);					/* its name */
+		assert_int_equal(CALL(storage_symlink, data, 1 + len, ID(root), .name_len = le32_of(1), NOW), 0);
+		assert_int_equal(CALL(storage_lookup, data, 1, ID(root)), 0);
+		assert_int_equal(le64_get(storage_lookup_r.attr.size), len);
+		assert_int_equal(bulk_back_len, len <= WIRE_TARGET_MAX ? len : 0);
+	}
+	assert_int_equal(CALL(storage_lookup, "moved", 5, ID(root)), -ENOENT);
+	assert_int_equal(bulk_back_len, 0);
 	assert_int_equal(CALL(storage_statfs, NULL, 0, .fs = le32_of(0)), 0);
 	assert_int_equal(le32_get(storage_statfs_r.st.type), 0xef53);
 	assert_int_equal(CALL(storage_sync, NULL, 0, .fs = le32_of(0)), 0);
@@ -144,8 +161,7 @@ static void listing(void **state)
 	room = 1000;
 	for (;;) {
 		assert_int_equal(CALL(storage_readdir, NULL, 0, ID(dir), .cookie = le64_of(cookie)), 0);
-		if (le32_get(storage_readdir_r.nr) == 0)
-			break;
+		assert_int_not_equal(le32_get(storage_readdir_r.nr), 0);
 		for (u32 at = 0, n = 0; n < le32_get(storage_readdir_r.nr); n++) {
 			struct wire_dirent *d = (void *)(bulk_back + at);
 
@@ -155,8 +171,13 @@ static void listing(void **state)
 			cookie = le64_get(d->cookie);
 			seen++;
 		}
+		assert_int_equal(le32_get(storage_readdir_r.end), seen == 502);	/* said with the last of them */
+		if (seen == 502)
+			break;
 	}
-	assert_int_equal(seen, 502);
+	assert_int_equal(CALL(storage_readdir, NULL, 0, ID(dir), .cookie = le64_of(cookie)), 0);
+	assert_int_equal(le32_get(storage_readdir_r.nr), 0);
+	assert_int_equal(le32_get(storage_readdir_r.end), 1);
 	room = 100;
 	assert_int_equal(CALL(storage_readdir, NULL, 0, ID(dir)), -EINVAL);
 	room = RPC_MAX_BULK_IN;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * stat_fresh FOLDER: what stat says of a file right after it was changed, by its other name, another descriptor or another process,
- * when it was looked at just before; then looks at it a thousand times more.
+ * when it was looked at just before; what a folder lists; where a link of any length leads. Then looks at one file a thousand times.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -145,6 +146,60 @@ static void folders(void)
 	CHECK(rmdir("d") == 0 && rmdir("d2") == 0);
 }
 
+static unsigned listed(DIR *d)
+{
+	unsigned n = 0;
+
+	while (readdir(d) != NULL)
+		n++;
+	return n;
+}
+
+/* All of it, once, and again from the start; the end is the end however often it is asked for. */
+static void listings(unsigned files)
+{
+	char name[64];
+	DIR *d;
+
+	CHECK(mkdir("many", 0755) == 0);
+	for (unsigned i = 0; i < files; i++) {
+		snprintf(name, sizeof(name), "many/a-file-with-a-name-of-some-length-%u", i);
+		CHECK(mknod(name, S_IFREG | 0600, 0) == 0);
+	}
+	d = opendir("many");
+	CHECK(d != NULL && listed(d) == files + 2 && listed(d) == 0 && listed(d) == 0);
+	rewinddir(d);
+	CHECK(listed(d) == files + 2);
+	ELSEWHERE(mknod("many/x", S_IFREG | 0600, 0) == 0);
+	rewinddir(d);
+	CHECK(listed(d) == files + 3 && unlink("many/x") == 0);
+	rewinddir(d);
+	CHECK(listed(d) == files + 2 && closedir(d) == 0);
+	for (unsigned i = 0; i < files; i++) {
+		snprintf(name, sizeof(name), "many/a-file-with-a-name-of-some-length-%u", i);
+		CHECK(unlink(name) == 0);
+	}
+	CHECK(rmdir("many") == 0);
+}
+
+/* Links to g, by ways of different lengths. */
+static void links(void)
+{
+	static const unsigned lengths[] = { 1, 59, 61, 255, 257, 1001 };
+	char target[1024], seen[1024];
+
+	for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		memset(target, 0, sizeof(target));
+		for (unsigned n = 0; n + 1 < lengths[i]; n++)
+			target[n] = n % 2 == 0 ? '.' : '/';
+		target[lengths[i] - 1] = 'g';
+		CHECK(symlink(target, "s") == 0);
+		ELSEWHERE(look("s").st_ino == look("g").st_ino);
+		CHECK(readlink("s", seen, sizeof(seen)) == (ssize_t)lengths[i] && memcmp(seen, target, lengths[i]) == 0);
+		CHECK(readlink("s", seen, 1) == 1 && unlink("s") == 0);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	char path[256];
@@ -160,6 +215,9 @@ int main(int argc, char **argv)
 	mapped();
 	names();
 	folders();
+	listings(3);
+	listings(400);
+	links();
 	for (int i = 0; i < LOOKS; i++)
 		CHECK(look("g").st_size == 4);
 	CHECK(unlink("g") == 0 && close(fd) == 0 && chdir("/") == 0 && rmdir(path) == 0);

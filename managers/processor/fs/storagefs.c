@@ -123,21 +123,36 @@ static int result(unsigned node, int rc, const struct wire_attr *a, struct inode
 	return *out ? 0 : -ENOMEM;
 }
 
+static char *target_of(const char *text, size_t len)
+{
+	char *target = kmalloc(len + 1);
+
+	if (target != NULL) {
+		memcpy(target, text, len);
+		target[len] = '\0';
+	}
+	return target;
+}
+
 static int storage_lookup(struct inode *dir, const char *name, struct inode **out)
 {
+	struct { struct rpc_storage_lookup_rep r; char target[WIRE_TARGET_MAX]; } __packed rep;
 	struct rpc_storage_lookup_req q;
-	struct rpc_storage_lookup_rep r;
 	struct attr_asked asked;
 	struct attr a;
+	u32 len;
 	int rc;
 
 	FILE_ID(q, dir);
 	attr_ask(&asked);
-	rc = rpc_call_bulk(dir->node, RPC_storage_lookup, &q, name, strlen(name), &r, sizeof(r), NULL);
-	rc = result(dir->node, rc, &r.attr, out);
-	if (rc == 0)
-		attr_answered(*out, &asked, &a, &r.attr);
-	return rc;
+	rc = rpc_call_bulk(dir->node, RPC_storage_lookup, &q, name, strlen(name), &rep, sizeof(rep), &len);
+	rc = result(dir->node, rc, &rep.r.attr, out);
+	if (rc < 0)
+		return rc;
+	attr_answered(*out, &asked, &a, &rep.r.attr);
+	if ((*out)->type == S_IFLNK && len > sizeof(rep.r))	/* no memory: it is asked for when it is wanted */
+		(*out)->target = target_of(rep.target, len - sizeof(rep.r));
+	return 0;
 }
 
 static int storage_create(struct inode *dir, const char *name, const struct new_file *how, struct inode **out)
@@ -231,9 +246,7 @@ static int read_target(struct inode *i)
 	FILE_ID(q, i);
 	rc = rpc_call_bulk(i->node, RPC_storage_readlink, &q, NULL, 0, rep, sizeof(*rep), &len);
 	if (rc >= 0) {
-		len = MIN((size_t)len - sizeof(rep->r), sizeof(rep->text) - 1);
-		rep->text[len] = '\0';
-		i->target = kstrdup(rep->text);
+		i->target = target_of(rep->text, MIN((size_t)len - sizeof(rep->r), sizeof(rep->text) - 1));
 		rc = i->target == NULL ? -ENOMEM : 0;
 	}
 	kfree(rep);
@@ -387,9 +400,13 @@ static size_t put_dirent(u8 *out, size_t room, const struct wire_dirent *d)
 	return len;
 }
 
+#define READDIR_MIN	2048UL
+#define READDIR_MAX	16384UL
+
+/* f->private: the position that is the end, as the last answer said; NULL: none. */
 static s64 directory_readdir(struct file *f, void *buf, size_t len)
 {
-	const u32 rep_size = 8192;
+	const u32 rep_size = MIN(MAX(len, (size_t)READDIR_MIN), (size_t)READDIR_MAX);	/* a record here is about as long as there */
 	struct rpc_storage_readdir_req q;
 	struct rpc_storage_readdir_rep *r = kmalloc(rep_size);
 	size_t done = 0, at = sizeof(*r);
@@ -399,6 +416,12 @@ static s64 directory_readdir(struct file *f, void *buf, size_t len)
 
 	if (r == NULL)
 		return -ENOMEM;
+	if (f->private != NULL && (u64)(uintptr_t)f->private == f->pos) {	/* S has said that nothing is behind this */
+		f->private = NULL;		/* once: who asks again may find what has come since */
+		kfree(r);
+		return 0;
+	}
+	f->private = NULL;
 	FILE_ID(q, f->inode);
 	q.cookie = le64_of(f->pos);
 	rc = rpc_call_bulk(f->inode->node, RPC_storage_readdir, &q, NULL, 0, r, rep_size, &got);
@@ -419,6 +442,8 @@ static s64 directory_readdir(struct file *f, void *buf, size_t len)
 		at += le16_get(d->reclen);
 		f->pos = le64_get(d->cookie);
 	}
+	if (rc >= 0 && !full && done > 0 && le32_get(r->end))
+		f->private = (void *)(uintptr_t)f->pos;
 	kfree(r);
 	if (rc < 0 && done == 0)
 		return gone(rc);
