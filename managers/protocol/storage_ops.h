@@ -102,7 +102,7 @@ struct wire_statfs {
 #define RPC_storage_unlink_REP(F)	F(struct wire_attr, attr)	/* of what was removed; nlink 0: gone when released */
 #define RPC_storage_rename_REQ(F)	RPC_FILE_FIELDS(F) F(le64, new_ino) F(le32, new_gen) F(le32, flags) F(le32, name_len) \
 					F(le64, now) F(le32, now_ns)	/* from, to directory; bulk: old name, new name */
-#define RPC_storage_rename_REP(F)
+#define RPC_storage_rename_REP(F)	F(le64, moved) F(le64, replaced)	/* inodes; 0: none was replaced */
 #define RPC_storage_statfs_REQ(F)	F(le32, fs)
 #define RPC_storage_statfs_REP(F)	F(struct wire_statfs, st)
 #define RPC_storage_read_REQ(F)		RPC_FILE_FIELDS(F) F(le64, off) F(le32, len)

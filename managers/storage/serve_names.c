@@ -199,6 +199,14 @@ int serve_storage_unlink(const struct rpc_storage_unlink_req *q, struct rpc_stor
 	return serve_end(v, true, rc);
 }
 
+/* The inode of a name; 0: there is none. */
+static u64 ino_of(struct volume *v, struct ext4_id dir, const char *name, u32 len)
+{
+	struct ext4_attr a;
+
+	return ext4_lookup(v->fs, dir, name, len, &a) == 0 ? a.ino : 0;
+}
+
 int serve_storage_rename(const struct rpc_storage_rename_req *q, struct rpc_storage_rename_rep *r, struct rpc_call *c)
 {
 	u32 name_len = le32_get(q->name_len);
@@ -217,6 +225,10 @@ int serve_storage_rename(const struct rpc_storage_rename_req *q, struct rpc_stor
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
 	v = volume_lock_to_change(le32_get(q->fs), c->node);
+	if (v != NULL) {
+		r->moved = le64_of(ino_of(v, from, name, name_len));
+		r->replaced = le64_of(ino_of(v, to, name + name_len, c->bulk_len - name_len));
+	}
 	rc = v == NULL ? -ESTALE : ext4_rename(v->fs, from, name, name_len, to, name + name_len, c->bulk_len - name_len,
 					       le32_get(q->flags), now);
 	return serve_end(v, true, rc);

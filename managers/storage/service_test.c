@@ -116,6 +116,15 @@ static void files(void **state)
 	assert_int_equal(CALL(storage_link, "hard", 4, ID(id), .dir_ino = le64_of(root.ino), .dir_gen = le32_of(root.gen), NOW), 0);
 	assert_int_equal(CALL(storage_rename, "hardmoved", 9, ID(root), .new_ino = le64_of(root.ino),
 			      .new_gen = le32_of(root.gen), .name_len = le32_of(4), NOW), 0);
+	assert_int_equal(le64_get(storage_rename_r.moved), id.ino);
+	assert_int_equal(le64_get(storage_rename_r.replaced), 0);
+	assert_int_equal(CALL(storage_create, "over", 4, ID(root), .mode = le32_of(0100644), NOW), 0);
+	assert_int_equal(CALL(storage_rename, "overover2", 9, ID(root), .new_ino = le64_of(root.ino), .new_gen = le32_of(root.gen), .name_len = le32_of(4), NOW), 0);
+	assert_int_equal(le64_get(storage_rename_r.moved), le64_get(storage_create_r.attr.ino));
+	assert_int_equal(CALL(storage_rename, "movedover2", 10, ID(root), .new_ino = le64_of(root.ino), .new_gen = le32_of(root.gen), .name_len = le32_of(5), NOW), 0);
+	assert_int_equal(le64_get(storage_rename_r.moved), id.ino);
+	assert_int_equal(le64_get(storage_rename_r.replaced), le64_get(storage_create_r.attr.ino));
+	assert_int_equal(CALL(storage_rename, "over2moved", 10, ID(root), .new_ino = le64_of(root.ino), .new_gen = le32_of(root.gen), .name_len = le32_of(5), NOW), 0);
 	assert_int_equal(CALL(storage_unlink, "moved", 5, ID(root), NOW), 0);
 	assert_int_equal(le32_get(storage_unlink_r.attr.nlink), 1);
 	assert_int_equal(CALL(storage_symlink, "symtarget", 9, ID(root), .name_len = le32_of(3), NOW), 0);

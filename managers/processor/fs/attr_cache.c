@@ -39,7 +39,7 @@ void attr_ask(struct attr_asked *asked)
 	spin_unlock(&attr_lock);
 }
 
-void attr_keep(struct inode *i, const struct attr_asked *asked, const struct attr *a, u32 lease_ms)
+void attr_keep(struct inode *i, const struct attr_asked *asked, const struct attr *a, u32 lease_ms, unsigned own)
 {
 	struct attr_saved *fresh = READ_ONCE(i->saved) == NULL && lease_ms > 0 ? kzalloc(sizeof(*fresh)) : NULL;
 
@@ -48,7 +48,7 @@ void attr_keep(struct inode *i, const struct attr_asked *asked, const struct att
 		i->saved = fresh;
 		fresh = NULL;
 	}
-	if (i->saved != NULL && lease_ms > 0 && all.under_way == 0 && all.ended == asked->changes) {
+	if (i->saved != NULL && lease_ms > 0 && all.under_way == own && all.ended == asked->changes) {
 		i->saved->changes = changes_of(i)->ended + unknown.ended;
 		i->saved->until_ns = asked->at_ns + lease_ms * NSEC_PER_MSEC;
 		i->saved->attr = *a;
@@ -86,6 +86,17 @@ void attr_change_end(const struct attr_file *f)
 	spin_lock(&attr_lock);
 	c->under_way--;
 	c->ended++;
+	all.under_way--;
+	all.ended++;
+	spin_unlock(&attr_lock);
+}
+
+void attr_change_end_found(const struct attr_file *f, unsigned nr)
+{
+	spin_lock(&attr_lock);
+	for (unsigned i = 0; i < nr; i++)
+		bucket_of(&f[i])->ended++;
+	unknown.under_way--;
 	all.under_way--;
 	all.ended++;
 	spin_unlock(&attr_lock);

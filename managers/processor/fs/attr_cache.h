@@ -23,13 +23,18 @@ struct attr_asked {
 	u64 at_ns;
 };
 void attr_ask(struct attr_asked *asked);
-/* Keep the answer, if nothing has changed meanwhile and lease_ms is not 0. i is the caller's; no memory: it is not kept. */
-void attr_keep(struct inode *i, const struct attr_asked *asked, const struct attr *a, u32 lease_ms);
+/*
+ * Keep the answer, if nothing has changed meanwhile and lease_ms is not 0. i is the caller's; no memory: it is not kept. own: how many
+ * changes that are under way are the caller's, 0 or 1: asked after it began, it answers with what i is then.
+ */
+void attr_keep(struct inode *i, const struct attr_asked *asked, const struct attr *a, u32 lease_ms, unsigned own);
 /* What is kept of i and right now; false: there is nothing. */
 bool attr_kept(struct inode *i, struct attr *a);
 
 /* A change of this file; NULL: of files that are not known. As many ends as beginnings, with the same file. */
 void attr_change_begin(const struct attr_file *f);
 void attr_change_end(const struct attr_file *f);
+/* A change of files that were not known when it began: it was of these, and of no others. */
+void attr_change_end_found(const struct attr_file *f, unsigned nr);
 
 #endif

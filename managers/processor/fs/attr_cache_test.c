@@ -23,7 +23,7 @@ static void asked_and_kept(struct inode *i, u64 size, u32 lease_ms)
 	struct attr_asked asked;
 
 	attr_ask(&asked);
-	attr_keep(i, &asked, &a, lease_ms);
+	attr_keep(i, &asked, &a, lease_ms, 0);
 }
 
 static void kept(struct inode *i, u64 size)
@@ -67,7 +67,7 @@ static void a_lease_ends(void **state)
 	not_kept(&one);
 	attr_ask(&asked);			/* the promise is as old as the question */
 	now_ns += NSEC_PER_SEC / 2;
-	attr_keep(&one, &asked, &(struct attr){ .ino = 12, .size = 8 }, 1000);
+	attr_keep(&one, &asked, &(struct attr){ .ino = 12, .size = 8 }, 1000, 0);
 	kept(&one, 8);
 	now_ns += NSEC_PER_SEC / 2;
 	not_kept(&one);
@@ -112,21 +112,21 @@ static void answers_that_change_overtook(void **state)
 		attr_ask(&asked);			/* question ( ) answer */
 		attr_change_begin(changed[i]);
 		attr_change_end(changed[i]);
-		attr_keep(&one, &asked, &a, 1000);
+		attr_keep(&one, &asked, &a, 1000, 0);
 		not_kept(&one);
 		attr_change_begin(changed[i]);		/* ( question ) answer */
 		attr_ask(&asked);
 		attr_change_end(changed[i]);
-		attr_keep(&one, &asked, &a, 1000);
+		attr_keep(&one, &asked, &a, 1000, 0);
 		not_kept(&one);
 		attr_ask(&asked);			/* question ( answer ) */
 		attr_change_begin(changed[i]);
-		attr_keep(&one, &asked, &a, 1000);
+		attr_keep(&one, &asked, &a, 1000, 0);
 		attr_change_end(changed[i]);
 		not_kept(&one);
 		attr_change_begin(changed[i]);		/* ( question answer ) */
 		attr_ask(&asked);
-		attr_keep(&one, &asked, &a, 1000);
+		attr_keep(&one, &asked, &a, 1000, 0);
 		not_kept(&one);
 		attr_change_end(changed[i]);
 		not_kept(&one);
@@ -147,6 +147,41 @@ static void changes_at_once(void **state)
 	kept(&one, 2);
 }
 
+/* A change that turns out to have been of one file: the others are as they were, and were not used meanwhile. */
+static void found_afterwards(void **state)
+{
+	const struct attr a = { .ino = 12, .size = 5 };
+	struct attr_asked asked;
+
+	asked_and_kept(&one, 1, 1000);
+	asked_and_kept(&two, 2, 1000);
+	attr_ask(&asked);
+	attr_change_begin(NULL);
+	not_kept(&one);
+	not_kept(&two);
+	attr_change_end_found(&file_two, 1);
+	kept(&one, 1);
+	not_kept(&two);
+	attr_keep(&two, &asked, &(struct attr){ .ino = 13, .size = 3 }, 1000, 0);	/* asked for before */
+	not_kept(&two);
+	asked_and_kept(&two, 4, 1000);
+	kept(&two, 4);
+
+	attr_change_begin(&file_two);		/* two is the folder that one is made in: what it is then, is kept */
+	attr_ask(&asked);
+	attr_keep(&one, &asked, &a, 1000, 1);
+	attr_change_end(&file_two);
+	kept(&one, 5);
+	not_kept(&two);
+	attr_change_begin(&file_two);		/* ... unless others change something, too */
+	attr_ask(&asked);
+	attr_change_begin(&file_one);
+	attr_keep(&one, &asked, &a, 1000, 1);
+	attr_change_end(&file_one);
+	attr_change_end(&file_two);
+	not_kept(&one);
+}
+
 static void no_memory(void **state)
 {
 	shim_fail_alloc(1);
@@ -164,6 +199,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_change_is_seen, forget),
 		cmocka_unit_test_teardown(answers_that_change_overtook, forget),
 		cmocka_unit_test_teardown(changes_at_once, forget),
+		cmocka_unit_test_teardown(found_afterwards, forget),
 		cmocka_unit_test_teardown(no_memory, forget),
 	};
 

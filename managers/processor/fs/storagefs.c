@@ -88,23 +88,20 @@ static void attr_fill(struct inode *i, struct attr *a, const struct wire_attr *w
 static void attr_answered(struct inode *i, const struct attr_asked *asked, struct attr *a, const struct wire_attr *w)
 {
 	attr_fill(i, a, w);
-	attr_keep(i, asked, a, le32_get(w->lease_ms));
+	attr_keep(i, asked, a, le32_get(w->lease_ms), 0);
 }
 
 /* --- changes: each as attr_cache.h wants it --- */
 
 static struct attr_file file_of(const struct inode *i) { return (struct attr_file){ i->node, i->fs, i->ino }; }
 
-/* A call that changes the file i, or files that nobody here knows: NULL. */
-static int call_change(const struct inode *i, unsigned node, unsigned op, const void *q, const void *bulk, u32 bulk_len, void *r, u32 r_size)
+/* The end of a change of files that the reply names; one that failed may have changed any. */
+static void change_end(int rc, const struct attr_file *f, unsigned nr)
 {
-	struct attr_file f = i != NULL ? file_of(i) : (struct attr_file){ 0 };
-	int rc;
-
-	attr_change_begin(i != NULL ? &f : NULL);
-	rc = rpc_call_bulk(node, op, q, bulk, bulk_len, r, r_size, NULL);
-	attr_change_end(i != NULL ? &f : NULL);
-	return rc;
+	if (rc < 0)
+		attr_change_end(NULL);
+	else
+		attr_change_end_found(f, nr);
 }
 
 /* In a folder that is removed there are no names. */
@@ -159,6 +156,10 @@ static int storage_create(struct inode *dir, const char *name, const struct new_
 {
 	struct rpc_storage_create_req q = { 0 };
 	struct rpc_storage_create_rep r;
+	struct attr_file f = file_of(dir);
+	struct attr_asked asked;
+	struct attr a;
+	int rc;
 
 	FILE_ID(q, dir);
 	NOW(q);
@@ -166,11 +167,20 @@ static int storage_create(struct inode *dir, const char *name, const struct new_
 	q.uid = le32_of(how->uid);
 	q.gid = le32_of(how->gid);
 	q.rdev = le32_of(how->rdev);
-	return result(dir->node, call_change(dir, dir->node, RPC_storage_create, &q, name, strlen(name), &r, sizeof(r)), &r.attr, out);
+	attr_change_begin(&f);
+	attr_ask(&asked);
+	rc = rpc_call_bulk(dir->node, RPC_storage_create, &q, name, strlen(name), &r, sizeof(r), NULL);
+	rc = result(dir->node, rc, &r.attr, out);
+	if (rc == 0) {
+		attr_fill(*out, &a, &r.attr);
+		attr_keep(*out, &asked, &a, le32_get(r.attr.lease_ms), 1);
+	}
+	attr_change_end(&f);
+	return rc;
 }
 
-/* Two strings behind each other, as symlink and rename send them; changed: as call_change() wants it. */
-static int call_two(struct inode *dir, const struct inode *changed, unsigned op, const void *q, const char *a, const char *b, void *r, u32 r_size)
+/* Two strings behind each other, as symlink and rename send them. */
+static int call_two(struct inode *dir, unsigned op, const void *q, const char *a, const char *b, void *r, u32 r_size)
 {
 	size_t la = strlen(a), lb = strlen(b);
 	char *both = kmalloc(la + lb);
@@ -180,7 +190,7 @@ static int call_two(struct inode *dir, const struct inode *changed, unsigned op,
 		return -ENOMEM;
 	memcpy(both, a, la);
 	memcpy(both + la, b, lb);
-	rc = call_change(changed, dir->node, op, q, both, la + lb, r, r_size);
+	rc = rpc_call_bulk(dir->node, op, q, both, la + lb, r, r_size, NULL);
 	kfree(both);
 	return rc;
 }
@@ -189,41 +199,57 @@ static int storage_symlink(struct inode *dir, const char *name, const char *targ
 {
 	struct rpc_storage_symlink_req q = { 0 };
 	struct rpc_storage_symlink_rep r;
+	struct attr_file f = file_of(dir);
+	int rc;
 
 	FILE_ID(q, dir);
 	NOW(q);
 	q.uid = le32_of(how->uid);
 	q.gid = le32_of(how->gid);
 	q.name_len = le32_of(strlen(name));
-	return result(dir->node, call_two(dir, dir, RPC_storage_symlink, &q, name, target, &r, sizeof(r)), &r.attr, out);
+	attr_change_begin(&f);
+	rc = call_two(dir, RPC_storage_symlink, &q, name, target, &r, sizeof(r));
+	attr_change_end(&f);
+	return result(dir->node, rc, &r.attr, out);
 }
 
 static int storage_link(struct inode *dir, const char *name, struct inode *target)
 {
 	struct rpc_storage_link_req q = { 0 };
 	struct rpc_storage_link_rep r;
+	struct attr_file f[] = { file_of(dir), file_of(target) };
+	int rc;
 
 	FILE_ID(q, target);
 	NOW(q);
 	q.dir_ino = le64_of(dir->ino);
 	q.dir_gen = le32_of(dir->gen);
-	return gone(call_change(NULL, dir->node, RPC_storage_link, &q, name, strlen(name), &r, sizeof(r)));
+	attr_change_begin(NULL);
+	rc = rpc_call_bulk(dir->node, RPC_storage_link, &q, name, strlen(name), &r, sizeof(r), NULL);
+	change_end(rc, f, ARRAY_SIZE(f));
+	return gone(rc);
 }
 
 static int storage_unlink(struct inode *dir, const char *name, bool rmdir)
 {
 	struct rpc_storage_unlink_req q = { 0 };
-	struct rpc_storage_unlink_rep r;
+	struct rpc_storage_unlink_rep r = { 0 };
+	int rc;
 
 	FILE_ID(q, dir);
 	NOW(q);
 	q.rmdir = le32_of(rmdir);
-	return gone(call_change(NULL, dir->node, RPC_storage_unlink, &q, name, strlen(name), &r, sizeof(r)));
+	attr_change_begin(NULL);
+	rc = rpc_call_bulk(dir->node, RPC_storage_unlink, &q, name, strlen(name), &r, sizeof(r), NULL);
+	change_end(rc, (struct attr_file[]){ file_of(dir), { dir->node, dir->fs, le64_get(r.attr.ino) } }, 2);
+	return gone(rc);
 }
 
 static int storage_rename(struct inode *from, const char *old, struct inode *to, const char *new, u32 flags)
 {
 	struct rpc_storage_rename_req q = { 0 };
+	struct rpc_storage_rename_rep r = { 0 };
+	int rc;
 
 	FILE_ID(q, from);
 	NOW(q);
@@ -231,7 +257,11 @@ static int storage_rename(struct inode *from, const char *old, struct inode *to,
 	q.new_gen = le32_of(to->gen);
 	q.flags = le32_of(flags);
 	q.name_len = le32_of(strlen(old));
-	return gone(call_two(from, NULL, RPC_storage_rename, &q, old, new, NULL, 0));
+	attr_change_begin(NULL);
+	rc = call_two(from, RPC_storage_rename, &q, old, new, &r, sizeof(r));
+	change_end(rc, (struct attr_file[]){ file_of(from), file_of(to), { from->node, from->fs, le64_get(r.moved) },
+					     { from->node, from->fs, le64_get(r.replaced) } }, 4);
+	return gone(rc);
 }
 
 static int read_target(struct inode *i)
@@ -304,6 +334,7 @@ static int storage_setattr(struct inode *i, const struct attr *a, u32 mask)
 {
 	struct rpc_storage_setattr_req q = { 0 };
 	struct rpc_storage_setattr_rep r;
+	struct attr_file f = file_of(i);
 	struct attr now;
 	int rc;
 
@@ -316,7 +347,9 @@ static int storage_setattr(struct inode *i, const struct attr *a, u32 mask)
 	q.atime_ns = le32_of(a->atime.nsec);
 	q.mtime = le64_of(a->mtime.sec);
 	q.mtime_ns = le32_of(a->mtime.nsec);
-	rc = call_change(i, i->node, RPC_storage_setattr, &q, NULL, 0, &r, sizeof(r));
+	attr_change_begin(&f);
+	rc = rpc_call(i->node, RPC_storage_setattr, &q, &r, sizeof(r));
+	attr_change_end(&f);
 	if (rc >= 0 && !attr_ok(&r.attr, i->type))
 		rc = -EIO;
 	if (rc >= 0)
