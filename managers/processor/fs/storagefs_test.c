@@ -12,15 +12,24 @@
 static struct wire_attr said;		/* by the node */
 static u8 listing[512];
 static u32 listing_len;
+static bool listing_ends;
+static const char *target = "";		/* that comes with a symlink's name */
+static unsigned asked;
 
 int rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len, void *rep, u32 rep_size, u32 *rep_len)
 {
+	asked++;
 	if (op == RPC_storage_readdir) {
-		memset(rep, 0, sizeof(struct rpc_storage_readdir_rep));
+		*(struct rpc_storage_readdir_rep *)rep = (struct rpc_storage_readdir_rep){ .end = le32_of(listing_ends) };
 		memcpy(rep + sizeof(struct rpc_storage_readdir_rep), listing, listing_len);
 		*rep_len = sizeof(struct rpc_storage_readdir_rep) + listing_len;
 	} else {
 		memcpy(rep, &said, sizeof(said));
+		if (rep_len != NULL) {
+			assert_true(sizeof(said) + strlen(target) <= rep_size);
+			memcpy(rep + sizeof(said), target, strlen(target));
+			*rep_len = sizeof(said) + strlen(target);
+		}
 	}
 	return 0;
 }
@@ -39,10 +48,11 @@ struct inode *inode_alloc(const struct inode_ops *ops, u32 mode)
 	return i;
 }
 void attr_ask(struct attr_asked *asked) { }
-void attr_keep(struct inode *i, const struct attr_asked *asked, const struct attr *a, u32 lease_ms) { }
+void attr_keep(struct inode *i, const struct attr_asked *asked, const struct attr *a, u32 lease_ms, unsigned own) { }
 bool attr_kept(struct inode *i, struct attr *a) { return false; }
 void attr_change_begin(const struct attr_file *f) { }
 void attr_change_end(const struct attr_file *f) { }
+void attr_change_end_found(const struct attr_file *f, unsigned nr) { }
 int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out) { return -ENOSYS; }
 s64 object_read(struct object *o, u64 off, void *buf, size_t len) { return -ENOSYS; }
 s64 object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append) { return -ENOSYS; }
@@ -161,9 +171,56 @@ static void listings(void **state)
 	assert_int_equal(read_them(), 0);
 }
 
+/* The end that came with the last entries is told without asking, once; what comes later is asked for. */
+static void the_end(void **state)
+{
+	struct inode dir = { .type = S_IFDIR, .ino = 2 };
+	struct file f = { .inode = &dir };
+	u8 buf[600];
+
+	entry("name", 4);
+	listing_ends = true;
+	asked = 0;
+	assert_true(directory_readdir(&f, buf, sizeof(buf)) > 0);
+	assert_int_equal(directory_readdir(&f, buf, sizeof(buf)), 0);
+	assert_int_equal(asked, 1);
+	assert_true(directory_readdir(&f, buf, sizeof(buf)) > 0);
+	assert_int_equal(asked, 2);
+	f.pos = 0;			/* from the start again, the end not having been asked for */
+	assert_true(directory_readdir(&f, buf, sizeof(buf)) > 0);
+	assert_int_equal(asked, 3);
+	assert_int_equal(directory_readdir(&f, buf, 8), 0);
+	assert_int_equal(directory_readdir(&f, buf, 8), -EINVAL);	/* no room: that is not the end */
+	listing_ends = false;
+	assert_true(directory_readdir(&f, buf, sizeof(buf)) > 0);
+	assert_true(directory_readdir(&f, buf, sizeof(buf)) > 0);
+	assert_int_equal(asked, 6);
+}
+
+static void targets(void **state)
+{
+	struct inode dir = { .type = S_IFDIR, .ino = 2 }, *found = NULL;
+	char buf[16];
+
+	good();
+	said.mode = le32_of(S_IFLNK | 0777);
+	target = "lib/x";
+	asked = 0;
+	assert_int_equal(storage_lookup(&dir, "s", &found), 0);
+	assert_int_equal(storage_readlink(found, buf, sizeof(buf)), 5);
+	assert_memory_equal(buf, "lib/x", 5);
+	assert_int_equal(asked, 1);
+	storage_release(found);
+	kfree(found);
+	target = "";			/* it is too long for that, and asked for when it is wanted */
+	assert_int_equal(storage_lookup(&dir, "s", &found), 0);
+	assert_null(found->target);
+	kfree(found);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(attributes), cmocka_unit_test(listings) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(attributes), cmocka_unit_test(listings), cmocka_unit_test(the_end), cmocka_unit_test(targets) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
