@@ -7,7 +7,11 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <grp.h>
+#include <linux/capability.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <utime.h>
@@ -247,6 +251,10 @@ static void odd_renames(void)
 
 static void prepare(void)
 {
+	make("private", 0600, ALICE, ALICE);
+	make("nobodys", 0, 0, 0);
+	folder("locked", 0700, ALICE, ALICE);
+	make("locked/file", 0600, ALICE, ALICE);
 	folder("sgid", 02777, 0, OTHERS);
 	folder("plain", 0777, 0, OTHERS);
 	make("hers", 0644, ALICE, ALICE);
@@ -271,6 +279,64 @@ static void prepare(void)
 	folder("open/writable_dir", 0777, ALICE, ALICE);
 }
 
+/* What root may is a matter of capabilities: without them he is an owner like others. */
+static int keep_only(unsigned caps)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct d[2] = { { .effective = caps, .permitted = caps } };
+
+	return syscall(SYS_capset, &h, d);
+}
+
+static void few_rights(void)
+{
+	TRY(keep_only(1 << CAP_CHOWN));
+	TRY(opened("private", O_RDONLY));
+	TRY(access("locked/file", F_OK));
+	TRY(chmod("private", 0644));
+	TRY(utimensat(AT_FDCWD, "private", NULL, 0));
+	TRY(chown("private", ALICE, BOB));
+	TRY(unlink("sticky/bobs"));
+	TRY(keep_only(0));
+	TRY(opened("private", O_RDONLY));
+	TRY(opened("nobodys", O_RDONLY));
+	TRY(access("private", R_OK));
+	TRY(access("locked/file", F_OK));
+	TRY(chown("nobodys", ALICE, -1));
+	TRY(chmod("nobodys", 0600));
+	TRY(opened("nobodys", O_RDWR));
+}
+
+/* Says nothing: a container's root may not have this one. */
+static void looks_only(void)
+{
+	if (prctl(PR_CAPBSET_READ, CAP_DAC_READ_SEARCH) != 1 || keep_only(1 << CAP_DAC_READ_SEARCH) < 0)
+		return;
+	CHECK(opened("private", O_RDONLY) >= 0 && access("locked/file", R_OK) == 0 && opened("locked", O_RDONLY) >= 0);
+	CHECK(opened("private", O_RDWR) == -1 && errno == EACCES);
+	CHECK(opened("locked/none", O_CREAT | O_RDWR) == -1 && errno == EACCES);
+}
+
+static void other_id_for_files(void)
+{
+	TRY(setfsuid(BOB));
+	TRY(opened("private", O_RDONLY));
+	TRY(chown("private", BOB, BOB));
+	TRY(setfsuid(0));
+	TRY(opened("private", O_RDONLY));
+}
+
+static void rights_kept(void)
+{
+	CHECK(prctl(PR_SET_KEEPCAPS, 1) == 0 && setresuid(BOB, BOB, BOB) == 0);
+	TRY(opened("private", O_RDONLY));
+	TRY(keep_only(1 << CAP_DAC_OVERRIDE));
+	TRY(opened("private", O_RDWR));
+	TRY(access("private", R_OK));
+	TRY(faccessat(AT_FDCWD, "private", R_OK | W_OK, AT_EACCESS));
+	TRY(faccessat(AT_FDCWD, "private", X_OK, AT_EACCESS));
+}
+
 static int removed(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
 	return st == NULL || at == NULL || kind < 0 || remove(path) < 0;
@@ -284,6 +350,10 @@ static void everywhere(const char *where)
 	CHECK(mkdtemp(path) != NULL && chdir(path) == 0 && chmod(path, 0777) == 0 && chown(path, 0, 0) == 0);
 	me = "root";
 	prepare();
+	CHECK(status_in_child(other_id_for_files) == 0);
+	CHECK(status_in_child(rights_kept) == 0);
+	CHECK(status_in_child(looks_only) == 0);
+	CHECK(status_in_child(few_rights) == 0);
 	CHECK(status_in_child(new_files_alice) == 0);
 	CHECK(status_in_child(owners_alice) == 0);
 	CHECK(status_in_child(times_bob) == 0);

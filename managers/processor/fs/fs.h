@@ -141,7 +141,7 @@ int __must_check fs_rename(struct fs_context *c, struct dentry *from_start, cons
 #define MAY_WRITE	2
 #define MAY_READ	4
 int __must_check fs_permission(struct inode *i, unsigned want);		/* of the current process; 0 or -EACCES */
-int __must_check fs_permission_ids(struct inode *i, unsigned want, u32 uid, u32 gid);
+int __must_check fs_permission_ids(struct inode *i, unsigned want, u32 uid, u32 gid, u64 caps);	/* ... of others, with these capabilities */
 
 struct file *file_alloc(const struct file_ops *ops, u32 flags);
 u32 file_access(const struct file *f);	/* MAY_READ | MAY_WRITE by its open mode */

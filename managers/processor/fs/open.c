@@ -290,7 +290,7 @@ static int sticky_check(struct inode *dir, struct inode *victim)
 	struct task *t = thread_current()->task;
 	u32 uid = t ? t->process->cred.fsuid : 0;
 
-	return uid != 0 && (dir->mode & S_ISVTX) && uid != dir->uid && uid != victim->uid ? -EPERM : 0;
+	return t != NULL && (dir->mode & S_ISVTX) && uid != dir->uid && uid != victim->uid && !capable(CAP_FOWNER) ? -EPERM : 0;
 }
 
 /* Is this the only name of the file? Asked for who watches it, before the name goes. */

@@ -117,12 +117,22 @@ int cred_setregid(struct credentials *c, u32 real, u32 effective)
 	return 0;
 }
 
+/* The capabilities about files, which go and come with a fsuid of 0. */
+#define BIT(cap)	(1ULL << (cap))
+#define CAPS_OF_FILES	(BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) |	\
+			 BIT(CAP_IMMUTABLE) | BIT(CAP_MKNOD) | BIT(CAP_MAC_OVERRIDE))
+
 u32 cred_setfsuid(struct credentials *c, u32 id)
 {
 	u32 was = c->fsuid;
 
-	if (id != NONE && (is_uid(c, id) || id == was || cred_has(c, CAP_SETUID)))
-		c->fsuid = id;
+	if (id == NONE || (!is_uid(c, id) && id != was && !cred_has(c, CAP_SETUID)))
+		return was;
+	c->fsuid = id;
+	if (was == 0 && id != 0)
+		c->effective &= ~CAPS_OF_FILES;
+	else if (was != 0 && id == 0)
+		c->effective |= c->permitted & CAPS_OF_FILES;
 	return was;
 }
 

@@ -48,6 +48,12 @@ static void users(void **state)
 	assert_int_equal(cred_setfsuid(&c, 20), 10);
 	assert_int_equal(cred_setfsuid(&c, 99), 20);
 	assert_int_equal(cred_setfsuid(&c, SAME), 20);
+	cred_init_root(&c);
+	assert_int_equal(cred_setfsuid(&c, 20), 0);		/* rights to files go and come with it */
+	assert_false(cred_has(&c, CAP_DAC_OVERRIDE) || cred_has(&c, CAP_CHOWN) || cred_has(&c, CAP_FOWNER));
+	assert_true(cred_has(&c, CAP_KILL) && cred_has(&c, CAP_SETUID));
+	assert_int_equal(cred_setfsuid(&c, 0), 20);
+	assert_true(c.effective == CAP_ALL);
 }
 
 static void capabilities_follow(void **state)

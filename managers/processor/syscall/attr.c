@@ -20,17 +20,28 @@ static int set_attr(struct inode *i, const struct attr *a, u32 mask)
 	return rc;
 }
 
-/* chmod, chown, utimensat: only the owner or root; an owner may give a file only to a group that is his */
-static int change_attr(struct inode *i, const struct attr *a, u32 mask)
+static bool owns(const struct inode *i)
+{
+	return process_current()->cred.fsuid == i->uid;
+}
+
+/* Only the owner may, or CAP_CHOWN; an owner may give a file only to a group that is his. */
+static bool may_give(const struct inode *i, const struct attr *a, u32 mask)
 {
 	const struct credentials *c = &process_current()->cred;
 
-	if (c->fsuid != 0 && c->fsuid != i->uid)
-		return -EPERM;
-	if (c->fsuid != 0 && (((mask & SET_UID) && a->uid != i->uid) ||
-			      ((mask & SET_GID) && a->gid != c->fsgid && !credentials_in_group(a->gid))))
-		return -EPERM;
-	return set_attr(i, a, mask);
+	if (cred_has(c, CAP_CHOWN))
+		return true;
+	return owns(i) && !((mask & SET_UID) && a->uid != i->uid) &&
+	       !((mask & SET_GID) && a->gid != i->gid && a->gid != c->fsgid && !credentials_in_group(a->gid));
+}
+
+/* chmod, chown, utimensat */
+static int change_attr(struct inode *i, const struct attr *a, u32 mask)
+{
+	bool may = mask & (SET_UID | SET_GID) ? may_give(i, a, mask) : owns(i) || capable(CAP_FOWNER);
+
+	return may ? set_attr(i, a, mask) : -EPERM;
 }
 
 static s64 change_put(struct inode *i, const struct attr *a, u32 mask)
@@ -145,7 +156,7 @@ static s64 times_put(struct inode *i, struct timespec_abi ts[2])
 		return 0;
 	}
 	if (all_now) {
-		rc = process_current()->cred.fsuid == i->uid || fs_permission(i, MAY_WRITE) == 0 ? 0 : -EACCES;
+		rc = owns(i) || capable(CAP_FOWNER) || fs_permission(i, MAY_WRITE) == 0 ? 0 : -EACCES;
 		if (rc == 0)
 			rc = set_attr(i, &a, mask);
 		inode_put(i);

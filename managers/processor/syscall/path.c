@@ -328,7 +328,7 @@ static s64 access_at(s32 dirfd, u64 path, u32 mode, u64 flags)
 	if (rc < 0)
 		return rc;
 	if (mode != 0)
-		rc = flags & AT_EACCESS ? fs_permission(i, mode) : fs_permission_ids(i, mode, c->uid, c->gid);
+		rc = flags & AT_EACCESS ? fs_permission(i, mode) : fs_permission_ids(i, mode, c->uid, c->gid, c->uid == 0 ? c->permitted : 0);
 	inode_put(i);
 	return rc;
 }
