@@ -117,12 +117,17 @@ static int run_page(struct rpc_call *c, const void *q, void *r)
 	rpc_reply_bulk_ref(c, page, PAGE_SIZE, released, NULL);
 	return 0;
 }
-enum { OP_ADD = 1, OP_KEEP, OP_PAGE, OP_ABSENT };
+static int run_copy(struct rpc_call *c, const void *q, void *r) { return rpc_reply_bulk_copy(c, page, c->bulk_len); }
+static int run_later(struct rpc_call *c, const void *q, void *r) { return c->in_worker ? 3 : RPC_TO_WORKER; }
+enum { OP_ADD = 1, OP_KEEP, OP_PAGE, OP_ABSENT, OP_COPY, OP_LATER, OP_WORK, NR_OPS };
 static const struct rpc_op ops[] = {
 	{ OP_ADD, sizeof(struct add_req), sizeof(struct add_rep), RPC_INLINE, RPC_REDO, "add", run_add },
 	{ OP_KEEP, 0, 0, RPC_INLINE, RPC_REPLAY, "keep", run_keep },
 	{ OP_PAGE, 0, 0, RPC_INLINE, RPC_REDO, "page", run_page },
 	{ OP_ABSENT, 0, 0, RPC_INLINE, RPC_REDO, "absent", NULL },
+	{ OP_COPY, 0, 0, RPC_INLINE, RPC_REDO, "copy", run_copy },
+	{ OP_LATER, 4, 4, RPC_INLINE, RPC_REPLAY, "later", run_later },
+	{ OP_WORK, 0, 0, RPC_WORKER, RPC_REDO, "work", run_later },
 };
 
 const struct rpc_op *fit_op(unsigned op)
@@ -472,6 +477,36 @@ static void queued_request_of_an_old_epoch_is_not_run(void **state)
 	assert_int_equal(nr_unused, 1);
 }
 
+/* What a worker does, until nothing is left to do. */
+static void work_off(void)
+{
+	struct served *s;
+
+	while ((s = list_first(&worker_queue, struct served, link)) != NULL) {
+		list_del(&s->link);
+		served_run(s);
+	}
+}
+
+static void workers_and_copies(void **state)
+{
+	u32 word = 5;
+
+	serve_request_arrived(up, request(0, OP_LATER, &word, sizeof(word), 0, sizeof(word)));
+	serve_request_arrived(up, request(1, OP_WORK, NULL, 0, 0, 0));
+	assert_int_equal(nr_sent, 0);
+	work_off();
+	assert_int_equal(nr_sent, 2);
+	assert_int_equal(last_status(), 3);
+	serve_request_arrived(up, request(2, OP_COPY, NULL, 0, 8, 8));
+	assert_int_equal(sent[2].len, 8);
+	assert_int_equal(last_status(), 0);
+	serve_request_arrived(up, request(3, OP_COPY, NULL, 0, 8, 7));
+	assert_int_equal(last_status(), -EMSGSIZE);
+	for (unsigned i = 0; i < nr_sent; i++)
+		reply_acknowledged(i);
+}
+
 static void backlog_is_served_in_order(void **state)
 {
 	struct add_req q = { 1, 1 };
@@ -816,6 +851,7 @@ int main(void)
 		T(a_post_that_fails_ends_by_burial), T(late_reply_after_the_deadline), T(sure_calls_have_no_deadline), T(strange_replies_are_dropped),
 		T(serve_inline), T(serve_bulk_is_released_once), T(serve_refuses_what_is_malformed),
 		T(pending_calls_outlive_their_connection), T(queued_request_of_an_old_epoch_is_not_run), T(backlog_is_served_in_order),
+		T(workers_and_copies),
 		T(messages_tell_what_was_taken), T(pings),
 		T(calls_outlive_their_queue_pair), T(a_call_that_breaks_twice_ends), T(a_repeated_request_runs_once),
 		T(a_reply_that_nobody_misses_is_dropped), T(an_id_serves_once), T(a_reply_that_breaks_twice_becomes_an_error),
