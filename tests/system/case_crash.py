@@ -150,7 +150,7 @@ def crashes(bed, choice):
     with DebugLab(bed, "--pcache", "512K", "--append", "%s:crash=%s" % (role[0].upper(), place),
                   *(("--append", "all:debug.break_qp=700ms") if place.startswith("link") else ())) as lab:
         programs = [lab.start("fork_cow", "2", "2", "2"), lab.start("fill_disk", "/data", "2"), lab.start("memtest", "2", "2", "2"),
-                    lab.start("processes", "5")]
+                    lab.start("processes", "5"), lab.start("stat_fresh", "/data")]
         for program in programs:
             if role != "processor":
                 program.wait()
