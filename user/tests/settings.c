@@ -314,6 +314,48 @@ static void sibling(void)		/* of a child of main(): main waits for it, too */
 	TRY(clone(ends, stack + sizeof(stack), CLONE_PARENT | SIGUSR1, NULL) > 0);
 }
 
+static void locks(void)
+{
+	const long far = 0x7fffffffffffffff;
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = far, .l_len = 10 };
+	int fd = memfd_create("locks", 0);
+
+	CHECK(fd >= 0 && ftruncate(fd, 100) == 0);
+	TRY(fcntl(fd, F_SETLK, &l));
+	l.l_len = 1;
+	TRY(fcntl(fd, F_SETLK, &l));
+	l.l_start = 10;
+	l.l_len = -11;
+	TRY(fcntl(fd, F_SETLK, &l));
+	l.l_len = -10;
+	TRY(fcntl(fd, F_SETLK, &l));
+	l.l_whence = SEEK_END;
+	l.l_start = far;
+	TRY(fcntl(fd, F_SETLK, &l));
+	l.l_start = -101;
+	TRY(fcntl(fd, F_SETLK, &l));
+	l.l_len = 0;
+	l.l_start = -100;
+	TRY(fcntl(fd, F_SETLK, &l));
+	close(fd);
+}
+
+/* Packets are kept apart, or refused. */
+static void packets(void)
+{
+	char c[8];
+	int two[2];
+
+	if (pipe2(two, O_DIRECT) < 0) {
+		CHECK(errno == EINVAL);
+		return;
+	}
+	CHECK(write(two[1], "abc", 3) == 3 && write(two[1], "de", 2) == 2);
+	CHECK(read(two[0], c, sizeof(c)) == 3 && read(two[0], c, 1) == 1);
+	close(two[0]);
+	close(two[1]);
+}
+
 static void relatives(void)
 {
 	unsigned long args[11] = { 0 };
@@ -350,5 +392,7 @@ int main(void)
 	IN_CHILD(cpu_time);
 	IN_CHILD(memory);
 	relatives();
+	locks();
+	packets();
 	return ok("");
 }

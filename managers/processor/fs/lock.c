@@ -181,23 +181,23 @@ static int lock_set(const struct lock *want, bool unlock, bool wait)
 
 static int range_of(struct file *f, const struct flock_abi *fl, struct lock *l)
 {
-	s64 start = fl->start, end;
+	s64 from = 0, start;
 
 	switch (fl->whence) {
 	case SEEK_SET: break;
-	case SEEK_CUR: start += READ_ONCE(f->pos); break;
-	case SEEK_END: start += f->object ? object_size(f->object) : 0; break;
+	case SEEK_CUR: from = READ_ONCE(f->pos); break;
+	case SEEK_END: from = f->object ? object_size(f->object) : 0; break;
 	default: return -EINVAL;
 	}
-	end = start + fl->len;
-	if (fl->len < 0) {
-		start = end;
-		end -= fl->len;
-	}
-	if (start < 0 || end < 0)
+	if (fl->start > (s64)END_OF_ALL - from)
+		return -EOVERFLOW;
+	start = from + fl->start;
+	if (start < 0 || (fl->len < 0 && start + fl->len < 0))
 		return -EINVAL;
-	l->start = start;
-	l->last = fl->len == 0 ? END_OF_ALL : (u64)end - 1;
+	if (fl->len > 0 && fl->len - 1 > (s64)END_OF_ALL - start)
+		return -EOVERFLOW;
+	l->start = fl->len < 0 ? start + fl->len : start;
+	l->last = fl->len == 0 ? END_OF_ALL : fl->len < 0 ? (u64)start - 1 : (u64)start + fl->len - 1;
 	return 0;
 }
 
