@@ -246,6 +246,8 @@ class Lab(Cluster):
     def balance_of(self, role, seconds=SECONDS):
         deadline = time.monotonic() + seconds * PATIENCE
         while True:
+            if role == "processor":     # what is kept of closed files may have lines of the reserve
+                self.tell(role, "drop-caches")
             left = balance.held(role, self.ask(role, "acct"))
             if not left:
                 return
