@@ -340,6 +340,25 @@ static void locks(void)
 	close(fd);
 }
 
+static void numbers(void)
+{
+	char a[64] = "", b[64] = "";
+	int last = 0, low = 0, high = 0;
+	FILE *f = fopen("/proc/sys/kernel/cap_last_cap", "r");
+
+	CHECK(f != NULL && fscanf(f, "%d", &last) == 1 && fclose(f) == 0);
+	CHECK(prctl(PR_CAPBSET_READ, last) >= 0 && prctl(PR_CAPBSET_READ, last + 1) == -1);
+	f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
+	CHECK(f != NULL && fscanf(f, "%d %d", &low, &high) == 2 && fclose(f) == 0 && low < high && high < 65536);
+	f = fopen("/proc/sys/kernel/random/boot_id", "r");
+	CHECK(f != NULL && fgets(a, sizeof(a), f) != NULL && fclose(f) == 0);
+	f = fopen("/proc/sys/kernel/random/boot_id", "r");
+	CHECK(f != NULL && fgets(b, sizeof(b), f) != NULL && fclose(f) == 0);
+	CHECK(strlen(a) == 37 && strcmp(a, b) == 0);
+	f = fopen("/proc/sys/kernel/random/entropy_avail", "r");
+	CHECK(f != NULL && fscanf(f, "%d", &last) == 1 && fclose(f) == 0 && last > 0);
+}
+
 /* Packets are kept apart, or refused. */
 static void packets(void)
 {
@@ -393,6 +412,7 @@ int main(void)
 	IN_CHILD(memory);
 	relatives();
 	locks();
+	numbers();
 	packets();
 	return ok("");
 }

@@ -608,17 +608,46 @@ static void show_msgmni(struct text *t, u32 pid) { text_printf(t, "32000\n"); }
 static void show_clocksource(struct text *t, u32 pid) { text_printf(t, "tsc\n"); }
 static void show_huge_pages(struct text *t, u32 pid) { text_printf(t, "always madvise [never]\n"); }
 
-static void show_uuid(struct text *t, u32 pid)
-{
-	u8 u[16];
+struct uuid { u8 byte[16]; };
 
-	random_bytes(u, sizeof(u));
-	u[6] = (u[6] & 0x0f) | 0x40;
-	u[8] = (u[8] & 0x3f) | 0x80;
-	for (unsigned i = 0; i < sizeof(u); i++)
-		text_printf(t, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", u[i]);
+static struct uuid uuid_make(void)
+{
+	struct uuid u;
+
+	random_bytes(u.byte, sizeof(u.byte));
+	u.byte[6] = (u.byte[6] & 0x0f) | 0x40;
+	u.byte[8] = (u.byte[8] & 0x3f) | 0x80;
+	return u;
+}
+
+static void uuid_show(struct text *t, struct uuid u)
+{
+	for (unsigned i = 0; i < sizeof(u.byte); i++)
+		text_printf(t, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", u.byte[i]);
 	text_printf(t, "\n");
 }
+
+static void show_uuid(struct text *t, u32 pid) { uuid_show(t, uuid_make()); }
+
+static DEFINE_SPINLOCK(boot_id_lock, RANK_LEAF);
+static struct uuid boot_id;			/* [boot_id_lock] of this boot, made when first asked for */
+
+static void show_boot_id(struct text *t, u32 pid)
+{
+	struct uuid u = uuid_make();
+
+	spin_lock(&boot_id_lock);
+	if (boot_id.byte[6] == 0)		/* the version is in it: never zero in one that was made */
+		boot_id = u;
+	u = boot_id;
+	spin_unlock(&boot_id_lock);
+	uuid_show(t, u);
+}
+
+static void show_entropy(struct text *t, u32 pid) { text_printf(t, "256\n"); }	/* all that can be: nobody waits for more */
+static void show_cap_last(struct text *t, u32 pid) { text_printf(t, "%d\n", CAP_LAST); }
+static void show_port_range(struct text *t, u32 pid) { text_printf(t, "32768\t60999\n"); }	/* as socket/ports.c has it */
+static void show_swaps(struct text *t, u32 pid) { text_printf(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"); }	/* none */
 
 static s64 link_mounts(u32 pid, u32 nr, char *buf, size_t size) { return str_copy(buf, "self/mounts", size), 11; }
 
@@ -627,9 +656,11 @@ static s64 link_mounts(u32 pid, u32 nr, char *buf, size_t size) { return str_cop
 #define DEVICE(n, major, minor) { n, S_IFCHR | 0666, .rdev = (major) << 8 | (minor) }
 
 static const struct synth_entry proc_sys_vm[] = { TEXT("overcommit_memory", show_overcommit), { 0 } };
-static const struct synth_entry proc_sys_random[] = { TEXT("uuid", show_uuid), { 0 } };
+static const struct synth_entry proc_sys_random[] = {
+	TEXT("uuid", show_uuid), TEXT("boot_id", show_boot_id), TEXT("entropy_avail", show_entropy), TEXT("poolsize", show_entropy), { 0 }
+};
 static const struct synth_entry proc_sys_kernel[] = {
-	TEXT("pid_max", show_pid_max), TEXT("ngroups_max", show_ngroups), TEXT("hostname", show_hostname),
+	TEXT("pid_max", show_pid_max), TEXT("ngroups_max", show_ngroups), TEXT("cap_last_cap", show_cap_last), TEXT("hostname", show_hostname),
 	TEXT("osrelease", show_osrelease), TEXT("ostype", show_ostype), TEXT("tainted", show_zero), DIR("random", proc_sys_random),
 	TEXT("shmmax", show_shmmax), TEXT("shmall", show_shmmax), TEXT("shmmni", show_shmmni), TEXT("sem", show_sem),
 	TEXT("msgmax", show_msgmax), TEXT("msgmnb", show_msgmnb), TEXT("msgmni", show_msgmni), { 0 }
@@ -638,7 +669,8 @@ static const struct synth_entry proc_sys_net_core[] = {
 	TEXT("somaxconn", show_somaxconn), TEXT("wmem_default", show_wmem), TEXT("wmem_max", show_wmem), TEXT("rmem_default", show_wmem),
 	TEXT("rmem_max", show_wmem), { 0 }
 };
-static const struct synth_entry proc_sys_net[] = { DIR("core", proc_sys_net_core), { 0 } };
+static const struct synth_entry proc_sys_net_ipv4[] = { TEXT("ip_local_port_range", show_port_range), { 0 } };
+static const struct synth_entry proc_sys_net[] = { DIR("core", proc_sys_net_core), DIR("ipv4", proc_sys_net_ipv4), { 0 } };
 static void show_inotify_events(struct text *t, u32 pid) { text_printf(t, "16384\n"); }	/* these as inotify.c has them */
 static void show_inotify_instances(struct text *t, u32 pid) { text_printf(t, "128\n"); }
 static void show_inotify_watches(struct text *t, u32 pid) { text_printf(t, "65536\n"); }
@@ -666,7 +698,7 @@ static const struct synth_entry proc_sysvipc[] = {
 static const struct synth_entry proc_tangram[] = { TEXT("trace", show_trace), { 0 } };
 static const struct synth_entry proc_root[] = {
 	TEXT("cpuinfo", show_cpuinfo), TEXT("meminfo", show_meminfo), TEXT("uptime", show_machine_uptime), TEXT("loadavg", show_loadavg),
-	TEXT("stat", show_machine_stat), TEXT("vmstat", show_vmstat), TEXT("version", show_version), TEXT("filesystems", show_filesystems),
+	TEXT("stat", show_machine_stat), TEXT("swaps", show_swaps), TEXT("vmstat", show_vmstat), TEXT("version", show_version), TEXT("filesystems", show_filesystems),
 	TEXT("cmdline", show_cmdline_kernel), TEXT("pcache", show_pcache), DIR("sys", proc_sys), DIR("sysvipc", proc_sysvipc),
 	DIR("tangram", proc_tangram),
 	{ "self", S_IFLNK | 0777, .link = link_self }, { "thread-self", S_IFLNK | 0777, .link = link_thread_self },
