@@ -40,6 +40,9 @@ enum {
 #define ERESTARTNOHAND	514	/* restart if no handler ran */
 #define ERESTART_RESTARTBLOCK 516 /* restart through restart_syscall */
 
+/* The last number that a program knows (EHWPOISON): a peer that says a higher one says nothing. */
+#define ERRNO_LAST	133
+
 const char *errno_name(int err);	/* err of either sign; "E?" when unknown */
 
 #endif

@@ -301,7 +301,7 @@ void call_reply_arrived(struct fit_conn *c, u32 imm, u32 len)
 	call->status = fit_imm_status(imm);
 	call->rep_len = MIN(len, call->rep_size);
 	/* a success shorter than the op's fixed reply, or what is no errno, is the peer's fault: nothing in it can be believed */
-	if (call->status < -4095 || (call->status >= 0 && call->rep_len < fit_op(call->op)->rep_size))
+	if (call->status < -ERRNO_LAST || (call->status >= 0 && call->rep_len < fit_op(call->op)->rep_size))
 		call->status = -EPROTO;
 	slot_advance(s, call->status, call->rep_len);
 }

@@ -223,10 +223,11 @@ static void short_reply_is_an_error(void **state)
 	call_send_done(up, 0);
 }
 
-/* What a program would take for an address or a count is not passed on as the error that it was not. */
+/* What a program would take for an address or a count, or the kernel for a word of its own (restart this call), is not passed on as an error. */
 static void status_that_is_no_errno(void **state)
 {
-	static const int status[] = { -4095, -4096, -32768 }, want[] = { -4095, -EPROTO, -EPROTO };
+	static const int status[] = { -ERRNO_LAST, -ERRNO_LAST - 1, -ERESTARTSYS, -ERESTARTNOINTR, -4096, -32768 };
+	static const int want[] = { -ERRNO_LAST, -EPROTO, -EPROTO, -EPROTO, -EPROTO, -EPROTO };
 	struct rpc c = { .node = 2, .op = OP_KEEP };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(status); i++) {

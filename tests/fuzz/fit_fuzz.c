@@ -16,7 +16,7 @@ static struct { struct rpc rpc; bool out; u8 rep[RPC_MAX_REP]; } calls[NR_CALLS]
 
 static void call_over(struct rpc *c)
 {
-	BUG_ON(!calls[(uintptr_t)c->arg].out || c->status < -4095);
+	BUG_ON(!calls[(uintptr_t)c->arg].out || c->status < -ERRNO_LAST);
 	calls[(uintptr_t)c->arg].out = false;
 }
 
@@ -135,7 +135,7 @@ static void call_and_wait(u8 how)
 	slot = c.slot->index;
 	call_reply_arrived(up, fit_imm(slot, how & 1 ? how : -how), how & 2 ? sizeof(rep) : how);
 	call_send_done(up, slot);
-	BUG_ON(rpc_wait(&c) < -4095);
+	BUG_ON(rpc_wait(&c) < -ERRNO_LAST);
 	BUG_ON((how & 3) == 1 && how < sizeof(rep) && c.status >= 0);	/* too short to be believed */
 }
 

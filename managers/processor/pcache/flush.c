@@ -129,7 +129,7 @@ int flush_msg_status(const struct flush_msg *m, unsigned i)
 		return m->rc;
 	if (!(le64_get(m->rep.failed) >> i & 1))
 		return 0;
-	return error == 0 || error > 4095 ? -EIO : -(int)error;	/* refused without a reason is refused */
+	return error == 0 || error > ERRNO_LAST ? -EIO : -(int)error;	/* refused without a reason is refused */
 }
 
 /* --- victim entries --- */

@@ -1218,7 +1218,7 @@ static void cleaning_in_batches(void **st)
 static void write_and_be_refused(void *arg)
 {
 	static const struct { u32 said; int wanted; } reason[] = {
-		{ ENOSPC, -ENOSPC }, { 0, -EIO }, { 4096, -EIO }, { 1U << 31, -EIO }, { ~0U, -EIO },
+		{ ENOSPC, -ENOSPC }, { 0, -EIO }, { ERESTARTNOINTR, -EIO }, { 4096, -EIO }, { 1U << 31, -EIO }, { ~0U, -EIO },
 	};
 
 	must(space_mmap(sh.s[0] = space_create(), va_of(0, 0), PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_SHARED | ABI_MAP_FIXED,
