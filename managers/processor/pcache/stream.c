@@ -98,6 +98,8 @@ struct stream_plan stream_fault(struct stream *s, u64 vpn, bool ahead, enum pref
 			window_follow(s, mode, max);
 	} else if (!ahead) {
 		look_anew(s, vpn, mode, advice, max);
+	} else {
+		return plan;		/* another round's page: if the stream went there, all pages up to it would pass for asked for */
 	}
 	s->last = vpn;
 	s->begun = true;
