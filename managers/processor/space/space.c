@@ -165,9 +165,9 @@ struct space *space_create_err(int *err)
 		s->memory_node = *err;
 		*err = rpc_call_sure(s->memory_node, RPC_memory_space_create, &(struct rpc_memory_space_create_req){}, &rep,
 				sizeof(rep));
+		if (*err >= 0 && (le64_get(rep.space) == 0 || wire_is_object(le64_get(rep.space))))
+			*err = -EIO;
 	}
-	if (*err >= 0 && (le64_get(rep.space) == 0 || wire_is_object(le64_get(rep.space))))
-		*err = -EIO;
 	if (*err < 0) {
 		space_free(s);
 		return NULL;
