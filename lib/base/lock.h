@@ -30,6 +30,7 @@ enum lock_rank {		/* take locks downwards */
 	RANK_TTY,		/* tty->lock */
 	RANK_SPACE_FORK,	/* space salt group: one fork at a time */
 	RANK_SPACE_MAP,		/* space->map_lock */
+	RANK_SPACE_SEND,	/* space->send_lock */
 	RANK_OBJECT,		/* M: object->lock */
 	RANK_MUTEX_LEAF,	/* any mutex under which no other is taken */
 	/* spinlocks */

@@ -27,6 +27,7 @@
 	X(CLOSED, "")			/* faults in a range being changed wait */	\
 	X(SEQUENCE, "")			/* the map is looked at again if it changed under a fault */ \
 	X(CHANGE_NUMBERS, "")		/* fills carry the last change number */	\
+	X(CHANGES_PUSHED, "")		/* the queued changes that a fill or flush names leave before it */ \
 	X(REHOME_FRAME, "L14")		/* mremap moves the frame with the page into the new set */ \
 	X(REMAP_DOWN, "")		/* the distance of a move is counted in pages, downwards too */ \
 	X(MOVED_NAMES, "L14")		/* after mremap's message a flush uses the new number */ \

@@ -124,7 +124,7 @@ int space_ready(struct space *s, u64 nr, struct rpc_call *c)
 	return park(s, nr, c, false);
 }
 
-int change_run(struct rpc_call *c, u64 id, u64 nr, change_fn act)
+int changes_run(struct rpc_call *c, u64 id, u64 nr, u32 nr_changes, change_fn act)
 {
 	struct space *s = space_get(id, c->node);
 	int rc = 0;
@@ -149,15 +149,17 @@ int change_run(struct rpc_call *c, u64 id, u64 nr, change_fn act)
 	spin_lock(&s->lock);
 	s->changing = false;
 	if (rc != RPC_TO_WORKER)
-		s->applied = nr;	/* refused ones too: the next must not wait for ever */
+		s->applied = nr + nr_changes - 1;	/* refused ones too: the next must not wait for ever */
 	spin_unlock(&s->lock);
 	if (rc != RPC_TO_WORKER) {
 		if (rc < 0)
 			count(nr_memory_change_refused);
 		else
-			count(nr_memory_change);
+			count_n(nr_memory_change, nr_changes);
 		parked_run(s);
 	}
 	space_put(s);
 	return rc;
 }
+
+int change_run(struct rpc_call *c, u64 id, u64 nr, change_fn act) { return changes_run(c, id, nr, 1, act); }

@@ -261,6 +261,7 @@ static void parked_exec(void **state)
 	u64 space, program;
 	struct rpc_memory_exec_req q = { .change = LE(2), .stack_limit = LE(MIB(8)) };
 	struct rpc_memory_space_exit_req e = { .change = LE(3) };
+	struct rpc_memory_changes_req zap;
 	struct fake *f;
 
 	file_load(0, "/proc/self/exe");
@@ -271,7 +272,8 @@ static void parked_exec(void **state)
 	f = fake_call(P_NODE, RPC_memory_exec, &q, sizeof(q), NULL, 0);
 	fake_deliver(f);
 	assert_false(f->replied);
-	assert_int_equal(CALL(memory_zap, NULL, .space = LE(space), .change = LE(1), .start = LE(MIB(1)), .len = LE(PAGE_SIZE)), 0);
+	zap = one_change(space, 1, WIRE_CHANGE_ZAP, MIB(1), PAGE_SIZE, 0);
+	assert_int_equal(changes_now(&zap), 0);
 	while (!load_acquire(&f->replied))
 		usleep(100);
 	assert_true(f->status == 0 || f->status == -ENOEXEC || f->status == -EINVAL);

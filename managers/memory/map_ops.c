@@ -49,36 +49,30 @@ static int charge_more(struct space *s, u64 pages)
 
 /* --- map --- */
 
-static int map_act(struct space *s, struct rpc_call *c)
+/* Of an object, if v names one: *version is set then. */
+static int map_range(struct space *s, struct vma *v, le64 *version)
 {
-	const struct rpc_memory_map_req *q = c->req;
-	struct rpc_memory_map_rep *r = c->rep;
-	u64 start = le64_get(q->start), len = le64_get(q->len);
-	struct vma v = {
-		.start = start, .end = start + len, .object = le64_get(q->object), .index = le64_get(q->index),
-		.prot = le32_get(q->prot), .flags = le32_get(q->flags),
-	};
 	struct object *o = NULL;
 	int rc = 0;
 
-	if (!user_range(start, len) || (v.prot & ~PROT_MASK) != 0 || (v.flags & ~FLAGS_KNOWN) != 0 ||
-	    v.index > PAGE_TREE_MAX || (v.object == 0 && (v.flags & VMA_SHARED)))
+	if ((v->prot & ~PROT_MASK) != 0 || (v->flags & ~FLAGS_KNOWN) != 0 || v->index > PAGE_TREE_MAX ||
+	    (v->object == 0 && (v->flags & VMA_SHARED)))
 		return -EINVAL;
-	if (v.object != 0) {
-		o = object_find(v.object, c->node);
+	if (v->object != 0) {
+		o = object_find(v->object, s->node);
 		if (o == NULL)
 			return -ESRCH;
-		v.file = o;
+		v->file = o;
 		object_mapped(o);
 		spin_lock(&cache_lock);
-		r->version = le64_of(o->version);
+		*version = le64_of(o->version);
 		spin_unlock(&cache_lock);
 	}
-	if (v.flags & VMA_ACCOUNTED)
-		rc = charge_more(s, len >> PAGE_SHIFT);
+	if (v->flags & VMA_ACCOUNTED)
+		rc = charge_more(s, (v->end - v->start) >> PAGE_SHIFT);
 	if (rc == 0) {
 		spin_lock(&s->lock);
-		rc = s->dead ? -ESRCH : vma_map_add(&s->map, &v);
+		rc = s->dead ? -ESRCH : vma_map_add(&s->map, v);
 		spin_unlock(&s->lock);
 		charge_settle(s);
 	}
@@ -88,6 +82,19 @@ static int map_act(struct space *s, struct rpc_call *c)
 		object_put(o);
 	}
 	return rc;
+}
+
+static int map_act(struct space *s, struct rpc_call *c)
+{
+	const struct rpc_memory_map_req *q = c->req;
+	struct rpc_memory_map_rep *r = c->rep;
+	u64 start = le64_get(q->start), len = le64_get(q->len);
+	struct vma v = {
+		.start = start, .end = start + len, .object = le64_get(q->object), .index = le64_get(q->index),
+		.prot = le32_get(q->prot), .flags = le32_get(q->flags),
+	};
+
+	return user_range(start, len) ? map_range(s, &v, &r->version) : -EINVAL;
 }
 
 int serve_memory_map(const struct rpc_memory_map_req *q, struct rpc_memory_map_rep *r, struct rpc_call *c)
@@ -109,47 +116,24 @@ static bool too_much_inline(struct space *s, struct rpc_call *c, u64 first, u64 
 	return much;
 }
 
-static int unmap_act(struct space *s, struct rpc_call *c)
+static int unmap_range(struct space *s, u64 start, u64 len)
 {
-	const struct rpc_memory_unmap_req *q = c->req;
-	u64 start = le64_get(q->start), len = le64_get(q->len), first = start >> PAGE_SHIFT, last = first + (len >> PAGE_SHIFT);
 	int rc;
 
-	if (!user_range(start, len))
-		return -EINVAL;
-	if (too_much_inline(s, c, first, last))
-		return RPC_TO_WORKER;
 	spin_lock(&s->lock);
 	rc = vma_map_remove(&s->map, start, start + len);
 	spin_unlock(&s->lock);
 	if (rc < 0)
 		return rc;
-	space_drop_pages(s, first, last);
+	space_drop_pages(s, start >> PAGE_SHIFT, (start + len) >> PAGE_SHIFT);
 	charge_settle(s);
 	return 0;
 }
 
-int serve_memory_unmap(const struct rpc_memory_unmap_req *q, struct rpc_memory_unmap_rep *r, struct rpc_call *c)
+static int zap_range(struct space *s, u64 start, u64 len)
 {
-	return change_run(c, le64_get(q->space), le64_get(q->change), unmap_act);
-}
-
-static int zap_act(struct space *s, struct rpc_call *c)
-{
-	const struct rpc_memory_zap_req *q = c->req;
-	u64 start = le64_get(q->start), len = le64_get(q->len), first = start >> PAGE_SHIFT, last = first + (len >> PAGE_SHIFT);
-
-	if (!user_range(start, len))
-		return -EINVAL;
-	if (too_much_inline(s, c, first, last))
-		return RPC_TO_WORKER;
-	space_drop_pages(s, first, last);
+	space_drop_pages(s, start >> PAGE_SHIFT, (start + len) >> PAGE_SHIFT);
 	return 0;
-}
-
-int serve_memory_zap(const struct rpc_memory_zap_req *q, struct rpc_memory_zap_rep *r, struct rpc_call *c)
-{
-	return change_run(c, le64_get(q->space), le64_get(q->change), zap_act);
 }
 
 static int exit_act(struct space *s, struct rpc_call *c)
@@ -167,14 +151,12 @@ int serve_memory_space_exit(const struct rpc_memory_space_exit_req *q, struct rp
 
 /* --- protect --- */
 
-static int protect_act(struct space *s, struct rpc_call *c)
+static int protect_range(struct space *s, u64 start, u64 len, u32 prot)
 {
-	const struct rpc_memory_protect_req *q = c->req;
-	u64 start = le64_get(q->start), len = le64_get(q->len), more;
-	u32 prot = le32_get(q->prot);
+	u64 more;
 	int rc = 0;
 
-	if (!user_range(start, len) || (prot & ~PROT_MASK) != 0)
+	if ((prot & ~PROT_MASK) != 0)
 		return -EINVAL;
 	spin_lock(&s->lock);
 	more = vma_protect_charge(&s->map, start, start + len, prot);
@@ -190,9 +172,61 @@ static int protect_act(struct space *s, struct rpc_call *c)
 	return rc;
 }
 
-int serve_memory_protect(const struct rpc_memory_protect_req *q, struct rpc_memory_protect_rep *r, struct rpc_call *c)
+/* --- several of these, in one message --- */
+
+static int change_apply(struct space *s, const struct wire_change *w)
 {
-	return change_run(c, le64_get(q->space), le64_get(q->change), protect_act);
+	u64 start = le64_get(w->start), len = le64_get(w->len);
+	struct vma v = {
+		.start = start, .end = start + len, .index = le64_get(w->index), .prot = le16_get(w->prot), .flags = le32_get(w->flags),
+	};
+
+	if (le16_get(w->what) == WIRE_CHANGE_NONE)
+		return 0;
+	if (!user_range(start, len))
+		return -EINVAL;
+	switch (le16_get(w->what)) {
+	case WIRE_CHANGE_MAP:
+		return map_range(s, &v, NULL);
+	case WIRE_CHANGE_UNMAP:
+		return unmap_range(s, start, len);
+	case WIRE_CHANGE_PROTECT:
+		return protect_range(s, start, len, v.prot);
+	case WIRE_CHANGE_ZAP:
+		return zap_range(s, start, len);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* A worker is asked for before the first of them is applied: it begins with the first. */
+static int changes_act(struct space *s, struct rpc_call *c)
+{
+	const struct rpc_memory_changes_req *q = c->req;
+	u32 nr = le32_get(q->nr);
+	int rc = 0, one;
+
+	for (u32 i = 0; i < nr; i++) {
+		const struct wire_change *w = &q->list.of[i];
+		bool frees = le16_get(w->what) == WIRE_CHANGE_UNMAP || le16_get(w->what) == WIRE_CHANGE_ZAP;
+
+		if (frees && too_much_inline(s, c, 0, le64_get(w->len) >> PAGE_SHIFT))
+			return RPC_TO_WORKER;
+	}
+	for (u32 i = 0; i < nr; i++) {
+		one = change_apply(s, &q->list.of[i]);
+		rc = rc < 0 ? rc : one;
+	}
+	return rc;
+}
+
+int serve_memory_changes(const struct rpc_memory_changes_req *q, struct rpc_memory_changes_rep *r, struct rpc_call *c)
+{
+	u32 nr = le32_get(q->nr);
+
+	if (nr == 0 || nr > WIRE_CHANGES)
+		return -EINVAL;
+	return changes_run(c, le64_get(q->space), le64_get(q->change), nr, changes_act);
 }
 
 /* --- remap --- */

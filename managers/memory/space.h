@@ -54,6 +54,7 @@ int __must_check space_copy_pages(struct space *s, u64 first, u64 last, u64 to);
 typedef int (*change_fn)(struct space *s, struct rpc_call *c);
 /* The body of a change's handler. */
 int change_run(struct rpc_call *c, u64 id, u64 nr, change_fn act);
+int changes_run(struct rpc_call *c, u64 id, u64 nr, u32 nr_changes, change_fn act);	/* nr and those behind it, at once */
 /* With s->lock held: 0 when all changes up to nr are applied; else the call is parked: RPC_PENDING (or -ESRCH). */
 int space_ready(struct space *s, u64 nr, struct rpc_call *c);
 void parked_drop(struct space *s, int status);	/* s is dead */

@@ -310,31 +310,33 @@ static void forget_range(int p, int a, int n, bool mapped)
 
 static void unmap_or_zap(int p, int a, int n, bool zap)
 {
-	struct rpc_memory_unmap_req q = {
-		.space = le64_of(proc[p].id), .start = le64_of((proc[p].base + a) << 12), .len = le64_of((u64)n << 12),
-	};
+	struct rpc_memory_changes_req q;
 
 	for (int v = a; zap && v < a + n; v++)
 		if (!proc[p].mapped[v])
 			return;
 	wait_flushes(p);
 	forget_range(p, a, n, zap);
-	q.change = le64_of(++proc[p].change);
-	tell(zap ? RPC_memory_zap : RPC_memory_unmap, &q, sizeof(q));
+	q = one_change(proc[p].id, ++proc[p].change, zap ? WIRE_CHANGE_ZAP : WIRE_CHANGE_UNMAP, (proc[p].base + a) << 12,
+		       (u64)n << 12, 0);
+	tell(RPC_memory_changes, &q, sizeof(q));
 }
 
 static void protect(int p, int a, int n)
 {
-	struct rpc_memory_protect_req q = {
-		.space = le64_of(proc[p].id), .start = le64_of((proc[p].base + a) << 12),
-		.len = le64_of((u64)n << 12), .prot = le32_of(random() % 4),
-	};
+	struct rpc_memory_changes_req q;
 
 	for (int v = a; v < a + n; v++)
 		if (!proc[p].mapped[v])
 			return;
-	q.change = le64_of(++proc[p].change);
-	tell(RPC_memory_protect, &q, sizeof(q));
+	q = one_change(proc[p].id, ++proc[p].change, WIRE_CHANGE_PROTECT, (proc[p].base + a) << 12, (u64)n << 12, random() % 4);
+	if (random() % 2) {		/* two in one message */
+		q.nr = le32_of(2);
+		q.list.of[1] = q.list.of[0];
+		q.list.of[1].prot = le16_of(random() % 4);
+		proc[p].change++;
+	}
+	tell(RPC_memory_changes, &q, sizeof(q));
 }
 
 static void remap(int p)
@@ -350,12 +352,10 @@ static void remap(int p)
 		if (!proc[p].mapped[v])
 			map(p, v, 1);
 	{
-		struct rpc_memory_protect_req pq = {
-			.space = le64_of(proc[p].id), .change = le64_of(++proc[p].change), .start = le64_of(proc[p].base << 12),
-			.len = le64_of((u64)NV << 12), .prot = le32_of(3),
-		};
+		struct rpc_memory_changes_req pq =
+			one_change(proc[p].id, ++proc[p].change, WIRE_CHANGE_PROTECT, proc[p].base << 12, (u64)NV << 12, 3);
 
-		tell(RPC_memory_protect, &pq, sizeof(pq));
+		tell(RPC_memory_changes, &pq, sizeof(pq));
 	}
 	/* neighbours born at different places do not merge: move them one by one */
 	for (int v = 0; v < NV; v++) {
@@ -497,8 +497,8 @@ static void parked_calls_end_with_their_space(void **state)
 	struct rpc_memory_fill_req q = { LE(id), LE(0x10), LE(5) };
 	struct fake *fill1 = fake_call(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0);
 	struct fake *fill2 = fake_call(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0);
-	struct rpc_memory_unmap_req u = { LE(id), LE(3), LE(0x10000), LE(0x1000) };
-	struct fake *unmap = fake_call(P_NODE, RPC_memory_unmap, &u, sizeof(u), NULL, 0);
+	struct rpc_memory_changes_req u = one_change(id, 3, WIRE_CHANGE_UNMAP, 0x10000, 0x1000, 0);
+	struct fake *unmap = fake_call(P_NODE, RPC_memory_changes, &u, sizeof(u), NULL, 0);
 	u64 id2;
 
 	fake_deliver(fill1);
@@ -555,9 +555,56 @@ static void parking_needs_no_memory(void **state)
 	memory_check_empty();
 }
 
+static void add_change(struct rpc_memory_changes_req *q, u16 what, u64 start, u64 len, u16 prot)
+{
+	u32 nr = le32_get(q->nr);
+
+	q->list.of[nr] = one_change(0, 0, what, start, len, prot).list.of[0];
+	q->nr = le32_of(nr + 1);
+}
+
+/* Several in one message take so many numbers, whatever becomes of each; what waits for one of them waits for all. */
+static void changes_travel_together(void **state)
+{
+	u64 id = new_space();
+	struct rpc_memory_fill_req f = { LE(id), LE(0x12), LE(4) };
+	struct fake *fill = fake_call(P_NODE, RPC_memory_fill, &f, sizeof(f), NULL, 0);
+	struct rpc_memory_changes_req q = one_change(id, 1, WIRE_CHANGE_MAP, 0x10000, 0x4000, 3), none = q;
+
+	fake_deliver(fill);
+	assert_false(fill->replied);
+	add_change(&q, WIRE_CHANGE_PROTECT, 0x10000, 0x1000, 1);
+	add_change(&q, WIRE_CHANGE_NONE, 0, 0, 0);
+	add_change(&q, WIRE_CHANGE_UNMAP, 0x11000, 0x1000, 0);
+	assert_int_equal(spaces_vmas(), 0);
+	assert_int_equal(changes_now(&q), 0);
+	assert_int_equal(spaces_vmas(), 2);
+	assert_true(fill->replied);
+	assert_int_equal(fill->status, FILL_ZERO);
+	fake_done(fill);
+	assert_int_equal(changes_now(&q), -EINVAL);		/* used, all of them */
+	q = one_change(id, 4, WIRE_CHANGE_MAP, 0x20000, 0x1000, 3);
+	assert_int_equal(changes_now(&q), -EINVAL);
+
+	q = one_change(id, 5, WIRE_CHANGE_MAP, 0x10000, 0x1000, 3);	/* not free; those behind it are applied all the same */
+	add_change(&q, WIRE_CHANGE_ZAP, 0x10001, 0x1000, 0);
+	add_change(&q, 77, 0x10000, 0x1000, 0);
+	add_change(&q, WIRE_CHANGE_UNMAP, 0x10000, 0x1000, 0);
+	assert_int_equal(changes_now(&q), -EEXIST);
+	assert_int_equal(spaces_vmas(), 1);
+	none.nr = le32_of(0);
+	none.change = LE(9);
+	assert_int_equal(changes_now(&none), -EINVAL);		/* no change, no number */
+	none.nr = le32_of(WIRE_CHANGES + 1);
+	assert_int_equal(changes_now(&none), -EINVAL);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(9)), 0);
+	memory_check_empty();
+}
+
 static void refused_changes_use_their_number(void **state)
 {
 	u64 id = new_space(), big = commit_limit() << 12;
+	struct rpc_memory_changes_req unmap = one_change(id, 8, WIRE_CHANGE_UNMAP, 0x100000, big, 0);
 
 	assert_int_equal(map_at(id, 1, 0x10001, 0x1000, 0), -EINVAL);
 	assert_int_equal(map_at(id, 2, 0x10000, 0x1000, 0), 0);
@@ -567,7 +614,7 @@ static void refused_changes_use_their_number(void **state)
 	assert_int_equal(map_at(id, 5, 0x20000, 0x1000, 0), -EINVAL);		/* used */
 	assert_int_equal(map_at(id, 6, 0x20000, 0x1000, VMA_ACCOUNTED), -ENOMEM);
 	assert_int_equal(CALL(memory_fork, NULL, LE(id), LE(7)), -ENOMEM);	/* honest: not twice */
-	assert_int_equal(CALL(memory_unmap, NULL, LE(id), LE(8), LE(0x100000), LE(big)), 0);
+	assert_int_equal(changes_now(&unmap), 0);
 	assert_int_equal(CALL(memory_fork, NULL, LE(id), LE(9)), 0);
 	assert_int_equal(map_at(id + 1, 1, 0x30000, 0x1000, 0), 0);		/* the child */
 	assert_int_equal(map_at(id, 10, 0, 0x1000, VMA_SHARED), -EINVAL);	/* shared memory is an object */
@@ -727,7 +774,8 @@ static void a_move_is_whole_or_not_at_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory), cmocka_unit_test(refused_changes_use_their_number),
+		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory),
+		cmocka_unit_test(changes_travel_together), cmocka_unit_test(refused_changes_use_their_number),
 		cmocka_unit_test(reservation), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
 		cmocka_unit_test(a_move_is_whole_or_not_at_all),
 		cmocka_unit_test(any_order),

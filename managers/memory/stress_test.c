@@ -89,20 +89,14 @@ static void settle(struct program *p)
 			abort();
 }
 
-static void tell(struct program *p, unsigned op, u64 first, u64 nr)
+static void tell(struct program *p, u16 what, u64 first, u64 nr)
 {
-	struct rpc_memory_map_req q = {
-		.space = LE(p->id), .change = LE(++p->change), .start = LE((BASE + first) << 12), .len = LE(nr << 12),
-	};
+	struct rpc_memory_changes_req q = one_change(p->id, ++p->change, what, (BASE + first) << 12, nr << 12, 3);
 
-	if (op == RPC_memory_map) {
-		q.index = LE(BASE + first);
-		q.prot = le32_of(3);
-		q.flags = le32_of(VMA_ACCOUNTED);
-	}
+	q.list.of[0].flags = le32_of(what == WIRE_CHANGE_MAP ? VMA_ACCOUNTED : 0);
 	if (p->nr_told == ARRAY_SIZE(p->told))
 		settle(p);
-	p->told[p->nr_told++] = ask(p, op, &q, op == RPC_memory_map ? sizeof(q) : sizeof(struct rpc_memory_unmap_req), NULL, 0);
+	p->told[p->nr_told++] = ask(p, RPC_memory_changes, &q, sizeof(q), NULL, 0);
 }
 
 static void flush(struct program *p, struct program *sharer, unsigned v)
@@ -202,18 +196,18 @@ static void *program(void *arg)
 		p.id = le64_get(cr.space);
 		p.change = 0;
 		forget(&p, 0, NV);
-		tell(&p, RPC_memory_map, 0, NV);
+		tell(&p, WIRE_CHANGE_MAP, 0, NV);
 		for (int i = 0; i < 150; i++) {
 			unsigned v = rand_r(&p.seed) % NV;
 
 			switch (rand_r(&p.seed) % 16) {
 			case 0:
-				tell(&p, RPC_memory_unmap, v, NV - v);
-				tell(&p, RPC_memory_map, v, NV - v);
+				tell(&p, WIRE_CHANGE_UNMAP, v, NV - v);
+				tell(&p, WIRE_CHANGE_MAP, v, NV - v);
 				forget(&p, v, NV - v);
 				break;
 			case 1:
-				tell(&p, RPC_memory_zap, 0, v + 1);
+				tell(&p, WIRE_CHANGE_ZAP, 0, v + 1);
 				forget(&p, 0, v + 1);
 				break;
 			case 2: fork_once(&p); break;

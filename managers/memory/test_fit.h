@@ -167,6 +167,20 @@ static __unused int fake_now(unsigned node, unsigned op, const void *req, u32 re
 	struct rpc_##name##_req q_ = { __VA_ARGS__ };					\
 	fake_now(P_NODE, RPC_##name, &q_, sizeof(q_), NULL, 0, rp, (rp) == NULL ? 0 : sizeof(struct rpc_##name##_rep), NULL, NULL); })
 
+/* A message with one change in it. */
+static __unused struct rpc_memory_changes_req one_change(u64 space, u64 number, u16 what, u64 start, u64 len, u16 prot)
+{
+	return (struct rpc_memory_changes_req){
+		.space = le64_of(space), .change = le64_of(number), .nr = le32_of(1),
+		.list.of[0] = { .start = le64_of(start), .len = le64_of(len), .index = le64_of(start >> 12), .prot = le16_of(prot),
+				.what = le16_of(what) },
+	};
+}
+static __unused int changes_now(const struct rpc_memory_changes_req *q)
+{
+	return fake_now(P_NODE, RPC_memory_changes, q, sizeof(*q), NULL, 0, NULL, 0, NULL, NULL);
+}
+
 static bool p_is_dead;
 bool fit_node_up(unsigned node) { return !p_is_dead; }
 bool rpc_wanted(const struct rpc_call *c) { return !p_is_dead && !container_of(c, const struct fake, call)->obsolete; }

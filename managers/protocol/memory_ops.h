@@ -7,7 +7,7 @@
  *
  * Change numbers: each change of an address space's map (map, unmap, protect, remap, zap, fork, exit) carries the next
  * number of that space, starting at 1 for the first after memory_space_create; M applies them in number order and parks
- * what comes early. Every fill and flush carries the last change number of each space it names; M parks it, holding no
+ * what comes early. Several that nobody waits for travel in one message (memory_changes), which has the first one's number. Every fill and flush carries the last change number of each space it names; M parks it, holding no
  * worker, until those changes are applied (or refused). Objects have no change numbers: 0.
  */
 #ifndef MANAGERS_PROTOCOL_MEMORY_OPS_H
@@ -44,6 +44,24 @@ struct wire_flush_page {
 #define FLUSH_MAX_PAGES		8
 #define FLUSH_MAX_OWNERS	63	/* of one page */
 
+/* One change of a map among others; index, prot, flags: of what is mapped, as in wire_vma. */
+struct wire_change {
+	le64 start, len;
+	le64 index;
+	le32 flags;
+	le16 prot;
+	le16 what;		/* WIRE_CHANGE_* */
+} __packed;
+#define WIRE_CHANGE_NONE	0	/* a number, and nothing else: what it stood for was undone before it left */
+#define WIRE_CHANGE_MAP		1	/* anonymous, private */
+#define WIRE_CHANGE_UNMAP	2
+#define WIRE_CHANGE_PROTECT	3
+#define WIRE_CHANGE_ZAP		4	/* MADV_DONTNEED: private pages are forgotten */
+#define WIRE_CHANGES		7	/* in one message */
+struct wire_changes {
+	struct wire_change of[WIRE_CHANGES];
+} __packed;
+
 /* fill: status >= 0 is one of these */
 #define FILL_DATA	0		/* 4096 bytes came */
 #define FILL_ZERO	1		/* M never had the page: it reads as zeros; no data came */
@@ -64,11 +82,9 @@ static inline int fill_result(int status, u32 len)
 	X(0x105, memory_exec_probe,	RPC_WORKER,	RPC_REDO)	\
 	X(0x106, memory_exec,		RPC_WORKER,	RPC_REPLAY)	\
 	X(0x110, memory_map,		RPC_INLINE,	RPC_REPLAY)	\
-	X(0x111, memory_unmap,		RPC_INLINE,	RPC_REPLAY)	\
-	X(0x112, memory_protect,	RPC_INLINE,	RPC_REPLAY)	\
 	X(0x113, memory_remap,		RPC_INLINE,	RPC_REPLAY)	\
-	X(0x114, memory_zap,		RPC_INLINE,	RPC_REPLAY)	\
 	X(0x115, memory_commit,		RPC_INLINE,	RPC_REPLAY)	\
+	X(0x116, memory_changes,	RPC_INLINE,	RPC_REPLAY)	\
 	X(0x120, memory_open,		RPC_WORKER,	RPC_REPLAY)	\
 	X(0x121, memory_close,		RPC_WORKER,	RPC_REPLAY)	\
 	X(0x122, memory_read,		RPC_WORKER,	RPC_REDO)	\
@@ -117,19 +133,16 @@ static inline int fill_result(int status, u32 len)
 					F(le64, commit) F(le32, exec_stack) F(le32, nr_vmas) F(le32, nr_private)
 
 #define RPC_MAP_FIELDS(F)		F(le64, space) F(le64, change) F(le64, start) F(le64, len)
-	/* P has chosen start and checked that it is free, or unmapped it (MAP_FIXED is unmap then map, two changes) */
+	/* Of an object. P has chosen start and checked that it is free, or unmapped it (MAP_FIXED is unmap then map, two changes) */
 #define RPC_memory_map_REQ(F)		RPC_MAP_FIELDS(F) F(le64, object) F(le64, index) F(le32, prot) F(le32, flags)
 #define RPC_memory_map_REP(F)		F(le64, version)
-#define RPC_memory_unmap_REQ(F)		RPC_MAP_FIELDS(F)
-#define RPC_memory_unmap_REP(F)
-#define RPC_memory_protect_REQ(F)	RPC_MAP_FIELDS(F) F(le32, prot)
-#define RPC_memory_protect_REP(F)
+	/* what nobody waits for: changes `change` to `change + nr - 1`; all are tried, the status is the first refusal */
+#define RPC_memory_changes_REQ(F)	F(le64, space) F(le64, change) F(le32, nr) F(le32, reserved) F(struct wire_changes, list)
+#define RPC_memory_changes_REP(F)
 	/* moves [start, start+len) to [new_start, new_start+new_len); the target was unmapped before; DONTUNMAP leaves an empty mapping */
 #define RPC_memory_remap_REQ(F)		RPC_MAP_FIELDS(F) F(le64, new_start) F(le64, new_len) F(le32, flags)
 #define RPC_memory_remap_REP(F)
 #define WIRE_REMAP_DONTUNMAP	1
-#define RPC_memory_zap_REQ(F)		RPC_MAP_FIELDS(F)		/* MADV_DONTNEED: private pages are forgotten */
-#define RPC_memory_zap_REP(F)
 #define RPC_memory_commit_REQ(F)	F(le64, pages)			/* negative as two's complement: given back */
 #define RPC_memory_commit_REP(F)	F(le64, moved)			/* ... less than asked: the rest is charged by changes not yet applied */
 

@@ -64,12 +64,18 @@ static u32 make(unsigned op, void *body, u8 *bulk)
 			id, le64_of(++change[i]), le64_of(page(y) << 12), le64_of((1 + z % 8) << 12), z & 8 ? o : le64_of(0),
 			le64_of(z & 8 ? 0 : page(y)), le32_of(z >> 5), le32_of((z & 8 ? VMA_SHARED : 0) | (z & 16 ? VMA_ACCOUNTED : 0)) };
 		break;
-	case RPC_memory_unmap:
-	case RPC_memory_zap:
-	case RPC_memory_protect:
-		*(struct rpc_memory_protect_req *)body = (struct rpc_memory_protect_req){
-			id, le64_of(++change[i]), le64_of(page(y) << 12), le64_of((1 + z % (x & 128 ? 80 : 8)) << 12), le32_of(z >> 5) };
+	case RPC_memory_changes: {
+		struct rpc_memory_changes_req *q = body;
+		u32 nr = 1 + (x >> 2) % 3;
+
+		*q = (struct rpc_memory_changes_req){ id, le64_of(change[i] + 1), le32_of(nr) };
+		for (u32 k = 0; k < nr; k++)
+			q->list.of[k] = (struct wire_change){
+				le64_of(page(y + k * z) << 12), le64_of((1 + z % (x & 128 ? 80 : 8)) << 12), le64_of(page(y)),
+				le32_of(z & 16 ? VMA_ACCOUNTED : 0), le16_of(z >> 5), le16_of((y + k) % 6) };
+		change[i] += nr;
 		break;
+	}
 	case RPC_memory_remap:
 		*(struct rpc_memory_remap_req *)body = (struct rpc_memory_remap_req){
 			id, le64_of(++change[i]), le64_of(page(y) << 12), le64_of((1 + z % 8) << 12), le64_of((page(y) + 40) << 12),

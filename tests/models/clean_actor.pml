@@ -66,7 +66,7 @@ end:	do
 #endif
 #endif
 		if
-		:: c_on -> atomic {
+		:: c_on -> FLUSH_GO(NV + c_line); atomic {
 			flush_state[NV + c_line] == DONE ->
 			flush_state[NV + c_line] = 0; flush_val[NV + c_line] = 0; flush_owners[NV + c_line] = 0;
 #ifdef BREAK_ONEFLUSH

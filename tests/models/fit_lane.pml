@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Credits of one connection: fills and flushes carry a change number and wait at M, parked, until that change is applied; the
- * change itself must still find a slot (net/fit/call.c: slot_take(), managers/memory/change.c, space/close.c: change_send()).
- * Two spaces change their maps; threads fault in either. A number is taken before its message has a slot, as in the code.
+ * change itself must still find a slot (net/fit/call.c: slot_take(), managers/memory/change.c, space/change.c). Two spaces change
+ * their maps; threads fault in either. A number is taken when a change is queued; whoever needs it at M, or has no more room,
+ * takes all that is queued, and only then waits for a slot.
  *
  * RULE LANE hang     map changes have credits of their own
  * RULE ORDER wrong   M applies changes in number order
  * RULE PARK wrong    a fill waits at M for the changes that it names
+ * RULE PUSH hang     a fill takes along the queued changes that it names
+ * RULE INORDER hang  the messages of a space get their slots in the order of their numbers
  * RULE CREDITWAKES hang   a slot that becomes free wakes all who wait for one
  */
 #define NS	2		/* spaces, each with a thread that changes its map */
@@ -22,7 +25,10 @@
 byte free_slots = SLOTS;
 byte slot_sleep;		/* by thread: 0, 1 the mappers, 2, 3 the fillers */
 byte change[NS], applied[NS];	/* numbers: given, applied */
-byte change_sent[NS];		/* by number: on the way to M, or parked there, in any order */
+byte pushed[NS];		/* numbers up to this were taken off the queue */
+bit sending[NS];		/* send_lock */
+byte sent[NS];			/* messages on the way to M, or parked there, in any order: bit of the last number in it */
+byte first[NS * (CHANGES + 1)];	/* by that number: the first one in it */
 byte fill_state[FILLERS], fill_space[FILLERS], fill_nr[FILLERS];
 #define SENT	1
 #define DONE	2
@@ -58,23 +64,45 @@ inline slot_free()
 #endif
 }
 
+/* changes_push(); with: byte p_from, p_to */
+inline push(who, s, nr)
+{
+	if
+	:: pushed[s] >= (nr)
+	:: else ->
+#ifndef BREAK_INORDER
+		atomic { !sending[s] -> sending[s] = 1 };
+#endif
+		atomic { p_from = pushed[s] + 1; p_to = change[s]; pushed[s] = p_to };
+		if
+		:: p_from > p_to		/* somebody else did */
+		:: else ->
+			slot_take(who, 1);
+			atomic { first[s * (CHANGES + 1) + p_to] = p_from; sent[s] = sent[s] | BIT(p_to) }	/* and not waited for */
+		fi;
+		atomic { p_from = 0; p_to = 0; sending[s] = 0 }
+	fi
+}
+
 proctype Mapper(byte me)
 {
-	byte k, nr;
+	byte k, p_from, p_to;
 
 	do
 	:: k == CHANGES -> break
 	:: k < CHANGES ->
 		k++;
-		atomic { change[me]++; nr = change[me] };
-		slot_take(me, 1);
-		change_sent[me] = change_sent[me] | BIT(nr)	/* and not waited for */
+		change[me]++;
+		if
+		:: push(me, me, change[me])	/* it gives memory back, or is waited for */
+		:: skip
+		fi
 	od
 }
 
-proctype Filler(byte me)	/* its slot is taken here in one step with its number, or after it: M must not care */
+proctype Filler(byte me)
 {
-	byte k;
+	byte k, p_from, p_to;
 
 	do
 	:: k == FILLS -> break
@@ -82,6 +110,9 @@ proctype Filler(byte me)	/* its slot is taken here in one step with its number, 
 		k++;
 		if :: fill_space[me] = 0 :: fill_space[me] = 1 fi;
 		fill_nr[me] = change[fill_space[me]];		/* under the set lock */
+#ifndef BREAK_PUSH
+		push(NS + me, fill_space[me], fill_nr[me]);
+#endif
 		slot_take(NS + me, 0);
 		fill_state[me] = SENT;
 		atomic { fill_state[me] == DONE -> fill_state[me] = 0; fill_nr[me] = 0; fill_space[me] = 0 }
@@ -90,20 +121,21 @@ proctype Filler(byte me)	/* its slot is taken here in one step with its number, 
 
 /* --- M --- */
 
+#define FIRST(s, n)	first[(s) * (CHANGES + 1) + (n)]
 #ifdef BREAK_ORDER
 #define TURN(s, n)	true
 #else
-#define TURN(s, n)	(applied[s] + 1 == (n))
+#define TURN(s, n)	(applied[s] + 1 == FIRST(s, n))
 #endif
 #ifdef BREAK_PARK
 #define READY(f)	true
 #else
 #define READY(f)	(fill_nr[f] <= applied[fill_space[f]])
 #endif
-#define APPLY(s, n)	atomic { (change_sent[s] & BIT(n)) && TURN(s, n) ->				\
-				change_sent[s] = change_sent[s] & ~BIT(n);			\
-				assert(applied[s] + 1 == n);	/* another map than P's */	\
-				applied[s] = n; slot_free() }
+#define APPLY(s, n)	atomic { (sent[s] & BIT(n)) && TURN(s, n) ->					\
+				sent[s] = sent[s] & ~BIT(n);					\
+				assert(applied[s] + 1 == FIRST(s, n));	/* another map than P's */	\
+				applied[s] = n; FIRST(s, n) = 0; slot_free() }
 #define FILL(f)		atomic { fill_state[f] == SENT && READY(f) ->				\
 				assert(fill_nr[f] <= applied[fill_space[f]]);	/* from a map that is over */ \
 				fill_state[f] = DONE; slot_free() }

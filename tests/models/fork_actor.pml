@@ -58,7 +58,7 @@ proctype Forker()
 	want[1] = want[0];
 #endif
 	/* M's consent */
-	queue(FORK);
+	atomic { change[0]++; message[change[0]] = FORK; last = FORK; pushed[0] = change[0] };	/* behind what is queued */
 	forked;
 	atomic { held[1] = 0; closed[0] = 0; map_lock = 0 };
 	run User(2, 1, CHILD_ACCESSES)

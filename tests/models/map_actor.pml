@@ -5,8 +5,10 @@
 #define MAP	2
 #define ZAP	3
 #define FORK	4
+#define NOTHING	5		/* what it was is undone; its number stays */
 bit map_lock;
-byte message[CHANGES + 3];	/* by change number: on the way to M, or parked there */
+byte message[CHANGES + 3];	/* by change number: queued, on the way to M, or parked there */
+byte last = MAP;			/* what the last one is */
 
 /* One PTE, one pass: zap.c */
 inline zap()
@@ -62,9 +64,30 @@ inline zap()
 	fi
 }
 
+/* merge.c: may the last change still be made another? */
+#ifdef BREAK_QUEUED
+#define STILL	true
+#else
+#define STILL	(pushed[0] < change[0])
+#endif
+inline instead(kind)
+{
+	last = kind;
+	if :: pushed[0] < change[0] -> message[change[0]] = kind :: else fi
+}
+
+/* change_add() */
 inline queue(kind)
 {
-	atomic { change[0]++; message[change[0]] = kind }
+	atomic {
+		if
+		:: STILL && last == NOTHING -> instead(kind)
+		:: STILL && last == MAP && kind == UNMAP -> instead(NOTHING)
+		:: STILL && last == MAP && kind == ZAP
+		:: else -> change[0]++; message[change[0]] = kind; last = kind
+		fi;
+		if :: pushed[0] = change[0] :: skip fi	/* there is no more room, or memory is given back */
+	}
 }
 
 proctype Mapper()
@@ -73,7 +96,13 @@ proctype Mapper()
 	bit z_again;
 
 	do
-	:: k == CHANGES -> break
+	:: k == CHANGES ->
+		if
+		:: atomic { pushed[0] == change[0] && m_applied[0] == change[0] && !map_lock ->
+			assert((vma[0] != 0) == (m_vma[0] != 0)) }
+		:: pushed[0] < change[0]
+		fi;
+		break
 	:: atomic { k < CHANGES && !map_lock && vma[0] != 0 -> map_lock = 1 };	/* munmap */
 		k++;
 		changing[0] = 1;
@@ -130,12 +159,13 @@ bit forked;
 #else
 #define TURN(nr)	(m_applied[0] + 1 == nr)
 #endif
-#define APPLY(nr) atomic { message[nr] != 0 && TURN(nr) ->		\
+#define APPLY(nr) atomic { message[nr] != 0 && pushed[0] >= nr && TURN(nr) -> \
 	if								\
 	:: message[nr] == UNMAP -> m_vma[0] = 0; m_has[0] = 0; m_val[0] = 0	\
 	:: message[nr] == MAP -> m_vma[0] = 1; m_has[0] = 0		\
 	:: message[nr] == ZAP -> m_has[0] = 0; m_val[0] = 0		\
 	:: message[nr] == FORK -> FORK_AT_M				\
+	:: message[nr] == NOTHING					\
 	fi;								\
 	message[nr] = 0;						\
 	m_applied[0] = nr }

@@ -37,12 +37,24 @@ byte set_sleep, pte_sleep[NS];		/* who sleeps, by thread */
 
 /* M: its copies, and what is on the way to it. A mailbox each, so that messages overtake one another freely. */
 byte m_val[NS], m_vma[NS], m_applied[NS];
+byte pushed[NS];			/* changes up to this number are on their way or at M; those behind it are queued here */
 bit m_has[NS], m_known[NS];
 #define IDLE 0
 #define SENT 1
 #define DONE 2
+#define READY 3				/* it has its numbers, and goes when M was sent the changes that they name */
 byte fill_state[NT], fill_frame[NT], fill_change[NT];
 byte flush_state[NV + NL], flush_val[NV + NL], flush_owners[NV + NL], flush_change[NV + NL];	/* of victims, of lines */
+
+/* changes_push() */
+inline push(s, nr)
+{
+#ifndef BREAK_PUSH
+	if :: pushed[s] < (nr) -> pushed[s] = change[s] :: else fi
+#else
+	skip
+#endif
+}
 
 hidden byte i, n, l, v, b;
 
@@ -215,6 +227,7 @@ inline cow_end(c, s, wr)
 
 inline fetch_end(c, s, wr)
 {
+	atomic { push(s, fill_change[c]); fill_state[c] = SENT };
 	atomic { fill_state[c] == DONE ->
 		fill_state[c] = IDLE; fill_frame[c] = 0; fill_change[c] = 0;
 		pte_busy[s] = 0;
@@ -294,7 +307,7 @@ inline fetch_begin(c, s)
 	pte_busy[s] = 1;
 	fill_frame[c] = line_frame[l];
 	fill_change[c] = change[s];
-	fill_state[c] = SENT;
+	fill_state[c] = READY;
 	f_line = l;
 	f_fetch = 1
 }
@@ -499,7 +512,7 @@ inline flush_send(box, owners, f)
 	flush_owners[box] = owners;
 #endif
 	flush_change[box] = (((owners) & 1) -> change[0] : 0);
-	flush_state[box] = SENT
+	flush_state[box] = READY
 }
 
 #define CAN_CLAIM(w) (victim_state[w] == VICTIM_HELD && flush_state[w] == IDLE && !HELD_BACK(victim_owners[w]))
@@ -535,14 +548,18 @@ inline flushed(w)
 #endif
 }
 
+#define FLUSH_GO(box) atomic { flush_state[box] == READY -> push(0, flush_change[box]); flush_state[box] = SENT }
+
 /* The daemons: how many does not matter, each thing they do is one step. */
 proctype Flusher()
 {
 end:	do
 	:: atomic { CAN_CLAIM(0) -> claim(0) }
+	:: FLUSH_GO(0)
 	:: atomic { flush_state[0] == DONE -> flushed(0) }
 #if NV > 1
 	:: atomic { CAN_CLAIM(1) -> claim(1) }
+	:: FLUSH_GO(1)
 	:: atomic { flush_state[1] == DONE -> flushed(1) }
 #endif
 	od

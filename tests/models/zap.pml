@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One thread changes the map (munmap, mmap at the same place, MADV_DONTNEED) while another of the same space faults there and
- * the page is evicted and flushed; M hears of the changes late and in any order (space/map.c, zap.c, close.c, fault.c;
- * managers/memory/change.c).
+ * the page is evicted and flushed; M hears of the changes late and in any order (space/map.c, zap.c, close.c, fault.c, change.c,
+ * merge.c; managers/memory/change.c).
  *
  * RULE SEQ wrong         a fault compares the sequence number before it sets any PTE
  * RULE NUMBERED wrong    map changes are numbered: fills and flushes wait at M for those that they name
- * RULE CLOSED wrong      the range stays closed until the message is queued
+ * RULE PUSH hang         a fill or flush takes along the queued changes that it names
+ * RULE QUEUED wrong      what is on its way to M is not merged with any more
+ * RULE CLOSED wrong      the range stays closed until the change is queued
  * RULE ZAPBUSY wrong     the pass waits for what is BUSY
  * RULE ZAPVICTIM wrong   contents that go are dropped from the victim cache, too
  */
@@ -16,7 +18,7 @@
 #define NV 1
 #define SPACE(c) 0
 #ifndef CHANGES
-#define CHANGES 2
+#define CHANGES 3
 #endif
 #ifndef EVICTIONS
 #define EVICTIONS 1

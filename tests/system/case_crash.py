@@ -119,7 +119,7 @@ def node_is_killed_at_random(bed, choice):
 # Where a node dies, and when: what the workload below comes to. STEP.OP of kernel/crash.h.
 CALLER = ("call", "answer")
 CALLEE = ("serve", "reply", "sent")
-FROM_P_TO_M = ("memory_fill", "memory_flush", "memory_fork", "memory_map", "memory_unmap", "memory_exec_probe", "memory_exec",
+FROM_P_TO_M = ("memory_fill", "memory_flush", "memory_fork", "memory_map", "memory_changes", "memory_exec_probe", "memory_exec",
                "memory_commit", "memory_space_create", "memory_space_exit", "memory_open", "memory_close", "memory_write", "memory_sync")
 FROM_P_TO_S = ("storage_lookup", "storage_getattr", "storage_create")
 FROM_M_TO_S = ("storage_read", "storage_write")

@@ -254,6 +254,7 @@ static int fetch(struct fault *f, struct pcache_set *set, const struct fetch *w)
 	call = (struct rpc){
 		.node = w->node, .op = RPC_memory_fill, .req = &req, .rep = page_data(&line->page), .rep_size = PAGE_SIZE,
 	};
+	changes_push(f->s, change);
 	rc = rpc_start(&call);
 	if (rc == 0) {
 		prefetch_missed(f, w->copy);

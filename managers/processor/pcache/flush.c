@@ -102,8 +102,46 @@ int flush_msg_add(struct flush_msg *m, struct pcache_page *p)
 
 unsigned flush_msg_pages(const struct flush_msg *m) { return m->nr; }
 
+/* Of the page's owners one with changes queued that the flush names; NULL: none. They own it until the flush is answered. */
+static struct space *page_ahead(struct pcache_page *p, const struct wire_owner *named, u64 *number)
+{
+	struct space *s = NULL;
+	struct pcache_owner *o;
+
+	spin_lock(&p->set->lock);
+	list_for_each(o, &p->owners, link) {
+		*number = le64_get(named++->change);
+		if (READ_ONCE(o->space->queued_from) <= *number) {
+			s = o->space;
+			break;
+		}
+		if (!RULE(FLUSH_ALL_OWNERS))
+			break;
+	}
+	spin_unlock(&p->set->lock);
+	return s;
+}
+
+/* M hears of the changes that the flush names, or it would wait for them for ever. */
+static void push_changes(const struct flush_msg *m)
+{
+	const u8 *at = m->meta;
+
+	for (unsigned i = 0; i < m->nr && RULE(CHANGES_PUSHED); i++) {
+		const struct wire_flush_page *head = (const void *)at;
+		const struct wire_owner *owners = (const void *)(head + 1);
+		struct space *s;
+		u64 number;
+
+		while (m->page[i]->object == NULL && (s = page_ahead(m->page[i], owners, &number)) != NULL)
+			changes_push(s, number);
+		at += sizeof(*head) + le16_get(head->nr_owners) * sizeof(*owners);
+	}
+}
+
 int flush_msg_send(struct flush_msg *m)
 {
+	push_changes(m);
 	m->req = (struct rpc_memory_flush_req){ .nr_pages = le16_of(m->nr), .meta_len = le32_of(m->meta_len) };
 	m->rep = (struct rpc_memory_flush_rep){ .failed = le64_of(0) };
 	m->rpc = (struct rpc){

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SOURCES: managers/processor/pcache/clean.c managers/processor/pcache/cow.c managers/processor/pcache/evict.c managers/processor/pcache/fill.c managers/processor/pcache/flush.c managers/processor/pcache/frame.c managers/processor/pcache/owner.c managers/processor/pcache/param.c managers/processor/pcache/prefetch.c managers/processor/pcache/stream.c managers/processor/pcache/set.c managers/processor/pcache/shadow.c managers/processor/pcache/shadow_feed.c managers/processor/pcache/state.c managers/processor/pcache/sweep.c managers/processor/pcache/token.c managers/processor/pcache/turn.c managers/processor/pcache/victim.c managers/processor/pcache/check.c */
-/* SOURCES: managers/processor/pcache/policy_lru.c managers/processor/pcache/policy_fifo.c managers/processor/pcache/policy_clock.c managers/processor/pcache/policy_random.c managers/processor/space/access.c managers/processor/space/advise.c managers/processor/space/close.c managers/processor/space/commit.c */
+/* SOURCES: managers/processor/pcache/policy_lru.c managers/processor/pcache/policy_fifo.c managers/processor/pcache/policy_clock.c managers/processor/pcache/policy_random.c managers/processor/space/access.c managers/processor/space/advise.c managers/processor/space/change.c managers/processor/space/close.c managers/processor/space/commit.c managers/processor/space/merge.c */
 /* SOURCES: managers/processor/fs/attr_cache.c managers/processor/space/fault.c managers/processor/space/fork.c managers/processor/space/init.c managers/processor/space/map.c managers/processor/space/object.c managers/processor/space/object_io.c managers/processor/space/pass.c managers/processor/space/remap.c managers/processor/space/space.c managers/processor/space/vdso.c managers/processor/space/zap.c */
 /*
  * Random schedules of programs over the pcache against a flat memory: what a page may contain is known at every moment.
@@ -941,6 +941,7 @@ static void ahead_is_not_first_to_go(void **st)
 			assert_true(sim_drain());
 		}
 		sim_must_run(ahead_evict_one, "evict");
+		assert_true(sim_drain());
 		assert_int_equal(prefetch_unused(), 1);
 		assert_int_equal(this_cpu_read8(nr_pcache_prefetch_wasted), wasted);
 		sim_must_run(ahead_leave, "leave");

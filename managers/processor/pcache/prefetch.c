@@ -372,6 +372,7 @@ static bool begin(struct prefetch *r)
 	if (r->around)
 		count(nr_pcache_around);
 	(void)__atomic_add_fetch(&f->s->prefetches_out, 1, __ATOMIC_SEQ_CST);
+	changes_push(f->s, change);
 	rc = rpc_try_start(&r->rpc);
 	if (rc < 0)
 		prefetch_end(r, rc);

@@ -368,6 +368,58 @@ static int apply_fork(struct m_space *s, struct message *m)
 	return 0;
 }
 
+/* Does M do it now? Else it is early. */
+static bool in_turn(struct m_space *s, const struct message *m, u64 number)
+{
+	if (s == NULL)
+		sim_fail("change of op %x for a space which is not", m->call->op);
+	if (number <= s->applied)
+		sim_fail("change number %llu twice", (unsigned long long)number);
+	return number == s->applied + 1;
+}
+
+static int apply_one(struct m_space *s, unsigned what, const struct vma *v)
+{
+	switch (what) {
+	case WIRE_CHANGE_MAP:
+		return vma_map_add(&s->map, v);
+	case WIRE_CHANGE_UNMAP:
+		m_drop(s, v->start >> 12, v->end >> 12);
+		return vma_map_remove(&s->map, v->start, v->end);
+	case WIRE_CHANGE_PROTECT:
+		return vma_map_protect(&s->map, v->start, v->end, v->prot);
+	case WIRE_CHANGE_ZAP:
+		m_drop(s, v->start >> 12, v->end >> 12);
+		return 0;
+	default:
+		return what == WIRE_CHANGE_NONE ? 0 : -EINVAL;
+	}
+}
+
+static void do_changes(struct message *m)
+{
+	struct rpc_memory_changes_req *q = (void *)m->req;
+	struct m_space *s = m_find(le64_get(q->space));
+
+	if (!in_turn(s, m, le64_get(q->change)))
+		return;
+	if (le32_get(q->nr) == 0 || le32_get(q->nr) > WIRE_CHANGES)
+		sim_fail("%u changes in one message", le32_get(q->nr));
+	for (unsigned i = 0; i < le32_get(q->nr); i++) {
+		const struct wire_change *w = &q->list.of[i];
+		u64 start = le64_get(w->start), len = le64_get(w->len);
+		struct vma v = { .start = start, .end = start + len, .index = le64_get(w->index), .prot = le16_get(w->prot),
+				 .flags = le32_get(w->flags) };
+		int rc = apply_one(s, le16_get(w->what), &v);
+
+		if (rc < 0)
+			sim_fail("M refuses change %u [%llx, +%llx): %s", le16_get(w->what), (unsigned long long)start,
+				 (unsigned long long)len, errno_name(rc));
+		s->applied++;
+	}
+	answer(m, 0);
+}
+
 static void do_change(struct message *m)
 {
 	struct rpc_memory_map_req *q = (void *)m->req;
@@ -375,13 +427,8 @@ static void do_change(struct message *m)
 	struct m_space *s = m_find(le64_get(q->space));
 	int rc = 0;
 
-	if (s == NULL)
-		sim_fail("change of op %x for space %llx, which is not", m->call->op, (unsigned long long)le64_get(q->space));
-	if (le64_get(q->change) != s->applied + 1) {
-		if (le64_get(q->change) <= s->applied)
-			sim_fail("change number %llu twice", (unsigned long long)le64_get(q->change));
+	if (!in_turn(s, m, le64_get(q->change)))
 		return;
-	}
 	switch (m->call->op) {
 	case RPC_memory_map: {
 		struct vma v = { .start = start, .end = start + len, .object = le64_get(q->object), .index = le64_get(q->index),
@@ -391,16 +438,6 @@ static void do_change(struct message *m)
 		m->rep_len = sizeof(struct rpc_memory_map_rep);
 		break;
 	}
-	case RPC_memory_unmap:
-		rc = vma_map_remove(&s->map, start, start + len);
-		m_drop(s, start >> 12, (start + len) >> 12);
-		break;
-	case RPC_memory_zap:
-		m_drop(s, start >> 12, (start + len) >> 12);
-		break;
-	case RPC_memory_protect:
-		rc = vma_map_protect(&s->map, start, start + len, le32_get(((struct rpc_memory_protect_req *)q)->prot));
-		break;
 	case RPC_memory_remap:
 		rc = apply_remap(s, (void *)q);
 		break;
@@ -518,7 +555,8 @@ static void handle(struct message *m)
 	switch (m->call->op) {
 	case RPC_memory_fill: do_fill(m); break;
 	case RPC_memory_flush: do_flush(m); break;
-	case RPC_memory_map: case RPC_memory_unmap: case RPC_memory_zap: case RPC_memory_protect: case RPC_memory_remap:
+	case RPC_memory_changes: do_changes(m); break;
+	case RPC_memory_map: case RPC_memory_remap:
 	case RPC_memory_fork: case RPC_memory_space_exit: do_change(m); break;
 	default: do_file(m);
 	}

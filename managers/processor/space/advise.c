@@ -22,18 +22,14 @@ static bool range_mapped(struct space *s, u64 start, u64 end)
 /* Private pages are forgotten, here and on M: they read as zeros, or as the file's, from now on. */
 static int dontneed_locked(struct space *s, u64 start, u64 end)
 {
-	struct change *c = change_alloc();
-	struct rpc_memory_zap_req *q;
+	int rc = change_reserve(s);
 
-	if (c == NULL)
-		return -ENOMEM;
+	if (rc < 0)
+		return rc;
 	space_close(s, 0, start, end);
 	space_bump(s);
 	space_zap(s, start, end);
-	q = (void *)&c->req;
-	q->start = le64_of(start);
-	q->len = le64_of(end - start);
-	change_send(s, c, RPC_memory_zap);
+	change_add(s, WIRE_CHANGE_ZAP, &(struct vma){ .start = start, .end = end });
 	space_open(s, 0);
 	return 0;
 }

@@ -165,17 +165,10 @@ static int drop_unwanted(struct space *child, const struct unwanted *u, u64 nr)
 
 	mutex_lock(&child->map_lock);
 	for (u64 i = 0; i < nr && rc == 0; i++) {
-		struct change *c = change_alloc();
-		struct rpc_memory_zap_req *q;
-
-		if (c == NULL) {
-			rc = -ENOMEM;
-			break;
-		}
-		q = (void *)&c->req;
-		q->start = le64_of(u[i].start);
-		q->len = le64_of(u[i].end - u[i].start);
-		change_send(child, c, u[i].wipe ? RPC_memory_zap : RPC_memory_unmap);
+		rc = change_reserve(child);
+		if (rc == 0)
+			change_add(child, u[i].wipe ? WIRE_CHANGE_ZAP : WIRE_CHANGE_UNMAP,
+				   &(struct vma){ .start = u[i].start, .end = u[i].end });
 	}
 	mutex_unlock(&child->map_lock);
 	return rc;

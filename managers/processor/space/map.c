@@ -18,25 +18,6 @@ static bool range_ok(u64 start, u64 len)
 	return page_aligned(start) && len != 0 && start < USER_END && len <= USER_END - start;
 }
 
-static void fill_range(struct change *c, u64 start, u64 len)
-{
-	struct rpc_memory_unmap_req *q = (void *)&c->req;	/* all map changes begin alike */
-
-	q->start = le64_of(start);
-	q->len = le64_of(len);
-}
-
-static void fill_map(struct change *c, const struct vma *v)
-{
-	struct rpc_memory_map_req *q = (void *)&c->req;
-
-	fill_range(c, v->start, v->end - v->start);
-	q->object = le64_of(v->object);
-	q->index = le64_of(v->index);
-	q->prot = le32_of(v->prot);
-	q->flags = le32_of(v->flags);
-}
-
 static int replica_add(struct space *s, const struct vma *tmpl)
 {
 	int rc;
@@ -49,19 +30,14 @@ static int replica_add(struct space *s, const struct vma *tmpl)
 
 int space_add_anonymous(struct space *s, const struct vma *tmpl)
 {
-	struct change *c = change_alloc();
-	int rc;
+	int rc = change_reserve(s);
 
-	if (c == NULL)
-		return -ENOMEM;
+	if (rc < 0)
+		return rc;
 	space_close(s, 0, tmpl->start, tmpl->end);	/* a fill must not carry an older number than the mapping's */
 	rc = replica_add(s, tmpl);
-	if (rc == 0) {
-		fill_map(c, tmpl);
-		change_send(s, c, RPC_memory_map);
-	} else {
-		change_free(c);
-	}
+	if (rc == 0)
+		change_add(s, WIRE_CHANGE_MAP, tmpl);
 	space_open(s, 0);
 	return rc;
 }
@@ -77,7 +53,10 @@ static int add_object(struct space *s, const struct vma *tmpl)
 	space_close(s, 0, tmpl->start, tmpl->end);
 	rc = replica_add(s, tmpl);
 	if (rc == 0) {
-		fill_map(c, tmpl);
+		*(struct rpc_memory_map_req *)&c->req = (struct rpc_memory_map_req){
+			.start = le64_of(tmpl->start), .len = le64_of(tmpl->end - tmpl->start), .object = le64_of(tmpl->object),
+			.index = le64_of(tmpl->index), .prot = le32_of(tmpl->prot), .flags = le32_of(tmpl->flags),
+		};
 		rc = change_call(s, c, RPC_memory_map);
 		if (rc < 0) {
 			spin_lock(&s->vma_lock);
@@ -106,15 +85,14 @@ int space_add(struct space *s, const struct vma *tmpl)
 
 int space_unmap_locked(struct space *s, u64 start, u64 end)
 {
-	struct change *c;
 	u64 accounted;
 	int rc;
 
 	if (vma_range_free(&s->map, start, end))
 		return 0;
-	c = change_alloc();
-	if (c == NULL)
-		return -ENOMEM;
+	rc = change_reserve(s);
+	if (rc < 0)
+		return rc;
 	space_close(s, 0, start, end);
 	accounted = vma_accounted_in(&s->map, start, end);
 	spin_lock(&s->vma_lock);
@@ -122,14 +100,12 @@ int space_unmap_locked(struct space *s, u64 start, u64 end)
 	spin_unlock(&s->vma_lock);
 	if (rc < 0) {
 		space_open(s, 0);
-		change_free(c);
 		return rc;
 	}
 	space_bump(s);
 	space_zap(s, start, end);
 	commit_return(s, accounted);
-	fill_range(c, start, end - start);
-	change_send(s, c, RPC_memory_unmap);
+	change_add(s, WIRE_CHANGE_UNMAP, &(struct vma){ .start = start, .end = end });
 	space_open(s, 0);
 	return 0;
 }
@@ -320,8 +296,6 @@ static int protect_check(struct space *s, u64 start, u64 end, u32 prot, bool *lo
 
 static int protect_locked(struct space *s, u64 start, u64 end, u32 prot)
 {
-	struct rpc_memory_protect_req *q;
-	struct change *c;
 	bool loses, changes;
 	u64 pages;
 	int rc;
@@ -330,29 +304,22 @@ static int protect_locked(struct space *s, u64 start, u64 end, u32 prot)
 	if (rc < 0 || !changes)
 		return rc;
 	pages = vma_protect_charge(&s->map, start, end, prot);
-	c = change_alloc();
-	if (c == NULL)
-		return -ENOMEM;
-	rc = commit_charge(s, pages);
-	if (rc < 0) {
-		change_free(c);
+	rc = change_reserve(s);
+	if (rc == 0)
+		rc = commit_charge(s, pages);
+	if (rc < 0)
 		return rc;
-	}
 	space_close(s, 0, start, end);
 	spin_lock(&s->vma_lock);
 	rc = vma_map_protect(&s->map, start, end, prot);
 	spin_unlock(&s->vma_lock);
 	if (rc < 0) {
 		commit_return(s, pages);
-		change_free(c);
 	} else {
 		space_bump(s);
 		if (loses)		/* new rights are found by the faults that want them */
 			space_protect_ptes(s, start, end, prot);
-		q = (void *)&c->req;
-		fill_range(c, start, end - start);
-		q->prot = le32_of(prot);
-		change_send(s, c, RPC_memory_protect);
+		change_add(s, WIRE_CHANGE_PROTECT, &(struct vma){ .start = start, .end = end, .prot = prot });
 	}
 	space_open(s, 0);
 	return rc;

@@ -127,6 +127,8 @@ struct space *space_alloc(struct space_family *family, int *err)
 		goto put_family;
 	ref_init(&s->refs, 1);
 	mutex_init(&s->map_lock, "map", RANK_SPACE_MAP);
+	mutex_init(&s->send_lock, "changes", RANK_SPACE_SEND);
+	s->queued_from = NONE_QUEUED;
 	spin_init(&s->pt_lock, "page tables", RANK_PAGE_TABLE);
 	spin_init(&s->vma_lock, "vmas", RANK_SPACE);
 	waitq_init(&s->open_wait);
@@ -149,6 +151,8 @@ void space_free(struct space *s)
 	vma_files_reap();
 	pgd_destroy(&s->pgd);
 	family_put(s->family);
+	change_free(s->queued);
+	change_free(s->spare);
 	kfree(s);
 	__atomic_fetch_sub(&live, 1, __ATOMIC_RELAXED);
 }
@@ -199,6 +203,7 @@ static void space_exit(struct space *s)
 		thread_sleep_ns(10 * NSEC_PER_MSEC);
 		c = change_alloc();
 	}
+	changes_drop(s);			/* what was in flight and could have named them was waited for */
 	rc = change_call(s, c, RPC_memory_space_exit);
 	if (rc < 0 && rc != -EHOSTDOWN && s->lost == 0)
 		pr_warn("space %llu: exit: %s", (unsigned long long)s->id, errno_name(rc));

@@ -27,7 +27,7 @@ struct space {
 	struct spinlock pt_lock;	/* page-table lock */
 	struct pgd pgd;			/* [pt_lock] */
 	u64 seq;			/* [set + page-table lock] bumped by every change of the map before it takes effect */
-	u64 change;			/* [map_lock] last change number given out */
+	u64 change;			/* [map_lock + pt_lock] last change number given out */
 	u64 brk_start, brk;		/* [map_lock] */
 	bool lock_future;		/* [map_lock] mlockall(MCL_FUTURE) */
 	u64 mmap_top;			/* [I after exec] highest address mmap() looks below */
@@ -46,7 +46,11 @@ struct space {
 	struct waitq open_wait;
 	u64 stack_limit;		/* [a] how far a VMA_GROWSDOWN mapping may grow */
 	int lost;			/* [a] errno: its memory node is dead, or lost a page of it */
-	u32 changes_out;		/* [a] map changes that M has not answered */
+	struct mutex send_lock;		/* RANK_SPACE_SEND: messages get their slots in the order of their numbers */
+	struct change *queued;		/* [pt_lock; added to under map_lock] map changes that M has not been told of, or NULL */
+	u64 queued_from;		/* [pt_lock] number of the first of them; beyond any if there is none */
+	struct change *spare;		/* [map_lock] the next queue */
+	u32 changes_out;		/* [a] messages with map changes that M has not answered */
 	u32 prefetches_out;		/* [a] pages of it on their way that nobody waits for */
 };
 

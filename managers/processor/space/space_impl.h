@@ -6,7 +6,7 @@
  *	space_close(s, slot, start, end)	faults there wait until it is open
  *	change the replica under vma_lock, space_bump(s)
  *	zap or protect pass over the PTEs: waits out what is BUSY or CLEANING there, shootdown before it returns
- *	change_next(); change_send()		number taken, message queued
+ *	change_add(), change_send()		number taken, change queued or on its way to M
  *	space_open(s, slot)
  *	mutex_unlock(map_lock)
  */
@@ -17,6 +17,7 @@
 #include "lib/base/errno.h"
 #include "managers/processor/pcache/pcache.h"
 #include "managers/processor/space/space.h"
+#include "managers/protocol/memory_ops.h"
 #include "net/fit/rpc.h"
 
 struct space_family {
@@ -41,7 +42,7 @@ void vma_file_unmap(struct vma_file *vf);
 void vma_files_reap(void);			/* may sleep */
 extern const struct vma_ops space_vma_ops;
 
-/* --- close.c: closed ranges, held ranges, sequence and change numbers --- */
+/* --- close.c: closed ranges, held ranges, sequence number --- */
 static inline bool space_closed(const struct space *s, u64 vpn)	/* pt_lock held */
 {
 	u64 va = vpn << PAGE_SHIFT;
@@ -64,13 +65,16 @@ int space_wait_open(struct space *s, u64 vpn);		/* -EAGAIN, -EINTR */
 void space_bump(struct space *s);
 void space_lost(struct space *s, int error);		/* any context */
 
-/* One map change on its way to M: allocated before anything is changed, so that it cannot fail half-way. */
+/* --- change.c: change numbers, what M is told --- */
+/* A message to M: allocated before anything is changed, so that it cannot fail half-way. */
 struct change {
 	struct rpc rpc;
 	struct space *s;
+	u32 nr;					/* [pt_lock while it is queued] changes in it */
 	union {
 		u8 bytes[RPC_MAX_REQ];
 		le64 head[2];			/* every change begins with space and change number */
+		struct rpc_memory_changes_req changes;
 	} req __aligned(8);
 	u8 rep[64] __aligned(8);
 	void *big_rep;				/* instead of rep, for replies with bulk */
@@ -78,12 +82,20 @@ struct change {
 };
 struct change *change_alloc(void);
 void change_free(struct change *c);
-/* map_lock held: the number is taken and the message queued in one step. Async: c is freed when M has answered. */
+/* map_lock held: the number is taken and the message sent behind what is queued. Async: c is freed when M has answered. */
 void change_send(struct space *s, struct change *c, u16 op);
 /* the same, and wait for M's consent: status; c is the caller's */
 int change_call(struct space *s, struct change *c, u16 op);
-u64 change_next(struct space *s);
 void changes_wait_done(struct space *s);		/* until M has answered all that were sent */
+#define NONE_QUEUED	(~0ULL)
+/* map_lock held. Memory for one more change_add(): 0 or -ENOMEM. */
+int __must_check change_reserve(struct space *s);
+/* map_lock held, reserved before. Number and place in the queue in one step; may sleep. what: WIRE_CHANGE_*, of v's range */
+void change_add(struct space *s, u16 what, const struct vma *v);
+/* Before a message that names this change number leaves: what is queued up to it is sent. May sleep; no lock but map_lock held. */
+void changes_push(struct space *s, u64 number);
+/* map_lock held, nothing in flight names the space: M is not told what is still queued, and its numbers are given out again. */
+void changes_drop(struct space *s);
 
 /* --- zap.c: passes over the PTEs of a closed range --- */
 /* Forget the contents of [start, end): PTEs, ownerships, lines and entries that nobody owns then. keep: only of object pages. */
