@@ -89,14 +89,26 @@ static void settle(struct program *p)
 			abort();
 }
 
+static void start(struct program *p, unsigned op, const void *q, u32 size)
+{
+	if (p->nr_told == ARRAY_SIZE(p->told))
+		settle(p);
+	p->told[p->nr_told++] = ask(p, op, q, size, NULL, 0);
+}
+
 static void tell(struct program *p, u16 what, u64 first, u64 nr)
 {
 	struct rpc_memory_changes_req q = one_change(p->id, ++p->change, what, (BASE + first) << 12, nr << 12, 3);
 
 	q.list.of[0].flags = le32_of(what == WIRE_CHANGE_MAP ? VMA_ACCOUNTED : 0);
-	if (p->nr_told == ARRAY_SIZE(p->told))
-		settle(p);
-	p->told[p->nr_told++] = ask(p, RPC_memory_changes, &q, sizeof(q), NULL, 0);
+	start(p, RPC_memory_changes, &q, sizeof(q));
+}
+
+static void leave(struct program *p)
+{
+	struct rpc_memory_space_exit_req q = { LE(p->id), LE(++p->change) };
+
+	start(p, RPC_memory_space_exit, &q, sizeof(q));
 }
 
 static void flush(struct program *p, struct program *sharer, unsigned v)
@@ -162,7 +174,7 @@ static void fork_once(struct program *p)
 	}
 	for (unsigned i = 0; i < NV; i += 3)
 		check(&child, i);
-	tell(&child, RPC_memory_space_exit, 0, 0);
+	leave(&child);
 	settle(&child);
 }
 
@@ -216,7 +228,7 @@ static void *program(void *arg)
 			default: flush(&p, NULL, v);
 			}
 		}
-		tell(&p, RPC_memory_space_exit, 0, 0);
+		leave(&p);
 		settle(&p);
 		xq = (struct rpc_memory_close_req){ or.object, le32_of(1) };
 		if (wait_done(ask(&p, RPC_memory_close, &xq, sizeof(xq), NULL, 0), NULL, 0, NULL) != 0)
