@@ -97,11 +97,13 @@ proctype Mapper()
 
 	do
 	:: k == CHANGES ->
+#ifndef BREAK_NUMBERED
 		if
 		:: atomic { pushed[0] == change[0] && m_applied[0] == change[0] && !map_lock ->
 			assert((vma[0] != 0) == (m_vma[0] != 0)) }
 		:: pushed[0] < change[0]
 		fi;
+#endif
 		break
 	:: atomic { k < CHANGES && !map_lock && vma[0] != 0 -> map_lock = 1 };	/* munmap */
 		k++;
