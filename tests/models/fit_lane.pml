@@ -16,9 +16,7 @@
 #define FILLERS	2
 #define SLOTS	2		/* of them one for changes alone */
 #define KEEP	1
-#ifndef CHANGES
-#define CHANGES	2
-#endif
+#define CHANGES	2		/* of space 0; 1 of the other */
 #define FILLS	1
 #define BIT(i)	(1 << (i))
 
@@ -89,8 +87,8 @@ proctype Mapper(byte me)
 	byte k, p_from, p_to;
 
 	do
-	:: k == CHANGES -> break
-	:: k < CHANGES ->
+	:: k == CHANGES - me -> break
+	:: k < CHANGES - me ->
 		k++;
 		change[me]++;
 		if
@@ -146,7 +144,6 @@ end:	do
 	:: APPLY(0, 1)
 	:: APPLY(0, 2)
 	:: APPLY(1, 1)
-	:: APPLY(1, 2)
 	:: FILL(0)
 	:: FILL(1)
 	od
