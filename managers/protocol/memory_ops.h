@@ -7,8 +7,9 @@
  *
  * Change numbers: each change of an address space's map (map, unmap, protect, remap, zap, fork, exit) carries the next
  * number of that space, starting at 1 for the first after memory_space_create; M applies them in number order and parks
- * what comes early. Several that nobody waits for travel in one message (memory_changes), which has the first one's number. Every fill and flush carries the last change number of each space it names; M parks it, holding no
- * worker, until those changes are applied (or refused). Objects have no change numbers: 0.
+ * what comes early. Several that nobody waits for travel in one message (memory_changes), which has the first one's number.
+ * Every fill and flush carries the last change number of each space it names; M parks it, holding no worker, until those
+ * changes are applied (or refused). Objects have no change numbers: 0.
  */
 #ifndef MANAGERS_PROTOCOL_MEMORY_OPS_H
 #define MANAGERS_PROTOCOL_MEMORY_OPS_H

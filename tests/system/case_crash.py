@@ -123,6 +123,11 @@ FROM_P_TO_M = ("memory_fill", "memory_flush", "memory_fork", "memory_map", "memo
                "memory_commit", "memory_space_create", "memory_space_exit", "memory_open", "memory_close", "memory_write", "memory_sync")
 FROM_P_TO_S = ("storage_lookup", "storage_getattr", "storage_create")
 FROM_M_TO_S = ("storage_read", "storage_write")
+ONCE = ("memory_map",)          # only an object is mapped by itself, and the workload maps one
+
+
+def nth(op):
+    return 1 if op in ONCE else 2
 
 
 def steps():
@@ -131,7 +136,7 @@ def steps():
         for op in ops:
             for role, places in ((caller, CALLER), (callee, CALLEE)):
                 for place in places:
-                    yield role, "%s.%s:2" % (place, op)
+                    yield role, "%s.%s:%d" % (place, op, nth(op))
     for role in ALL:
         for place in ("join_ask", "join_accept", "join_up", "link_down", "link_ask", "link_offer", "link_up"):
             if (role, place) not in (("processor", "join_ask"), ("processor", "link_ask"),     # the higher id asks

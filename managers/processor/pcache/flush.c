@@ -110,6 +110,7 @@ static struct space *page_ahead(struct pcache_page *p, const struct wire_owner *
 
 	spin_lock(&p->set->lock);
 	list_for_each(o, &p->owners, link) {
+		DEBUG_BUG_ON(le64_get(named->space) != o->space->id);
 		*number = le64_get(named++->change);
 		if (READ_ONCE(o->space->queued_from) <= *number) {
 			s = o->space;

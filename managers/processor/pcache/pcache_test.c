@@ -1012,6 +1012,89 @@ static void ahead_is_written_without_a_fault(void **st)
 	sim_end();
 }
 
+/* What M is told of map changes, and when: what it need not know, not at all; what gives its memory back, at once and unasked. */
+#define TOLD_PAGES 16
+
+static u64 told(void) { return this_cpu_read8(nr_space_change_sent); }
+
+static void told_map(struct space *s, unsigned first)
+{
+	must(space_mmap(s, va_of(0, first), TOLD_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	for (unsigned i = first; i < first + TOLD_PAGES; i++) {
+		u64 v[2] = { 0, 1000 + i };
+
+		must(sim_access(s, va_of(0, i), true, shared_access, v), "write access");
+	}
+}
+
+static void told_nothing(void *arg)
+{
+	struct space *s = advised_space = space_create();
+	u64 before = told();
+
+	for (unsigned i = 0; i < 50; i++) {
+		told_map(s, 0);
+		must(space_mprotect(s, va_of(0, 0), PAGE_SIZE, PROT_READ), "mprotect");
+		must(space_munmap(s, va_of(0, 0), TOLD_PAGES * PAGE_SIZE), "munmap");
+	}
+	if (told() != before)
+		sim_fail("M is told of memory that it never needed to know of");
+}
+
+static void told_page_out(void *arg)
+{
+	told_map(advised_space, 0);
+	must(space_madvise(advised_space, va_of(0, 0), TOLD_PAGES * PAGE_SIZE, ABI_MADV_PAGEOUT), "pageout");
+}
+
+static void told_half_is_forgotten(void *arg)
+{
+	must(space_madvise(advised_space, va_of(0, 0), TOLD_PAGES / 2 * PAGE_SIZE, ABI_MADV_DONTNEED), "dontneed");
+}
+
+static void told_it_is_gone(void *arg) { must(space_munmap(advised_space, va_of(0, 0), TOLD_PAGES * PAGE_SIZE), "munmap"); }
+
+/* Changes that cannot be merged and that nobody asks for: they take no more room than a message. */
+static void told_by_the_message(void *arg)
+{
+	struct space *s = advised_space;
+	u64 before;
+
+	told_map(s, 0);
+	before = told();
+	for (unsigned i = 0; i < 10 * WIRE_CHANGES; i++)
+		must(space_mprotect(s, va_of(0, 2 * (i % 7)), PAGE_SIZE, i / 7 % 2 ? PROT_READ | PROT_WRITE : PROT_READ), "mprotect");
+	if (told() - before < 8 || told() - before > 11)
+		sim_fail("%u changes in %llu messages", 10 * WIRE_CHANGES, (unsigned long long)(told() - before));
+	must(space_munmap(s, va_of(0, 0), TOLD_PAGES * PAGE_SIZE), "munmap");
+}
+
+static void changes_leave_when_needed(void **st)
+{
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 2 * TOLD_PAGES, 1, 4, &policy_lru });
+	sim_must_run(told_nothing, "map and unmap");
+	sim_must_run(told_page_out, "page out");
+	assert_true(sim_drain());
+	assert_int_equal(sim_memory_pages(), TOLD_PAGES);
+	sim_must_run(told_half_is_forgotten, "forget");
+	assert_true(sim_drain());
+	assert_int_equal(sim_memory_pages(), TOLD_PAGES / 2);
+	sim_must_run(told_it_is_gone, "unmap");
+	assert_true(sim_drain());
+	assert_int_equal(sim_memory_pages(), 0);
+	sim_must_run(told_by_the_message, "many changes");
+	sim_must_run(ahead_leave, "leave");
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	check_balance();
+	token_reset();
+	pcache_free_all();
+	sim_end();
+}
+
 /* A file mapped privately: the block of a page that is missed comes with it, of one that is copied, too; not if nothing may come ahead. */
 static bool around_writes;	/* all of them: each is copied, and used by that */
 static u64 around_va(unsigned i) { return va_of(0, PAGES / 2 + i); }	/* the first is that of a block */
@@ -1799,7 +1882,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(sweep_makes_room),
 		cmocka_unit_test(advice_is_taken),
 		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(ahead_is_written_without_a_fault),
-		cmocka_unit_test(blocks_around_a_miss),
+		cmocka_unit_test(changes_leave_when_needed), cmocka_unit_test(blocks_around_a_miss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

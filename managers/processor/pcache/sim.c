@@ -300,12 +300,18 @@ bool spin_held(const struct spinlock *l) { return l->host == (current == NULL ? 
 
 /* --- running --- */
 
+/* So many moves of messages in a row, while no fiber can run and without one that can afterwards: all of them wait for what nobody sends. */
+#define WAITING_MAX 100000
+
+static unsigned waiting;
+
 void sim_begin(u64 seed)
 {
 	sim_seed = seed;
 	state = seed * 0x9e3779b97f4a7c15ULL + 0x1234567;
 	now_ns = 1000;
 	steps = 0;
+	waiting = 0;
 	failed = false;
 	memset(&main_fiber, 0, sizeof(main_fiber));
 	main_fiber.t.state = THREAD_RUNNING;
@@ -380,11 +386,14 @@ static bool step(void)
 
 	for (unsigned i = 0; i < nr_fibers; i++)
 		ready += ready_to_run(fibers[i]);
+	waiting = ready > 0 ? 0 : waiting + 1;
 	if (ready == 0 || sim_random(8) == 0) {
-		if (sim_memory_event())
+		if (waiting <= WAITING_MAX && sim_memory_event())
 			return true;
-		if (ready == 0 && timer_fire())
+		if (ready == 0 && timer_fire()) {
+			waiting = 0;
 			return true;
+		}
 	}
 	if (nr_timers > 0 && sim_random(64) == 0)
 		(void)timer_fire();
@@ -441,6 +450,6 @@ bool sim_drain(void)
 {
 	for (u64 n = 0; n < 1000000; n++)
 		if (!step())
-			return true;
+			return sim_memory_waiting() == 0;
 	return false;
 }
