@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SOURCES: managers/processor/pcache/clean.c managers/processor/pcache/cow.c managers/processor/pcache/evict.c managers/processor/pcache/fill.c managers/processor/pcache/flush.c managers/processor/pcache/frame.c managers/processor/pcache/owner.c managers/processor/pcache/param.c managers/processor/pcache/prefetch.c managers/processor/pcache/stream.c managers/processor/pcache/set.c managers/processor/pcache/shadow.c managers/processor/pcache/shadow_feed.c managers/processor/pcache/state.c managers/processor/pcache/sweep.c managers/processor/pcache/token.c managers/processor/pcache/turn.c managers/processor/pcache/victim.c managers/processor/pcache/check.c */
-/* SOURCES: managers/processor/pcache/policy_lru.c managers/processor/pcache/policy_fifo.c managers/processor/pcache/policy_clock.c managers/processor/pcache/policy_random.c managers/processor/space/access.c managers/processor/space/advise.c managers/processor/space/change.c managers/processor/space/close.c managers/processor/space/commit.c managers/processor/space/merge.c */
+/* SOURCES: managers/processor/pcache/policy_lru.c managers/processor/pcache/policy_fifo.c managers/processor/pcache/policy_clock.c managers/processor/pcache/policy_random.c managers/processor/space/access.c managers/processor/space/advise.c managers/processor/space/change.c managers/processor/space/close.c managers/processor/space/commit.c managers/processor/space/lock.c managers/processor/space/merge.c */
 /* SOURCES: managers/processor/fs/attr_cache.c managers/processor/space/fault.c managers/processor/space/fork.c managers/processor/space/init.c managers/processor/space/map.c managers/processor/space/object.c managers/processor/space/object_io.c managers/processor/space/pass.c managers/processor/space/remap.c managers/processor/space/space.c managers/processor/space/vdso.c managers/processor/space/zap.c */
 /*
  * Random schedules of programs over the pcache against a flat memory: what a page may contain is known at every moment.
@@ -1095,6 +1095,52 @@ static void changes_leave_when_needed(void **st)
 	sim_end();
 }
 
+/*
+ * What is wished of a mapping (that it is locked, read in order, not for children) and what grew while it was wished are one mapping
+ * still: it can be moved as a whole, and a child has all of it once it is not wished any more.
+ */
+static void wishes(void *arg)
+{
+	static const struct { int on, off; } advice[] = {
+		{ ABI_MADV_SEQUENTIAL, ABI_MADV_NORMAL }, { ABI_MADV_RANDOM, ABI_MADV_NORMAL }, { ABI_MADV_DONTFORK, ABI_MADV_DOFORK },
+		{ ABI_MADV_WIPEONFORK, ABI_MADV_KEEPONFORK }, { -1, -1 },
+	};
+	u64 len = TOLD_PAGES / 2 * PAGE_SIZE, last = va_of(0, TOLD_PAGES - 1), v[2] = { 0, 4711 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(advice); i++) {
+		struct space *s = space_create(), *child;
+
+		v[0] = 0;
+		must(space_mmap(s, va_of(0, 0), len, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+		must(advice[i].on < 0 ? space_mlock(s, va_of(0, 0), len, SPACE_LOCK, len) : space_madvise(s, va_of(0, 0), len, advice[i].on), "wish");
+		must(space_mremap(s, va_of(0, 0), len, 2 * len, 0, 0), "grow");
+		must(sim_access(s, last, true, shared_access, v), "write access");
+		v[0] = v[1];
+		must(advice[i].on < 0 ? space_munlockall(s) : space_madvise(s, va_of(0, 0), 2 * len, advice[i].off), "no wish");
+		must(space_madvise(s, last, PAGE_SIZE, ABI_MADV_PAGEOUT), "pageout");
+		must(space_fork(s, &child), "fork");
+		must(sim_access(child, last, false, shared_access, v), "the child's access");
+		space_put(child);
+		must(space_mremap(s, va_of(0, 0), 2 * len, 2 * len, ABI_MREMAP_MAYMOVE | ABI_MREMAP_FIXED, va_of(1, 0)), "move");
+		must(sim_access(s, va_of(1, TOLD_PAGES - 1), false, shared_access, v), "access");
+		space_put(s);
+	}
+}
+
+static void wishes_split_no_mapping(void **st)
+{
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 2 * TOLD_PAGES, 1, 4, &policy_lru });
+	sim_must_run(wishes, "wishes");
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	check_balance();
+	token_reset();
+	pcache_free_all();
+	sim_end();
+}
+
 /* A file mapped privately: the block of a page that is missed comes with it, of one that is copied, too; not if nothing may come ahead. */
 static bool around_writes;	/* all of them: each is copied, and used by that */
 static u64 around_va(unsigned i) { return va_of(0, PAGES / 2 + i); }	/* the first is that of a block */
@@ -1882,7 +1928,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(sweep_makes_room),
 		cmocka_unit_test(advice_is_taken),
 		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(ahead_is_written_without_a_fault),
-		cmocka_unit_test(changes_leave_when_needed), cmocka_unit_test(blocks_around_a_miss),
+		cmocka_unit_test(changes_leave_when_needed), cmocka_unit_test(wishes_split_no_mapping),
+		cmocka_unit_test(blocks_around_a_miss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

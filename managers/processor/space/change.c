@@ -170,7 +170,7 @@ void change_add(struct space *s, u16 what, const struct vma *v)
 {
 	struct wire_change w = {
 		.start = le64_of(v->start), .len = le64_of(v->end - v->start), .index = le64_of(v->index),
-		.flags = le32_of(v->flags), .prot = le16_of(v->prot), .what = le16_of(what),
+		.flags = le32_of(v->flags & ~VMA_HERE_ALONE), .prot = le16_of(v->prot), .what = le16_of(what),
 	};
 	bool queued, frees;
 

@@ -55,7 +55,7 @@ static int add_object(struct space *s, const struct vma *tmpl)
 	if (rc == 0) {
 		*(struct rpc_memory_map_req *)&c->req = (struct rpc_memory_map_req){
 			.start = le64_of(tmpl->start), .len = le64_of(tmpl->end - tmpl->start), .object = le64_of(tmpl->object),
-			.index = le64_of(tmpl->index), .prot = le32_of(tmpl->prot), .flags = le32_of(tmpl->flags),
+			.index = le64_of(tmpl->index), .prot = le32_of(tmpl->prot), .flags = le32_of(tmpl->flags & ~VMA_HERE_ALONE),
 		};
 		rc = change_call(s, c, RPC_memory_map);
 		if (rc < 0) {
