@@ -62,8 +62,6 @@ int commit_grant(unsigned node, u64 pages)
 	rc = reserve(node, pages);
 	if (rc == 0)
 		nodes[node].charged += pages;
-	else
-		rc = charge(node, pages);	/* a node that does not give back what it no longer needs lives on that */
 	spin_unlock(&commit_lock);
 	return rc;
 }

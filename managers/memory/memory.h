@@ -73,7 +73,11 @@ u64 pages_cached(void);
 
 /* --- commit.c: memory promised to programs, in pages; every processor node holds a reservation --- */
 int __must_check commit_charge(unsigned node, u64 pages);	/* grows the reservation when it is used up; -ENOMEM */
-int __must_check commit_grant(unsigned node, u64 pages);	/* reservation and charge both grow (fork, exec) */
+/*
+ * Reservation and charge both grow (fork, exec). -ENOMEM, whatever else the node has reserved: that may be charged there already,
+ * by changes that have not come yet. It gives back what it does not use, and asks again.
+ */
+int __must_check commit_grant(unsigned node, u64 pages);
 void commit_uncharge(unsigned node, u64 pages);		/* the reservation stays the node's */
 void commit_ungrant(unsigned node, u64 pages);		/* what was granted came to nothing */
 /* The node's reservation grows by delta or shrinks (to what is charged at least); moved: by how much it did. -ENOMEM */

@@ -641,6 +641,28 @@ static void reservation(void **state)
 	memory_check_empty();
 }
 
+/* What a node has reserved may be charged there already, by changes that have not come yet: a fork does not live on it. */
+static void a_fork_takes_nothing_of_the_reservation(void **state)
+{
+	struct rpc_memory_commit_rep r;
+	struct rpc_memory_fork_rep fork;
+	u64 id = new_space(), rest = commit_limit() - 10;
+
+	assert_int_equal(CALL(memory_commit, &r, LE(commit_limit())), 0);
+	assert_int_equal(map_at(id, 1, 0x100000, 10 << 12, VMA_ACCOUNTED), 0);
+	assert_int_equal(CALL(memory_fork, &fork, LE(id), LE(2)), -ENOMEM);
+	assert_int_equal(map_at(id, 3, 0x200000, rest << 12, VMA_ACCOUNTED), 0);	/* it was the node's own */
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(4)), 0);
+	id = new_space();
+	assert_int_equal(map_at(id, 1, 0x100000, 10 << 12, VMA_ACCOUNTED), 0);
+	assert_int_equal(CALL(memory_commit, &r, LE(0 - rest)), 0);
+	assert_int_equal(CALL(memory_fork, &fork, LE(id), LE(2)), 0);
+	assert_int_equal(commit_total(), 20);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(3)), 0);
+	assert_int_equal(CALL(memory_space_exit, NULL, fork.child, LE(1)), 0);
+	memory_check_empty();
+}
+
 /* Requests that no honest caller sends: refused, nothing changed. */
 static void bad_flushes(void **state)
 {
@@ -776,7 +798,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory),
 		cmocka_unit_test(changes_travel_together), cmocka_unit_test(refused_changes_use_their_number),
-		cmocka_unit_test(reservation), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
+		cmocka_unit_test(reservation), cmocka_unit_test(a_fork_takes_nothing_of_the_reservation), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
 		cmocka_unit_test(a_move_is_whole_or_not_at_all),
 		cmocka_unit_test(any_order),
 	};

@@ -111,7 +111,7 @@ static inline int fill_result(int status, u32 len)
 #define RPC_memory_space_exit_REQ(F)	F(le64, space) F(le64, change)
 #define RPC_memory_space_exit_REP(F)
 #define RPC_memory_fork_REQ(F)		F(le64, space) F(le64, change)	/* map and private pages shared copy-on-write */
-#define RPC_memory_fork_REP(F)		F(le64, child) F(le64, commit)	/* -ENOMEM when the parent's commit cannot be had twice */
+#define RPC_memory_fork_REP(F)		F(le64, child) F(le64, commit)	/* -ENOMEM when the parent's commit cannot be had twice, what the node has reserved not counted */
 
 /* What kind of program a file is. bulk of the reply: INTERP: path of the interpreter; SCRIPT: the first line behind "#!" */
 #define RPC_memory_exec_probe_REQ(F)	F(le64, object)

@@ -1141,6 +1141,39 @@ static void wishes_split_no_mapping(void **st)
 	sim_end();
 }
 
+/* M has no room for a fork beside what this node has reserved and does not use: it gets that back and is asked again. */
+static void fork_at_the_limit(void *arg)
+{
+	struct space *s = space_create(), *child;
+	u64 held, len = TOLD_PAGES * PAGE_SIZE;
+
+	must(space_mmap(s, va_of(0, 0), len, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	held = commit_held();
+	sim_memory_limit = (s64)held + TOLD_PAGES - 1;
+	must(space_fork(s, &child), "fork");
+	assert_int_equal(commit_held(), 2 * TOLD_PAGES);
+	space_put(child);
+	sim_memory_limit = 3 * TOLD_PAGES - 1;
+	must(space_mmap(s, va_of(1, 0), len, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	assert_int_equal(space_fork(s, &child), -ENOMEM);
+	space_put(s);
+	sim_memory_limit = 1LL << 60;
+}
+
+static void a_fork_at_the_limit(void **st)
+{
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 2 * TOLD_PAGES, 1, 4, &policy_lru });
+	sim_must_run(fork_at_the_limit, "fork");
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	check_balance();
+	token_reset();
+	pcache_free_all();
+	sim_end();
+}
+
 /* A file mapped privately: the block of a page that is missed comes with it, of one that is copied, too; not if nothing may come ahead. */
 static bool around_writes;	/* all of them: each is copied, and used by that */
 static u64 around_va(unsigned i) { return va_of(0, PAGES / 2 + i); }	/* the first is that of a block */
@@ -1928,7 +1961,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(sweep_makes_room),
 		cmocka_unit_test(advice_is_taken),
 		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(ahead_is_written_without_a_fault),
-		cmocka_unit_test(changes_leave_when_needed), cmocka_unit_test(wishes_split_no_mapping),
+		cmocka_unit_test(changes_leave_when_needed), cmocka_unit_test(wishes_split_no_mapping), cmocka_unit_test(a_fork_at_the_limit),
 		cmocka_unit_test(blocks_around_a_miss),
 	};
 

@@ -51,6 +51,7 @@ u64 sim_memory_pages(void);		/* private pages that M holds */
 u64 sim_memory_spaces(void);
 extern unsigned sim_memory_flushes;	/* messages */
 extern bool sim_memory_takes_all;	/* it refuses no page, nor to send one ahead */
+extern s64 sim_memory_limit;		/* pages that M promises in all */
 extern bool sim_memory_refuses;		/* the first page of each flush */
 extern u32 sim_memory_refusal;		/* what it says then: a positive errno, if it is sane */
 extern void (*sim_memory_spoil)(unsigned op, void *rep);	/* a reply on its way, which it may change; NULL: nobody does */

@@ -46,6 +46,7 @@ unsigned sim_fill_fails;
 unsigned sim_memory_flushes;
 bool sim_memory_takes_all;
 bool sim_memory_refuses;
+s64 sim_memory_limit = 1LL << 60;
 u32 sim_memory_refusal = ENOMEM;
 void (*sim_memory_spoil)(unsigned op, void *rep);
 static struct m_space *spaces[M_MAX_SPACES];	/* objects too: id >= WIRE_OBJECT_FIRST */
@@ -353,9 +354,14 @@ static int apply_remap(struct m_space *s, const struct rpc_memory_remap_req *q)
 
 static int apply_fork(struct m_space *s, struct message *m)
 {
-	struct m_space *c = m_new(++next_space);
 	struct rpc_memory_fork_rep *r = calloc(1, sizeof(*r));
+	struct m_space *c;
 
+	if (reserved + (s64)s->map.nr_accounted > sim_memory_limit) {
+		free(r);
+		return -ENOMEM;
+	}
+	c = m_new(++next_space);
 	m->rep = (u8 *)r;
 	m->rep_len = sizeof(*r);
 	if (vma_map_copy(&c->map, &s->map) < 0)
@@ -450,7 +456,7 @@ static void do_change(struct message *m)
 		s->alive = false;
 		break;
 	}
-	if (rc < 0)
+	if (rc < 0 && m->call->op != RPC_memory_fork)
 		sim_fail("M refuses op %x [%llx, +%llx): %s", m->call->op, (unsigned long long)start, (unsigned long long)len, errno_name(rc));
 	s->applied++;
 	answer(m, rc);

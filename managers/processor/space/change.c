@@ -135,6 +135,16 @@ int change_call(struct space *s, struct change *c, u16 op)
 	return rc < 0 ? rc : rpc_wait(&c->rpc);
 }
 
+int change_call_charged(struct space *s, struct change *c, u16 op)
+{
+	int rc = change_call(s, c, op);
+
+	if (rc != -ENOMEM)
+		return rc;
+	commit_drain();
+	return change_call(s, c, op);
+}
+
 /* --- the queue --- */
 
 int change_reserve(struct space *s)

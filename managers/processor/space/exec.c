@@ -133,7 +133,7 @@ int space_exec(struct space *s, struct file *program, struct file *interp, bool 
 	};
 	c->big_rep = rep;
 	c->big_size = REPLY_MAX;
-	rc = change_call(s, c, RPC_memory_exec);
+	rc = change_call_charged(s, c, RPC_memory_exec);
 	if (rc < 0)
 		goto out;
 	rc = -EIO;

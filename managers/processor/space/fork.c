@@ -117,7 +117,7 @@ static void copy_numbers(struct space *child, const struct space *parent)
 static int ask_memory(struct space *parent, struct space *child, struct change *c)
 {
 	struct rpc_memory_fork_rep *rep = (void *)c->rep;
-	int rc = change_call(parent, c, RPC_memory_fork);
+	int rc = change_call_charged(parent, c, RPC_memory_fork);
 
 	if (rc < 0)
 		return rc;

@@ -86,6 +86,8 @@ void change_free(struct change *c);
 void change_send(struct space *s, struct change *c, u16 op);
 /* the same, and wait for M's consent: status; c is the caller's */
 int change_call(struct space *s, struct change *c, u16 op);
+/* the same for what M charges by itself (fork, exec): if there is no room for it, M first gets back what is reserved here for nothing */
+int change_call_charged(struct space *s, struct change *c, u16 op);
 void changes_wait_done(struct space *s);		/* until M has answered all that were sent */
 #define NONE_QUEUED	(~0ULL)
 /* map_lock held. Memory for one more change_add(): 0 or -ENOMEM. */
