@@ -641,6 +641,30 @@ static void reservation(void **state)
 	memory_check_empty();
 }
 
+/* A processor node that outlives M may still have spaces of M's last boot: none of the next has such an id, while 4096 a second will do. */
+static u64 wall_ns = 1700000000 * NSEC_PER_SEC;
+u64 time_wall_ns(void) { return wall_ns; }
+
+static void ids_of_another_boot(void **state)
+{
+	u64 old[18], id;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(old); i++) {
+		spaces_init();
+		old[i] = new_space();
+		assert_int_equal(CALL(memory_space_exit, NULL, LE(old[i]), LE(1)), 0);
+		wall_ns += 2 * NSEC_PER_SEC << i;
+		for (unsigned k = 0; k <= i; k++) {
+			spaces_init();
+			id = new_space();
+			assert_false(id >= old[k] && id < old[k] + 4096);
+			assert_false(wire_is_object(id));
+			assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(1)), 0);
+		}
+	}
+	memory_check_empty();
+}
+
 /* What a node has reserved may be charged there already, by changes that have not come yet: a fork does not live on it. */
 static void a_fork_takes_nothing_of_the_reservation(void **state)
 {
@@ -798,7 +822,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory),
 		cmocka_unit_test(changes_travel_together), cmocka_unit_test(refused_changes_use_their_number),
-		cmocka_unit_test(reservation), cmocka_unit_test(a_fork_takes_nothing_of_the_reservation), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
+		cmocka_unit_test(reservation), cmocka_unit_test(a_fork_takes_nothing_of_the_reservation),
+		cmocka_unit_test(ids_of_another_boot), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
 		cmocka_unit_test(a_move_is_whole_or_not_at_all),
 		cmocka_unit_test(any_order),
 	};
