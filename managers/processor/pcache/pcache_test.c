@@ -852,6 +852,86 @@ static void shared_file(void **st)
 		shared_seed(seed);
 }
 
+/* --- how long a file is: answers that others have overtaken do not count --- */
+
+static bool resizing;
+
+static void size_must_be(u64 pages)
+{
+	u64 size;
+
+	for (unsigned i = sim_random(20); i > 0; i--)
+		sim_point();
+	size = object_size(sim_files[0].object);
+	if (size != pages * PAGE_SIZE)
+		sim_fail("the file has %llu pages, here it has %llu", (unsigned long long)pages, (unsigned long long)(size / PAGE_SIZE));
+}
+
+static void resize(void *arg)
+{
+	struct object *o = sim_files[0].object;
+
+	for (unsigned n = 0; n < 10; n++) {
+		u64 off = (SHARED_PAGES + n % 3) * PAGE_SIZE;
+
+		if (n % 3 == 0) {
+			must(object_truncate(o, SHARED_PAGES * PAGE_SIZE), "truncate");
+			size_must_be(SHARED_PAGES);
+		}
+		must(object_write(o, &off, "12345678", 8, false), "write behind the end");
+		size_must_be(SHARED_PAGES + n % 3 + 1);
+	}
+	resizing = false;
+}
+
+static void write_inside(void *arg)
+{
+	for (unsigned i = 0; resizing; i++) {
+		u64 off = i % 2 * PAGE_SIZE;
+
+		must(object_write(sim_files[0].object, &off, "12345678", 8, false), "write");
+	}
+}
+
+static void open_again(void *arg)
+{
+	struct object *o;
+
+	while (resizing) {
+		must(object_open(3, 1, 0, 0, &o), "open");
+		object_put(o);
+	}
+}
+
+static void sizes_seed(u64 seed, void (*other)(void *arg))
+{
+	sim_begin(seed);
+	sim_switch_in = 1 + sim_random(6);
+	sim_memory_slow = 1 + sim_random(2) * 10;
+	pcache_up(&(struct geometry){ 2, 4, 2, &policy_lru });
+	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
+		sim_file(i, SHARED_PAGES);
+	sim_must_run(open_files, "open");
+	resizing = true;
+	sim_go(other, NULL, true, "other");
+	sim_must_run(resize, "resize");
+	sim_must_run(close_all, "close");
+	check_balance();
+	token_reset();
+	pcache_free_all();
+	sim_end();
+}
+
+static void sizes(void **st)
+{
+	u64 first = env("SIM_FIRST", 1);
+
+	for (u64 seed = first; seed < first + env("SIM_SEEDS", 60); seed++) {
+		sizes_seed(seed, write_inside);
+		sizes_seed(seed, open_again);
+	}
+}
+
 /* PAGEOUT takes pages away from here, WILLNEED brings them before they are wanted. */
 static struct space *advised_space;
 
@@ -1949,7 +2029,7 @@ int main(int argc, char **argv)
 
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_schedules),
-		cmocka_unit_test(shared_file),
+		cmocka_unit_test(shared_file), cmocka_unit_test(sizes),
 		cmocka_unit_test(cleaning_in_batches), cmocka_unit_test(refused_without_a_reason),
 		cmocka_unit_test(replies_that_cannot_be),
 		cmocka_unit_test(token_makes_progress),

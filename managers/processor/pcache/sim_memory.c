@@ -550,6 +550,14 @@ static void do_file(struct message *m)
 		r->size = le64_of(o->applied << 12);
 		break;
 	}
+	case RPC_memory_truncate: {
+		struct rpc_memory_truncate_req *q = (void *)m->req;
+		struct m_space *o = m_find(le64_get(q->object));
+
+		o->applied = le64_get(q->size) >> 12;		/* whole pages alone */
+		m_drop(o, o->applied, ~0ULL);
+		break;
+	}
 	default:
 		sim_fail("M knows no op %x", m->call->op);
 	}

@@ -262,30 +262,44 @@ void object_put(struct object *o)
 	parked_reap(false);
 }
 
+static u64 size_clock;			/* [a] changes of any object's size */
+
+u64 object_asking(void) { return load_acquire(&size_clock); }
+
+void object_sized(struct object *o, u64 asked, u64 size, u64 least)
+{
+	spin_lock(&o->lock);
+	if (size != o->size && (o->size_at <= asked || least > o->size)) {
+		o->size = size;
+		o->size_at = __atomic_add_fetch(&size_clock, 1, __ATOMIC_ACQ_REL);
+	}
+	spin_unlock(&o->lock);
+}
+
 /* What M says of it at an open. true: the version is another, somebody else has written */
-static bool set_version(struct object *o, u64 version, u64 size)
+static bool set_version(struct object *o, u64 asked, u64 version, u64 size)
 {
 	bool stale;
 
+	object_sized(o, asked, size, 0);
 	spin_lock(&o->lock);
 	stale = o->version != version;
 	o->version = version;
-	o->size = size;
 	spin_unlock(&o->lock);
 	return stale;
 }
 
 /* In use already: what is clean and mapped by nobody is dropped if others have written. */
-static void opened_again(struct object *o, u64 version, u64 size)
+static void opened_again(struct object *o, u64 asked, u64 version, u64 size)
 {
-	if (set_version(o, version, size) && object_clean(o) == 0)
+	if (set_version(o, asked, version, size) && object_clean(o) == 0)
 		object_drop_idle(o);
 }
 
 /* Not in use until now: nothing of another version may be left. */
-static void revived(struct object *o, u64 version, u64 size)
+static void revived(struct object *o, u64 asked, u64 version, u64 size)
 {
-	if (!set_version(o, version, size)) {
+	if (!set_version(o, asked, version, size)) {
 		count(nr_pcache_object_revived);
 		return;
 	}
@@ -315,10 +329,11 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 	struct object *o;
 	struct mutex *lock;
 	bool in_use;
-	u64 id;
+	u64 id, asked;
 
 	if (node < 0)
 		return node;
+	asked = object_asking();
 	rc = rpc_call_sure(node, RPC_memory_open, &req, &rep, sizeof(rep));
 	if (rc < 0)
 		return rc;
@@ -342,9 +357,9 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 		return -EIO;
 	}
 	if (in_use)
-		opened_again(o, le64_get(rep.version), le64_get(rep.size));
+		opened_again(o, asked, le64_get(rep.version), le64_get(rep.size));
 	else if (o != NULL)
-		revived(o, le64_get(rep.version), le64_get(rep.size));
+		revived(o, asked, le64_get(rep.version), le64_get(rep.size));
 	if (o == NULL) {
 		o = object_make(id, node);
 		if (o == NULL) {

@@ -156,11 +156,13 @@ static s64 write_chunk(struct object *o, u64 *off, const void *buf, size_t len, 
 	};
 	struct rpc_memory_write_rep rep;
 	struct object_hold hold;
+	u64 asked;
 	u64 first = (append ? size : MIN(*off, size)) >> PAGE_SHIFT;	/* beyond the end: the gap becomes zeros */
 	int rc;
 
 	object_hold(o, &hold, first, append ? ~0ULL : (*off + len - 1) >> PAGE_SHIFT);
 	settle(o, append ? size : *off, len);
+	asked = object_asking();
 	object_change_begin(o);
 	rc = rpc_call_bulk(o->memory_node, RPC_memory_write, &req, buf, len, &rep, sizeof(rep), NULL);
 	object_change_end(o);
@@ -169,9 +171,7 @@ static s64 write_chunk(struct object *o, u64 *off, const void *buf, size_t len, 
 	if (rc >= 0) {
 		*off = le64_get(rep.off);
 		patch(o, *off, buf, len);
-		spin_lock(&o->lock);
-		o->size = le64_get(rep.size);
-		spin_unlock(&o->lock);
+		object_sized(o, asked, le64_get(rep.size), *off + len);
 	}
 	object_unhold(o, &hold);
 	return rc < 0 ? rc : (s64)len;
@@ -214,9 +214,7 @@ int object_truncate(struct object *o, u64 size)
 	object_change_end(o);
 	if (rc >= 0) {
 		rc = 0;
-		spin_lock(&o->lock);
-		o->size = size;
-		spin_unlock(&o->lock);
+		object_sized(o, ~0ULL, size, 0);
 		if (size < old) {
 			object_zap(o, page_up(size) >> PAGE_SHIFT, ~0ULL);
 			if (!page_aligned(size))

@@ -127,6 +127,7 @@ struct object {
 	struct list lines;		/* [RANK_PCACHE_OBJECT] pcache lines and victim entries of it */
 	struct spinlock lock;
 	u64 size;			/* [lock] as M last said */
+	u64 size_at;			/* [lock] when it last changed, by the clock of object_asking() */
 	u16 storage_node;
 	u32 fs, gen;			/* [I] identity of the file; fs 0xffffffff: shared memory without a file */
 	u64 ino;

@@ -133,6 +133,13 @@ bool object_held(struct object *o, u64 index);		/* set lock may be held */
 bool object_flush_held(struct object *o, u64 index);
 int object_wait_held(struct object *o, u64 index);	/* -EAGAIN, -EINTR */
 int object_clean(struct object *o);			/* all its dirty pages to M */
+/*
+ * What M says of a size may be overtaken: the answer to an earlier question arrives after that to a later one. So who asks reads the clock
+ * first; the answer counts if the size has not changed since, or if the call itself made the file `least` bytes long. asked ~0: it
+ * cannot be overtaken (its hold goes to the end of all pages).
+ */
+u64 object_asking(void);
+void object_sized(struct object *o, u64 asked, u64 size, u64 least);
 void object_drop_idle(struct object *o);		/* clean pages that nobody maps */
 #define WIRE_FS_NONE	0xffffffffU			/* an object without a file */
 
