@@ -8,6 +8,7 @@
 #include <ftw.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -317,6 +318,46 @@ static void looks_only(void)
 	CHECK(opened("locked/none", O_CREAT | O_RDWR) == -1 && errno == EACCES);
 }
 
+/* What a process has open, and its environment, is not for who happens to have the id that it works under. */
+static int seen_in(pid_t pid, const char *what)
+{
+	char path[64], c;
+	int fd, rc;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, what);
+	fd = open(path, O_RDONLY);
+	rc = fd < 0 ? -1 : read(fd, &c, 1);
+	close(fd);
+	return rc >= 0;
+}
+
+static pid_t server;		/* root's, who works for Alice */
+
+static void looks_alice(void)
+{
+	become("alice", ALICE);
+	printf("%s: sees of it: %d %d\n", me, seen_in(server, "environ"), seen_in(server, "fd/0"));
+	fflush(stdout);
+}
+
+static void looks_into_others(void)
+{
+	int ready[2];
+	char c;
+
+	CHECK(pipe(ready) == 0);
+	server = fork();
+	CHECK(server >= 0);
+	if (server == 0) {
+		CHECK(dup2(open("/dev/zero", O_RDONLY), 0) == 0 && seteuid(ALICE) == 0 && write(ready[1], "x", 1) == 1);
+		for (;;)
+			pause();
+	}
+	CHECK(read(ready[0], &c, 1) == 1);
+	CHECK(status_in_child(looks_alice) == 0);
+	CHECK(kill(server, SIGKILL) == 0 && waitpid(server, NULL, 0) == server);
+}
+
 static void other_id_for_files(void)
 {
 	TRY(setfsuid(BOB));
@@ -375,5 +416,6 @@ int main(void)
 	umask(022);
 	everywhere("/tmp");
 	everywhere("/var/tmp");
+	looks_into_others();
 	return ok("");
 }

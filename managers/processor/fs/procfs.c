@@ -156,10 +156,33 @@ static void show_cmdline(struct text *t, u32 pid)
 	space_put(s);
 }
 
+/*
+ * What another has in its memory and what it has open is asked for each time: whom a file here belongs to was seen when its name was
+ * looked up, and the number may be another's by now, or its program a set-user-ID one. tree_lock held
+ */
+static bool may_look_locked(const struct process *p)
+{
+	return thread_current()->task == NULL || p == process_current() || process_may_inspect_locked(p);
+}
+
 static void show_environ(struct text *t, u32 pid)
 {
-	struct space *s = process_space(pid);
+	struct process *p = process_find(pid);
+	struct space *s = NULL;
+	struct task *task;
 
+	if (p == NULL)
+		return;
+	spin_lock(&tree_lock);
+	t->denied = !may_look_locked(p);
+	list_for_each(task, &p->tasks, group_link) {
+		if (task->space != NULL && !t->denied) {
+			space_get(s = task->space);
+			break;
+		}
+	}
+	spin_unlock(&tree_lock);
+	process_put(p);
 	if (s == NULL)
 		return;
 	show_strings(t, s, s->env_start, s->env_end);
@@ -265,26 +288,28 @@ static s64 link_cwd(u32 pid, u32 nr, char *buf, size_t size)
 
 /* --- descriptors --- */
 
-/* The table of a process, looked at by fn with tree_lock held. */
-static bool with_files(u32 pid, void (*fn)(struct fd_table *files, void *arg), void *arg)
+/* The table of a process, looked at by fn with tree_lock held: 0, -ENOENT or -EACCES. */
+static int with_files(u32 pid, void (*fn)(struct fd_table *files, void *arg), void *arg)
 {
 	struct process *p = process_find(pid);
 	struct task *t;
-	bool found = false;
+	int rc = -ENOENT;
 
 	if (p == NULL)
-		return false;
+		return -ENOENT;
 	spin_lock(&tree_lock);
+	if (!may_look_locked(p))
+		rc = -EACCES;
 	list_for_each(t, &p->tasks, group_link) {
-		if (t->files != NULL) {
+		if (t->files != NULL && rc != -EACCES) {
 			fn(t->files, arg);
-			found = true;
+			rc = 0;
 			break;
 		}
 	}
 	spin_unlock(&tree_lock);
 	process_put(p);
-	return found;
+	return rc;
 }
 
 struct fd_look { int fd; bool open; struct inode *inode; struct dentry *dentry; };
@@ -306,10 +331,10 @@ static void look_next_fd(struct fd_table *files, void *arg)
 static s64 link_fd(u32 pid, u32 nr, char *buf, size_t size)
 {
 	struct fd_look l = { .fd = nr };
-	s64 n;
+	s64 n = with_files(pid, look_fd, &l);
 
-	if (!with_files(pid, look_fd, &l) || !l.open)
-		return -ENOENT;
+	if (n < 0 || !l.open)
+		return n < 0 ? n : -ENOENT;
 	if (l.dentry != NULL)
 		n = dentry_show_locked(l.dentry, buf, size);
 	else if (l.inode != NULL && l.inode->type == S_IFREG)
@@ -330,9 +355,10 @@ static s64 link_fd(u32 pid, u32 nr, char *buf, size_t size)
 static int follow_fd(u32 pid, u32 nr, struct dentry **out)
 {
 	struct fd_look l = { .fd = nr };
+	int rc = with_files(pid, look_fd, &l);
 
-	if (!with_files(pid, look_fd, &l) || !l.open)
-		return -ENOENT;
+	if (rc < 0 || !l.open)
+		return rc < 0 ? rc : -ENOENT;
 	if (l.dentry != NULL) {
 		inode_put(l.inode);
 		*out = l.dentry;
@@ -350,12 +376,14 @@ static int find_fd(const char *name, u32 pid, struct inode **out)
 {
 	struct fd_look l = { 0 };
 	u64 fd;
+	int rc;
 
 	if (*name < '0' || *name > '9' || str_to_u64(name, &fd) < 0 || fd > 0xfffff)
 		return -ENOENT;
 	l.fd = fd;
-	if (!with_files(pid, look_next_fd, &l) || l.fd != (int)fd)
-		return -ENOENT;
+	rc = with_files(pid, look_next_fd, &l);
+	if (rc < 0 || l.fd != (int)fd)
+		return rc < 0 ? rc : -ENOENT;
 	*out = synth_inode(&fd_entry, pid, fd);
 	return *out ? 0 : -ENOMEM;
 }
@@ -365,7 +393,7 @@ static s64 next_fd(u32 pid, u64 from)
 {
 	struct fd_look l = { .fd = from };
 
-	if (!with_files(pid, look_next_fd, &l) || l.fd < 0)
+	if (with_files(pid, look_next_fd, &l) < 0 || l.fd < 0)
 		return -1;
 	return l.fd;
 }

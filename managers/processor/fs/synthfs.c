@@ -172,8 +172,8 @@ static s64 text_read(struct file *f, void *buf, size_t len, u64 *pos)
 			t = first;
 		}
 	}
-	if (t->failed)
-		return -ENOMEM;
+	if (t->failed || t->denied)
+		return t->denied ? -EACCES : -ENOMEM;
 	if (*pos >= t->len)
 		return 0;
 	n = MIN(len, t->len - *pos);

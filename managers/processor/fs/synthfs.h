@@ -8,7 +8,8 @@
 struct text {
 	char *buf;
 	size_t len, room;
-	bool failed;
+	bool failed;		/* no memory */
+	bool denied;		/* not the reader's to see */
 };
 void text_printf(struct text *t, const char *fmt, ...) __printf(2, 3);
 
