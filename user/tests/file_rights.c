@@ -363,6 +363,7 @@ static void other_id_for_files(void)
 	TRY(setfsuid(BOB));
 	TRY(opened("private", O_RDONLY));
 	TRY(chown("private", BOB, BOB));
+	TRY(mknod("device", S_IFCHR | 0600, makedev(1, 3)));
 	TRY(setfsuid(0));
 	TRY(opened("private", O_RDONLY));
 }

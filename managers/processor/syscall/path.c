@@ -636,7 +636,7 @@ s64 sys_mknodat(u64 dirfd, u64 path, u64 mode, u64 dev, u64 a4, u64 a5)
 	case S_IFSOCK: break;
 	case S_IFCHR:
 	case S_IFBLK:
-		if (!capable_current())
+		if (!capable(CAP_MKNOD))
 			return -EPERM;
 		break;
 	case S_IFDIR: return -EPERM;
