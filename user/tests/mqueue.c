@@ -104,6 +104,7 @@ static void messages(void)
 	TRY(mq_setattr(q, &a, NULL));
 	TRY(mq_getattr(0, &a));
 	TRY(lseek(q, 0, SEEK_CUR));
+	TRY(fcntl(q, F_GETFD));			/* closed by execve(2), asked for or not */
 	TRY(fcntl(mq_open(name, O_RDONLY | O_CLOEXEC), F_GETFD));
 	mq_close(q);
 	mq_close(in);
@@ -186,6 +187,50 @@ static void notices(void)
 	mq_close(q);
 }
 
+/* Without a free descriptor no queue is made. */
+static void full_table(void)
+{
+	struct rlimit l;
+
+	closefrom(3);
+	CHECK(getrlimit(RLIMIT_NOFILE, &l) == 0);
+	l.rlim_cur = 3;
+	CHECK(setrlimit(RLIMIT_NOFILE, &l) == 0);
+	TRY(open_with(O_RDWR | O_CREAT, 3, 10));
+	l.rlim_cur = 10;
+	CHECK(setrlimit(RLIMIT_NOFILE, &l) == 0);
+	TRY(mq_open(name, O_RDONLY));
+}
+
+/* Who asked to be told, and then becomes another program, is not: a child still has the queue open, and sends. */
+static void becomes_another(void)
+{
+	struct sigevent e = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+	mqd_t q = open_with(O_RDWR | O_CREAT, 3, 10);		/* before the pipe: closed before it, too */
+	int over[2];
+	pid_t child;
+	char c;
+
+	CHECK(q >= 0 && mq_unlink(name) == 0 && fcntl(q, F_SETFD, 0) == 0 && pipe2(over, O_CLOEXEC) == 0 && mq_notify(q, &e) == 0);
+	child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		close(over[1]);
+		CHECK(read(over[0], &c, 1) == 0);		/* it has happened */
+		_exit(mq_send(q, "x", 1, 0) == 0 ? 0 : 1);
+	}
+	execl("/proc/self/exe", "mqueue", "another", NULL);
+	fail("%s", strerror(errno));
+}
+
+static int another(void)
+{
+	int status;
+
+	CHECK(wait(&status) > 0 && status == 0);
+	return 9;
+}
+
 static void limits(void)
 {
 	struct rlimit l = { 1000, 1000 };
@@ -196,14 +241,19 @@ static void limits(void)
 	TRY(mq_unlink(name));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	be_nobody();
+	if (argc == 2 && strcmp(argv[1], "another") == 0)
+		return another();
 	snprintf(name, sizeof(name), "/tangram-%d", getpid());
+	mq_unlink(name);			/* of one that was killed, long ago */
+	printf("another ended with %#x\n", status_in_child(becomes_another));
+	be_nobody();
 	names();
 	messages();
 	waiters();
 	notices();
+	printf("full table ended with %#x\n", status_in_child(full_table));
 	limits();
 	return ok("");
 }

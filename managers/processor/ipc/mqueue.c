@@ -11,6 +11,7 @@
 #include "managers/processor/fs/anon.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/poll.h"
+#include "managers/processor/ipc/mqueue.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
@@ -94,6 +95,17 @@ static void queue_put(struct mqueue *q)
 static bool asked_by(const struct mqueue *q, const struct process *p)
 {
 	return q->asked.pid == p->pid && q->asked.start_ns == p->start_ns;
+}
+
+void mqueue_process_execs(const struct process *p)
+{
+	struct mqueue *q;
+
+	spin_lock(&queues_lock);
+	list_for_each(q, &queues, link)
+		if (asked_by(q, p))
+			q->asked.pid = 0;
+	spin_unlock(&queues_lock);
 }
 
 static void mqueue_release(struct file *f)
@@ -259,6 +271,8 @@ s64 sys_mq_open(u64 user_name, u64 flags, u64 mode, u64 user_attr, u64 a4, u64 a
 		return -EFAULT;
 	rc = name_from_user(name, user_name);
 	if (rc == 0)
+		rc = fd_room();			/* before a queue is made that nobody would have open */
+	if (rc == 0)
 		rc = queue_open(name, flags, mode, &a, &q);
 	if (rc < 0)
 		return rc;
@@ -267,7 +281,7 @@ s64 sys_mq_open(u64 user_name, u64 flags, u64 mode, u64 user_attr, u64 a4, u64 a
 		queue_put(q);
 		return -ENOMEM;
 	}
-	return anon_install(f, flags & O_CLOEXEC);
+	return anon_install(f, true);		/* as execve(2) says, asked for or not */
 }
 
 s64 sys_mq_unlink(u64 user_name, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)

@@ -14,6 +14,7 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/fs.h"
+#include "managers/processor/ipc/mqueue.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/process/timers.h"
 #include "managers/processor/syscall/syscall.h"
@@ -430,6 +431,7 @@ static int exec_reset(struct task *t)
 	if (files == NULL)
 		return -ENOMEM;
 	task_set_files(t, files);
+	mqueue_process_execs(p);		/* before others can see by a closed file that it has happened */
 	fd_close_on_exec(t->files);
 	signal_exec(p);
 	ptimers_delete(p, false);
