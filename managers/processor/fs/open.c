@@ -124,18 +124,21 @@ static void new_file_now(struct new_file *n, const struct inode *dir, u32 mode, 
 		n->mode &= ~(u32)S_ISGID;
 }
 
-int fs_resize(struct file *f, u64 size)
+static int resize(struct file *f, u64 size, bool grow)
 {
 	int rc;
 
 	fs_written(f->inode);
-	rc = object_truncate(f->object, size);
+	rc = grow ? object_grow(f->object, size) : object_truncate(f->object, size);
 	if (rc == 0 && f->ops->resized != NULL)
 		f->ops->resized(f);
 	if (rc == 0)
 		inotify_file(f, IN_MODIFY);
 	return rc;
 }
+
+int fs_resize(struct file *f, u64 size) { return resize(f, size, false); }
+int fs_grow(struct file *f, u64 size) { return resize(f, size, true); }
 
 void fs_written(struct inode *i)
 {

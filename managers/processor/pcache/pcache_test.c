@@ -903,7 +903,32 @@ static void open_again(void *arg)
 	}
 }
 
-static void sizes_seed(u64 seed, void (*other)(void *arg))
+/* As fallocate() does: what others append behind its own end stays. */
+static void grow(void *arg)
+{
+	while (resizing) {
+		u64 size = object_size(sim_files[0].object);
+
+		sim_point();
+		must(object_grow(sim_files[0].object, size + PAGE_SIZE), "grow");
+	}
+}
+
+static void append(void *arg)
+{
+	for (unsigned n = 0; n < 10; n++) {
+		u64 off = object_size(sim_files[0].object) + 3 * PAGE_SIZE;
+
+		must(object_write(sim_files[0].object, &off, "12345678", 8, false), "write behind the end");
+		for (unsigned i = sim_random(20); i > 0; i--)
+			sim_point();
+		if (object_size(sim_files[0].object) < off)
+			sim_fail("the file has lost what was written to it");
+	}
+	resizing = false;
+}
+
+static void sizes_seed(u64 seed, void (*one)(void *arg), void (*other)(void *arg))
 {
 	sim_begin(seed);
 	sim_switch_in = 1 + sim_random(6);
@@ -914,7 +939,7 @@ static void sizes_seed(u64 seed, void (*other)(void *arg))
 	sim_must_run(open_files, "open");
 	resizing = true;
 	sim_go(other, NULL, true, "other");
-	sim_must_run(resize, "resize");
+	sim_must_run(one, "one");
 	sim_must_run(close_all, "close");
 	check_balance();
 	token_reset();
@@ -927,8 +952,9 @@ static void sizes(void **st)
 	u64 first = env("SIM_FIRST", 1);
 
 	for (u64 seed = first; seed < first + env("SIM_SEEDS", 60); seed++) {
-		sizes_seed(seed, write_inside);
-		sizes_seed(seed, open_again);
+		sizes_seed(seed, resize, write_inside);
+		sizes_seed(seed, resize, open_again);
+		sizes_seed(seed, append, grow);
 	}
 }
 

@@ -193,7 +193,8 @@ s64 object_write(struct object *o, u64 *off, const void *buf, size_t len, bool a
 	return done;
 }
 
-int object_truncate(struct object *o, u64 size)
+/* grow: a file that is as long already, by now, stays as it is. All that changes a size holds the pages from the end on. */
+static int resize(struct object *o, u64 size, bool grow)
 {
 	u64 now = time_wall_ns(), old = object_size(o);
 	struct rpc_memory_truncate_req req = {
@@ -208,6 +209,12 @@ int object_truncate(struct object *o, u64 size)
 	if (zeros == NULL)
 		return -ENOMEM;
 	object_hold(o, &hold, MIN(size, old) >> PAGE_SHIFT, ~0ULL);
+	old = object_size(o);		/* others may have changed it while this waited */
+	if (grow && old >= size) {
+		object_unhold(o, &hold);
+		kfree(zeros);
+		return 0;
+	}
 	(void)copy_cached(o, size, NULL, 0, true);
 	object_change_begin(o);
 	rc = rpc_call(o->memory_node, RPC_memory_truncate, &req, NULL, 0);
@@ -225,3 +232,6 @@ int object_truncate(struct object *o, u64 size)
 	kfree(zeros);
 	return rc;
 }
+
+int object_truncate(struct object *o, u64 size) { return resize(o, size, false); }
+int object_grow(struct object *o, u64 size) { return resize(o, size, true); }

@@ -153,6 +153,7 @@ void object_writer_put(struct object *o, bool runs);
 s64 __must_check object_read(struct object *o, u64 off, void *buf, size_t len);
 s64 __must_check object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append);
 int __must_check object_truncate(struct object *o, u64 size);
+int __must_check object_grow(struct object *o, u64 size);	/* the same, but never shorter, whoever writes meanwhile */
 int __must_check object_sync(struct object *o, bool disk);
 u64 object_size(struct object *o);
 void space_sync_all(void);			/* sync(2): all dirty object pages to M, from there to S and its disks */

@@ -231,7 +231,7 @@ s64 sys_utime(u64 path, u64 times, u64 a2, u64 a3, u64 a4, u64 a5)
 
 /* --- size --- */
 
-static s64 truncate_file(struct file *f, s64 size)
+static s64 resize_file(struct file *f, s64 size, int (*resize)(struct file *f, u64 size))
 {
 	size_t len = 1;
 	int rc = 0;
@@ -244,8 +244,10 @@ static s64 truncate_file(struct file *f, s64 size)
 		rc = rlimit_file_size(size - 1, &len);
 	if (rc == 0 && f->ops->may_resize != NULL)
 		rc = f->ops->may_resize(f, size);
-	return rc < 0 ? rc : fs_resize(f, size);
+	return rc < 0 ? rc : resize(f, size);
 }
+
+static s64 truncate_file(struct file *f, s64 size) { return resize_file(f, size, fs_resize); }
 
 s64 sys_ftruncate(u64 fd, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 {
@@ -316,14 +318,14 @@ static s64 allocate(struct file *f, u32 mode, u64 from, u64 to)
 
 	switch (mode) {
 	case 0:
-		return to > size ? truncate_file(f, to) : 0;
+		return to > size ? resize_file(f, to, fs_grow) : 0;
 	case FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE:
 	case FALLOC_ZERO_RANGE | FALLOC_KEEP_SIZE:
 		return from < size ? write_zeros(f, from, MIN(to, size)) : 0;
 	case FALLOC_ZERO_RANGE:
 		if (from < size)
 			rc = write_zeros(f, from, MIN(to, size));
-		return rc == 0 && to > size ? truncate_file(f, to) : rc;
+		return rc == 0 && to > size ? resize_file(f, to, fs_grow) : rc;
 	}
 	return -EOPNOTSUPP;
 }
