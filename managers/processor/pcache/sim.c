@@ -38,7 +38,7 @@ struct fiber {
 };
 
 u64 sim_seed;
-unsigned sim_switch_in = 3;
+unsigned sim_switch_in;
 bool sim_must_end;
 static u64 state, now_ns, steps;
 static struct fiber *fibers[MAX_FIBERS], *current;
@@ -310,6 +310,7 @@ void sim_begin(u64 seed)
 	sim_seed = seed;
 	state = seed * 0x9e3779b97f4a7c15ULL + 0x1234567;
 	now_ns = 1000;
+	sim_switch_in = 3;		/* these, too, are the same for each test, whatever ran before it */
 	steps = 0;
 	waiting = 0;
 	failed = false;

@@ -178,6 +178,7 @@ void sim_memory_reset(void)
 	reserved = 0;
 	sim_memory_dead = false;
 	sim_fill_fails = 0;
+	sim_memory_slow = 1;
 }
 
 u64 sim_file(u64 ino, u64 nr_pages)

@@ -98,6 +98,8 @@ static int reclaim_locked(struct space *s, u64 start, u64 end, bool out)
 	p.present = out ? page_out_present : cool;
 	p.absent = out ? page_out_absent : NULL;
 	pass_run(&p, start, end);
+	if (out)
+		flush_kick(true);	/* what is in the victim cache now goes, too, whoever else needs an entry */
 	return 0;
 }
 
