@@ -275,6 +275,7 @@ def main():
     options = parser.parse_args()
     os.chdir(ROOT)
     checks = Checks(options)
+    signal.signal(signal.SIGTERM, cases.ended)          # what runs goes down with it
     try:
         if options.long == "":
             print("make check-long PART=%s" % "|".join(checks.parts()[1]))
