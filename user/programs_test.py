@@ -125,9 +125,13 @@ class TestPrograms(unittest.TestCase):
             self.assertIn(b"usage", err)
 
     def test_errnos_cleans_up(self):
+        """Also the machine's devices are as they were."""
+        devices = ["/dev/full", "/dev/null", "/dev/zero"]
+        before = [os.stat(name).st_mode for name in devices]
         with tempfile.TemporaryDirectory() as folder:
             self.ok("errnos", folder)
             self.assertEqual(os.listdir(folder), [])
+        self.assertEqual([os.stat(name).st_mode for name in devices], before)
 
     def test_fill_disk(self):
         with tempfile.TemporaryDirectory() as folder:
