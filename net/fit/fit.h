@@ -129,7 +129,7 @@ struct fit_conn {
 	bool drained;			/* [a] the last completion of a QP in error was handled */
 	const char *why;		/* [I] once failed or broken */
 	u8 link;			/* [membership thread] enum link_state, see link_step() */
-	bool left;			/* [membership thread] the peer said goodbye */
+	bool left;			/* [membership thread] the peer said goodbye, or does not answer ours */
 	bool told;			/* [membership thread] we said goodbye */
 	bool refused;			/* [membership thread] the peer does not want us */
 	struct fit_hello hello;		/* [membership thread] of a peer that connected to us */

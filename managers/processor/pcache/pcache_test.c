@@ -641,6 +641,15 @@ static void check_balance(void)
 		sim_fail("%llu pages of commit held", (unsigned long long)commit_held());
 }
 
+/* The end of what pcache_up() began: nothing may be left. */
+static void pcache_down(void)
+{
+	check_balance();
+	token_reset();
+	pcache_free_all();
+	sim_end();
+}
+
 static void run_seed(u64 seed, const struct geometry *fixed)
 {
 	static const struct pcache_policy *const policies[] = { &policy_lru, &policy_fifo, &policy_clock, &policy_random };
@@ -681,10 +690,7 @@ static void run_seed(u64 seed, const struct geometry *fixed)
 	sim_go(close_all, NULL, true, "close");
 	if (!sim_run(sim_steps() + 1000000))
 		abort();
-	check_balance();
-	token_reset();
-	pcache_free_all();
-	sim_end();
+	pcache_down();
 }
 
 static void random_schedules(void **st)
@@ -838,10 +844,7 @@ static void shared_seed(u64 seed)
 		while_closed();
 	}
 	sim_must_run(drop_all, "drop");
-	check_balance();
-	token_reset();
-	pcache_free_all();
-	sim_end();
+	pcache_down();
 }
 
 static void shared_file(void **st)
@@ -941,10 +944,7 @@ static void sizes_seed(u64 seed, void (*one)(void *arg), void (*other)(void *arg
 	sim_go(other, NULL, true, "other");
 	sim_must_run(one, "one");
 	sim_must_run(close_all, "close");
-	check_balance();
-	token_reset();
-	pcache_free_all();
-	sim_end();
+	pcache_down();
 }
 
 static void sizes(void **st)
@@ -1054,10 +1054,7 @@ static void ahead_is_not_first_to_go(void **st)
 		wasted = this_cpu_read8(nr_pcache_prefetch_wasted);
 		sim_must_run(drop_all, "drop");
 		sim_memory_takes_all = false;
-		check_balance();
-		token_reset();
-		pcache_free_all();
-		sim_end();
+		pcache_down();
 	}
 }
 
@@ -1112,10 +1109,7 @@ static void ahead_is_written_without_a_fault(void **st)
 	sim_must_run(ahead_leave, "leave");
 	sim_must_run(drop_all, "drop");
 	sim_memory_takes_all = false;
-	check_balance();
-	token_reset();
-	pcache_free_all();
-	sim_end();
+	pcache_down();
 }
 
 /* What M is told of map changes, and when: what it need not know, not at all; what gives its memory back, at once and unasked. */
@@ -1195,10 +1189,7 @@ static void changes_leave_when_needed(void **st)
 	sim_must_run(ahead_leave, "leave");
 	sim_must_run(drop_all, "drop");
 	sim_memory_takes_all = false;
-	check_balance();
-	token_reset();
-	pcache_free_all();
-	sim_end();
+	pcache_down();
 }
 
 /*
@@ -1241,10 +1232,7 @@ static void wishes_split_no_mapping(void **st)
 	sim_must_run(wishes, "wishes");
 	sim_must_run(drop_all, "drop");
 	sim_memory_takes_all = false;
-	check_balance();
-	token_reset();
-	pcache_free_all();
-	sim_end();
+	pcache_down();
 }
 
 /* M has no room for a fork beside what this node has reserved and does not use: it gets that back and is asked again. */
@@ -1274,10 +1262,7 @@ static void a_fork_at_the_limit(void **st)
 	sim_must_run(fork_at_the_limit, "fork");
 	sim_must_run(drop_all, "drop");
 	sim_memory_takes_all = false;
-	check_balance();
-	token_reset();
-	pcache_free_all();
-	sim_end();
+	pcache_down();
 }
 
 /* A file mapped privately: the block of a page that is missed comes with it, of one that is copied, too; not if nothing may come ahead. */
@@ -1331,10 +1316,7 @@ static void around_one(enum prefetch_mode mode)
 	sim_must_run(around_leave, "leave");
 	assert_int_equal(this_cpu_read8(nr_pcache_around_wasted), wasted);
 	sim_memory_takes_all = false;
-	check_balance();
-	token_reset();
-	pcache_free_all();
-	sim_end();
+	pcache_down();
 }
 
 static void blocks_around_a_miss(void **st)
@@ -1372,10 +1354,7 @@ static void advice_is_taken(void **st)
 	assert_true(this_cpu_read8(nr_pcache_fill_from_memory) - fills <= undone);
 	assert_true(this_cpu_read8(nr_pcache_prefetch_useful) - useful >= SHARED_PAGES - undone);
 	sim_must_run(drop_all, "drop");
-	check_balance();
-	token_reset();
-	pcache_free_all();
-	sim_end();
+	pcache_down();
 }
 
 /* What is kept over a close is hit, not fetched, by the next who opens the file. */
@@ -1429,10 +1408,7 @@ static void kept_over_close(void **st)
 	assert_int_equal(this_cpu_read8(nr_pcache_fill_from_memory), fills + SHARED_PAGES);
 
 	sim_must_run(drop_all, "drop");
-	check_balance();
-	token_reset();
-	pcache_free_all();
-	sim_end();
+	pcache_down();
 }
 
 /* --- cleaning in place goes in batches --- */
@@ -1477,10 +1453,7 @@ static void cleaning_in_batches(void **st)
 	sim_must_run(drop_all, "drop");
 	sim_memory_takes_all = false;
 	assert_int_equal(this_cpu_read8(nr_clflush_fail), refused);
-	check_balance();
-	token_reset();
-	pcache_free_all();
-	sim_end();
+	pcache_down();
 }
 
 /* A page that M refuses is refused whatever number it gives as its reason, none or one that is no errno: nobody takes it for clean. */
@@ -1522,10 +1495,7 @@ static void refused_without_a_reason(void **st)
 	sim_must_run(close_files, "close");
 	sim_must_run(drop_all, "drop");
 	sim_memory_takes_all = false;
-	check_balance();
-	token_reset();
-	pcache_free_all();
-	sim_end();
+	pcache_down();
 }
 
 /* --- replies that cannot be: an error of the call, and nothing here has changed --- */
@@ -1712,10 +1682,7 @@ static void room_run(const struct geometry *g, unsigned sets, unsigned per_set, 
 	*evicted = this_cpu_read8(nr_pcache_eviction_succeed) - before[0];
 	*asked = this_cpu_read8(nr_pcache_eviction_triggered) - before[1];
 	sim_must_run(drop_all, "drop");
-	check_balance();
-	token_reset();
-	pcache_free_all();
-	sim_end();
+	pcache_down();
 }
 
 /* As many pages as a set has ways stay, whatever is the policy: room is not made before it is needed. */
@@ -1968,10 +1935,7 @@ static void token_seed(u64 seed)
 	if (!sim_run(sim_steps() + 1000000))
 		abort();
 	reserve_show(&hidden);
-	check_balance();
-	token_reset();
-	pcache_free_all();
-	sim_end();
+	pcache_down();
 }
 
 /* A set of which every line is held is met, and waited for (lesson: L12). */
