@@ -42,6 +42,7 @@
 #define LATE_NS		(100 * NSEC_PER_MSEC)
 #define REFUSED_NS	NSEC_PER_SEC		/* before we ask again who refused us */
 #define NR_REFUSED	16
+#define NOTES_ROUND	256			/* notes read before the clock is looked at again */
 #define MAX_WATCHERS	4
 
 DEFINE_COUNTERS(fit, FIT_COUNTERS);
@@ -889,7 +890,7 @@ static void free_unused(void)
 
 static void handle_notes(void)
 {
-	for (;;) {
+	for (unsigned i = 0; i < NOTES_ROUND; i++) {
 		struct note *r;
 
 		spin_lock(&note_lock);
@@ -904,6 +905,7 @@ static void handle_notes(void)
 			conn_put(r->conn);
 		kfree(r);
 	}
+	member_kick();			/* there may be more */
 }
 
 static void member_thread(void *arg)

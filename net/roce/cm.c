@@ -60,6 +60,7 @@ struct cm_id {
 	u8 state;			/* [lock] see cm_step() */
 	bool active;			/* [I] */
 	bool closed;			/* [lock] its user is gone: no more events */
+	bool asked_to_wait;		/* [lock] REQ_RCVD: an MRA was sent */
 	struct thread *in_callback;	/* [lock] */
 	u32 local_id, remote_id;	/* [I], [lock] */
 	u32 peer_ip;			/* [I] */
@@ -329,6 +330,17 @@ static void got_sidr_rep(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 	id_put(id);
 }
 
+/* The user takes its time: the peer shall not repeat its REQ. */
+static void send_mra(struct cm_id *id)
+{
+	assert_held(&id->dev->cm->lock);
+	id->asked_to_wait = true;
+	send_msg(id->dev->cm, id->peer_ip, &(struct cm_msg){
+		.attr = CM_MRA, .tid = id->tid, .local_id = id->local_id, .remote_id = id->remote_id, .about = 0,
+		.service_timeout = CM_MRA_CODE,
+	});
+}
+
 static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 {
 	struct cm_listener l;
@@ -343,6 +355,8 @@ static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 	if (id != NULL) {			/* it came twice: so does the answer, if there is one yet */
 		if (id->state == CMS_REP_SENT)
 			send_mad(cm, ip, id->mad);
+		else if (id->state == CMS_REQ_RCVD && id->asked_to_wait)	/* that was lost */
+			send_mra(id);
 		spin_unlock(&cm->lock);
 		return;
 	}
@@ -386,12 +400,8 @@ static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 	ev.listener_arg = l.arg;
 	deliver(id, &ev);
 	spin_lock(&cm->lock);
-	if (id->state == CMS_REQ_RCVD && !id->closed) {		/* the user takes its time: the peer shall not repeat */
-		send_msg(cm, ip, &(struct cm_msg){
-			.attr = CM_MRA, .tid = id->tid, .local_id = id->local_id, .remote_id = id->remote_id, .about = 0,
-			.service_timeout = CM_MRA_CODE,
-		});
-	}
+	if (id->state == CMS_REQ_RCVD && !id->closed)
+		send_mra(id);
 	spin_unlock(&cm->lock);
 	id_reap(id);
 	id_put(id);
@@ -527,6 +537,10 @@ static void got_dreq(struct roce_cm *cm, u32 ip, struct cm_id *id, const struct 
 	struct cm_event ev = { .type = CM_DISCONNECTED, .private_data = m->private_data, .private_len = m->private_len };
 	bool tell = false;
 
+	if (id != NULL && READ_ONCE(id->qpn) != m->remote_qpn) {	/* of another connection that had this id (12.6.10) */
+		count(nr_roce_cm_stray);
+		return;
+	}
 	/* answered in any case: the peer may repeat it long after we forgot */
 	send_msg(cm, ip, &(struct cm_msg){
 		.attr = CM_DREP, .tid = m->tid, .local_id = m->remote_id, .remote_id = m->local_id,
@@ -760,7 +774,7 @@ u64 cm_run(struct roce_dev *dev, u64 now)
 	struct cm_id *id, *next;
 	u64 due = ~0ULL;
 
-	while (next_mad(cm, &in))
+	for (unsigned n = 0; n < CM_QUEUE && next_mad(cm, &in); n++)	/* what came meanwhile has asked for another round */
 		handle(cm, &in);
 	spin_lock(&cm->lock);
 	id = list_first(&cm->ids, struct cm_id, link);

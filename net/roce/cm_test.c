@@ -449,6 +449,163 @@ static void sidr_of_the_wrong_kind(void **state)
 	end_all();
 }
 
+/* --- what the other end is not to do ------------------------------------------------------------------------------------ */
+
+static struct { unsigned nr[0x20]; struct cm_msg last; } heard;		/* CM messages of node 1, by attribute */
+
+static void hear(unsigned from, const u8 *f, u32 len)
+{
+	struct roce_pkt p;
+	struct cm_msg m;
+
+	if (from != 1 || len < NET_DATA_OFF || !roce_parse(f + NET_DATA_OFF, len - NET_DATA_OFF, &p) || p.qpn != ROCE_GSI_QPN ||
+	    !cm_mad_parse(p.payload, &m))
+		return;
+	heard.nr[m.attr]++;
+	heard.last = m;
+}
+
+static void say(const struct cm_msg *m)
+{
+	u8 mad[MAD_LEN];
+
+	cm_mad_build(mad, m);
+	cm_receive(sim.node[1].dev, sim.node[0].ip, ROCE_GSI_QPN, mad, MAD_LEN);
+	sim_run(NSEC_PER_MSEC);
+}
+
+static struct cm_msg good_req(void)
+{
+	return (struct cm_msg){
+		.attr = CM_REQ, .tid = 7, .local_id = 0x1234, .service_id = SERVICE, .qpn = 77, .psn = 5, .responder_resources = 1,
+		.initiator_depth = 1, .pkey = ROCE_PKEY, .path_mtu = 5, .local_ip = sim.node[0].ip, .remote_ip = sim.node[1].ip,
+		.ip_service = true, .ip_src = sim.node[0].ip, .ip_dst = sim.node[1].ip,
+	};
+}
+
+/* A REQ that cannot be is rejected by the reason that says why; its listener hears nothing. */
+static void rejected_by_reason(void **state)
+{
+	static const u16 reasons[] = {
+		CM_REJ_INVALID_SERVICE, CM_REJ_INVALID_SERVICE, CM_REJ_TRANSPORT, CM_REJ_GID, CM_REJ_GID, CM_REJ_PATH_MTU, CM_REJ_PATH_MTU,
+		CM_REJ_PATH_MTU,
+	};
+
+	begin(1, true);
+	sim_run(NSEC_PER_SEC);
+	for (unsigned i = 0; i < ARRAY_SIZE(reasons); i++) {
+		struct cm_msg m = good_req();
+		unsigned events = pas.nr_events;
+
+		sim.tap = hear;
+		memset(&heard, 0, sizeof(heard));
+		m.local_id += i;
+		switch (i) {
+		case 0: m.service_id++; break;
+		case 1: m.service_id = ROCE_PS_UDP(18515); break;
+		case 2: m.transport = 1; break;			/* UC */
+		case 3: m.remote_ip = 0; break;			/* the link-local GID: no IPv4 address is in it */
+		case 4: m.remote_ip++; break;
+		case 5: m.path_mtu = 0; break;
+		case 6: m.path_mtu = 6; break;
+		case 7: m.path_mtu = 5; sim.node[1].dev->max_mtu = 1024; break;		/* more than this link's */
+		}
+		say(&m);
+		assert_int_equal(heard.nr[CM_REJ], 1);
+		assert_int_equal(heard.last.reason, reasons[i]);
+		assert_int_equal(heard.last.about, 0);
+		assert_int_equal(heard.last.remote_id, m.local_id);
+		assert_int_equal(pas.nr_events, events);
+	}
+	sim.tap = NULL;
+	end_all();
+}
+
+/* An MRA that was lost is said again when the REQ comes again; and nothing before the user had its first look. */
+static void asked_to_wait_again(void **state)
+{
+	struct cm_msg m;
+
+	begin(1, false);
+	roce_cm_destroy(act.id);
+	act.id = NULL;
+	sim_run(5 * NSEC_PER_SEC);
+	pas.answer_later = true;
+	assert_int_equal(roce_dev_cm_listen(sim.node[1].dev, SERVICE, on_event, &pas), 0);
+	m = good_req();
+	sim.tap = hear;
+	memset(&heard, 0, sizeof(heard));
+	for (unsigned i = 1; i <= 3; i++) {
+		say(&m);
+		assert_int_equal(heard.nr[CM_MRA], i);
+		assert_int_equal(heard.last.remote_id, m.local_id);
+	}
+	assert_int_equal(pas.nr_events, 1);
+	sim.tap = NULL;
+	roce_cm_reject(pas.id, CM_REJ_CONSUMER, NULL, 0);
+	pas.id = NULL;
+	end_all();
+}
+
+/* A DREQ that names another queue pair than the connection's ends nothing. */
+static void dreq_of_another(void **state)
+{
+	struct cm_msg m = { .attr = CM_DREQ, .tid = 9 };
+
+	memset(&heard, 0, sizeof(heard));
+	begin(1, true);
+	sim.tap = hear;
+	sim_run(100 * NSEC_PER_MSEC);
+	assert_int_equal(roce_qp_state(pas.e.qp), QPS_RTS);
+	assert_int_equal(heard.last.attr, CM_REP);
+	m.local_id = heard.last.remote_id;
+	m.remote_id = heard.last.local_id;
+	m.remote_qpn = pas.e.qp->qpn ^ 0x400000;
+	say(&m);
+	assert_int_equal(heard.nr[CM_DREP], 0);
+	assert_int_equal(pas.nr_events, 2);
+	assert_int_equal(roce_qp_state(pas.e.qp), QPS_RTS);
+	m.remote_qpn = pas.e.qp->qpn;
+	say(&m);
+	assert_int_equal(heard.nr[CM_DREP], 1);
+	assert_int_equal(pas.events[pas.nr_events - 1], CM_DISCONNECTED);
+	assert_int_equal(roce_qp_state(pas.e.qp), QPS_ERR);
+	sim.tap = NULL;
+	end_all();
+}
+
+static unsigned flood_asked;
+
+static void flood_more(const struct cm_event *ev, void *arg)
+{
+	u8 mad[MAD_LEN];
+
+	ev->sidr->status = 0;
+	if (++flood_asked == 100000)
+		return;
+	cm_mad_build(mad, &(struct cm_msg){ .attr = CM_SIDR_REQ, .tid = flood_asked, .service_id = DGRAM });
+	cm_receive(sim.node[1].dev, sim.node[0].ip, ROCE_GSI_QPN, mad, MAD_LEN);
+}
+
+/* Messages that come as fast as they are answered do not keep the transport thread from its timers. */
+static void flood(void **state)
+{
+	u8 mad[MAD_LEN];
+
+	sim_start(1, 9000);
+	flood_asked = 0;
+	assert_int_equal(roce_dev_cm_listen(sim.node[1].dev, DGRAM, flood_more, NULL), 0);
+	cm_mad_build(mad, &(struct cm_msg){ .attr = CM_SIDR_REQ, .service_id = DGRAM });
+	cm_receive(sim.node[1].dev, sim.node[0].ip, ROCE_GSI_QPN, mad, MAD_LEN);
+	sim.cut = true;
+	assert_int_equal(roce_dev_run(sim.node[1].dev), 0);	/* at once again */
+	assert_in_range(flood_asked, 1, 100);
+	flood_asked = 99999;
+	(void)roce_dev_run(sim.node[1].dev);
+	assert_int_equal(flood_asked, 100000);
+	sim_stop();
+}
+
 /* Destroyed at every stage: nothing is told afterwards, nothing is left. */
 static void destroy_anytime(void **state)
 {
@@ -474,6 +631,8 @@ int main(int argc, char **argv)		/* an argument: only tests that match it */
 		cmocka_unit_test(retry_counts),
 		cmocka_unit_test(refused), cmocka_unit_test(unreachable), cmocka_unit_test(lost_rtu), cmocka_unit_test(broken),
 		cmocka_unit_test(destroy_anytime), cmocka_unit_test(sidr), cmocka_unit_test(sidr_of_the_wrong_kind),
+		cmocka_unit_test(rejected_by_reason), cmocka_unit_test(asked_to_wait_again), cmocka_unit_test(dreq_of_another),
+		cmocka_unit_test(flood),
 		cmocka_unit_test(bad_wire),
 	};
 	if (argc > 1)

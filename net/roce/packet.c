@@ -72,7 +72,9 @@ bool roce_parse(const u8 *b, u32 len, struct roce_pkt *p)
 	}
 	p->payload = h;
 	p->len = len - op->headers - p->pad - ICRC_LEN;
-	return true;
+	if (!(op->flags & OPF_PAYLOAD))		/* nothing stands there, but behind the BTH of a notification */
+		return op->kind == OP_CNP || p->len + p->pad == 0;
+	return ((p->len + p->pad) & 3) == 0;
 }
 
 u32 roce_build(u8 *b, const struct roce_pkt *p)

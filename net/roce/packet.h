@@ -113,7 +113,7 @@ struct roce_pkt {
 	u32 src_ip;			/* filled in by the receive path */
 };
 
-/* Take apart the UDP data of len bytes, ICRC included (it is not checked here). false: no such opcode, or too short. */
+/* Take apart the UDP data of len bytes, ICRC included (it is not checked here). false: no such opcode, or not a length of it (9.2.5). */
 bool roce_parse(const u8 *data, u32 len, struct roce_pkt *p);
 /* Write BTH and extended headers of p->opcode at out (ROCE_MAX_HEADERS there); returns their length. */
 u32 roce_build(u8 *out, const struct roce_pkt *p);

@@ -138,9 +138,29 @@ static void unknown_opcodes(void **state)
 
 	for (unsigned op = 0; op < 256; op++) {
 		b[0] = op;
-		known += roce_parse(b, sizeof(b), &p);
+		known += roce_parse(b, MAX(roce_ops[op].headers, BTH_LEN) + ICRC_LEN, &p);
 	}
 	assert_int_equal(known, 26);
+}
+
+/* Payload and pad are whole words; what has no payload has neither. */
+static void lengths(void **state)
+{
+	static const struct { u8 opcode, pad; u32 payload; bool good; } t[] = {
+		{ RC_SEND_ONLY, 0, 0, true }, { RC_SEND_ONLY, 0, 8, true }, { RC_SEND_ONLY, 3, 8, true }, { RC_SEND_ONLY, 0, 7, false },
+		{ RC_SEND_ONLY, 2, 6, false }, { RC_SEND_ONLY, 3, 2, false }, { UD_SEND_ONLY, 0, 5, false }, { RC_READ_RESP_ONLY, 1, 5, false },
+		{ RC_READ_REQUEST, 0, 0, true }, { RC_READ_REQUEST, 0, 4, false }, { RC_READ_REQUEST, 3, 3, false },
+		{ RC_ACK, 0, 0, true }, { RC_ACK, 0, 1, false }, { RC_CMP_SWAP, 0, 0, true }, { RC_CMP_SWAP, 0, 8, false },
+		{ RC_ATOMIC_ACK, 0, 8, false }, { CNP, 0, CNP_RESERVED, true },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		u8 b[ROCE_MAX_HEADERS + 16 + ICRC_LEN] = { t[i].opcode, t[i].pad << 4 };
+		struct roce_pkt p;
+
+		assert_int_equal(roce_parse(b, roce_ops[t[i].opcode].headers + t[i].payload + ICRC_LEN, &p), t[i].good);
+		assert_true(!t[i].good || p.len == t[i].payload - t[i].pad);
+	}
 }
 
 static void codes(void **state)
@@ -194,7 +214,8 @@ static void gids(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(golden), cmocka_unit_test(by_hand), cmocka_unit_test(unknown_opcodes), cmocka_unit_test(codes), cmocka_unit_test(gids),
+		cmocka_unit_test(golden), cmocka_unit_test(by_hand), cmocka_unit_test(unknown_opcodes), cmocka_unit_test(lengths), cmocka_unit_test(codes),
+		cmocka_unit_test(gids),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -443,9 +443,9 @@ void resp_request(struct roce_qp *qp, const struct roce_pkt *p)
 	qp->nak_sent = false;
 	if (qp->nak_due != 0)			/* the gap closed within the batch that showed it */
 		qp->nak_due = 0;
-	/* the message goes on as it began (9.7.4.1.2), and all packets but its last are full (9.7.4.1.4) */
+	/* the message goes on as it began (9.7.4.1.2), and all packets but its last are full, which is not empty (9.7.4.1.4) */
 	if (first != (qp->in_message == OP_NONE) || (!first && p->op->kind != qp->in_message) ||
-	    ((flags & OPF_PAYLOAD) && (flags & OPF_LAST ? p->len > qp->attr.mtu : p->len != qp->attr.mtu))) {
+	    ((flags & OPF_PAYLOAD) && (flags & OPF_LAST ? p->len > qp->attr.mtu || (!first && p->len == 0) : p->len != qp->attr.mtu))) {
 		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
 		return;
 	}

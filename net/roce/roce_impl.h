@@ -47,7 +47,7 @@
 	X(nr_roce_qp_error, "queue pairs that went to ERR by themselves")			\
 	X(nr_roce_qp_lost, "queue pairs never freed: the device kept their frames")		\
 	X(nr_roce_tx_stall, "times a queue pair waited for its transmit pool")			\
-	X(nr_roce_drop_malformed, "packets dropped: shorter than their headers, or unknown opcode") \
+	X(nr_roce_drop_malformed, "packets dropped: a length that their opcode cannot have, or unknown opcode") \
 	X(nr_roce_drop_icrc, "packets dropped: ICRC")						\
 	X(nr_roce_drop_version, "packets dropped: transport header version")			\
 	X(nr_roce_drop_pkey, "packets dropped: P_Key")						\

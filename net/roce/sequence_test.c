@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* SOURCES: net/roce/packet.c net/roce/tx.c net/roce/rx.c net/roce/req.c net/roce/resp.c net/roce/cc.c net/roce/ud.c net/roce/qp.c net/roce/cq.c net/roce/mr.c net/roce/srq.c net/roce/cm_mad.c net/roce/cm.c net/roce/dev.c net/eth.c net/arp.c net/ipv4.c net/icmp.c net/udp.c */
+/*
+ * Requests whose opcodes do not follow each other, or whose packets are too short or too long (9.7.4.1): each is refused by a NAK
+ * that says so, is counted, and changes nothing; what is only nearly so is executed.
+ */
+#include "net/roce/sim_test.h"
+
+void thread_sleep_ns(u64 ns) { shim_time_advance(ns); }
+
+#define MTU	1024
+#define PSN	5
+
+static struct end ea, eb;
+static u8 area[4096] __aligned(8), in[4096], naks[4];
+static unsigned nr_naks;
+static u32 nak_psn;
+
+static void watch(unsigned from, const u8 *f, u32 len)
+{
+	struct roce_pkt p;
+
+	if (from != 1 || !roce_parse(f + NET_DATA_OFF, len - NET_DATA_OFF, &p) || p.opcode != RC_ACK ||
+	    (p.syndrome & AETH_KIND_MASK) == AETH_KIND_ACK)
+		return;
+	assert_true(nr_naks < ARRAY_SIZE(naks));
+	naks[nr_naks++] = p.syndrome;
+	nak_psn = p.psn;
+}
+
+static void inject(struct roce_pkt *p, u32 len)
+{
+	static u8 f[NET_DATA_OFF + ROCE_MAX_HEADERS + 2 * MTU + ICRC_LEN];
+	u32 h, n, icrc;
+
+	p->pad = -len & 3;
+	h = roce_build(f + NET_DATA_OFF, p);
+	n = h + len + p->pad;
+	memset(f + NET_DATA_OFF + h, 0x5a, len + p->pad);
+	eth_header(f, sim.node[1].dev->nif->mac, sim.node[0].dev->nif->mac, ETH_TYPE_IPV4);
+	udp_header(f + ETH_HLEN, sim.node[0].ip, sim.node[1].ip, 0xc000, ROCE_UDP_PORT, n + ICRC_LEN, 1);
+	icrc = roce_icrc_finish(roce_icrc_start(f + ETH_HLEN, n));
+	memcpy(f + NET_DATA_OFF + n, &icrc, ICRC_LEN);
+	wire_put(1, f, NET_DATA_OFF + n + ICRC_LEN);
+	sim_run(NSEC_PER_MSEC);
+}
+
+struct one { u8 opcode; u16 len; u16 dma_len, off; };
+static const struct {
+	unsigned nr;
+	struct one p[3];
+	bool refused;			/* the last one */
+} rows[] = {
+	{ 3, { { RC_SEND_FIRST, MTU }, { RC_SEND_MIDDLE, MTU }, { RC_SEND_LAST, 1 } }, false },
+	{ 3, { { RC_SEND_FIRST, MTU }, { RC_SEND_LAST_IMM, MTU }, { RC_SEND_ONLY, 0 } }, false },
+	{ 3, { { RC_WRITE_FIRST, MTU, 2 * MTU + 1 }, { RC_WRITE_MIDDLE, MTU }, { RC_WRITE_LAST, 1 } }, false },
+	{ 3, { { RC_WRITE_ONLY, 0, 0 }, { RC_WRITE_ONLY, MTU, MTU }, { RC_READ_REQUEST, 0, 3000 } }, false },
+	/* what does not follow */
+	{ 1, { { RC_SEND_MIDDLE, MTU } }, true },
+	{ 1, { { RC_SEND_LAST, 8 } }, true },
+	{ 1, { { RC_WRITE_MIDDLE, MTU } }, true },
+	{ 1, { { RC_WRITE_LAST_IMM, 8 } }, true },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_FIRST, MTU } }, true },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_ONLY, 8 } }, true },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_WRITE_LAST, 8 } }, true },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_WRITE_ONLY, 8, 8 } }, true },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_READ_REQUEST, 0, 8 } }, true },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_FETCH_ADD, 0 } }, true },
+	{ 2, { { RC_WRITE_FIRST, MTU, 2 * MTU }, { RC_SEND_MIDDLE, MTU } }, true },
+	{ 2, { { RC_WRITE_FIRST, MTU, 2 * MTU }, { RC_SEND_LAST_INV, 8 } }, true },
+	{ 3, { { RC_SEND_FIRST, MTU }, { RC_SEND_LAST, 8 }, { RC_SEND_MIDDLE, MTU } }, true },
+	/* too short, too long */
+	{ 1, { { RC_SEND_FIRST, MTU - 1 } }, true },
+	{ 1, { { RC_SEND_FIRST, MTU + 1 } }, true },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_MIDDLE, MTU - 4 } }, true },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_LAST, 0 } }, true },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_LAST, MTU + 1 } }, true },
+	{ 1, { { RC_SEND_ONLY, MTU + 1 } }, true },
+	{ 1, { { RC_WRITE_ONLY, MTU + 1, MTU + 1 } }, true },
+	{ 1, { { RC_WRITE_ONLY, 7, 8 } }, true },
+	{ 1, { { RC_WRITE_ONLY, 9, 8 } }, true },
+	{ 1, { { RC_WRITE_FIRST, MTU, MTU - 1 } }, true },
+	{ 2, { { RC_WRITE_FIRST, MTU, MTU + 8 }, { RC_WRITE_LAST, 7 } }, true },
+	{ 2, { { RC_WRITE_FIRST, MTU, MTU + 8 }, { RC_WRITE_LAST, 9 } }, true },
+	{ 2, { { RC_WRITE_FIRST, MTU, MTU + 8 }, { RC_WRITE_MIDDLE, MTU } }, true },
+	{ 2, { { RC_WRITE_FIRST, MTU, MTU }, { RC_WRITE_LAST, 0 } }, true },
+	{ 1, { { RC_FETCH_ADD, 0, 0, 4 } }, true },
+	{ 1, { { RC_CMP_SWAP, 0, 0, 1 } }, true },
+};
+
+static void sequences(void **state)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct roce_recv_wr r = { .nr_sge = 1, .sge = { { in, sizeof(in) } } };
+		u64 fatal = counter_read(&nr_roce_tx_nak_fatal);
+		struct roce_mr *mr;
+		u32 rkey;
+
+		sim_start(3, 9000);
+		end_create(&ea, 0);
+		end_create(&eb, 1);
+		pair_connect(&ea, &eb, MTU, PSN, 6, 0);
+		mr = roce_dev_mr_create(sim.node[1].dev, 7);
+		rkey = roce_mr_bind(mr, area, sizeof(area), MR_REMOTE_WRITE | MR_REMOTE_READ | MR_REMOTE_ATOMIC);
+		for (unsigned k = 0; k < 3; k++)
+			assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+		sim.tap = watch;
+		nr_naks = 0;
+		memset(area, 0, sizeof(area));
+		for (unsigned k = 0; k < rows[i].nr; k++) {
+			const struct one *o = &rows[i].p[k];
+			bool bad = rows[i].refused && k + 1 == rows[i].nr;
+			u32 psn = eb.qp->epsn, written = 0;
+			struct roce_pkt p = {
+				.opcode = o->opcode, .pkey = ROCE_PKEY, .qpn = eb.qp->qpn, .psn = psn, .rkey = rkey, .dma_len = o->dma_len,
+				.va = (uintptr_t)area + o->off, .ackreq = true, .swap_add = 1,
+			};
+
+			if (bad)
+				memset(area, 0, sizeof(area));
+			inject(&p, o->len);
+			for (unsigned b = 0; b < sizeof(area); b++)
+				written += area[b] != 0;
+			if (nr_naks != bad || (bad && (written != 0 || eb.qp->epsn != psn)) || (!bad && eb.qp->epsn == psn))
+				fail_msg("row %u, packet %u (%s of %u bytes): %u NAKs, %u bytes written", i, k, roce_ops[o->opcode].name,
+					 o->len, nr_naks, written);
+			if (!bad)
+				continue;
+			assert_int_equal(naks[0], AETH_NAK_INVALID);
+			assert_int_equal(nak_psn, psn);
+			assert_int_equal(eb.event[ROCE_EVENT_QP_REQ_ERR], 1);
+		}
+		assert_int_equal(counter_read(&nr_roce_tx_nak_fatal) - fatal, rows[i].refused);
+		assert_int_equal(roce_qp_state(eb.qp), rows[i].refused ? QPS_ERR : QPS_RTS);
+		roce_mr_destroy(mr);
+		end_destroy(&ea);
+		end_destroy(&eb);
+		sim_stop();
+	}
+}
+
+/* A reserved opcode, or bytes where there is no payload: dropped and counted, and nothing else happens. */
+static void malformed(void **state)
+{
+	static const struct { u8 opcode; u16 len; } t[] = { { 0x15, 8 }, { 0x1f, 0 }, { RC_READ_REQUEST, 4 }, { RC_FETCH_ADD, 8 }, { RC_ACK, 4 } };
+
+	sim_start(3, 9000);
+	end_create(&ea, 0);
+	end_create(&eb, 1);
+	pair_connect(&ea, &eb, MTU, PSN, 6, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		u64 dropped = counter_read(&nr_roce_drop_malformed), sent = counter_read(&nr_roce_tx);
+
+		inject(&(struct roce_pkt){ .opcode = t[i].opcode, .pkey = ROCE_PKEY, .qpn = eb.qp->qpn, .psn = PSN, .ackreq = true }, t[i].len);
+		assert_int_equal(counter_read(&nr_roce_drop_malformed) - dropped, 1);
+		assert_int_equal(counter_read(&nr_roce_tx), sent);
+		assert_int_equal(eb.qp->epsn, PSN);
+	}
+	assert_int_equal(roce_qp_state(eb.qp), QPS_RTS);
+	end_destroy(&ea);
+	end_destroy(&eb);
+	sim_stop();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(sequences), cmocka_unit_test(malformed) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
