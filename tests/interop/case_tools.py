@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """rdmacm-utils' programs against the verbs service, in both roles."""
 
+from capture import roce
 from cases import add
 from interop_lab import NODE
 from tangramlib.nodes import node_ip
@@ -46,6 +47,23 @@ def rping(mtu, count, long=False):
     add("rping-server-%d-%d" % (mtu, count), server, mtu, long, packets)
 
 
+def asks_for(mtu):
+    """Our client asks for less than the links allow, in its REQ, and both keep to it."""
+    def server(lab, log):
+        linux_server(lab, log, "rping -s -v -V -C 20 -S 65535 > /dev/null", 7174,
+                     ["rping", lab.linux.ip, "count=20", "size=65535", "mtu=%d" % mtu], 300)
+
+    def look(path):
+        asked = {frame[bth + 20 + 24 + 50] >> 4 for _, frame, bth in roce(path)        # of the REQ: behind BTH and DETH a MAD's header
+                 if frame[bth] == 0x64 and frame[bth + 20 + 16:bth + 20 + 18] == b"\0\x10"}
+        assert asked == {{256: 1, 1024: 3}[mtu]}, "path MTU codes in REQs: %s" % asked
+        longest = max(len(frame) - bth - 12 - 4 for _, frame, bth in roce(path) if frame[bth] < 0x60)
+        assert mtu <= longest <= mtu + 28, "%d bytes behind a BTH" % longest
+    add("asks-for-%d" % mtu, server, 9000, packets=20 * 65535 // mtu, look=look)
+
+
+asks_for(256)
+asks_for(1024)
 rping(500, 20)
 rping(1500, 100)
 rping(9000, 100)

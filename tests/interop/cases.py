@@ -8,6 +8,7 @@ TANGRAM_LONG=PART those of a long part run instead (PARTS). TANGRAM_BUILD is the
 
 import os
 import re
+import signal
 import sys
 import time
 import traceback
@@ -63,6 +64,40 @@ def run_case(lab, one, folder):
     return None
 
 
+def ended(number, _):
+    """A signal ends the tests as an exception does: their VMs go down with it."""
+    sys.exit(128 + number)
+
+
+def run_all(chosen, folder):
+    """How many failed. They share a set-up, as long as it works."""
+    from interop_lab import Lab
+    failed, lab = 0, None
+    try:
+        for one in chosen:
+            start = time.monotonic()
+            if lab is None:
+                try:
+                    lab = Lab(folder, mtu=one.mtu)
+                except Exception:           # noqa: B902
+                    traceback.print_exc()
+                    print("FAIL interop %s %s" % (one.name, folder), flush=True)
+                    return failed + 1
+            log = run_case(lab, one, folder)
+            if log is None:
+                print("ok   interop %s %.1f" % (one.name, time.monotonic() - start), flush=True)
+            else:
+                print("FAIL interop %s %s" % (one.name, log), flush=True)
+                failed += 1
+                if lab.broken():            # the others get a new one
+                    lab.close()
+                    lab = None
+    finally:
+        if lab is not None:
+            lab.close()
+    return failed
+
+
 def main(names):
     if names == ["--parts"]:
         print("\n".join(PARTS))
@@ -79,32 +114,11 @@ def main(names):
     if not chosen:
         print("no case named %s" % " ".join(names), file=sys.stderr)
         return 2
-    from interop_lab import Lab
     from tangramlib.host import BUILD
     folder = os.path.join(BUILD, "check", "interop")
     os.makedirs(folder, exist_ok=True)
-    failed, lab = 0, None
-    for one in chosen:
-        start = time.monotonic()
-        if lab is None:
-            try:
-                lab = Lab(folder, mtu=one.mtu)
-            except Exception:               # noqa: B902
-                traceback.print_exc()
-                print("FAIL interop %s %s" % (one.name, folder), flush=True)
-                return 1
-        log = run_case(lab, one, folder)
-        if log is None:
-            print("ok   interop %s %.1f" % (one.name, time.monotonic() - start), flush=True)
-        else:
-            print("FAIL interop %s %s" % (one.name, log), flush=True)
-            failed += 1
-            if lab.broken():                # the others get a new one
-                lab.close()
-                lab = None
-    if lab is not None:
-        lab.close()
-    return 1 if failed else 0
+    signal.signal(signal.SIGTERM, ended)
+    return 1 if run_all(chosen, folder) else 0
 
 
 if __name__ == "__main__":
