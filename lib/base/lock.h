@@ -40,6 +40,7 @@ enum lock_rank {		/* take locks downwards */
 	RANK_FILES,		/* descriptor table */
 	RANK_IPC,		/* System V IPC: the table of a kind and what is in it; POSIX message queues */
 	RANK_INOTIFY,		/* watches and their queues of events */
+	RANK_CLOCK,		/* who follows the time of day; timerfds */
 	RANK_SOCKET,		/* socket->lock: its queue and state */
 	RANK_PCACHE_SET,	/* set->lock; two by set number */
 	RANK_PAGE_TABLE,	/* space->pt_lock */

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* no_name: files without a name (O_TMPFILE), names for them, and who may set the clock. Prints outcomes, for comparison with Linux. */
+/* no_name: files without a name (O_TMPFILE), names for them, and who may set the clock, whom that wakes. Prints outcomes, for comparison with Linux. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/futex.h>
+#include <mqueue.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/timex.h>
 
 #include "check.h"
@@ -114,6 +119,11 @@ static void nobody(void)
 	TRY(adjtimex(&t));
 	t.modes = 0x8001;
 	TRY(adjtimex(&t));
+	TRY(timerfd_create(CLOCK_REALTIME_ALARM, 0));
+	TRY(timerfd_create(CLOCK_BOOTTIME_ALARM, 0));
+	TRY(timerfd_create(CLOCK_MONOTONIC_RAW, 0));
+	TRY(timerfd_create(CLOCK_TAI, 0));
+	TRY(timerfd_create(CLOCK_THREAD_CPUTIME_ID, 0));
 }
 
 static volatile int alarms;
@@ -121,9 +131,72 @@ static void count(int sig) { alarms += sig == SIGUSR1; }
 
 static long wall(void) { return clock_ns(CLOCK_REALTIME) / 1000000000; }
 
+static int timer_at(int clock, long sec, int flags)
+{
+	struct itimerspec its = { { 0, 0 }, { sec, 0 } };
+	int fd = timerfd_create(clock, TFD_NONBLOCK);
+
+	CHECK(fd >= 0 && timerfd_settime(fd, flags, &its, NULL) == 0);
+	return fd;
+}
+
+static long timer_left(int fd)
+{
+	struct itimerspec its;
+
+	CHECK(timerfd_gettime(fd, &its) == 0);
+	return its.it_value.tv_sec;
+}
+
+static int outcome(int fd)
+{
+	uint64_t n = 0;
+
+	return read(fd, &n, sizeof(n)) < 0 ? -errno : (int)n;
+}
+
+static bool readable(int fd)
+{
+	return poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) == 1;
+}
+
+/* A child that waits for a time of day in a way of its own, and ends with what came of it. */
+static pid_t waits(int (*how)(const struct timespec *until), const struct timespec *until)
+{
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid == 0)
+		_exit(how(until));
+	return pid;
+}
+
+static int by_sleep(const struct timespec *until) { return clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, until, NULL); }
+
+static int by_futex(const struct timespec *until)
+{
+	int word = 0;
+
+	return syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0, until, NULL, -1) < 0 ? errno : 0;
+}
+
+static int by_queue(const struct timespec *until)
+{
+	mqd_t q = mq_open("/no_name", O_RDWR | O_CREAT, 0600, NULL);
+	char message[8192];
+
+	CHECK(q != (mqd_t)-1 && mq_unlink("/no_name") == 0);
+	return mq_timedreceive(q, message, sizeof(message), NULL, until) < 0 ? errno : 0;
+}
+
 /* Sets the clock, an hour ahead and back; not on a machine that others use. */
 static void set_clock(void)
 {
+	struct { int (*how)(const struct timespec *until), outcome; pid_t pid; } waiter[] = {
+		{ by_sleep, 0, 0 }, { by_futex, ETIMEDOUT, 0 }, { by_queue, ETIMEDOUT, 0 },
+	};
+	const int absolute_told = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
+	int at_time, in_time, told, near;
 	struct timespec now, far, left;
 	struct itimerspec in_an_hour = { { 0, 0 }, { 0, 0 } }, rest;
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
@@ -131,17 +204,17 @@ static void set_clock(void)
 	timer_t absolute, relative;
 	long begin = wall(), mono = now_ns();
 	int status;
-	pid_t pid;
 
 	signal(SIGUSR1, count);
 	CHECK(timer_create(CLOCK_REALTIME, &ev, &absolute) == 0 && timer_create(CLOCK_REALTIME, NULL, &relative) == 0);
 	CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0);
 	far = now;
 	far.tv_sec += 3000;
-	pid = fork();
-	CHECK(pid >= 0);
-	if (pid == 0)
-		_exit(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &far, NULL));
+	for (int i = 0; i < 3; i++)
+		waiter[i].pid = waits(waiter[i].how, &far);
+	at_time = timer_at(CLOCK_REALTIME, far.tv_sec, TFD_TIMER_ABSTIME);
+	in_time = timer_at(CLOCK_REALTIME, 3000, 0);
+	told = timer_at(CLOCK_REALTIME_ALARM, far.tv_sec + 3600, absolute_told);
 	in_an_hour.it_value = far;
 	CHECK(timer_settime(absolute, TIMER_ABSTIME, &in_an_hour, NULL) == 0);
 	in_an_hour.it_value = (struct timespec){ 5000, 0 };
@@ -149,13 +222,24 @@ static void set_clock(void)
 	now.tv_sec += 3600;
 	CHECK(clock_settime(CLOCK_REALTIME, &now) == 0);
 	CHECK(wall() >= begin + 3600 && time(NULL) >= begin + 3600 && now_ns() - mono < 3000000000000);
-	CHECK(waitpid(pid, &status, 0) == pid && status == 0);		/* its time has come */
+	for (int i = 0; i < 3; i++)					/* their time has come */
+		CHECK(waitpid(waiter[i].pid, &status, 0) == waiter[i].pid && WIFEXITED(status) && WEXITSTATUS(status) == waiter[i].outcome);
+	while (!readable(at_time))
+		usleep(1000);
+	CHECK(outcome(at_time) == 1 && !readable(in_time) && timer_left(in_time) > 1000);
+	CHECK(readable(told) && outcome(told) == -ECANCELED && outcome(told) == -EAGAIN);
+	CHECK(timer_left(told) > 2000 && timer_left(told) <= 3000);
+	near = timer_at(CLOCK_REALTIME, wall() + 60, TFD_TIMER_ABSTIME);
 	while (alarms == 0)
 		usleep(1000);
 	CHECK(timer_gettime(relative, &rest) == 0 && rest.it_value.tv_sec > 3000);	/* this one's has not */
 	t.time.tv_sec = -3600;
 	CHECK(adjtimex(&t) >= 0);
 	CHECK(wall() < begin + 3000 && wall() >= begin);
+	CHECK(timer_left(near) > 3000 && !readable(near));
+	in_an_hour.it_value.tv_sec = wall() + 500;
+	CHECK(timerfd_settime(told, absolute_told, &in_an_hour, NULL) == -1 && errno == ECANCELED);	/* and yet it is set */
+	CHECK(timer_left(told) <= 500 && timer_left(told) > 0 && !readable(told));
 	CHECK(timer_gettime(relative, &rest) == 0 && rest.it_value.tv_sec > 3000 && rest.it_value.tv_sec <= 5000);
 	t = (struct timex){ .modes = ADJ_OFFSET_SINGLESHOT };
 	CHECK(adjtimex(&t) >= 0 && t.offset == 0);

@@ -12,6 +12,7 @@
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/poll.h"
 #include "managers/processor/ipc/mqueue.h"
+#include "managers/processor/process/clocks.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
@@ -308,16 +309,11 @@ s64 sys_mq_unlink(u64 user_name, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 
 /* --- messages --- */
 
-/* The deadline of an absolute time of day, as far as it is known now; 0: none was given. */
-static int deadline_from_user(u64 user, u64 *deadline)
+/* An absolute time of day, or none. */
+static int end_from_user(u64 user, struct wait_end *end)
 {
-	u64 ns, now = time_wall_ns();
-	int rc = user != 0 ? timespec_from_user(user, &ns) : 0;
-
-	*deadline = 0;
-	if (rc == 0 && user != 0)
-		*deadline = MAX(time_mono_ns() + (ns > now ? ns - now : 0), 1ULL);
-	return rc;
+	*end = (struct wait_end){ 0, user != 0 };
+	return user != 0 ? timespec_from_user(user, &end->ns) : 0;
 }
 
 /* Before all with less priority, behind all others. */
@@ -356,7 +352,7 @@ static void tell(const struct asked *who)
 }
 
 /* Puts m into the queue as soon as there is room; on 0 it is the queue's. */
-static s64 send(struct mqueue *q, struct mq_message *m, bool wait, u64 deadline)
+static s64 send(struct mqueue *q, struct mq_message *m, bool wait, const struct wait_end *end)
 {
 	struct asked who = { 0 };
 	int rc = 0;
@@ -368,7 +364,7 @@ static s64 send(struct mqueue *q, struct mq_message *m, bool wait, u64 deadline)
 			return !wait ? -EAGAIN : rc == -EINTR ? -ERESTARTSYS : rc;
 		}
 		spin_unlock(&queues_lock);
-		rc = waitq_wait_intr(&q->not_full, READ_ONCE(q->nr) < q->most, deadline);
+		rc = wait_end_intr(&q->not_full, READ_ONCE(q->nr) < q->most, end);
 		spin_lock(&queues_lock);
 	}
 	insert_locked(q, m);
@@ -382,7 +378,7 @@ static s64 send(struct mqueue *q, struct mq_message *m, bool wait, u64 deadline)
 	return 0;
 }
 
-static s64 receive(struct mqueue *q, bool wait, u64 deadline, struct mq_message **out)
+static s64 receive(struct mqueue *q, bool wait, const struct wait_end *end, struct mq_message **out)
 {
 	struct mq_message *m;
 	int rc = 0;
@@ -395,7 +391,7 @@ static s64 receive(struct mqueue *q, bool wait, u64 deadline, struct mq_message 
 		}
 		q->receivers++;
 		spin_unlock(&queues_lock);
-		rc = waitq_wait_intr(&q->not_empty, READ_ONCE(q->nr) != 0, deadline);
+		rc = wait_end_intr(&q->not_empty, READ_ONCE(q->nr) != 0, end);
 		spin_lock(&queues_lock);
 		q->receivers--;
 	}
@@ -412,8 +408,8 @@ s64 sys_mq_timedsend(u64 fd, u64 user, u64 len, u64 priority, u64 timeout, u64 a
 	struct mq_message *m = NULL;
 	struct mqueue *q;
 	struct file *f;
-	u64 deadline;
-	s64 rc = deadline_from_user(timeout, &deadline);
+	struct wait_end end;
+	s64 rc = end_from_user(timeout, &end);
 
 	if (rc < 0)
 		return rc;
@@ -435,7 +431,7 @@ s64 sys_mq_timedsend(u64 fd, u64 user, u64 len, u64 priority, u64 timeout, u64 a
 		m->priority = priority;
 		m->len = len;
 		list_init(&m->link);
-		rc = send(q, m, !(READ_ONCE(f->flags) & O_NONBLOCK), deadline);
+		rc = send(q, m, !(READ_ONCE(f->flags) & O_NONBLOCK), &end);
 	}
 	if (rc < 0)
 		kfree(m);
@@ -448,8 +444,8 @@ s64 sys_mq_timedreceive(u64 fd, u64 user, u64 len, u64 user_priority, u64 timeou
 	struct mq_message *m = NULL;
 	struct mqueue *q;
 	struct file *f;
-	u64 deadline;
-	s64 rc = deadline_from_user(timeout, &deadline);
+	struct wait_end end;
+	s64 rc = end_from_user(timeout, &end);
 
 	if (rc < 0)
 		return rc;
@@ -462,7 +458,7 @@ s64 sys_mq_timedreceive(u64 fd, u64 user, u64 len, u64 user_priority, u64 timeou
 	else if (len < q->size)
 		rc = -EMSGSIZE;
 	else
-		rc = receive(q, !(READ_ONCE(f->flags) & O_NONBLOCK), deadline, &m);
+		rc = receive(q, !(READ_ONCE(f->flags) & O_NONBLOCK), &end, &m);
 	file_put(f);
 	if (rc < 0)
 		return rc;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "managers/processor/process/clocks.h"
 
+#include "managers/processor/fs/timerfd.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/process/timers.h"
 
-static struct waitq set_wait = WAITQ_INIT(set_wait);	/* woken when the time of day is set */
-static u32 times_set;					/* [a] */
+static DEFINE_SPINLOCK(day_lock, RANK_CLOCK);
+static struct list day_waiters = LIST_INIT(day_waiters);	/* [day_lock] woken when the time of day is set */
+static u32 times_set;						/* [a] */
 
 /*
  * A negative clockid_t names a process or thread: the complement of its number above three bits, of which one says thread
@@ -115,26 +117,55 @@ int clock_read(const struct clock *c, u64 *ns)
 	return cpu_clock_read(c, ns);
 }
 
+static void wake_day_waiters(void)
+{
+	struct day_waiter *d;
+
+	spin_lock(&day_lock);		/* it keeps them, and their queues */
+	list_for_each(d, &day_waiters, link)
+		waitq_wake_all(d->wait);
+	spin_unlock(&day_lock);
+}
+
 int clock_set_wall(u64 ns)
 {
 	if (ns < time_mono_ns())
 		return -EINVAL;
 	time_set_wall_ns(ns);
 	__atomic_fetch_add(&times_set, 1, __ATOMIC_SEQ_CST);
-	waitq_wake_all(&set_wait);
+	wake_day_waiters();
 	ptimers_clock_set();
+	timerfds_clock_set();
 	return 0;
+}
+
+u32 clock_times_set(void) { return load_acquire(&times_set); }
+
+u64 clock_mono_of_wall(u64 ns)
+{
+	u64 now = time_mono_ns(), wall = time_wall_ns();
+
+	return ns > wall ? now + MIN(ns - wall, CLOCK_FAR_NS) : MAX(now - MIN(wall - ns, now), 1ULL);
+}
+
+void clock_watch(struct day_waiter *d)
+{
+	spin_lock(&day_lock);
+	list_add_tail(&day_waiters, &d->link);
+	spin_unlock(&day_lock);
+}
+
+void clock_unwatch(struct day_waiter *d)
+{
+	spin_lock(&day_lock);
+	list_del(&d->link);
+	spin_unlock(&day_lock);
 }
 
 int clock_sleep_wall(u64 ns)
 {
-	for (;;) {
-		u32 seen = load_acquire(&times_set);
-		u64 now = time_wall_ns();
+	struct waitq nobody;
 
-		if (now >= ns)
-			return 0;
-		if (waitq_wait_intr(&set_wait, load_acquire(&times_set) != seen, time_mono_ns() + (ns - now)) == -EINTR)
-			return -EINTR;
-	}
+	waitq_init(&nobody);
+	return time_wall_ns() < ns && clock_wait_intr(&nobody, false, ns) == -EINTR ? -EINTR : 0;
 }

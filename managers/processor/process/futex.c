@@ -7,6 +7,7 @@
 #include "arch/x86/uaccess.h"
 #include "lib/base/errno.h"
 #include "lib/hash.h"
+#include "managers/processor/process/clocks.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 
@@ -84,7 +85,7 @@ static void wake_locked(struct futex_waiter *w)
 	waitq_wake_all(&w->wait);	/* under the bucket's lock: w cannot go before waiter_leave() */
 }
 
-static int futex_wait(u64 va, bool shared, u32 val, u32 bitset, u64 deadline)
+static int futex_wait(u64 va, bool shared, u32 val, u32 bitset, const struct wait_end *end)
 {
 	struct futex_waiter w = { .bitset = bitset };
 	struct space *s = task_current()->space;
@@ -108,7 +109,7 @@ static int futex_wait(u64 va, bool shared, u32 val, u32 bitset, u64 deadline)
 		return waiter_leave(&w) ? 0 : -EFAULT;
 	if (seen != val)
 		return waiter_leave(&w) ? 0 : -EAGAIN;
-	rc = waitq_wait_intr(&w.wait, load_acquire(&w.woken), deadline);
+	rc = wait_end_intr(&w.wait, load_acquire(&w.woken), end);
 	if (waiter_leave(&w))
 		return 0;
 	return rc == -ETIMEDOUT ? -ETIMEDOUT : -ERESTARTSYS;
@@ -320,7 +321,7 @@ static bool pi_leave(struct futex_waiter *w)
 }
 
 /* 0: ours; -EAGAIN: look at the word again; -ETIMEDOUT, -ERESTARTNOINTR, -EFAULT */
-static int pi_wait(u64 va, bool shared, u32 word, u64 deadline)
+static int pi_wait(u64 va, bool shared, u32 word, const struct wait_end *end)
 {
 	struct futex_waiter w = { .pi_tid = task_current()->tid, .pi_owner = word & FUTEX_TID_MASK };
 	u32 seen;
@@ -340,13 +341,13 @@ static int pi_wait(u64 va, bool shared, u32 word, u64 deadline)
 		return pi_leave(&w) ? 0 : -EFAULT;
 	if (seen != word || !pi_boost(w.pi_owner))
 		return pi_leave(&w) ? 0 : -EAGAIN;
-	rc = waitq_wait_intr(&w.wait, load_acquire(&w.woken), deadline);
+	rc = wait_end_intr(&w.wait, load_acquire(&w.woken), end);
 	if (pi_leave(&w))
 		return 0;
 	return rc == 0 ? -EAGAIN : rc == -ETIMEDOUT ? -ETIMEDOUT : -ERESTARTNOINTR;
 }
 
-static int futex_lock_pi(u64 va, bool shared, bool try, u64 deadline)
+static int futex_lock_pi(u64 va, bool shared, bool try, const struct wait_end *end)
 {
 	u32 tid = task_current()->tid, word, seen, new, waited_for = 0;
 	int rc;
@@ -379,7 +380,7 @@ static int futex_lock_pi(u64 va, bool shared, bool try, u64 deadline)
 		if ((new & FUTEX_TID_MASK) == tid)
 			return 0;
 		waited_for = owner;
-		rc = pi_wait(va, shared, new, deadline);
+		rc = pi_wait(va, shared, new, end);
 		if (rc != -EAGAIN)
 			return rc;
 	}
@@ -453,13 +454,12 @@ void futex_owner_gone(u32 tid)
 	}
 }
 
-/* 0: *deadline is monotonic, 0 for none */
-static int futex_deadline(u64 user, int cmd, u32 op, u64 *deadline)
+static int futex_end(u64 user, int cmd, u32 op, struct wait_end *end)
 {
 	struct timespec_abi ts;
-	u64 ns, now;
+	u64 ns;
 
-	*deadline = 0;
+	*end = (struct wait_end){ 0, false };
 	if (user == 0)
 		return 0;
 	if (copy_from_user(&ts, user, sizeof(ts)) < 0)
@@ -467,22 +467,16 @@ static int futex_deadline(u64 user, int cmd, u32 op, u64 *deadline)
 	if (ts.sec < 0 || ts.nsec < 0 || ts.nsec >= (s64)NSEC_PER_SEC)
 		return -EINVAL;
 	ns = ts.sec > 4000000000LL ? ~0ULL >> 1 : (u64)ts.sec * NSEC_PER_SEC + ts.nsec;
-	if (cmd == FUTEX_WAIT) {
-		*deadline = time_mono_ns() + ns;
-	} else if ((op & FUTEX_CLOCK_REALTIME) || cmd == FUTEX_LOCK_PI) {
-		now = time_wall_ns();
-		*deadline = time_mono_ns() + (ns > now ? ns - now : 0);
-	} else {
-		*deadline = ns;
-	}
-	*deadline = MAX(*deadline, 1ULL);
+	end->of_day = cmd != FUTEX_WAIT && ((op & FUTEX_CLOCK_REALTIME) || cmd == FUTEX_LOCK_PI);
+	end->ns = MAX(cmd == FUTEX_WAIT ? time_mono_ns() + ns : ns, 1ULL);
 	return 0;
 }
 
 /* A relative time must not begin anew: restart_syscall goes on with what is left of it. */
 static s64 futex_wait_again(struct task *t)
 {
-	s64 rc = futex_wait(t->restart_arg[0], t->restart_arg[1], t->restart_arg[2], FUTEX_BITSET_ANY, t->restart_deadline);
+	s64 rc = futex_wait(t->restart_arg[0], t->restart_arg[1], t->restart_arg[2], FUTEX_BITSET_ANY,
+			    &(struct wait_end){ t->restart_deadline, false });
 
 	return rc == -ERESTARTSYS ? -ERESTART_RESTARTBLOCK : rc;
 }
@@ -505,7 +499,7 @@ s64 sys_futex(u64 va, u64 op, u64 val, u64 timeout, u64 va2, u64 val3)
 	bool shared = !(op & FUTEX_PRIVATE_FLAG);
 	struct space *s = task_current()->space;
 	u32 cmp = val3;
-	u64 deadline;
+	struct wait_end end;
 
 	if ((op & FUTEX_CLOCK_REALTIME) && cmd != FUTEX_WAIT_BITSET && cmd != FUTEX_LOCK_PI2)
 		return -ENOSYS;
@@ -514,12 +508,12 @@ s64 sys_futex(u64 va, u64 op, u64 val, u64 timeout, u64 va2, u64 val3)
 	case FUTEX_WAIT_BITSET:
 		if (va & 3)
 			return -EINVAL;
-		rc = futex_deadline(timeout, cmd, op, &deadline);
+		rc = futex_end(timeout, cmd, op, &end);
 		if (rc < 0)
 			return rc;
-		rc = futex_wait(va, shared, val, cmd == FUTEX_WAIT ? FUTEX_BITSET_ANY : cmp, deadline);
+		rc = futex_wait(va, shared, val, cmd == FUTEX_WAIT ? FUTEX_BITSET_ANY : cmp, &end);
 		if (rc == -ERESTARTSYS && cmd == FUTEX_WAIT && timeout != 0)
-			return futex_restart_later(va, shared, val, deadline);
+			return futex_restart_later(va, shared, val, end.ns);
 		return rc;
 	case FUTEX_WAKE:
 		return futex_wake(s, va, shared, val, FUTEX_BITSET_ANY);
@@ -527,10 +521,10 @@ s64 sys_futex(u64 va, u64 op, u64 val, u64 timeout, u64 va2, u64 val3)
 		return futex_wake(s, va, shared, val, cmp);
 	case FUTEX_LOCK_PI:
 	case FUTEX_LOCK_PI2:
-		rc = futex_deadline(timeout, cmd, op, &deadline);
-		return rc < 0 ? rc : futex_lock_pi(va, shared, false, deadline);
+		rc = futex_end(timeout, cmd, op, &end);
+		return rc < 0 ? rc : futex_lock_pi(va, shared, false, &end);
 	case FUTEX_TRYLOCK_PI:
-		return futex_lock_pi(va, shared, true, 0);
+		return futex_lock_pi(va, shared, true, NULL);
 	case FUTEX_UNLOCK_PI:
 		return futex_unlock_pi(va, shared);
 	case FUTEX_REQUEUE:
