@@ -331,6 +331,25 @@ static int seen_in(pid_t pid, const char *what)
 	return rc >= 0;
 }
 
+static void names_of_one(void)
+{
+	become("bob", BOB);
+	TRY(opened("second", O_RDONLY));
+}
+
+/* What is changed by one name of a file holds for all of them. */
+static void two_names(void)
+{
+	CHECK(close(open("first", O_CREAT | O_RDWR, 0644)) == 0 && link("first", "second") == 0 && access("second", R_OK) == 0);
+	CHECK(chmod("first", 0600) == 0);
+	CHECK(status_in_child(names_of_one) == 0);
+	CHECK(chmod("second", 0644) == 0 && chown("first", BOB, -1) == 0 && chmod("first", 0200) == 0);
+	CHECK(status_in_child(names_of_one) == 0);
+	CHECK(chmod("second", 0400) == 0);
+	CHECK(status_in_child(names_of_one) == 0);
+	CHECK(unlink("first") == 0 && unlink("second") == 0);
+}
+
 static pid_t server;		/* root's, who works for Alice */
 
 static void looks_alice(void)
@@ -406,6 +425,7 @@ static void everywhere(const char *where)
 	SHOWN(chmod("bobs", 06745), "bobs");
 	SHOWN(chown("bobs", BOB, -1), "bobs");
 	SHOWN(written("suid_open", "y"), "suid_open");
+	two_names();
 	odd_renames();
 	CHECK(chdir("/") == 0 && nftw(path, removed, 16, FTW_DEPTH | FTW_PHYS) == 0);
 }

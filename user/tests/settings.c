@@ -127,6 +127,8 @@ static void capabilities(void)
 	TRY(syscall(SYS_capget, &h, d));
 	h.pid = 0x3fffff;
 	TRY(syscall(SYS_capget, &h, d));
+	h.pid = 1;
+	TRY(syscall(SYS_capget, &h, d));
 	h.pid = 0;
 	h.version = 0;
 	TRY(syscall(SYS_capget, &h, NULL));
@@ -141,6 +143,8 @@ static void scheduling(void)
 {
 	struct sched_param p = { .sched_priority = 1 };
 	struct rlimit none = { 0, 0 };
+	struct timespec turn;
+	cpu_set_t cpus;
 	int status;
 
 	CHECK(setrlimit(RLIMIT_NICE, &none) == 0 && setrlimit(RLIMIT_RTPRIO, &none) == 0);
@@ -165,6 +169,11 @@ static void scheduling(void)
 	TRY(sched_setscheduler(0, SCHED_OTHER, &p));
 	TRY(sched_setscheduler(0, SCHED_IDLE | SCHED_RESET_ON_FORK, &p));
 	TRY(sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &p));
+	TRY(sched_getscheduler(1) >= 0);
+	TRY(sched_getparam(1, &p));
+	TRY(sched_rr_get_interval(1, &turn));
+	TRY(sched_getaffinity(1, sizeof(cpus), &cpus));
+	TRY(getpriority(PRIO_PROCESS, 1) == -1 && errno != 0);
 	TRY(setpriority(PRIO_PROCESS, 0, 19));
 	TRY(setpriority(PRIO_PROCESS, 0, 18));
 	TRY(nice(-1));
@@ -387,6 +396,24 @@ static void relatives(void)
 	TRY(WEXITSTATUS(status));
 }
 
+/* The child of a real-time thread that wants none like it begins as any other does, its nice value included: sched(7). */
+static void children_of_real_time(void)
+{
+	struct sched_param p = { .sched_priority = 5 }, usual = { 0 };
+	pid_t child;
+	int status;
+
+	CHECK(setpriority(PRIO_PROCESS, 0, 7) == 0);
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p) < 0)
+		return;				/* an ordinary user, or root of a container */
+	child = fork();
+	CHECK(child >= 0);
+	if (child == 0)
+		_exit(sched_getscheduler(0) == SCHED_OTHER && getpriority(PRIO_PROCESS, 0) == 0 ? 3 : 4);
+	CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 3);
+	CHECK(sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &usual) == 0 && getpriority(PRIO_PROCESS, 0) == 7);
+}
+
 static void in_child(void (*fn)(void), const char *name)
 {
 	printf("%s:\n", name);
@@ -399,6 +426,7 @@ static void in_child(void (*fn)(void), const char *name)
 int main(void)
 {
 	zeros();
+	CHECK(status_in_child(children_of_real_time) == 0);
 	be_nobody();
 	IN_CHILD(own_process);
 	IN_CHILD(capabilities);

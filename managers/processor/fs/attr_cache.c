@@ -14,7 +14,7 @@ struct attr_saved {		/* of an inode */
 	struct attr attr;
 };
 
-struct changes { u64 ended; u32 under_way; };
+struct changes { u64 ended; u64 rights; u32 under_way; };	/* rights: all.ended after the last that changed some */
 
 static DEFINE_SPINLOCK(attr_lock, RANK_LEAF);
 static struct changes buckets[1 << BUCKET_BITS];	/* [attr_lock] */
@@ -89,6 +89,34 @@ void attr_change_end(const struct attr_file *f)
 	all.under_way--;
 	all.ended++;
 	spin_unlock(&attr_lock);
+}
+
+void attr_change_end_rights(const struct attr_file *f, struct inode *i, const struct attr_asked *asked)
+{
+	struct changes *c = bucket_of(f);
+
+	spin_lock(&attr_lock);
+	i->rights_asked = all.under_way == 1 && all.ended == asked->changes ? all.ended + 2 : 0;	/* 0: who comes next asks */
+	c->under_way--;
+	c->ended++;
+	all.under_way--;
+	all.ended++;
+	c->rights = all.ended;
+	WRITE_ONCE(all.rights, all.ended);
+	spin_unlock(&attr_lock);
+}
+
+bool attr_rights_right(const struct inode *i)
+{
+	u64 asked = READ_ONCE(i->rights_asked);
+	bool right;
+
+	if (asked > READ_ONCE(all.rights))	/* most files, most of the time */
+		return true;
+	spin_lock(&attr_lock);
+	right = asked > changes_of(i)->rights;
+	spin_unlock(&attr_lock);
+	return right;
 }
 
 void attr_change_end_found(const struct attr_file *f, unsigned nr)

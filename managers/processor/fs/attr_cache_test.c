@@ -182,6 +182,52 @@ static void found_afterwards(void **state)
 	not_kept(&one);
 }
 
+static void rights_asked(struct inode *i)
+{
+	struct attr_asked asked;
+
+	attr_ask(&asked);
+	attr_rights_answered(i, &asked);
+}
+
+static void rights_set(const struct attr_file *f, struct inode *i)
+{
+	struct attr_asked asked;
+
+	attr_change_begin(f);
+	attr_ask(&asked);
+	attr_change_end_rights(f, i, &asked);
+}
+
+/* Who may do what, as another name of the file knows it, is asked for after it was changed by this one; other changes do not matter. */
+static void rights_of_all_names(void **state)
+{
+	struct attr_asked asked, before;
+
+	one.rights_asked = 0;
+	assert_false(attr_rights_right(&one));		/* nobody has asked: the root of a volume */
+	rights_asked(&one);
+	rights_asked(&other_name);
+	rights_asked(&two);
+	attr_change_begin(&file_one);			/* of its size or times */
+	attr_change_end(&file_one);
+	assert_true(attr_rights_right(&one) && attr_rights_right(&other_name) && attr_rights_right(&two));
+	attr_ask(&before);
+	rights_set(&file_one, &one);
+	assert_true(attr_rights_right(&one) && attr_rights_right(&two));
+	assert_false(attr_rights_right(&other_name));
+	attr_rights_answered(&other_name, &before);	/* an answer from before it */
+	assert_false(attr_rights_right(&other_name));
+	rights_asked(&other_name);
+	assert_true(attr_rights_right(&other_name));
+	attr_change_begin(&file_one);			/* two at once, by two names: which was the last is not known */
+	attr_ask(&asked);
+	rights_set(&file_one, &other_name);
+	attr_change_end_rights(&file_one, &one, &asked);
+	assert_false(attr_rights_right(&one));
+	assert_false(attr_rights_right(&other_name));
+}
+
 static void no_memory(void **state)
 {
 	shim_fail_alloc(1);
@@ -200,6 +246,7 @@ int main(void)
 		cmocka_unit_test_teardown(answers_that_change_overtook, forget),
 		cmocka_unit_test_teardown(changes_at_once, forget),
 		cmocka_unit_test_teardown(found_afterwards, forget),
+		cmocka_unit_test(rights_of_all_names),
 		cmocka_unit_test_teardown(no_memory, forget),
 	};
 

@@ -49,6 +49,7 @@ struct inode_ops {
 	/* of a link that is more than its text (/proc/PID/fd): what it leads to, with a reference; tree_mutex is held */
 	int (*follow)(struct inode *i, struct dentry **out);
 	int (*getattr)(struct inode *i, struct attr *a);
+	int (*rights)(struct inode *i);		/* brings mode, uid and gid up to date, if others may have changed them; tree_mutex may be held */
 	int (*setattr)(struct inode *i, const struct attr *a, u32 mask);
 	int (*statfs)(struct inode *i, struct statfs_abi *st);
 	int (*open)(struct inode *i, struct file *f);	/* sets f->ops, f->object, f->private */
@@ -69,7 +70,8 @@ struct inode {
 	u64 ino;			/* [I] */
 	struct attr_saved *saved;	/* fs/attr_cache.c: what stat showed last */
 	char *target;			/* [tree_mutex] of a symbolic link that was read: it never changes */
-	u32 mode, uid, gid, rdev;	/* [tree_mutex] for permission checks */
+	u32 mode, uid, gid, rdev;	/* [a] for permission checks, after inode_rights() */
+	u64 rights_asked;		/* [a] fs/attr_cache.c: since when they are right; 0: not known */
 };
 
 struct fs_context {			/* of a task: what CLONE_FS shares */
@@ -132,6 +134,7 @@ void fs_written(struct inode *i);	/* by somebody without CAP_FSETID: it is no se
 int __must_check fs_open_inode(struct inode *i, struct dentry *d, u32 flags, struct file **out);
 s64 __must_check fs_readlink(struct dentry *d, char *buf, size_t size);	/* length, no NUL; -EINVAL: not a link */
 int __must_check fs_stat(struct inode *i, struct attr *a);
+int __must_check inode_rights(struct inode *i);	/* its mode, uid and gid are what they are now */
 int __must_check fs_mknod(struct fs_context *c, struct dentry *start, const char *path, const struct new_file *how);
 int __must_check fs_symlink(struct fs_context *c, struct dentry *start, const char *path, const char *target);
 int __must_check fs_link(struct fs_context *c, struct dentry *from, struct dentry *start, const char *path);

@@ -142,10 +142,11 @@ int fs_grow(struct file *f, u64 size) { return resize(f, size, true); }
 
 void fs_written(struct inode *i)
 {
+	int rc = inode_rights(i);
 	u32 mode = READ_ONCE(i->mode);
 	struct attr a = { .mode = mode & 07777 & ~(u32)S_ISUID };
 
-	if (i->type != S_IFREG || !(mode & (S_ISUID | S_ISGID)) || thread_current()->task == NULL || capable(CAP_FSETID))
+	if (rc < 0 || i->type != S_IFREG || !(mode & (S_ISUID | S_ISGID)) || thread_current()->task == NULL || capable(CAP_FSETID))
 		return;
 	if ((mode & S_IXGRP) || !credentials_may_set_group(i->gid))
 		a.mode &= ~(u32)S_ISGID;
@@ -292,8 +293,9 @@ static int sticky_check(struct inode *dir, struct inode *victim)
 {
 	struct task *t = thread_current()->task;
 	u32 uid = t ? t->process->cred.fsuid : 0;
+	int rc = inode_rights(victim);
 
-	return t != NULL && (dir->mode & S_ISVTX) && uid != dir->uid && uid != victim->uid && !capable(CAP_FOWNER) ? -EPERM : 0;
+	return rc < 0 ? rc : t != NULL && (dir->mode & S_ISVTX) && uid != dir->uid && uid != victim->uid && !capable(CAP_FOWNER) ? -EPERM : 0;
 }
 
 /* Is this the only name of the file? Asked for who watches it, before the name goes. */
@@ -552,8 +554,8 @@ static int open_nameless(struct fs_context *c, struct dentry *start, const char 
 	rc = fs_lookup(c, start, path, walk_flags | WALK_FOLLOW | WALK_DIRECTORY, &dir);
 	if (rc < 0)
 		return rc;
-	new_file_now(&n, dir->inode, S_IFREG | (mode & 07777), umask_of(c));
 	rc = fs_permission(dir->inode, MAY_WRITE | MAY_EXEC);
+	new_file_now(&n, dir->inode, S_IFREG | (mode & 07777), umask_of(c));
 	if (rc == 0)
 		rc = dir->inode->ops->create_nameless == NULL ? -EOPNOTSUPP :
 		     dir->inode->ops->create_nameless(dir->inode, &n, !(flags & O_EXCL), &i);
@@ -573,6 +575,7 @@ static int open_nameless(struct fs_context *c, struct dentry *start, const char 
 static int open_check(struct inode *i, u32 flags, bool fresh)
 {
 	unsigned want = (flags & O_ACCMODE) == O_RDONLY ? MAY_READ : (flags & O_ACCMODE) == O_WRONLY ? MAY_WRITE : MAY_READ | MAY_WRITE;
+	int rc;
 
 	if (i->type == S_IFLNK)
 		return -ELOOP;
@@ -586,9 +589,10 @@ static int open_check(struct inode *i, u32 flags, bool fresh)
 		want |= MAY_WRITE;
 	if (fresh)
 		return 0;
-	if ((flags & O_NOATIME) && process_current()->cred.fsuid != i->uid && !capable(CAP_FOWNER))
+	rc = inode_rights(i);
+	if (rc == 0 && (flags & O_NOATIME) && process_current()->cred.fsuid != i->uid && !capable(CAP_FOWNER))
 		return -EPERM;
-	return fs_permission(i, want);
+	return rc < 0 ? rc : fs_permission(i, want);
 }
 
 int fs_open(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, struct file **out)

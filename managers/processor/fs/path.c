@@ -17,10 +17,18 @@ static bool overrides(const struct inode *i, unsigned want, u64 caps)
 	return look && (dir ? !(want & MAY_WRITE) : want == MAY_READ);
 }
 
+int inode_rights(struct inode *i)
+{
+	return i->ops->rights != NULL ? i->ops->rights(i) : 0;
+}
+
 int fs_permission_ids(struct inode *i, unsigned want, u32 uid, u32 gid, u64 caps)
 {
+	int rc = inode_rights(i);
 	u32 bits = i->mode;
 
+	if (rc < 0)
+		return rc;
 	if (uid == i->uid)
 		bits >>= 6;
 	else if (gid == i->gid || credentials_in_group(i->gid))

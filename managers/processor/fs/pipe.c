@@ -209,7 +209,7 @@ static s64 resize(struct pipe *p, u64 want)
 		return -EINVAL;
 	while (size < want)
 		size *= 2;
-	if (size > PIPE_MAX && !capable_current())
+	if (size > PIPE_MAX && !capable(CAP_SYS_RESOURCE))
 		return -EPERM;
 	data = kmalloc(size);
 	if (data == NULL)

@@ -88,6 +88,7 @@ static void attr_fill(struct inode *i, struct attr *a, const struct wire_attr *w
 static void attr_answered(struct inode *i, const struct attr_asked *asked, struct attr *a, const struct wire_attr *w)
 {
 	attr_fill(i, a, w);
+	attr_rights_answered(i, asked);
 	attr_keep(i, asked, a, le32_get(w->lease_ms), 0);
 }
 
@@ -173,6 +174,7 @@ static int storage_create(struct inode *dir, const char *name, const struct new_
 	rc = result(dir->node, rc, &r.attr, out);
 	if (rc == 0) {
 		attr_fill(*out, &a, &r.attr);
+		attr_rights_answered(*out, &asked);
 		attr_keep(*out, &asked, &a, le32_get(r.attr.lease_ms), 1);
 	}
 	attr_change_end(&f);
@@ -330,11 +332,19 @@ static int storage_getattr(struct inode *i, struct attr *a)
 	return 0;
 }
 
+static int storage_rights(struct inode *i)
+{
+	struct attr a;
+
+	return attr_rights_right(i) ? 0 : storage_getattr(i, &a);
+}
+
 static int storage_setattr(struct inode *i, const struct attr *a, u32 mask)
 {
 	struct rpc_storage_setattr_req q = { 0 };
 	struct rpc_storage_setattr_rep r;
 	struct attr_file f = file_of(i);
+	struct attr_asked asked;
 	struct attr now;
 	int rc;
 
@@ -348,12 +358,18 @@ static int storage_setattr(struct inode *i, const struct attr *a, u32 mask)
 	q.mtime = le64_of(a->mtime.sec);
 	q.mtime_ns = le32_of(a->mtime.nsec);
 	attr_change_begin(&f);
+	attr_ask(&asked);
 	rc = rpc_call(i->node, RPC_storage_setattr, &q, &r, sizeof(r));
-	attr_change_end(&f);
 	if (rc >= 0 && !attr_ok(&r.attr, i->type))
 		rc = -EIO;
 	if (rc >= 0)
 		attr_fill(i, &now, &r.attr);
+	if (mask & (SET_MODE | SET_UID | SET_GID))
+		attr_change_end_rights(&f, i, &asked);
+	else
+		attr_change_end(&f);
+	if (rc < 0)
+		WRITE_ONCE(i->rights_asked, 0);		/* who knows */
 	return rc;
 }
 _Static_assert(SET_MODE == WIRE_SET_MODE && SET_UID == WIRE_SET_UID && SET_GID == WIRE_SET_GID && SET_ATIME == WIRE_SET_ATIME &&
@@ -401,7 +417,7 @@ static int storage_open(struct inode *i, struct file *f)
 
 static const struct inode_ops storage_inode_ops = {
 	.lookup = storage_lookup, .create = storage_create, .symlink = storage_symlink, .link = storage_link,
-	.unlink = storage_unlink, .rename = storage_rename, .readlink = storage_readlink, .getattr = storage_getattr,
+	.unlink = storage_unlink, .rename = storage_rename, .readlink = storage_readlink, .getattr = storage_getattr, .rights = storage_rights,
 	.setattr = storage_setattr, .statfs = storage_statfs, .open = storage_open, .release = storage_release,
 };
 
@@ -521,8 +537,7 @@ static s64 regular_write(struct file *f, const void *buf, size_t len, u64 *pos)
 	if (at >= FILE_SIZE_MAX)
 		return -EFBIG;
 	len = MIN(len, FILE_SIZE_MAX - at);
-	if (READ_ONCE(f->inode->mode) & (S_ISUID | S_ISGID))
-		fs_written(f->inode);
+	fs_written(f->inode);
 	n = rlimit_file_size(append ? object_size(f->object) : at, &len);
 	if (n == 0)
 		n = object_write(f->object, &at, buf, len, append);

@@ -411,6 +411,17 @@ static int tmpfs_getattr(struct inode *i, struct attr *a)
 	return 0;
 }
 
+/* What another name has been given. */
+static int tmpfs_rights(struct inode *i)
+{
+	const struct tnode *n = i->private;
+
+	i->mode = READ_ONCE(n->mode);
+	i->uid = READ_ONCE(n->uid);
+	i->gid = READ_ONCE(n->gid);
+	return 0;
+}
+
 static int tmpfs_setattr(struct inode *i, const struct attr *a, u32 mask)
 {
 	struct tnode *n = i->private;
@@ -471,7 +482,7 @@ static int tmpfs_open(struct inode *i, struct file *f)
 
 static const struct inode_ops tmpfs_ops = {
 	.lookup = tmpfs_lookup, .create = tmpfs_create, .create_nameless = tmpfs_create_nameless, .symlink = tmpfs_symlink, .link = tmpfs_link, .unlink = tmpfs_unlink,
-	.rename = tmpfs_rename, .readlink = tmpfs_readlink, .getattr = tmpfs_getattr, .setattr = tmpfs_setattr,
+	.rename = tmpfs_rename, .readlink = tmpfs_readlink, .getattr = tmpfs_getattr, .rights = tmpfs_rights, .setattr = tmpfs_setattr,
 	.statfs = tmpfs_statfs, .open = tmpfs_open, .release = tmpfs_release,
 };
 

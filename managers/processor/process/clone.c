@@ -115,7 +115,10 @@ static void copy_registers(struct task *t, const struct clone_args_abi *a)
 	t->thread->ctx.gs_base = arch_get_gs_base();
 	t->thread->ctx.cr3 = t->space->pgd.root;
 	t->thread->affinity = self->affinity;
-	t->thread->nice = task_current()->policy_reset ? MAX(self->nice, 0) : self->nice;
+	if (task_current()->policy_reset && task_current()->rt_priority != 0)
+		t->thread->nice = 0;		/* the usual in all: sched(7) */
+	else
+		t->thread->nice = task_current()->policy_reset ? MAX(self->nice, 0) : self->nice;
 	if (!task_current()->policy_reset || task_current()->rt_priority == 0) {
 		t->policy = task_current()->policy;
 		t->rt_priority = task_current()->rt_priority;

@@ -36,7 +36,7 @@ static int inet_bind(struct socket *s, const struct address *a)
 	if (a->in.addr != 0 && !is_here(a->in.addr))
 		return -EADDRNOTAVAIL;
 	port = swap16(a->in.port);
-	if (port != 0 && port < PRIVILEGED_PORTS && !capable_current())
+	if (port != 0 && port < PRIVILEGED_PORTS && !capable(CAP_NET_BIND_SERVICE))
 		return -EACCES;
 	mutex_lock(&net_lock);
 	rc = s->local.len != 0 || s->state != SOCKET_FREE ? -EINVAL : port_bind(s, a->in.addr, port);

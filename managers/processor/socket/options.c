@@ -88,7 +88,7 @@ static int socket_level_set(struct socket *s, int name, u64 user, int len, int v
 	case SO_RCVBUF:
 	case SO_SNDBUFFORCE:
 	case SO_RCVBUFFORCE:
-		if (name >= SO_SNDBUFFORCE && !capable_current())
+		if (name >= SO_SNDBUFFORCE && !capable(CAP_NET_ADMIN))
 			return -EPERM;
 		size = MIN((u32)value, (u32)BUFFER_MAX / 2) * 2;
 		spin_lock(&s->lock);
@@ -148,9 +148,9 @@ int socket_option_set(struct socket *s, int level, int name, u64 user, int len)
 		value = 64;
 	if ((o->min != 0 || o->max != 0) && (value < o->min || value > o->max))
 		return -EINVAL;
-	if (level == SOL_SOCKET && name == SO_PRIORITY && (value < 0 || value > 6) && !capable_current())
+	if (level == SOL_SOCKET && name == SO_PRIORITY && (value < 0 || value > 6) && !capable(CAP_NET_ADMIN))
 		return -EPERM;
-	if (level == SOL_SOCKET && name == SO_DEBUG && value != 0 && !capable_current())
+	if (level == SOL_SOCKET && name == SO_DEBUG && value != 0 && !capable(CAP_NET_ADMIN))
 		return -EACCES;
 	WRITE_ONCE(*option_value(s, o), o->flags & FLAG ? value != 0 : value);
 	return 0;

@@ -276,7 +276,7 @@ static int kind_of(int family, int type, int protocol, const struct socket_kind 
 		if (protocol < 0 || protocol > 262)
 			return -EINVAL;
 		if (type == SOCK_RAW)
-			return protocol == 0 ? -EPROTONOSUPPORT : -EPERM;
+			return protocol == 0 || capable(CAP_NET_RAW) ? -EPROTONOSUPPORT : -EPERM;
 		if (*out == NULL)
 			return -ESOCKTNOSUPPORT;
 		return protocol != 0 && protocol != (*out)->protocol ? -EPROTONOSUPPORT : 0;

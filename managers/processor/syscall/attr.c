@@ -56,7 +56,12 @@ static s64 change_put(struct inode *i, const struct attr *a, u32 mask)
 static s64 chmod_put(struct inode *i, u32 mode)
 {
 	struct attr a = { .mode = mode & 07777 };
+	int rc = inode_rights(i);
 
+	if (rc < 0) {
+		inode_put(i);
+		return rc;
+	}
 	if ((a.mode & S_ISGID) && !credentials_may_set_group(i->gid))
 		a.mode &= ~(u32)S_ISGID;
 	return change_put(i, &a, SET_MODE);
@@ -87,14 +92,18 @@ static s64 chown_put(struct inode *i, u32 uid, u32 gid)
 {
 	struct attr a = { .uid = uid, .gid = gid };
 	u32 mask = (uid != (u32)-1 ? SET_UID : 0) | (gid != (u32)-1 ? SET_GID : 0);
+	int rc = inode_rights(i);
 
+	if (rc < 0) {
+		inode_put(i);
+		return rc;
+	}
 	if (i->type == S_IFREG && (i->mode & 06000)) {
 		a.mode = i->mode & ~(04000U | (i->mode & 010 ? 02000 : 0)) & 07777;
 		mask |= SET_MODE;
 	}
 	if (mask == 0) {			/* anybody's to ask for: the time of the change alone */
-		int rc = set_attr(i, &a, 0);
-
+		rc = set_attr(i, &a, 0);
 		inode_put(i);
 		return rc;
 	}
@@ -151,9 +160,10 @@ static s64 times_put(struct inode *i, struct timespec_abi ts[2])
 	a.atime.nsec = ts[0].nsec;
 	a.mtime.sec = ts[1].sec;
 	a.mtime.nsec = ts[1].nsec;
-	if (mask == 0) {
+	rc = mask == 0 ? 0 : inode_rights(i);
+	if (rc < 0 || mask == 0) {
 		inode_put(i);
-		return 0;
+		return rc;
 	}
 	if (all_now) {
 		rc = owns(i) || capable(CAP_FOWNER) || fs_permission(i, MAY_WRITE) == 0 ? 0 : -EACCES;

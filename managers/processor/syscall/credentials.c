@@ -125,8 +125,8 @@ s64 sys_capget(u64 header, u64 data, u64 a2, u64 a3, u64 a4, u64 a5)
 		return -EINVAL;
 	spin_lock(&tree_lock);
 	t = h.pid == 0 ? task_current() : task_find_locked(h.pid);
-	if (t != NULL) {
-		c = &t->process->cred;
+	if (t != NULL || (u32)h.pid == process_init->pid) {
+		c = t != NULL ? &t->process->cred : &process_init->cred;
 		for (unsigned i = 0; i < 2; i++)
 			d[i] = (struct cap_data){ c->effective >> 32 * i, c->permitted >> 32 * i, c->inheritable >> 32 * i };
 	}

@@ -19,6 +19,12 @@ static struct task *task_of(u32 pid)
 	return pid == 0 ? task_current() : task_find_locked(pid);
 }
 
+/*
+ * Process 1 is the kernel's: it has no thread that could be scheduled, and shows what an init does that has set nothing. Who would
+ * change that is refused.
+ */
+static bool is_init(u32 pid) { return pid == process_init->pid; }
+
 /* Its own user's, or CAP_SYS_NICE */
 static bool may_schedule(const struct task *t)
 {
@@ -41,7 +47,7 @@ s64 sys_sched_setaffinity(u64 pid, u64 len, u64 mask_user, u64 a3, u64 a4, u64 a
 	spin_lock(&tree_lock);
 	t = task_of(pid);
 	if (t == NULL)
-		rc = -ESRCH;
+		rc = is_init(pid) ? -EPERM : -ESRCH;
 	else if (!may_schedule(t))
 		rc = -EPERM;
 	else if ((mask & online) == 0)
@@ -58,7 +64,7 @@ s64 sys_sched_setaffinity(u64 pid, u64 len, u64 mask_user, u64 a3, u64 a4, u64 a
 
 s64 sys_sched_getaffinity(u64 pid, u64 len, u64 mask_user, u64 a3, u64 a4, u64 a5)
 {
-	u64 mask = 0;
+	u64 mask = (1ULL << nr_cpus) - 1;
 	struct task *t;
 
 	if ((u32)len < 8 || (len & 7))
@@ -66,9 +72,9 @@ s64 sys_sched_getaffinity(u64 pid, u64 len, u64 mask_user, u64 a3, u64 a4, u64 a
 	spin_lock(&tree_lock);
 	t = task_of(pid);
 	if (t != NULL)
-		mask = t->thread->affinity & ((1ULL << nr_cpus) - 1);
+		mask &= t->thread->affinity;
 	spin_unlock(&tree_lock);
-	if (t == NULL)
+	if (t == NULL && !is_init(pid))
 		return -ESRCH;
 	return copy_to_user(mask_user, &mask, 8) < 0 ? -EFAULT : 8;
 }
@@ -120,12 +126,27 @@ static void nice_task(struct nice_call *n, struct task *t)
 	}
 }
 
+static void nice_init(struct nice_call *n)
+{
+	if (n->which == PRIO_PROCESS ? n->who != process_init->pid : n->which == PRIO_PGRP ? n->who != process_init->pgid : n->who != 0)
+		return;
+	if (n->which == PRIO_USER && n->set)
+		return;			/* it is passed over, for the sake of all others */
+	n->found++;
+	if (n->set)
+		n->error = -EPERM;
+	else
+		n->nice = MIN(n->nice, 0);
+}
+
 static bool nice_process(struct process *p, void *arg)
 {
 	struct nice_call *n = arg;
 	struct task *t;
 
-	if (n->which == PRIO_PGRP ? p->pgid == n->who : p->cred.uid == n->who)
+	if (p == process_init)
+		nice_init(n);
+	else if (n->which == PRIO_PGRP ? p->pgid == n->who : p->cred.uid == n->who)
 		list_for_each(t, &p->tasks, group_link)
 			nice_task(n, t);
 	return true;
@@ -143,6 +164,8 @@ static s64 nice_all(struct nice_call *n)
 		t = task_of(n->who);
 		if (t != NULL)
 			nice_task(n, t);
+		else
+			nice_init(n);
 		break;
 	case PRIO_PGRP:
 		n->who = n->who ? n->who : process_current()->pgid;
@@ -218,7 +241,7 @@ static s64 policy_set(u32 pid, s64 policy, u32 priority, const s32 *nice)
 		rc = policy_ok(policy, priority);
 	}
 	if (t == NULL) {
-		rc = -ESRCH;
+		rc = is_init(pid) ? -EPERM : -ESRCH;
 	} else if (rc == 0) {
 		if (!may_schedule(t) || !may_real_time(t, policy, priority) || !may_keep(t, policy, reset) || (nice != NULL && !may_nice(t, *nice))) {
 			rc = -EPERM;
@@ -277,6 +300,12 @@ static s64 policy_get(u32 pid, u32 *policy, u32 *priority, s32 *nice, bool *rese
 		*reset = t->policy_reset;
 	}
 	spin_unlock(&tree_lock);
+	if (t == NULL && is_init(pid)) {
+		*policy = SCHED_OTHER;
+		*priority = *nice = 0;
+		*reset = false;
+		return 0;
+	}
 	return t == NULL ? -ESRCH : 0;
 }
 
@@ -366,7 +395,7 @@ s64 sys_sched_rr_get_interval(u64 pid, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 	if (t != NULL && t->policy != SCHED_FIFO)
 		ns = thread_slice_ns(t->thread);
 	spin_unlock(&tree_lock);
-	return t == NULL ? -ESRCH : timespec_to_user(user, ns);
+	return t == NULL && !is_init(pid) ? -ESRCH : timespec_to_user(user, ns);
 }
 
 /* --- membarrier(2) --- */

@@ -299,12 +299,11 @@ static int credentials_check(const struct ucred_abi *c)
 	const struct process *p = process_current();
 	const struct credentials *own = &p->cred;
 
-	if (capable_current())
-		return 0;
-	if ((u32)c->pid != p->pid || (c->uid != own->uid && c->uid != own->euid && c->uid != own->suid) ||
-	    (c->gid != own->gid && c->gid != own->egid && c->gid != own->sgid))
-		return -EPERM;
-	return 0;
+	bool pid = (u32)c->pid == p->pid || cred_has(own, CAP_SYS_ADMIN);
+	bool uid = c->uid == own->uid || c->uid == own->euid || c->uid == own->suid || cred_has(own, CAP_SETUID);
+	bool gid = c->gid == own->gid || c->gid == own->egid || c->gid == own->sgid || cred_has(own, CAP_SETGID);
+
+	return pid && uid && gid ? 0 : -EPERM;
 }
 
 static int control_parse(struct socket *s, const u8 *buf, size_t len, struct transfer *t, struct ucred_abi *cred)
@@ -339,7 +338,7 @@ static int control_parse(struct socket *s, const u8 *buf, size_t len, struct tra
 		}
 		at += CMSG_ALIGN(h.len);
 	}
-	if (t->rights != NULL && !rights_may_fly(t->rights->nr, rlimit_current(RLIMIT_NOFILE)) && !capable_current())
+	if (t->rights != NULL && !rights_may_fly(t->rights->nr, rlimit_current(RLIMIT_NOFILE)) && !capable(CAP_SYS_RESOURCE) && !capable(CAP_SYS_ADMIN))
 		return -ETOOMANYREFS;
 	return 0;
 }
