@@ -84,6 +84,7 @@ def kill_storage(lab):
     assert not goes_on.ended()
     goes_on.kill()
     assert goes_on.wait() == "signal=9"
+    comes_back(lab, "storage")
 
 
 def kill_processor(lab):
@@ -94,6 +95,7 @@ def kill_processor(lab):
     lab.kill("processor")
     others_say_so(lab, "processor")
     lab.balance_of("memory")
+    comes_back(lab, "processor")
 
 
 KILLS = {"memory": kill_memory, "storage": kill_storage, "processor": kill_processor}

@@ -113,6 +113,9 @@ class Lab(Cluster):
     def start_all(self):
         super().start()
         self.wait_ready(lambda text: None)
+        self._read_output()
+
+    def _read_output(self):
         for port in ("stdout", "stderr"):
             sock = self.ports[port]
             sock.setblocking(False)
@@ -201,6 +204,12 @@ class Lab(Cluster):
         node.log = os.path.join(self.log_dir, role + "-again.log")
         node.panicked = node.refused = node.control = None
         open(node.log, "wb").close()
+        if role == "processor":             # the old one's programs are gone with it
+            for port in ("stdout", "stderr"):
+                self.loop.forget(self.ports[port])
+            for sock in self.ports.values():
+                sock.close()
+            self.ports.clear()
         for port in nodes.port_names(role):
             self.listen(role, port)
         disks = [(self.root_disk, False)] if role == "storage" else []
@@ -216,6 +225,8 @@ class Lab(Cluster):
         node.pidfd = os.pidfd_open(node.process.pid)
         self.loop.on_read(node.pidfd, lambda: self._qemu_ended(node))
         self.until(lambda: node.state == "ready", "the %s node to be ready again" % role)
+        if role == "processor":
+            self._read_output()
 
     # What they say
 
