@@ -139,6 +139,10 @@ class TestPrograms(unittest.TestCase):
             self.assertEqual((status, out), (1, b""))
             self.assertIn(b"2 MB written", err)
 
+    def test_map_slowly(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(run("map_slowly", folder + "/file", "1000", "0"), (0, b"mapped\nmap_slowly: OK 1000 pages\n", b""))
+
     def test_hello(self):
         for name in ("hello", "hello-dyn"):
             self.assertEqual(run(name, "to stderr"), (0, b"hello, world\nhello: OK\n", b"to stderr"))

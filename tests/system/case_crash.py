@@ -71,15 +71,23 @@ def kill_memory(lab):
 
 
 def kill_storage(lab):
-    """A program that needs no file goes on; one that writes files hears of it, and does not hang."""
+    """
+    A program that needs no file goes on; one that writes files hears of it, and does not hang; one that touches a page of a file ends
+    with SIGBUS.
+    """
     lab.run("memtest", "2", "1", "1")           # all of it is in M now
     goes_on = lab.start("memtest", "8", "1", "10000")
+    touches = lab.start("map_slowly", "/data/holes", "20000", "20")
+    lab.until(lambda: b"mapped" in lab.out, "the file to be mapped")
     needs = lab.start("fill_disk", "/data", "4000")
     lab.pause(random.uniform(0.5, 2.5))
+    assert not touches.ended()
     lab.kill("storage")
     others_say_so(lab, "storage")
+    assert lab.said.count("processor: storage-3 is dead") == 1, lab.said
     how = needs.wait()
     assert how not in ("status=0", "signal=9"), how
+    assert touches.wait() == "signal=7", lab.out[-500:]
     lab.pause(1)
     assert not goes_on.ended()
     goes_on.kill()
