@@ -28,6 +28,9 @@
 	X(SEQUENCE, "")			/* the map is looked at again if it changed under a fault */ \
 	X(CHANGE_NUMBERS, "")		/* fills carry the last change number */	\
 	X(CHANGES_PUSHED, "")		/* the queued changes that a fill or flush names leave before it */ \
+	X(PLACE_BUSY, "")		/* a page that M puts into a space is on its way until M has answered */ \
+	X(PLACE_NUMBER, "")		/* that request carries the last change number */ \
+	X(PLACE_CACHED, "")		/* what is cached here of a file is not read from M */ \
 	X(REHOME_FRAME, "L14")		/* mremap moves the frame with the page into the new set */ \
 	X(REMAP_DOWN, "")		/* the distance of a move is counted in pages, downwards too */ \
 	X(MOVED_NAMES, "L14")		/* after mremap's message a flush uses the new number */ \

@@ -5,6 +5,7 @@
  *	space.c, change.c	address spaces by id; changes in the order of their numbers, what comes early is parked
  *	map_ops.c, fork.c	map, unmap, protect, remap, zap, exit; fork
  *	fill.c, flush.c		pages out and in
+ *	place.c			pages of files into address spaces, for read()
  *	exec.c, elf.c		programs
  *	object.c, cache.c	files and shared memory, and their pages in memory
  *	file_ops.c		open, close, read, write, truncate, sync
@@ -38,6 +39,8 @@
 	X(nr_memory_flush_object, "object pages flushed")				\
 	X(nr_memory_flush_owner_skipped, "owners of flushed pages whose range was unmapped before") \
 	X(nr_memory_flush_failed, "pages of flushes that were refused")			\
+	X(nr_memory_place, "requests to put pages of files into address spaces")	\
+	X(nr_memory_place_page, "private pages made of files so")			\
 	X(nr_memory_parked, "calls parked until changes before them were applied")	\
 	X(nr_memory_parked_dropped, "parked calls ended because space or peer was gone") \
 	X(nr_memory_change, "changes of maps applied")					\

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SOURCES: managers/memory/ops.c managers/memory/node_ops.c managers/memory/space.c managers/memory/change.c managers/memory/map_ops.c managers/memory/fork.c managers/memory/fill.c managers/memory/flush.c managers/memory/page.c managers/memory/page_tree.c managers/memory/commit.c managers/memory/elf.c managers/memory/exec.c managers/memory/object.c managers/memory/cache.c managers/memory/writeback.c managers/memory/file_ops.c */
+/* SOURCES: managers/memory/ops.c managers/memory/node_ops.c managers/memory/space.c managers/memory/change.c managers/memory/map_ops.c managers/memory/fork.c managers/memory/fill.c managers/memory/flush.c managers/memory/place.c managers/memory/page.c managers/memory/page_tree.c managers/memory/commit.c managers/memory/elf.c managers/memory/exec.c managers/memory/object.c managers/memory/cache.c managers/memory/writeback.c managers/memory/file_ops.c */
 /*
  * Address spaces on M against plain memory. A processor node is played by the rules of the design: lines with owners, a victim
  * cache, flushes that name all owners, changes that are told without waiting. The network delivers in any order.
@@ -817,6 +817,161 @@ static void a_move_is_whole_or_not_at_all(void **state)
 	memory_check_empty();
 }
 
+/* --- pages of files, put into a space by M itself --- */
+
+#define PLACE_SIZE	(5 * PAGE_SIZE + 100)
+#define PLACE_AT	0x10000ULL		/* page number */
+
+static u64 place_object(void)
+{
+	struct rpc_memory_open_rep r;
+
+	s_resize(&s_file[0], 0);
+	s_resize(&s_file[0], PLACE_SIZE);
+	for (unsigned i = 0; i < PLACE_SIZE; i++)
+		s_file[0].data[i] = i * 7 + i / 251;
+	assert_int_equal(CALL(memory_open, &r, .storage_node = le32_of(S_NODE), .fs = le32_of(1), .gen = le32_of(7), .ino = LE(1)), 0);
+	return le64_get(r.object);
+}
+
+static int place_at(u64 id, u64 change, u64 page, u64 object, u64 off, u32 nr)
+{
+	return CALL(memory_place, NULL, LE(id), LE(change), LE(page), LE(object), LE(off), le32_of(nr));
+}
+
+static int zap_at(u64 id, u64 change, u64 page, u64 nr)
+{
+	struct rpc_memory_changes_req q = one_change(id, change, WIRE_CHANGE_ZAP, page << 12, nr << 12, 0);
+
+	return changes_now(&q);
+}
+
+static int get_page(u64 id, u64 page, u64 change, u8 *data)
+{
+	struct rpc_memory_fill_req q = { LE(id), LE(page), LE(change) };
+
+	return fake_now(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0, NULL, 0, data, NULL);
+}
+
+static void pages_are(u64 id, u64 change, u64 page, u64 off, u32 nr)
+{
+	u8 data[PAGE_SIZE];
+
+	for (u32 i = 0; i < nr; i++) {
+		assert_int_equal(get_page(id, page + i, change, data), FILL_DATA);
+		assert_memory_equal(data, s_file[0].data + off + i * PAGE_SIZE, PAGE_SIZE);
+	}
+	assert_int_equal(get_page(id, page + nr, change, data), FILL_ZERO);
+}
+
+static void close_and_exit(u64 object, u64 id, u64 change)
+{
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(change)), 0);
+	assert_int_equal(CALL(memory_close, NULL, LE(object), le32_of(1)), 0);
+	memory_check_empty();
+}
+
+static void files_are_placed(void **state)
+{
+	u64 id = new_space(), object = place_object(), change = 2, before;
+	struct rpc_memory_fork_rep r;
+
+	assert_int_equal(map_at(id, 1, PLACE_AT << 12, 64 << 12, VMA_ACCOUNTED), 0);
+	assert_int_equal(place_at(id, 1, PLACE_AT, object, 0, 3), 3);
+	pages_are(id, 1, PLACE_AT, 0, 3);
+	assert_int_equal(place_at(id, 1, PLACE_AT + 10, object, 4000, 2), 2);	/* each of two pages of the file */
+	pages_are(id, 1, PLACE_AT + 10, 4000, 2);
+	assert_int_equal(place_at(id, 1, PLACE_AT + 20, object, 101, PLACE_MAX_PAGES), 4);	/* whole pages alone */
+	pages_are(id, 1, PLACE_AT + 20, 101, 4);
+	assert_int_equal(place_at(id, 1, PLACE_AT + 30, object, 100 + 4 * PAGE_SIZE, 9), 1);
+	assert_int_equal(place_at(id, 1, PLACE_AT + 40, object, 101 + 4 * PAGE_SIZE, 9), 0);
+	assert_int_equal(place_at(id, 1, PLACE_AT + 40, object, PLACE_SIZE, 9), 0);
+	assert_int_equal(place_at(id, 1, PLACE_AT + 40, object, WIRE_SIZE_MAX, 9), 0);
+	pages_are(id, 1, PLACE_AT + 40, 0, 0);
+	assert_int_equal(pages_private(), 3 + 2 + 4 + 1);
+	/* what a fork shares stays the child's, whatever is placed over it later; what it was is nobody's then */
+	assert_int_equal(CALL(memory_fork, &r, LE(id), LE(2)), 0);
+	assert_int_equal(place_at(id, 2, PLACE_AT, object, PAGE_SIZE, 3), 3);
+	pages_are(id, 2, PLACE_AT, PAGE_SIZE, 3);
+	pages_are(le64_get(r.child), 0, PLACE_AT, 0, 3);
+	assert_int_equal(CALL(memory_space_exit, NULL, r.child, LE(1)), 0);
+	/* memory runs out at any moment: what was answered is there, and nothing else is used up */
+	for (u64 nth = 1; ; nth++) {
+		int rc;
+
+		before = pages_private();
+		shim_fail_alloc(nth);
+		rc = place_at(id, change, PLACE_AT + 50, object, 77, 4);
+		shim_fail_alloc(0);
+		assert_true(rc == -ENOMEM || (rc > 0 && rc <= 4));
+		pages_are(id, change, PLACE_AT + 50, 77, MAX(rc, 0));
+		assert_int_equal(pages_private() - before, MAX(rc, 0));
+		assert_int_equal(zap_at(id, ++change, PLACE_AT + 50, 4), 0);
+		if (rc == 4)
+			break;
+	}
+	close_and_exit(object, id, change + 1);
+}
+
+/* A placing comes before the change that it names: it waits, holding nothing, and ends with its space too. */
+static void placings_wait_for_their_change(void **state)
+{
+	u64 id = new_space(), object = place_object();
+	struct rpc_memory_place_req q = { LE(id), LE(2), LE(PLACE_AT), LE(object), LE(0), le32_of(2) };
+	struct fake *early = fake_call(P_NODE, RPC_memory_place, &q, sizeof(q), NULL, 0), *late;
+
+	fake_deliver(early);
+	assert_false(early->replied);
+	assert_int_equal(map_at(id, 1, PLACE_AT << 12, 64 << 12, VMA_ACCOUNTED), 0);
+	assert_false(early->replied);
+	assert_int_equal(zap_at(id, 2, PLACE_AT, 64), 0);
+	while (!load_acquire(&early->replied))
+		usleep(10);
+	assert_int_equal(early->status, 2);
+	fake_done(early);
+	pages_are(id, 2, PLACE_AT, 0, 2);
+	q.change = LE(4);
+	late = fake_call(P_NODE, RPC_memory_place, &q, sizeof(q), NULL, 0);
+	fake_deliver(late);
+	assert_false(late->replied);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(3)), 0);
+	assert_int_equal(late->status, -ESRCH);
+	fake_done(late);
+	assert_int_equal(CALL(memory_close, NULL, LE(object), le32_of(1)), 0);
+	memory_check_empty();
+}
+
+static void bad_placings(void **state)
+{
+	u64 id = new_space(), object = place_object();
+	struct rpc_memory_place_req q = { LE(id), LE(0), LE(PLACE_AT), LE(object), LE(0), le32_of(1) };
+	struct object *o;
+
+	assert_int_equal(place_at(id, 0, PLACE_AT, object, 0, 1), -EFAULT);
+	assert_int_equal(map_at(id, 1, PLACE_AT << 12, 2 << 12, VMA_ACCOUNTED), 0);
+	assert_int_equal(CALL(memory_map, NULL, .space = LE(id), .change = LE(2), .start = LE(0x20000000), .len = LE(4 << 12),
+			      .object = LE(object), .index = LE(0), .prot = le32_of(3)), 0);
+	assert_int_equal(place_at(id, 2, 0x20000, object, 0, 1), -EFAULT);	/* the file's */
+	assert_int_equal(place_at(id, 2, PLACE_AT, object, 0, 4), 2);		/* mapped so far */
+	assert_int_equal(place_at(id, 2, PLACE_AT, object, 0, 0), -EINVAL);
+	assert_int_equal(place_at(id, 2, PLACE_AT, object, 0, PLACE_MAX_PAGES + 1), -EINVAL);
+	assert_int_equal(place_at(id, 2, PLACE_AT, object, WIRE_SIZE_MAX + 1, 1), -EINVAL);
+	assert_int_equal(place_at(id, 2, ~0ULL, object, 0, 2), -EINVAL);
+	assert_int_equal(place_at(id, 2, USER_END >> 12, object, 0, 1), -EINVAL);
+	assert_int_equal(place_at(object, 2, PLACE_AT, object, 0, 1), -EINVAL);
+	assert_int_equal(place_at(id + 77, 0, PLACE_AT, object, 0, 1), -ESRCH);
+	assert_int_equal(place_at(id, 2, PLACE_AT, object + 77, 0, 1), -ESRCH);
+	assert_int_equal(fake_now(9, RPC_memory_place, &q, sizeof(q), NULL, 0, NULL, 0, NULL, NULL), -ESRCH);	/* another node's space */
+	o = object_find(object, P_NODE);
+	for (unsigned i = 0; i < 1000 && o->pages.nr != 0; i++, usleep(1000))	/* read-ahead under way */
+		(void)cache_drop(o);
+	object_put(o);
+	s_fail = EIO;
+	assert_int_equal(place_at(id, 2, PLACE_AT, object, 0, 1), -EIO);
+	s_fail = 0;
+	close_and_exit(object, id, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -825,6 +980,7 @@ int main(void)
 		cmocka_unit_test(reservation), cmocka_unit_test(a_fork_takes_nothing_of_the_reservation),
 		cmocka_unit_test(ids_of_another_boot), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
 		cmocka_unit_test(a_move_is_whole_or_not_at_all),
+		cmocka_unit_test(files_are_placed), cmocka_unit_test(placings_wait_for_their_change), cmocka_unit_test(bad_placings),
 		cmocka_unit_test(any_order),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -8,7 +8,7 @@
  * Change numbers: each change of an address space's map (map, unmap, protect, remap, zap, fork, exit) carries the next
  * number of that space, starting at 1 for the first after memory_space_create; M applies them in number order and parks
  * what comes early. Several that nobody waits for travel in one message (memory_changes), which has the first one's number.
- * Every fill and flush carries the last change number of each space it names; M parks it, holding no worker, until those
+ * Every fill, flush and placing carries the last change number of each space it names; M parks it, holding no worker, until those
  * changes are applied (or refused). Objects have no change numbers: 0.
  */
 #ifndef MANAGERS_PROTOCOL_MEMORY_OPS_H
@@ -86,6 +86,7 @@ static inline int fill_result(int status, u32 len)
 	X(0x113, memory_remap,		RPC_INLINE,	RPC_REPLAY)	\
 	X(0x115, memory_commit,		RPC_INLINE,	RPC_REPLAY)	\
 	X(0x116, memory_changes,	RPC_INLINE,	RPC_REPLAY)	\
+	X(0x117, memory_place,		RPC_WORKER,	RPC_REPLAY)	\
 	X(0x120, memory_open,		RPC_WORKER,	RPC_REPLAY)	\
 	X(0x121, memory_close,		RPC_WORKER,	RPC_REPLAY)	\
 	X(0x122, memory_read,		RPC_WORKER,	RPC_REDO)	\
@@ -105,6 +106,13 @@ static inline int fill_result(int status, u32 len)
 	/* bulk: meta_len bytes of wire_flush_page + owners (padded to 8), then nr_pages * 4096 bytes */
 #define RPC_memory_flush_REP(F)		F(le64, failed)			/* bit per page: not taken (its status below) */ \
 					F(le32, error)			/* errno of the failed ones, positive */
+	/*
+	 * What a read() of the object at byte off brings becomes the private pages [index, index + nr) of the space, which must be mapped
+	 * private and anonymous. Status: how many of them, from the first on; fewer where the object ends, or something failed after so many.
+	 */
+#define RPC_memory_place_REQ(F)		F(le64, space) F(le64, change) F(le64, index) F(le64, object) F(le64, off) F(le32, nr)
+#define RPC_memory_place_REP(F)
+#define PLACE_MAX_PAGES		64
 
 #define RPC_memory_space_create_REQ(F)
 #define RPC_memory_space_create_REP(F)	F(le64, space)			/* an empty address space */

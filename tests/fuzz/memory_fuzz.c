@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* SOURCES: managers/memory/ops.c managers/memory/node_ops.c managers/memory/space.c managers/memory/change.c managers/memory/map_ops.c managers/memory/fork.c managers/memory/fill.c managers/memory/flush.c managers/memory/page.c managers/memory/page_tree.c managers/memory/commit.c managers/memory/elf.c managers/memory/exec.c managers/memory/object.c managers/memory/cache.c managers/memory/writeback.c managers/memory/file_ops.c */
-/* PARSERS: managers/memory/ops.c managers/memory/map_ops.c managers/memory/flush.c managers/memory/fill.c managers/memory/file_ops.c */
+/* SOURCES: managers/memory/ops.c managers/memory/node_ops.c managers/memory/space.c managers/memory/change.c managers/memory/map_ops.c managers/memory/fork.c managers/memory/fill.c managers/memory/flush.c managers/memory/place.c managers/memory/page.c managers/memory/page_tree.c managers/memory/commit.c managers/memory/elf.c managers/memory/exec.c managers/memory/object.c managers/memory/cache.c managers/memory/writeback.c managers/memory/file_ops.c */
+/* PARSERS: managers/memory/ops.c managers/memory/map_ops.c managers/memory/flush.c managers/memory/place.c managers/memory/fill.c managers/memory/file_ops.c */
 /*
  * Every op that a memory node answers, from the definition of the protocol, of processor nodes that
  * exist and that do not: requests that make sense, with some of their bytes changed. Each call ends exactly once, and nothing is
@@ -51,6 +51,10 @@ static u32 make(unsigned op, void *body, u8 *bulk)
 		}
 		((struct rpc_memory_flush_req *)body)->meta_len = le32_of(at);
 		return at + (1 + z % 3) * PAGE_SIZE;
+	case RPC_memory_place:
+		*(struct rpc_memory_place_req *)body = (struct rpc_memory_place_req){
+			id, le64_of(change[i]), le64_of(page(y)), o, le64_of(z * 300), le32_of(1 + z % 7) };
+		break;
 	case RPC_memory_space_exit:
 	case RPC_memory_fork:
 		*(struct rpc_memory_fork_req *)body = (struct rpc_memory_fork_req){ id, le64_of(++change[i]) };

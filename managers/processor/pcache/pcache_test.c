@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SOURCES: managers/processor/pcache/clean.c managers/processor/pcache/cow.c managers/processor/pcache/evict.c managers/processor/pcache/fill.c managers/processor/pcache/flush.c managers/processor/pcache/frame.c managers/processor/pcache/owner.c managers/processor/pcache/param.c managers/processor/pcache/prefetch.c managers/processor/pcache/stream.c managers/processor/pcache/set.c managers/processor/pcache/shadow.c managers/processor/pcache/shadow_feed.c managers/processor/pcache/state.c managers/processor/pcache/sweep.c managers/processor/pcache/token.c managers/processor/pcache/turn.c managers/processor/pcache/victim.c managers/processor/pcache/check.c */
 /* SOURCES: managers/processor/pcache/policy_lru.c managers/processor/pcache/policy_fifo.c managers/processor/pcache/policy_clock.c managers/processor/pcache/policy_random.c managers/processor/space/access.c managers/processor/space/advise.c managers/processor/space/change.c managers/processor/space/close.c managers/processor/space/commit.c managers/processor/space/lock.c managers/processor/space/merge.c */
-/* SOURCES: managers/processor/fs/attr_cache.c managers/processor/space/fault.c managers/processor/space/fork.c managers/processor/space/init.c managers/processor/space/map.c managers/processor/space/object.c managers/processor/space/object_io.c managers/processor/space/pass.c managers/processor/space/remap.c managers/processor/space/space.c managers/processor/space/vdso.c managers/processor/space/zap.c */
+/* SOURCES: managers/processor/fs/attr_cache.c managers/processor/space/fault.c managers/processor/space/fork.c managers/processor/space/init.c managers/processor/space/map.c managers/processor/space/object.c managers/processor/space/object_io.c managers/processor/space/pass.c managers/processor/space/place.c managers/processor/space/remap.c managers/processor/space/space.c managers/processor/space/vdso.c managers/processor/space/zap.c */
 /*
  * Random schedules of programs over the pcache against a flat memory: what a page may contain is known at every moment.
  * SIM_FIRST=n SIM_SEEDS=n in the environment run other seeds; a failure prints its own.
@@ -70,7 +70,7 @@ struct task {
 static u64 next_value;
 static unsigned nr_procs, max_procs;
 static struct file sim_files[3];
-static bool use_shared, use_files, use_fork, use_remap;
+static bool use_shared, use_files, use_fork, use_remap, use_reads;
 static bool only_zap;		/* nothing but mmap, munmap and accesses: for what only they can show */
 
 static u64 va_of(unsigned arena, unsigned i) { return 0x10000000ULL + arena * 0x1000000ULL + (512 - PAGES / 2 + i) * PAGE_SIZE; }
@@ -430,6 +430,43 @@ static void op_kernel_copy(struct task *t)
 	o->gen++;
 }
 
+/* One page's part of a read() that M does not place: through the kernel. false: M could not fill the page that it goes to. */
+static bool read_ordinary(struct task *t, unsigned i, struct object *o, u64 off)
+{
+	u64 word;
+
+	if (object_read(o, off, &word, 8) != 8)
+		sim_fail("read at %llx", (unsigned long long)off);
+	sim_set_rip(0x60000000 + sim_random(1000000));
+	return must_or_refused(space_write(t->p->s, va_of(t->arena, i), &word, 8), "space_write");
+}
+
+/* A large read() of a file into memory of which some pages are touched. */
+static void op_read(struct task *t)
+{
+	struct opage *o = t->p->page[t->arena];
+	unsigned first, nr, ino = sim_random(ARRAY_SIZE(sim_files));
+	struct object *file = sim_files[ino].object;
+	u64 from = sim_random(8);
+
+	if (!pick_range(o, &first, &nr, true))
+		return;
+	for (unsigned i = first; i < first + nr; i++)
+		if (o[i].cell->shared || !(o[i].prot & PROT_WRITE))
+			return;
+	flux(t->p, t->arena, first, nr, MOVING);
+	for (unsigned i = first; i < first + nr;) {
+		u64 off = (from + i - first) * PAGE_SIZE;
+		unsigned placed = space_place(t->p->s, va_of(t->arena, i), first + nr - i, 1, file, off);
+		bool done = placed > 0 || read_ordinary(t, i, file, off);
+
+		for (unsigned k = 0; k < MAX(placed, 1U); k++, i++, off += PAGE_SIZE)
+			if (done)
+				cell_set(o[i].cell, sim_file_word(ino, off / PAGE_SIZE));
+	}
+	flux(t->p, t->arena, first, nr, NO_FLUX);
+}
+
 /* Pages in order, forwards or backwards, every one or every second: what is fetched ahead. */
 static void op_walk(struct task *t)
 {
@@ -493,6 +530,8 @@ static void task_op(struct task *t)
 		op_walk(t);
 	else if (r < 38)
 		op_advise(t);
+	else if (r < 42 && use_reads)
+		op_read(t);
 	else
 		access_somewhere(t);
 }
@@ -669,6 +708,7 @@ static void run_seed(u64 seed, const struct geometry *fixed)
 	use_remap = sim_random(2);
 	if (only_zap)
 		use_shared = use_files = use_fork = false;
+	use_reads = !only_zap && seed % 2 == 0;
 	pcache_up(&g);
 	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
 		sim_file(i, 16);
@@ -729,12 +769,31 @@ static void shared_access(void *arg, u64 *word)
 	*word = v[1];
 }
 
+/* read() of a page of the file into memory that nobody has touched: M may put it there, if it has what this node has. */
+static void read_placed(unsigned i, struct space *s)
+{
+	u64 v[2] = { sh.word[i], sh.word[i] }, va = va_of(1, i), word;
+	struct object *o = sim_files[0].object;
+
+	must(space_mmap(s, va, PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	if (space_place(s, va, 1, 1, o, i * PAGE_SIZE) == 0) {
+		if (object_read(o, i * PAGE_SIZE, &word, 8) != 8)
+			sim_fail("read of page %u", i);
+		must(space_write(s, va, &word, 8), "space_write");
+	}
+	must(sim_access(s, va, false, shared_access, v), "access to what was read");
+	must(space_munmap(s, va, PAGE_SIZE), "munmap");
+}
+
 static void shared_page(unsigned i, struct space *s)
 {
 	struct object *o = sim_files[0].object;
 	u64 v[2] = { sh.word[i], sh.word[i] }, off = i * PAGE_SIZE, word = 0;
 
-	switch (sim_random(6)) {
+	switch (sim_random(7)) {
+	case 6:
+		read_placed(i, s);
+		break;
 	case 0:
 	case 1:
 		v[1] = ++next_value;
@@ -849,10 +908,11 @@ static void shared_seed(u64 seed)
 
 static void shared_file(void **st)
 {
-	u64 first = env("SIM_FIRST", 1);
+	u64 first = env("SIM_FIRST", 1), placed = this_cpu_read8(nr_space_place_page);
 
 	for (u64 seed = first; seed < first + env("SIM_SEEDS", 60); seed++)
 		shared_seed(seed);
+	assert_true(this_cpu_read8(nr_space_place_page) > placed);
 }
 
 /* --- how long a file is: answers that others have overtaken do not count --- */
@@ -1972,6 +2032,8 @@ static bool mutant_found(int rule, u64 seeds, u64 *at)
 			token_seed(seed);
 		if (rule == RULE_KEPT_VERSION)
 			kept_over_close(NULL);
+		if (rule == RULE_PLACE_CACHED)
+			shared_file(NULL);
 		for (u64 seed = 1; seed <= (only_zap ? 4 * seeds : seeds); seed++) {	/* few schedules notice */
 			/* one that spins for ever has failed; by CPU time, for the machine may be busy */
 			if (write(seeds_tried[1], &seed, sizeof(seed)) != sizeof(seed))

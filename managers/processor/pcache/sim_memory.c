@@ -280,6 +280,42 @@ static void do_fill(struct message *m)
 	answer(m, e != NULL ? FILL_DATA : FILL_ZERO);
 }
 
+/* Pages of a file become the space's own; sometimes fewer than asked for. */
+static void do_place(struct message *m)
+{
+	struct rpc_memory_place_req *q = (void *)m->req;
+	u64 id = le64_get(q->space), index = le64_get(q->index), off = le64_get(q->off);
+	struct m_space *s = m_find(id), *o = m_find(le64_get(q->object));
+	u32 nr = le32_get(q->nr), i;
+
+	if (lags(id, le64_get(q->change)))
+		return;
+	if (s == NULL || o == NULL || wire_is_object(id) || nr == 0 || nr > PLACE_MAX_PAGES)
+		sim_fail("placing of %u pages of %llx in (%llx, %llx)", nr, (unsigned long long)le64_get(q->object),
+			 (unsigned long long)id, (unsigned long long)index);
+	if (sim_fill_fails != 0 && sim_random(sim_fill_fails) == 0) {
+		answer(m, (const int[]){ -EIO, -ENOMEM, 0x7fff }[index % 3]);
+		return;
+	}
+	if (!sim_memory_takes_all && sim_random(4) == 0)
+		nr = sim_random(nr + 1);
+	for (i = 0; i < nr && off + (i + 1) * PAGE_SIZE <= o->applied << 12; i++) {
+		struct vma *v = vma_find(&s->map, (index + i) << PAGE_SHIFT);
+		struct m_page *p = m_page_new(NULL);
+
+		if (v == NULL || v->object != 0 || (v->flags & VMA_SHARED))
+			sim_fail("a page is placed at (%llx, %llx), which is not private memory", (unsigned long long)id,
+				 (unsigned long long)index + i);
+		for (u64 k = 0; k < PAGE_SIZE; k++) {
+			struct m_entry *e = m_entry(o, (off + i * PAGE_SIZE + k) >> 12);
+
+			p->data[k] = e == NULL ? 0 : e->page->data[(off + k) & 4095];
+		}
+		m_set(s, index + i, p);
+	}
+	answer(m, i);
+}
+
 static void flush_page(const struct wire_owner *w, unsigned nr, const u8 *data)
 {
 	struct m_page *p = m_page_new(data);
@@ -570,6 +606,7 @@ static void handle(struct message *m)
 	switch (m->call->op) {
 	case RPC_memory_fill: do_fill(m); break;
 	case RPC_memory_flush: do_flush(m); break;
+	case RPC_memory_place: do_place(m); break;
 	case RPC_memory_changes: do_changes(m); break;
 	case RPC_memory_map: case RPC_memory_remap:
 	case RPC_memory_fork: case RPC_memory_space_exit: do_change(m); break;

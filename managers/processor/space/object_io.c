@@ -75,6 +75,11 @@ static size_t uncached_run(struct object *o, u64 off, size_t len)
 	return run;
 }
 
+size_t object_uncached(struct object *o, u64 off, size_t len)
+{
+	return !nothing_cached(o) && copy_cached(o, off, NULL, 0, false) ? 0 : uncached_run(o, off, len);
+}
+
 static s64 read_remote(struct object *o, u64 off, void *buf, size_t len)
 {
 	struct rpc_memory_read_req req = { .object = le64_of(o->id), .off = le64_of(off), .len = le32_of(len) };

@@ -151,6 +151,12 @@ int __must_check object_writer_get(struct object *o, bool runs);
 void object_writer_put(struct object *o, bool runs);
 /* kernel buffers; bytes moved (short at the end of file) or negative errno */
 s64 __must_check object_read(struct object *o, u64 off, void *buf, size_t len);
+/*
+ * A large read of a regular file, into user memory of s. Is it large enough that M should put the bytes there itself? If so, then
+ * before each piece: how many bytes of it from va on are done; *piece: bytes to read next with object_read(), made less if need be.
+ */
+bool space_read_is_large(const struct object *o, size_t len);
+size_t space_read_placed(struct space *s, u64 va, size_t len, struct object *o, u64 off, size_t *piece);
 s64 __must_check object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append);
 int __must_check object_truncate(struct object *o, u64 size);
 int __must_check object_grow(struct object *o, u64 size);	/* the same, but never shorter, whoever writes meanwhile */

@@ -140,6 +140,7 @@ int object_clean(struct object *o);			/* all its dirty pages to M */
  */
 u64 object_asking(void);
 void object_sized(struct object *o, u64 asked, u64 size, u64 least);
+size_t object_uncached(struct object *o, u64 off, size_t len);	/* bytes from off on, up to len, of which M has the newest; waits for what is on its way */
 void object_drop_idle(struct object *o);		/* clean pages that nobody maps */
 #define WIRE_FS_NONE	0xffffffffU			/* an object without a file */
 
@@ -154,6 +155,13 @@ void object_unhold(struct object *o, struct object_hold *h);
 /* What is brought in ahead at once, in bytes: more would drive out what has just been brought in, and others' pages besides. */
 static inline u64 space_populate_most(void) { return pcache.p.nr_lines / 4 * PAGE_SIZE; }
 void space_populate(struct space *s, u64 start, u64 len, bool write);	/* as far as that goes */
+
+/* --- place.c --- */
+/*
+ * Have M put the bytes of o at off into the pages of [va, va + most * PAGE_SIZE): as many from the first on as nobody has touched and M has
+ * the newest bytes of, none if these are fewer than least. How many it has put there. No lock held; sleeps until M answers.
+ */
+unsigned space_place(struct space *s, u64 va, unsigned most, unsigned least, struct object *o, u64 off);
 
 /* --- space.c --- */
 int space_vma_get(struct space *s, u64 va, struct vma *out, struct vma_file **vf);	/* a copy; vf referenced; -EFAULT */

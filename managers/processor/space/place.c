@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A large read() of a file into memory that nobody has touched. M has the bytes, and M is the home of that memory's pages: it puts them
+ * there by itself (memory_place), and they are fetched when they are wanted, like any others, and clean. Through this node they
+ * would come to make dirty lines, which drive out others and are then flushed to where they came from.
+ *
+ * A page that is placed has a PTE that is EMPTY: M has nothing of it that counts, there is no line, and nothing is lost if it fails. While M
+ * is asked the PTE is BUSY: who wants the page waits, and so does whoever changes the map; the request names the last change number,
+ * as a fill does. So it is M's answer alone that is waited for, without a deadline, and nothing is held. Then the page is PRIVATE, or
+ * EMPTY again: a range that was closed meanwhile, or rights that were taken, are the business of who did that, and still waits.
+ */
+#include "managers/processor/space/space_impl.h"
+
+#include "lib/base/printk.h"
+
+/*
+ * Worth it: a read of a MiB or of an eighth of the cache, unless that is less than what is parsed where it was read; and if so much of
+ * the cache is free that nothing need go, it is better here at once.
+ */
+#define PLACE_READ_LARGE	(1024 * 1024UL)
+#define PLACE_READ_SMALL	(64 * 1024UL)
+#define PLACE_RUN		16U		/* pages: fewer in a row are read as ever, in one message too */
+
+struct placing {
+	struct space *s;
+	u64 vpn, change;
+	unsigned nr;
+	pte_t *slot[PLACE_MAX_PAGES];
+};
+
+static bool may_place(const struct vma *v)
+{
+	return v->object == 0 && (v->prot & PROT_WRITE) && !(v->flags & (VMA_SHARED | VMA_VDSO | VMA_LOCKED));
+}
+
+/* The PTEs of the pages that nobody has touched, from the first on, are BUSY; if the map is still that of seq. */
+static void begin(struct placing *p, unsigned most, u64 seq)
+{
+	struct space *s = p->s;
+
+	spin_lock(&s->pt_lock);
+	for (p->nr = 0; p->nr < most && s->seq == seq; p->nr++) {
+		u64 vpn = p->vpn + p->nr;
+		pte_t *slot = pte_slot(&s->pgd, vpn << PAGE_SHIFT, true);
+
+		if (slot == NULL || space_closed(s, vpn) || (pte_read(slot) & ~MARK_TOUCHED) != 0)
+			break;
+		if (RULE(PLACE_BUSY))
+			(void)pte_xchg(slot, pte_read(slot) | MARK_BUSY);
+		p->slot[p->nr] = slot;
+	}
+	p->change = RULE(PLACE_NUMBER) ? s->change : 0;
+	spin_unlock(&s->pt_lock);
+}
+
+/* The first so many are on M, the others are as they were. TOUCHED stays as it is: none of them has been here. */
+static void end(struct placing *p, unsigned placed)
+{
+	spin_lock(&p->s->pt_lock);
+	for (unsigned i = 0; i < p->nr; i++) {
+		pte_t v = pte_read(p->slot[i]) & ~MARK_BUSY;
+
+		(void)pte_xchg(p->slot[i], i < placed ? (v & MARK_TOUCHED) | PTE_MARK_PRIVATE : v);
+	}
+	spin_unlock(&p->s->pt_lock);
+	for (unsigned i = 0; i < p->nr; i++)
+		pte_waiters_wake(p->s, p->vpn + i);
+}
+
+static unsigned ask(struct placing *p, struct object *o, u64 off)
+{
+	struct rpc_memory_place_req req = {
+		.space = le64_of(p->s->id), .change = le64_of(p->change), .index = le64_of(p->vpn), .object = le64_of(o->id),
+		.off = le64_of(off), .nr = le32_of(p->nr),
+	};
+	struct rpc call = { .node = o->memory_node, .op = RPC_memory_place, .req = &req };
+	int rc;
+
+	changes_push(p->s, p->change);
+	count(nr_space_place);
+	rc = rpc_start(&call);
+	if (rc == 0)
+		rc = rpc_wait(&call);
+	return rc > 0 && (unsigned)rc <= p->nr ? rc : 0;	/* what is wrong an ordinary read will say */
+}
+
+unsigned space_place(struct space *s, u64 va, unsigned most, unsigned least, struct object *o, u64 off)
+{
+	struct placing p = { .s = s, .vpn = va >> PAGE_SHIFT };
+	u64 seq = load_acquire(&s->seq);
+	struct vma_file *vf = NULL;
+	unsigned placed = 0;
+	struct vma v;
+
+	if (s->memory_node != o->memory_node || space_vma_get(s, va, &v, &vf) < 0)
+		return 0;
+	vma_file_put(vf);
+	vma_files_reap();
+	most = MIN(most, (unsigned)MIN((v.end - va) >> PAGE_SHIFT, (u64)PLACE_MAX_PAGES));
+	if (!may_place(&v) || most < least)
+		return 0;
+	if (RULE(PLACE_CACHED))
+		most = object_uncached(o, off, most * PAGE_SIZE) >> PAGE_SHIFT;
+	begin(&p, most, seq);
+	if (p.nr >= MAX(least, 1U))
+		placed = ask(&p, o, off);
+	end(&p, placed);
+	count_n(nr_space_place_page, placed);
+	return placed;
+}
+
+bool space_read_is_large(const struct object *o, size_t len)
+{
+	u64 lines = pcache.p.nr_lines, used = __atomic_load_n(&pcache.frames_used, __ATOMIC_RELAXED), spare = lines - MIN(used, lines);
+
+	return o->fs != WIRE_FS_NONE && len >= MIN(PLACE_READ_LARGE, MAX(PLACE_READ_SMALL, lines / 8 * PAGE_SIZE)) &&
+	       len >> PAGE_SHIFT > spare / 2;
+}
+
+size_t space_read_placed(struct space *s, u64 va, size_t len, struct object *o, u64 off, size_t *piece)
+{
+	size_t done = 0, head = -va & (PAGE_SIZE - 1);
+
+	if (head != 0) {
+		*piece = MIN(*piece, head);
+		return 0;
+	}
+	while (len - done >= PLACE_RUN * PAGE_SIZE && !READ_ONCE(thread_current()->fatal_pending)) {
+		unsigned nr = MIN((len - done) >> PAGE_SHIFT, (size_t)PLACE_MAX_PAGES);
+		unsigned placed = space_place(s, va + done, nr, PLACE_RUN, o, off + done);
+
+		done += placed * PAGE_SIZE;
+		if (placed < nr)
+			break;
+	}
+	return done;
+}
