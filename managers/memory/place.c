@@ -25,7 +25,7 @@ static int read_page(struct object *o, u64 off, struct frame **out)
 	return n < 0 ? n : 0;
 }
 
-/* Takes over the reference of the frame. What stood there before is what a placing left whose end the node did not hear of. */
+/* Takes over the reference of the frame. A node that keeps to the rules has nothing there: whatever it is, its end is that of a flush over it. */
 static int take(struct space *s, u64 index, struct frame *f)
 {
 	void *old = NULL;
@@ -50,7 +50,7 @@ static int take(struct space *s, u64 index, struct frame *f)
 
 static int place(struct space *s, u64 index, struct object *o, u64 off, u32 nr)
 {
-	struct frame *f;
+	struct frame *f = NULL;
 	int rc = 0;
 	u32 i;
 

@@ -67,3 +67,15 @@ def map_changes_wait_for_nobody(bed):
     queued, merged, sent, waited = (result.counter("nr_space_change_" + name) for name in ("queued", "merged", "sent", "waited"))
     print("map changes: %d, merged %d, in %d messages; waited for: %d" % (queued, merged, sent, waited))
     assert queued >= 20 and 4 * sent <= queued and merged <= queued and waited <= 6, (queued, merged, sent, waited)
+
+
+@case(limit=150)
+def large_reads(bed):
+    """What a program reads of a file into memory that it has not touched, M puts there; what is read is right in any case, in a cache that has room, too."""
+    result = bed.run("/bin/large_read", "/data", options=["--pcache", "2M"])
+    assert result.out == b"large_read: OK\n", result.out
+    placed, asked = result.counter("nr_space_place_page"), result.counter("nr_space_place")
+    print("placed: %d pages, %d requests" % (placed, asked))
+    assert 1500 < placed == result.counter("nr_memory_place_page", "memory") and 16 * asked <= placed, (placed, asked)
+    roomy = bed.run("/bin/large_read", "/data", options=["--pcache", "64M"])
+    assert roomy.out == result.out and roomy.counter("nr_space_place") == 0, roomy.out
