@@ -354,8 +354,20 @@ static pid_t server;		/* root's, who works for Alice */
 
 static void looks_alice(void)
 {
+	static const char *const files[] = { "maps", "smaps", "auxv", "io", "fdinfo/0", "personality", "status", "stat", "cmdline", "comm", "limits",
+					     "statm", "mounts", "oom_score", "oom_score_adj" };
+	static const char *const links[] = { "exe", "cwd", "root", "fd/0" };
+	char path[64], to[64];
+	struct stat st;
+
 	become("alice", ALICE);
 	printf("%s: sees of it: %d %d\n", me, seen_in(server, "environ"), seen_in(server, "fd/0"));
+	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		printf("%s: %s: %d\n", me, files[i], seen_in(server, files[i]));
+	for (unsigned i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/%s", server, links[i]);
+		printf("%s: %s: %s %d\n", me, links[i], readlink(path, to, sizeof(to)) < 0 ? strerrorname_np(errno) : "read", stat(path, &st));
+	}
 	fflush(stdout);
 }
 

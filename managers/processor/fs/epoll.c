@@ -196,7 +196,7 @@ static void epoll_release(struct file *f)
 	kfree(ep);
 }
 
-static const struct file_ops epoll_ops = { .poll = epoll_poll, .seek = anon_seek, .release = epoll_release };
+static const struct file_ops epoll_ops = { .kind = "[eventpoll]", .poll = epoll_poll, .seek = anon_seek, .release = epoll_release };
 
 s64 sys_epoll_create1(u64 flags, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {

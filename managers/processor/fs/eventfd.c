@@ -5,6 +5,7 @@
 #include "managers/processor/fs/anon.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/poll.h"
+#include "managers/processor/fs/synthfs.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
@@ -167,7 +168,14 @@ static void eventfd_release(struct file *f)
 	kfree(f->private);
 }
 
-static const struct file_ops eventfd_ops = { .read = eventfd_read, .write = eventfd_write, .poll = eventfd_poll, .seek = anon_seek,
+static void eventfd_show(struct file *f, struct text *t)
+{
+	const struct counter *c = f->private;
+
+	text_printf(t, "eventfd-count: %16llx\n", (unsigned long long)READ_ONCE(c->count));
+}
+
+static const struct file_ops eventfd_ops = { .kind = "[eventfd]", .show = eventfd_show, .read = eventfd_read, .write = eventfd_write, .poll = eventfd_poll, .seek = anon_seek,
 					     .release = eventfd_release };
 
 s64 sys_eventfd2(u64 initial, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)

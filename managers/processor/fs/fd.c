@@ -154,7 +154,7 @@ uintptr_t fd_table_id(struct fd_table *t, int fd)
 	return id;
 }
 
-bool fd_table_peek(struct fd_table *t, int fd, struct inode **i, struct dentry **d)
+bool fd_table_peek(struct fd_table *t, int fd, struct inode **i, struct dentry **d, const struct file_ops **ops)
 {
 	struct file *f = NULL;
 
@@ -164,6 +164,7 @@ bool fd_table_peek(struct fd_table *t, int fd, struct inode **i, struct dentry *
 	if (f != NULL) {
 		*i = f->inode;
 		*d = f->dentry;
+		*ops = f->ops;
 		if (*d != NULL)
 			dentry_get(*d);
 		if (*i != NULL)
@@ -311,9 +312,8 @@ int fd_dup_to(int from, int to, bool cloexec)
 	return fd_install_at(task_current()->files, to, f, cloexec);
 }
 
-int fd_get_flags(int fd)
+int fd_table_flags(struct fd_table *t, int fd)
 {
-	struct fd_table *t = task_current()->files;
 	int rc = -EBADF;
 
 	spin_lock(&t->lock);
@@ -322,6 +322,8 @@ int fd_get_flags(int fd)
 	spin_unlock(&t->lock);
 	return rc;
 }
+
+int fd_get_flags(int fd) { return fd_table_flags(task_current()->files, fd); }
 
 int fd_set_flags(int fd, int flags)
 {

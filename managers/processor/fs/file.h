@@ -12,6 +12,7 @@ struct inode;
 struct dentry;
 struct file;
 struct poll_table;
+struct text;
 
 struct file_ops {
 	/* user buffers are copied by the caller: buf is kernel memory of at most FILE_CHUNK bytes; pos NULL: no position */
@@ -22,10 +23,12 @@ struct file_ops {
 	s64 (*readdir)(struct file *f, void *buf, size_t len);	/* struct linux_dirent64 records; moves f->pos */
 	s64 (*seek)(struct file *f, s64 off, int whence);
 	void (*release)(struct file *f);
+	void (*show)(struct file *f, struct text *t);	/* what /proc/PID/fdinfo says of this kind; NULL: no more than of any */
 	/* NULL: always. May it be cut or grown to this size, or mapped so? 0 or -EPERM (seals of a memfd) */
 	int (*may_resize)(struct file *f, u64 size);
 	void (*resized)(struct file *f);	/* it was: NULL: its times are kept where its data is */
 	int (*may_map)(struct file *f, u32 prot, bool shared);
+	const char *kind;			/* what /proc/PID/fd calls it, if it is of a kind without names; else NULL */
 	bool maps_zeros;			/* a mapping of it is one without a file: /dev/zero */
 };
 #define FILE_CHUNK (64 * 1024)

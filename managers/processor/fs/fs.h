@@ -148,6 +148,7 @@ int __must_check fs_permission(struct inode *i, unsigned want);		/* of the curre
 int __must_check fs_permission_ids(struct inode *i, unsigned want, u32 uid, u32 gid, u64 caps);	/* ... of others, with these capabilities */
 
 struct file *file_alloc(const struct file_ops *ops, u32 flags);
+u64 files_open(void);			/* of all processes */
 u32 file_access(const struct file *f);	/* MAY_READ | MAY_WRITE by its open mode */
 
 /* kinds of files */

@@ -10,12 +10,17 @@
 #include "managers/processor/process/process.h"
 #include "mm/slab.h"
 
+static atomic64_t nr_open = ATOMIC_INIT(0);
+
+u64 files_open(void) { return atomic_read(&nr_open); }
+
 struct file *file_alloc(const struct file_ops *ops, u32 flags)
 {
 	struct file *f = kzalloc(sizeof(*f));
 
 	if (f == NULL)
 		return NULL;
+	atomic_inc(&nr_open);
 	ref_init(&f->refs, 1);
 	list_init(&f->epolls);
 	f->ops = ops;
@@ -64,6 +69,7 @@ void file_put(struct file *f)
 	if (f->dentry != NULL)
 		dentry_put(f->dentry);
 	kfree(f);
+	atomic_dec(&nr_open);
 }
 
 u32 file_access(const struct file *f)

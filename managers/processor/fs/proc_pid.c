@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What /proc/PID/stat, statm and status say of a process, and /proc/stat of all of them. proc(5). */
+/* What /proc/PID/stat, statm, status, io, auxv and oom_* say of a process, and /proc/stat of all of them. proc(5). */
 #include "arch/x86/platform.h"
 #include "kernel/thread.h"
 #include "kernel/time.h"
+#include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "managers/processor/fs/synthfs.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/process/usage.h"
 #include "managers/processor/space/space.h"
+#include "managers/processor/random.h"
 #include "managers/processor/tty/tty.h"
 
 /* --- memory, in pages. Resident: what it has touched, wherever that lies now, and as far as it is still mapped. --- */
@@ -79,7 +81,23 @@ static void look_at_signals(struct process *p, struct look *l)
 	spin_unlock(&p->signal_lock);
 }
 
-static bool look_at(u32 pid, struct look *l)
+/* What is a thread's own, if it is one of p's. */
+static void look_at_thread(const struct process *p, u32 tid, struct look *l)
+{
+	struct task *t = task_find_locked(tid);
+
+	if (t == NULL || t->process != p)
+		return;
+	str_copy(l->comm, t->thread->name, sizeof(l->comm));
+	if (!p->stopped)
+		l->letter = t->thread->state != THREAD_WAITING ? 'R' : 'S';
+	l->pending = t->pending.set;
+	l->blocked = t->blocked;
+	usage_of_task(t, &l->own);
+}
+
+/* tid 0: of the process */
+static bool look_at(u32 pid, u32 tid, struct look *l)
 {
 	struct process *p = process_find(pid);
 
@@ -104,6 +122,8 @@ static bool look_at(u32 pid, struct look *l)
 		l->cpu = READ_ONCE(p->leader->thread->cpu);
 	}
 	look_at_signals(p, l);
+	if (tid != 0)
+		look_at_thread(p, tid, l);
 	spin_unlock(&tree_lock);
 	process_put(p);
 	return true;
@@ -128,7 +148,7 @@ void show_pid_stat(struct text *t, u32 pid)
 	struct memory m;
 	struct look l;
 
-	if (!look_at(pid, &l))
+	if (!look_at(pid, 0, &l))
 		return;
 	memory_of(pid, &m);
 	text_printf(t, "%u (%s) %c %u %u %u %u %d 0 %llu %llu %llu %llu %llu %llu %llu %llu %d %d %u 0 %llu %llu %llu 18446744073709551615",
@@ -162,12 +182,12 @@ static void memory_line(struct text *t, const char *name, u64 pages)
 	text_printf(t, "%s:\t%8llu kB\n", name, (unsigned long long)pages << PAGE_SHIFT >> 10);
 }
 
-void show_pid_status(struct text *t, u32 pid)
+void show_pid_status(struct text *t, u32 pid, u32 tid)
 {
 	struct memory m;
 	struct look l;
 
-	if (!look_at(pid, &l))
+	if (!look_at(pid, tid, &l))
 		return;
 	memory_of(pid, &m);
 	const struct { const char *name; const sigset_t_ *set; } sets[] = {
@@ -176,7 +196,7 @@ void show_pid_status(struct text *t, u32 pid)
 		{ "CapBnd", &l.cred.bounding }, { "CapAmb", &l.cred.ambient },
 	};
 	text_printf(t, "Name:\t%s\nState:\t%c (%s)\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t0\n", l.comm, l.letter,
-		    letter_name(l.letter), pid, pid, l.ppid);
+		    letter_name(l.letter), pid, tid != 0 ? tid : pid, l.ppid);
 	text_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nGroups:\t", l.cred.uid, l.cred.euid, l.cred.suid, l.cred.fsuid,
 		    l.cred.gid, l.cred.egid, l.cred.sgid, l.cred.fsgid);
 	for (u32 i = 0; i < l.cred.nr_groups; i++)
@@ -198,6 +218,117 @@ void show_pid_status(struct text *t, u32 pid)
 		text_printf(t, "%s:\t%016llx\n", sets[i].name, (unsigned long long)*sets[i].set);
 	text_printf(t, "NoNewPrivs:\t%u\nvoluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n", l.cred.no_new_privs,
 		    (unsigned long long)l.own.waits, (unsigned long long)l.own.preempted);
+}
+
+/* --- what it has read and written; what the disk had to do for that is not known here --- */
+
+void show_pid_io(struct text *t, u32 pid, u32 tid)
+{
+	struct usage u = { 0 };
+	struct process *p = process_find(pid);
+	struct task *task;
+
+	if (p == NULL)
+		return;
+	spin_lock(&tree_lock);
+	task = tid != 0 ? task_find_locked(tid) : NULL;
+	if (task != NULL) {
+		usage_of_task(task, &u);
+	} else {
+		usage_of_process_locked(p, &u);
+		usage_add(&u, &p->reaped);
+	}
+	spin_unlock(&tree_lock);
+	process_put(p);
+	text_printf(t, "rchar: %llu\nwchar: %llu\nsyscr: %llu\nsyscw: %llu\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n",
+		    (unsigned long long)u.io.read_chars, (unsigned long long)u.io.write_chars, (unsigned long long)u.io.read_calls,
+		    (unsigned long long)u.io.write_calls);
+}
+
+void show_pid_auxv(struct text *t, u32 pid)
+{
+	struct space *s = process_space(pid);
+	size_t n = 0;
+
+	if (s == NULL)
+		return;
+	while (n + 2 < AUXV_WORDS && s->auxv[n] != 0)
+		n += 2;
+	text_bytes(t, s->auxv, (n + 2) * sizeof(s->auxv[0]));
+	space_put(s);
+}
+
+/* --- who would go first: nobody does, memory that is not there is refused. Kept, as who asks has set it --- */
+
+#define OOM_MAX 1000
+
+static s32 oom_adj_of(u32 pid)
+{
+	struct process *p = process_find(pid);
+	s32 adj = 0;
+
+	if (p != NULL) {
+		adj = READ_ONCE(p->oom_adj);
+		process_put(p);
+	}
+	return adj;
+}
+
+void show_pid_oom_adj(struct text *t, u32 pid) { text_printf(t, "%d\n", oom_adj_of(pid)); }
+
+void show_pid_oom_score(struct text *t, u32 pid)
+{
+	struct memory_totals all;
+	s64 adj = oom_adj_of(pid);
+	struct memory m;
+
+	memory_of(pid, &m);
+	memory_totals(&all);
+	adj += (m.resident << PAGE_SHIFT) * OOM_MAX / MAX(all.total, 1ULL);
+	text_printf(t, "%lld\n", adj <= -OOM_MAX ? 0LL : (long long)(adj + OOM_MAX) * 2 / 3);
+}
+
+/* A whole number with nothing but white space around it: -EINVAL */
+static int number_in(const char *text, s64 *out)
+{
+	bool minus;
+	s64 n = 0;
+
+	while (*text == ' ' || *text == '\t' || *text == '\n')
+		text++;
+	minus = *text == '-';
+	text += minus;
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	for (; *text >= '0' && *text <= '9' && n <= OOM_MAX; text++)
+		n = n * 10 + (*text - '0');
+	while (*text == ' ' || *text == '\t' || *text == '\n')
+		text++;
+	*out = minus ? -n : n;
+	return *text == '\0' ? 0 : -EINVAL;
+}
+
+int store_pid_oom_adj(const char *value, u32 pid)
+{
+	struct process *p;
+	int rc = 0;
+	s64 adj;
+
+	if (number_in(value, &adj) < 0 || adj < -OOM_MAX || adj > OOM_MAX)
+		return -EINVAL;
+	p = process_find(pid);
+	if (p == NULL)
+		return -ESRCH;
+	spin_lock(&tree_lock);
+	if (adj < p->oom_adj_least && !cred_has(&process_current()->cred, CAP_SYS_RESOURCE))
+		rc = -EACCES;
+	else
+		p->oom_adj = adj;
+	if (rc == 0 && cred_has(&process_current()->cred, CAP_SYS_RESOURCE))
+		p->oom_adj_least = adj;
+	spin_unlock(&tree_lock);
+	process_put(p);
+	return rc;
 }
 
 /* --- all of them --- */

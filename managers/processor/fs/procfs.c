@@ -103,7 +103,7 @@ static void show_mounts(struct text *t, u32 pid)
 
 static void one_mountinfo(unsigned nr, const char *path, const char *type, u64 dev, void *arg)
 {
-	text_printf(arg, "%u %u %u:%u / %s rw - %s %s rw\n", 20 + nr, nr == 0 ? 1 : 20, (unsigned)(dev >> 8), (unsigned)(dev & 255), path,
+	text_printf(arg, "%u %u %u:%u / %s rw - %s %s rw\n", MOUNT_ID(nr), nr == 0 ? 1 : MOUNT_ID(0), (unsigned)(dev >> 8), (unsigned)(dev & 255), path,
 		    type, type);
 }
 
@@ -113,7 +113,7 @@ static void show_mountinfo(struct text *t, u32 pid)
 }
 
 static void show_overcommit(struct text *t, u32 pid) { text_printf(t, "0\n"); }
-static void show_pid_max(struct text *t, u32 pid) { text_printf(t, "32768\n"); }
+static void show_pid_max(struct text *t, u32 pid) { text_printf(t, "32768\n"); }	/* as process/pid.c has it: of processes and threads */
 static void show_ngroups(struct text *t, u32 pid) { text_printf(t, "32\n"); }
 static void show_hostname(struct text *t, u32 pid)
 {
@@ -124,6 +124,15 @@ static void show_hostname(struct text *t, u32 pid)
 }
 
 
+static void show_file_max(struct text *t, u32 pid) { text_printf(t, "9223372036854775807\n"); }	/* as many as there is memory for */
+static void show_file_nr(struct text *t, u32 pid)
+{
+	text_printf(t, "%llu\t0\t9223372036854775807\n", (unsigned long long)files_open());
+}
+static void show_version_text(struct text *t, u32 pid) { text_printf(t, "#1 SMP PREEMPT Tangram\n"); }
+static void show_overflow_id(struct text *t, u32 pid) { text_printf(t, "65534\n"); }
+static void show_min_addr(struct text *t, u32 pid) { text_printf(t, "65536\n"); }	/* as space/map.c has it */
+static void show_reseed(struct text *t, u32 pid) { text_printf(t, "60\n"); }
 static void show_ostype(struct text *t, u32 pid) { text_printf(t, "Linux\n"); }
 static void show_osrelease(struct text *t, u32 pid) { text_printf(t, "6.1.0-tangram\n"); }
 
@@ -156,33 +165,29 @@ static void show_cmdline(struct text *t, u32 pid)
 	space_put(s);
 }
 
-/*
- * What another has in its memory and what it has open is asked for each time: whom a file here belongs to was seen when its name was
- * looked up, and the number may be another's by now, or its program a set-user-ID one. tree_lock held
- */
-static bool may_look_locked(const struct process *p)
+bool proc_may_look_locked(const struct process *p)
 {
 	return thread_current()->task == NULL || p == process_current() || process_may_inspect_locked(p);
 }
 
-static void show_environ(struct text *t, u32 pid)
+bool proc_may_look(u32 pid)
 {
 	struct process *p = process_find(pid);
-	struct space *s = NULL;
-	struct task *task;
+	bool may;
 
 	if (p == NULL)
-		return;
+		return true;
 	spin_lock(&tree_lock);
-	t->denied = !may_look_locked(p);
-	list_for_each(task, &p->tasks, group_link) {
-		if (task->space != NULL && !t->denied) {
-			space_get(s = task->space);
-			break;
-		}
-	}
+	may = proc_may_look_locked(p);
 	spin_unlock(&tree_lock);
 	process_put(p);
+	return may;
+}
+
+static void show_environ(struct text *t, u32 pid)
+{
+	struct space *s = process_space(pid);
+
 	if (s == NULL)
 		return;
 	show_strings(t, s, s->env_start, s->env_end);
@@ -258,147 +263,50 @@ static s64 link_self(u32 pid, u32 nr, char *buf, size_t size)
 	return t ? snprintf(buf, size, "%u", t->process->pid) : -ENOENT;
 }
 
-static s64 link_cwd(u32 pid, u32 nr, char *buf, size_t size)
+/* Where it stands, or its root, with a reference; NULL: it has neither. tree_mutex is held: what is in use cannot go. */
+static struct dentry *look_place(u32 pid, bool root)
 {
 	struct process *p = process_find(pid);
 	struct dentry *d = NULL;
 	struct task *t;
-	s64 n = -ENOENT;
 
 	if (p == NULL)
-		return -ENOENT;
+		return NULL;
 	spin_lock(&tree_lock);
-	if (!cred_may_inspect(&process_current()->cred, &p->cred))
-		n = -EACCES;
 	list_for_each(t, &p->tasks, group_link) {
-		if (t->fs != NULL && n != -EACCES) {
-			d = READ_ONCE(t->fs->cwd);	/* it may change, but not go: tree_mutex is held */
+		if (t->fs != NULL) {
+			d = root ? READ_ONCE(t->fs->root) : READ_ONCE(t->fs->cwd);
 			dentry_get_locked(d);
 			break;
 		}
 	}
 	spin_unlock(&tree_lock);
 	process_put(p);
+	return d;
+}
+
+static s64 link_place(u32 pid, bool root, char *buf, size_t size)
+{
+	struct dentry *d = look_place(pid, root);
+	s64 n;
+
 	if (d == NULL)
-		return n;
+		return -ENOENT;
 	n = dentry_show_locked(d, buf, size);
 	dentry_put_locked(d);
 	return n;
 }
 
-/* --- descriptors --- */
-
-/* The table of a process, looked at by fn with tree_lock held: 0, -ENOENT or -EACCES. */
-static int with_files(u32 pid, void (*fn)(struct fd_table *files, void *arg), void *arg)
+static int follow_place(u32 pid, bool root, struct dentry **out)
 {
-	struct process *p = process_find(pid);
-	struct task *t;
-	int rc = -ENOENT;
-
-	if (p == NULL)
-		return -ENOENT;
-	spin_lock(&tree_lock);
-	if (!may_look_locked(p))
-		rc = -EACCES;
-	list_for_each(t, &p->tasks, group_link) {
-		if (t->files != NULL && rc != -EACCES) {
-			fn(t->files, arg);
-			rc = 0;
-			break;
-		}
-	}
-	spin_unlock(&tree_lock);
-	process_put(p);
-	return rc;
+	*out = look_place(pid, root);
+	return *out != NULL ? 0 : -ENOENT;
 }
 
-struct fd_look { int fd; bool open; struct inode *inode; struct dentry *dentry; };
-
-static void look_fd(struct fd_table *files, void *arg)
-{
-	struct fd_look *l = arg;
-
-	l->open = fd_table_peek(files, l->fd, &l->inode, &l->dentry);
-}
-
-static void look_next_fd(struct fd_table *files, void *arg)
-{
-	struct fd_look *l = arg;
-
-	l->fd = fd_table_next(files, l->fd);
-}
-
-static s64 link_fd(u32 pid, u32 nr, char *buf, size_t size)
-{
-	struct fd_look l = { .fd = nr };
-	s64 n = with_files(pid, look_fd, &l);
-
-	if (n < 0 || !l.open)
-		return n < 0 ? n : -ENOENT;
-	if (l.dentry != NULL)
-		n = dentry_show_locked(l.dentry, buf, size);
-	else if (l.inode != NULL && l.inode->type == S_IFREG)
-		n = nameless_show(l.inode, buf, size);
-	else if (l.inode != NULL && l.inode->type == S_IFIFO)
-		n = snprintf(buf, size, "pipe:[%llu]", (unsigned long long)l.inode->ino);
-	else if (l.inode != NULL && l.inode->type == S_IFSOCK)
-		n = snprintf(buf, size, "socket:[%llu]", (unsigned long long)l.inode->ino);
-	else
-		n = snprintf(buf, size, "anon_inode:[%u]", nr);
-	if (l.dentry != NULL)
-		dentry_put_locked(l.dentry);
-	if (l.inode != NULL)
-		inode_put(l.inode);
-	return n;
-}
-
-static int follow_fd(u32 pid, u32 nr, struct dentry **out)
-{
-	struct fd_look l = { .fd = nr };
-	int rc = with_files(pid, look_fd, &l);
-
-	if (rc < 0 || !l.open)
-		return rc < 0 ? rc : -ENOENT;
-	if (l.dentry != NULL) {
-		inode_put(l.inode);
-		*out = l.dentry;
-		return 0;
-	}
-	if (l.inode == NULL)
-		return -ENXIO;
-	*out = dentry_nameless_locked(l.inode);
-	return *out ? 0 : -ENOMEM;
-}
-
-static const struct synth_entry fd_entry = { "", S_IFLNK | 0700, .link = link_fd, .follow = follow_fd };
-
-static int find_fd(const char *name, u32 pid, struct inode **out)
-{
-	struct fd_look l = { 0 };
-	u64 fd;
-	int rc;
-
-	if (*name < '0' || *name > '9' || str_to_u64(name, &fd) < 0 || fd > 0xfffff)
-		return -ENOENT;
-	l.fd = fd;
-	rc = with_files(pid, look_next_fd, &l);
-	if (rc < 0 || l.fd != (int)fd)
-		return rc < 0 ? rc : -ENOENT;
-	*out = synth_inode(&fd_entry, pid, fd);
-	return *out ? 0 : -ENOMEM;
-}
-
-
-static s64 next_fd(u32 pid, u64 from)
-{
-	struct fd_look l = { .fd = from };
-
-	if (with_files(pid, look_next_fd, &l) < 0 || l.fd < 0)
-		return -1;
-	return l.fd;
-}
-
-/* --- threads: a thread's folder has what is its own, and what it shares with its process --- */
+static s64 link_cwd(u32 pid, u32 nr, char *buf, size_t size) { return link_place(pid, false, buf, size); }
+static s64 link_root(u32 pid, u32 nr, char *buf, size_t size) { return link_place(pid, true, buf, size); }
+static int follow_cwd(u32 pid, u32 nr, struct dentry **out) { return follow_place(pid, false, out); }
+static int follow_root(u32 pid, u32 nr, struct dentry **out) { return follow_place(pid, true, out); }
 
 static u32 process_of_thread(u32 tid)
 {
@@ -411,92 +319,6 @@ static u32 process_of_thread(u32 tid)
 		pid = t->process->pid;
 	spin_unlock(&tree_lock);
 	return pid;
-}
-
-static void show_thread_comm(struct text *t, u32 tid)
-{
-	char name[16] = "";
-	struct task *task;
-
-	spin_lock(&tree_lock);
-	task = task_find_locked(tid);
-	if (task != NULL)
-		str_copy(name, task->thread->name, sizeof(name));
-	spin_unlock(&tree_lock);
-	text_printf(t, "%s\n", name);
-}
-
-static void show_thread_stat(struct text *t, u32 tid)
-{
-	struct usage own = { 0 };
-	struct task *task;
-	char name[16] = "", letter = 'X';
-	u32 ppid = 0, pgid = 0, sid = 0, nr = 0;
-	s32 nice = 0;
-	u64 start = 0;
-
-	spin_lock(&tree_lock);
-	task = task_find_locked(tid);
-	if (task != NULL) {
-		struct process *p = task->process;
-
-		str_copy(name, task->thread->name, sizeof(name));
-		letter = p->stopped ? 'T' : task->thread->state == THREAD_WAITING ? 'S' : 'R';
-		ppid = p->parent ? p->parent->pid : 0;
-		pgid = p->pgid;
-		sid = p->sid;
-		nr = p->nr_tasks;
-		nice = task->thread->nice;
-		start = p->start_ns;
-		usage_of_task(task, &own);
-	}
-	spin_unlock(&tree_lock);
-	text_printf(t, "%u (%s) %c %u %u %u 0 -1 0 0 0 0 0 %llu %llu 0 0 %d %d %u 0 %llu 0 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0"
-		    " 0 0 0 0 0 0 0 0 0 0 0\n", tid, name, letter, ppid, pgid, sid, (unsigned long long)(own.user_ns / CLOCK_TICK_NS),
-		    (unsigned long long)(own.system_ns / CLOCK_TICK_NS), 20 + nice, nice, nr, (unsigned long long)start / 10000000);
-}
-
-static void show_thread_status(struct text *t, u32 tid)
-{
-	show_pid_status(t, process_of_thread(tid));
-}
-
-static void show_thread_maps(struct text *t, u32 tid)
-{
-	show_maps(t, process_of_thread(tid));
-}
-
-static const struct synth_entry proc_thread[] = {
-	{ "stat", S_IFREG | 0444, .show = show_thread_stat }, { "status", S_IFREG | 0444, .show = show_thread_status },
-	{ "comm", S_IFREG | 0444, .show = show_thread_comm }, { "maps", S_IFREG | 0444, .show = show_thread_maps }, { 0 }
-};
-static const struct synth_entry thread_dir = { "", S_IFDIR | 0555, .dir = proc_thread };
-
-static int find_thread(const char *name, u32 pid, struct inode **out)
-{
-	u64 tid;
-
-	if (*name < '1' || *name > '9' || str_to_u64(name, &tid) < 0 || tid > 0xffffff || process_of_thread(tid) != pid)
-		return -ENOENT;
-	*out = synth_inode(&thread_dir, tid, 0);
-	return *out ? 0 : -ENOMEM;
-}
-
-static s64 next_thread(u32 pid, u64 from)
-{
-	struct process *p = process_find(pid);
-	u64 best = ~0ULL;
-	struct task *t;
-
-	if (p == NULL)
-		return -1;
-	spin_lock(&tree_lock);
-	list_for_each(t, &p->tasks, group_link)
-		if (t->tid >= from && t->tid < best)
-			best = t->tid;
-	spin_unlock(&tree_lock);
-	process_put(p);
-	return best == ~0ULL ? -1 : (s64)best;
 }
 
 /* --- a process's folder --- */
@@ -550,25 +372,150 @@ static void show_timer_slack(struct text *t, u32 pid)
 
 static void show_zero(struct text *t, u32 pid) { text_printf(t, "0\n"); }
 
-static s64 link_root(u32 pid, u32 nr, char *buf, size_t size) { return str_copy(buf, "/", size), 1; }
-
 static const struct synth_entry proc_net[] = {
 	{ "tcp", S_IFREG | 0444, .show = show_net_tcp }, { "udp", S_IFREG | 0444, .show = show_net_udp },
 	{ "unix", S_IFREG | 0444, .show = show_net_unix }, { 0 }
 };
 
+static int store_comm(const char *value, u32 pid)
+{
+	struct process *p = process_current();
+
+	if (p->pid != pid)
+		return -EINVAL;			/* another's */
+	spin_lock(&tree_lock);
+	str_copy(p->comm, value, MIN(sizeof(p->comm), strlen(value) + 1));
+	if (p->leader != NULL)
+		memcpy(p->leader->thread->name, p->comm, sizeof(p->comm));
+	spin_unlock(&tree_lock);
+	return 0;
+}
+
+static void show_personality(struct text *t, u32 pid)
+{
+	struct process *p = process_find(pid);
+
+	if (p == NULL)
+		return;
+	text_printf(t, "%08x\n", p->no_random ? ADDR_NO_RANDOMIZE : 0);
+	process_put(p);
+}
+
+/* What a process's folder and its threads' have alike. */
+#define OF_BOTH												\
+	{ "status", S_IFREG | 0444, .show_of = show_pid_status }, { "io", S_IFREG | 0400, .show_of = show_pid_io, .guarded = true },	\
+	{ "maps", S_IFREG | 0444, .show = show_maps, .guarded = true }, { "smaps", S_IFREG | 0444, .show = show_smaps, .guarded = true }, \
+	{ "smaps_rollup", S_IFREG | 0444, .show = show_smaps_rollup, .guarded = true },			\
+	{ "cmdline", S_IFREG | 0444, .show = show_cmdline }, { "environ", S_IFREG | 0400, .show = show_environ, .guarded = true },	\
+	{ "auxv", S_IFREG | 0400, .show = show_pid_auxv, .guarded = true },				\
+	{ "personality", S_IFREG | 0400, .show = show_personality, .guarded = true },			\
+	{ "exe", S_IFLNK | 0777, .link = link_exe, .follow = follow_exe, .guarded = true },		\
+	{ "cwd", S_IFLNK | 0777, .link = link_cwd, .follow = follow_cwd, .guarded = true },		\
+	{ "root", S_IFLNK | 0777, .link = link_root, .follow = follow_root, .guarded = true },		\
+	{ "mounts", S_IFREG | 0444, .show = show_mounts }, { "mountinfo", S_IFREG | 0444, .show = show_mountinfo },	\
+	{ "statm", S_IFREG | 0444, .show = show_pid_statm }, { "limits", S_IFREG | 0444, .show = show_limits },	\
+	{ "oom_score", S_IFREG | 0444, .show = show_pid_oom_score },					\
+	{ "oom_score_adj", S_IFREG | 0644, .show = show_pid_oom_adj, .store = store_pid_oom_adj },	\
+	{ "net", S_IFDIR | 0555, .dir = proc_net },							\
+	{ "fd", S_IFDIR | 0500, .find = find_fd, .next = next_fd, .next_mode = S_IFLNK },		\
+	{ "fdinfo", S_IFDIR | 0555, .find = find_fdinfo, .next = next_fd, .next_mode = S_IFREG }
+
+/* --- threads: a thread's folder has what is its own, and what it shares with its process --- */
+
+static void show_thread_comm(struct text *t, u32 pid, u32 tid)
+{
+	char name[16] = "";
+	struct task *task;
+
+	spin_lock(&tree_lock);
+	task = task_find_locked(tid);
+	if (task != NULL)
+		str_copy(name, task->thread->name, sizeof(name));
+	spin_unlock(&tree_lock);
+	text_printf(t, "%s\n", name);
+}
+
+static void show_thread_stat(struct text *t, u32 pid, u32 tid)
+{
+	struct usage own = { 0 };
+	struct task *task;
+	char name[16] = "", letter = 'X';
+	u32 ppid = 0, pgid = 0, sid = 0, nr = 0;
+	s32 nice = 0;
+	u64 start = 0;
+
+	spin_lock(&tree_lock);
+	task = task_find_locked(tid);
+	if (task != NULL) {
+		struct process *p = task->process;
+
+		str_copy(name, task->thread->name, sizeof(name));
+		letter = p->stopped ? 'T' : task->thread->state == THREAD_WAITING ? 'S' : 'R';
+		ppid = p->parent ? p->parent->pid : 0;
+		pgid = p->pgid;
+		sid = p->sid;
+		nr = p->nr_tasks;
+		nice = task->thread->nice;
+		start = p->start_ns;
+		usage_of_task(task, &own);
+	}
+	spin_unlock(&tree_lock);
+	text_printf(t, "%u (%s) %c %u %u %u 0 -1 0 0 0 0 0 %llu %llu 0 0 %d %d %u 0 %llu 0 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0"
+		    " 0 0 0 0 0 0 0 0 0 0 0\n", tid, name, letter, ppid, pgid, sid, (unsigned long long)(own.user_ns / CLOCK_TICK_NS),
+		    (unsigned long long)(own.system_ns / CLOCK_TICK_NS), 20 + nice, nice, nr, (unsigned long long)start / 10000000);
+}
+
+static void show_children(struct text *t, u32 pid, u32 tid)
+{
+	struct process *p = process_find(pid), *c;
+
+	if (p == NULL)
+		return;
+	spin_lock(&tree_lock);
+	if (p->leader != NULL && p->leader->tid == tid)		/* children are the process's */
+		list_for_each(c, &p->children, sibling)
+			text_printf(t, "%u ", c->pid);
+	spin_unlock(&tree_lock);
+	process_put(p);
+}
+
+static const struct synth_entry proc_thread[] = {
+	{ "stat", S_IFREG | 0444, .show_of = show_thread_stat }, { "comm", S_IFREG | 0444, .show_of = show_thread_comm },
+	{ "children", S_IFREG | 0444, .show_of = show_children }, OF_BOTH, { 0 }
+};
+static const struct synth_entry thread_dir = { "", S_IFDIR | 0555, .dir = proc_thread };
+
+static int find_thread(const char *name, u32 pid, struct inode **out)
+{
+	u64 tid;
+
+	if (*name < '1' || *name > '9' || str_to_u64(name, &tid) < 0 || tid > 0xffffff || process_of_thread(tid) != pid)
+		return -ENOENT;
+	*out = synth_inode(&thread_dir, pid, tid);
+	return *out ? 0 : -ENOMEM;
+}
+
+static s64 next_thread(u32 pid, u64 from)
+{
+	struct process *p = process_find(pid);
+	u64 best = ~0ULL;
+	struct task *t;
+
+	if (p == NULL)
+		return -1;
+	spin_lock(&tree_lock);
+	list_for_each(t, &p->tasks, group_link)
+		if (t->tid >= from && t->tid < best)
+			best = t->tid;
+	spin_unlock(&tree_lock);
+	process_put(p);
+	return best == ~0ULL ? -1 : (s64)best;
+}
+
 static const struct synth_entry proc_pid[] = {
-	{ "status", S_IFREG | 0444, .show = show_pid_status }, { "stat", S_IFREG | 0444, .show = show_pid_stat },
-	{ "maps", S_IFREG | 0444, .show = show_maps }, { "smaps", S_IFREG | 0444, .show = show_smaps },
-	{ "smaps_rollup", S_IFREG | 0444, .show = show_smaps_rollup }, { "cmdline", S_IFREG | 0444, .show = show_cmdline },
-	{ "environ", S_IFREG | 0400, .show = show_environ }, { "comm", S_IFREG | 0444, .show = show_comm },
-	{ "exe", S_IFLNK | 0777, .link = link_exe, .follow = follow_exe }, { "cwd", S_IFLNK | 0777, .link = link_cwd },
-	{ "mounts", S_IFREG | 0444, .show = show_mounts }, { "mountinfo", S_IFREG | 0444, .show = show_mountinfo },
-	{ "statm", S_IFREG | 0444, .show = show_pid_statm }, { "limits", S_IFREG | 0444, .show = show_limits },
-	{ "oom_score_adj", S_IFREG | 0444, .show = show_zero }, { "root", S_IFLNK | 0777, .link = link_root },
-	{ "timerslack_ns", S_IFREG | 0444, .show = show_timer_slack }, { "net", S_IFDIR | 0555, .dir = proc_net },
-	{ "task", S_IFDIR | 0555, .find = find_thread, .next = next_thread, .next_mode = S_IFDIR },
-	{ "fd", S_IFDIR | 0500, .find = find_fd, .next = next_fd, .next_mode = S_IFLNK }, { 0 }
+	{ "stat", S_IFREG | 0444, .show = show_pid_stat }, { "comm", S_IFREG | 0644, .show = show_comm, .store = store_comm },
+	{ "timerslack_ns", S_IFREG | 0444, .show = show_timer_slack },
+	{ "task", S_IFDIR | 0555, .find = find_thread, .next = next_thread, .next_mode = S_IFDIR }, OF_BOTH, { 0 }
 };
 static const struct synth_entry pid_dir = { "", S_IFDIR | 0555, .dir = proc_pid };
 
@@ -583,7 +530,7 @@ static int find_pid(const char *name, u32 none, struct inode **out)
 	if (p == NULL)
 		return -ENOENT;
 	*out = synth_inode(&pid_dir, pid, 0);
-	if (*out != NULL) {
+	if (*out != NULL && !p->undumpable) {	/* else it is root's */
 		(*out)->uid = p->cred.euid;
 		(*out)->gid = p->cred.egid;
 	}
@@ -683,13 +630,16 @@ static s64 link_mounts(u32 pid, u32 nr, char *buf, size_t size) { return str_cop
 #define DIR(n, t)	{ n, S_IFDIR | 0555, .dir = t }
 #define DEVICE(n, major, minor) { n, S_IFCHR | 0666, .rdev = (major) << 8 | (minor) }
 
-static const struct synth_entry proc_sys_vm[] = { TEXT("overcommit_memory", show_overcommit), { 0 } };
+static const struct synth_entry proc_sys_vm[] = { TEXT("overcommit_memory", show_overcommit), TEXT("mmap_min_addr", show_min_addr), { 0 } };
 static const struct synth_entry proc_sys_random[] = {
-	TEXT("uuid", show_uuid), TEXT("boot_id", show_boot_id), TEXT("entropy_avail", show_entropy), TEXT("poolsize", show_entropy), { 0 }
+	TEXT("uuid", show_uuid), TEXT("boot_id", show_boot_id), TEXT("entropy_avail", show_entropy), TEXT("poolsize", show_entropy),
+	TEXT("write_wakeup_threshold", show_entropy), TEXT("urandom_min_reseed_secs", show_reseed), { 0 }
 };
 static const struct synth_entry proc_sys_kernel[] = {
 	TEXT("pid_max", show_pid_max), TEXT("ngroups_max", show_ngroups), TEXT("cap_last_cap", show_cap_last), TEXT("hostname", show_hostname),
 	TEXT("osrelease", show_osrelease), TEXT("ostype", show_ostype), TEXT("tainted", show_zero), DIR("random", proc_sys_random),
+	TEXT("threads-max", show_pid_max), TEXT("version", show_version_text), TEXT("overflowuid", show_overflow_id),
+	TEXT("overflowgid", show_overflow_id),
 	TEXT("shmmax", show_shmmax), TEXT("shmall", show_shmmax), TEXT("shmmni", show_shmmni), TEXT("sem", show_sem),
 	TEXT("msgmax", show_msgmax), TEXT("msgmnb", show_msgmnb), TEXT("msgmni", show_msgmni), { 0 }
 };
@@ -714,7 +664,8 @@ static const struct synth_entry proc_sys_fs_mqueue[] = {
 	TEXT("msgsize_max", show_mq_size), TEXT("queues_max", show_mq_queues), { 0 }
 };
 static const struct synth_entry proc_sys_fs[] = {
-	TEXT("pipe-max-size", show_pipe_max), TEXT("nr_open", show_nr_open), DIR("inotify", proc_sys_fs_inotify),
+	TEXT("pipe-max-size", show_pipe_max), TEXT("nr_open", show_nr_open), TEXT("file-max", show_file_max), TEXT("file-nr", show_file_nr),
+	DIR("inotify", proc_sys_fs_inotify),
 	DIR("mqueue", proc_sys_fs_mqueue), { 0 }
 };
 static const struct synth_entry proc_sys[] = {

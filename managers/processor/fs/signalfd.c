@@ -9,6 +9,7 @@
 #include "managers/processor/fs/anon.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/poll.h"
+#include "managers/processor/fs/synthfs.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
@@ -110,7 +111,14 @@ static void signalfd_release(struct file *f)
 	kfree(s);
 }
 
-static const struct file_ops signalfd_ops = { .read = signalfd_read, .poll = signalfd_poll, .seek = anon_seek,
+static void signalfd_show(struct file *f, struct text *t)
+{
+	const struct signalfd *s = f->private;
+
+	text_printf(t, "sigmask:\t%016llx\n", (unsigned long long)READ_ONCE(s->mask));
+}
+
+static const struct file_ops signalfd_ops = { .kind = "[signalfd]", .show = signalfd_show, .read = signalfd_read, .poll = signalfd_poll, .seek = anon_seek,
 					      .release = signalfd_release };
 
 static s64 change(u64 fd, sigset_t_ mask)

@@ -13,6 +13,7 @@
 #include "mm/slab.h"
 
 #define TEXT_MAX MIB(1)
+#define STORE_MAX 64		/* bytes of what is written to a file */
 
 struct synth {			/* inode->private */
 	const struct synth_entry *e;
@@ -48,6 +49,17 @@ void text_printf(struct text *t, const char *fmt, ...)
 		t->room = room;
 	}
 	t->len += n;
+}
+
+void text_bytes(struct text *t, const void *bytes, size_t len)
+{
+	const u8 *b = bytes;
+
+	for (size_t i = 0; i < len && !t->failed; i++) {
+		text_printf(t, "x");			/* makes room */
+		if (!t->failed)
+			t->buf[t->len - 1] = b[i];
+	}
 }
 
 static u64 ino_of(const struct synth_entry *e, u32 pid)
@@ -86,7 +98,7 @@ static int find_name(const struct synth *s, const char *name, struct inode **out
 
 	for (const struct synth_entry *e = s->e->dir; e != NULL && e->name != NULL; e++) {
 		if (strcmp(e->name, name) == 0) {
-			*out = synth_inode(e, s->pid, 0);
+			*out = synth_inode(e, s->pid, s->nr);
 			return *out ? 0 : -ENOMEM;
 		}
 	}
@@ -110,14 +122,14 @@ static s64 synth_readlink(struct inode *i, char *buf, size_t size)
 {
 	const struct synth *s = i->private;
 
-	return s->e->link(s->pid, s->nr, buf, size);
+	return s->e->guarded && !proc_may_look(s->pid) ? -EACCES : s->e->link(s->pid, s->nr, buf, size);
 }
 
 static int synth_follow(struct inode *i, struct dentry **out)
 {
 	const struct synth *s = i->private;
 
-	return s->e->follow(s->pid, s->nr, out);
+	return s->e->guarded && !proc_may_look(s->pid) ? -EACCES : s->e->follow(s->pid, s->nr, out);
 }
 
 static int synth_getattr(struct inode *i, struct attr *a)
@@ -164,7 +176,10 @@ static s64 text_read(struct file *f, void *buf, size_t len, u64 *pos)
 		t = kzalloc(sizeof(*t));
 		if (t == NULL)
 			return -ENOMEM;
-		s->e->show(t, s->pid);
+		if (s->e->show_of != NULL)
+			s->e->show_of(t, s->pid, s->nr);
+		else
+			s->e->show(t, s->pid);
 		/* two may read at once: one text is kept */
 		if (!__atomic_compare_exchange_n((struct text **)&f->private, &first, t, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
 			kfree(t->buf);
@@ -180,6 +195,20 @@ static s64 text_read(struct file *f, void *buf, size_t len, u64 *pos)
 	memcpy(buf, t->buf + *pos, n);
 	*pos += n;
 	return n;
+}
+
+static s64 text_write(struct file *f, const void *buf, size_t len, u64 *pos)
+{
+	const struct synth *s = f->inode->private;
+	char value[STORE_MAX];
+	int rc;
+
+	if (len >= sizeof(value))
+		return -EINVAL;
+	memcpy(value, buf, len);
+	value[len] = '\0';
+	rc = s->e->store(value, s->pid);
+	return rc < 0 ? rc : (s64)len;
 }
 
 static s64 text_seek(struct file *f, s64 off, int whence)
@@ -200,7 +229,7 @@ static void text_release(struct file *f)
 	kfree(t);
 }
 
-static const struct file_ops text_ops = { .read = text_read, .seek = text_seek, .release = text_release };
+static const struct file_ops text_ops = { .read = text_read, .write = text_write, .seek = text_seek, .release = text_release };
 
 /* --- directories: position 0 and 1 are "." and "..", then the table, then what find's list gives --- */
 
@@ -269,7 +298,9 @@ static int synth_open(struct inode *i, struct file *f)
 	case S_IFCHR:
 		return device_open(i->rdev, f);
 	case S_IFREG:
-		if ((f->flags & O_ACCMODE) != O_RDONLY || s->e->show == NULL)
+		if ((f->flags & O_ACCMODE) != O_RDONLY && s->e->store == NULL)
+			return -EACCES;
+		if (s->e->guarded && !proc_may_look(s->pid))
 			return -EACCES;
 		f->ops = &text_ops;
 		mutex_init(&f->pos_lock, "shown file's position", RANK_FILE_SHOWN);

@@ -5,6 +5,8 @@
 
 #include "managers/processor/fs/fs.h"
 
+#define MOUNT_ID(nr)	(20 + (nr))	/* of the nr-th mount, as programs see it */
+
 struct text {
 	char *buf;
 	size_t len, room;
@@ -12,6 +14,7 @@ struct text {
 	bool denied;		/* not the reader's to see */
 };
 void text_printf(struct text *t, const char *fmt, ...) __printf(2, 3);
+void text_bytes(struct text *t, const void *bytes, size_t len);	/* as they are */
 
 void show_cpuinfo(struct text *t, u32 pid);	/* cpuinfo.c */
 void show_maps(struct text *t, u32 pid);	/* proc_maps.c */
@@ -24,7 +27,23 @@ s64 next_cpu(u32 none, u64 from);
 /* proc_pid.c */
 void show_pid_stat(struct text *t, u32 pid);
 void show_pid_statm(struct text *t, u32 pid);
-void show_pid_status(struct text *t, u32 pid);
+void show_pid_status(struct text *t, u32 pid, u32 tid);	/* tid: of this thread of it; 0: of the process */
+void show_pid_io(struct text *t, u32 pid, u32 tid);
+void show_pid_auxv(struct text *t, u32 pid);
+void show_pid_oom_score(struct text *t, u32 pid);
+void show_pid_oom_adj(struct text *t, u32 pid);
+int store_pid_oom_adj(const char *value, u32 pid);
+/* proc_fd.c: /proc/PID/fd and fdinfo */
+int find_fd(const char *name, u32 pid, struct inode **out);
+int find_fdinfo(const char *name, u32 pid, struct inode **out);
+s64 next_fd(u32 pid, u64 from);
+/*
+ * May the current task look into this process? What another has in its memory and what it has open is asked for each time: whom a file
+ * belongs to was seen when its name was looked up, and the number may be another's by now, or its program a set-user-ID one.
+ */
+bool proc_may_look(u32 pid);			/* true where there is none: that is said elsewhere */
+struct process;
+bool proc_may_look_locked(const struct process *p);	/* tree_lock held */
 void show_machine_stat(struct text *t, u32 none);
 void show_machine_uptime(struct text *t, u32 none);
 void show_net_tcp(struct text *t, u32 pid);	/* socket/show.c */
@@ -39,12 +58,15 @@ struct synth_entry {		/* one of dir, show, link, rdev; tables end with a row of 
 	u32 mode;		/* S_IFMT and permissions */
 	const struct synth_entry *dir;
 	void (*show)(struct text *t, u32 pid);
+	void (*show_of)(struct text *t, u32 pid, u32 nr);	/* the same, of one of several alike */
+	int (*store)(const char *value, u32 pid);	/* what is written to it, as text; NULL: it cannot be */
+	bool guarded;		/* for those alone who may look into the process: -EACCES */
 	s64 (*link)(u32 pid, u32 nr, char *buf, size_t size);	/* length of the target */
 	int (*follow)(u32 pid, u32 nr, struct dentry **out);	/* see inode_ops */
 	u32 rdev;
 	int (*find)(const char *name, u32 pid, struct inode **out);	/* names beyond the table */
 	s64 (*next)(u32 pid, u64 from);		/* ... the numbers among them: the first >= from, or -1 */
-	u32 next_mode;
+	u32 next_mode;		/* of those */
 	const char *next_prefix;	/* stands before the number; NULL: nothing */
 };
 

@@ -136,7 +136,7 @@ static void timerfd_release(struct file *f)
 	kfree(t);
 }
 
-static const struct file_ops timerfd_ops = { .read = timerfd_read, .poll = timerfd_poll, .seek = anon_seek, .release = timerfd_release };
+static const struct file_ops timerfd_ops = { .kind = "[timerfd]", .read = timerfd_read, .poll = timerfd_poll, .seek = anon_seek, .release = timerfd_release };
 
 s64 sys_timerfd_create(u64 clock, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)
 {

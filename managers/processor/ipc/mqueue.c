@@ -132,7 +132,7 @@ static u32 mqueue_poll(struct file *f, struct poll_table *pt)
 	return (nr != 0 ? POLLIN | POLLRDNORM : 0) | (nr < q->most ? POLLOUT | POLLWRNORM : 0);
 }
 
-static const struct file_ops mqueue_ops = { .poll = mqueue_poll, .seek = anon_seek, .release = mqueue_release };
+static const struct file_ops mqueue_ops = { .kind = "[mqueue]", .poll = mqueue_poll, .seek = anon_seek, .release = mqueue_release };
 
 /* The file of a queue, to be put; NULL: no descriptor, or another's. */
 static struct file *queue_file(u64 fd)

@@ -272,7 +272,7 @@ static int stack_build(struct space *s, const struct exec_args *a, const struct 
 	at = ALIGN_DOWN(at - 16, 16UL);
 	random_at = at;
 
-	nr_words = 1 + a->argc + 1 + a->envc + 1 + 2 * 22;
+	nr_words = 1 + a->argc + 1 + a->envc + 1 + AUXV_WORDS;
 	word = kcalloc(nr_words, 8);
 	if (word == NULL)
 		return -ENOMEM;
@@ -294,6 +294,8 @@ static int stack_build(struct space *s, const struct exec_args *a, const struct 
 		{ AT_SECURE, secure }, { AT_RANDOM, random_at }, { AT_HWCAP2, 0 }, { AT_EXECFN, path_at },
 		{ AT_PLATFORM, platform_at }, { AT_SYSINFO_EHDR, img->vdso }, { AT_MINSIGSTKSZ, fpu_user_size() + 1024 }, { AT_NULL, 0 },
 	};
+	_Static_assert(sizeof(aux) <= sizeof(s->auxv), "room for all");
+	memcpy(s->auxv, aux, sizeof(aux));
 	for (unsigned i = 0; i < ARRAY_SIZE(aux); i++) {
 		word[n++] = aux[i][0];
 		word[n++] = aux[i][1];

@@ -72,6 +72,8 @@ struct process *process_alloc(struct process *parent)
 		p->undumpable = parent->undumpable;
 		p->no_huge_pages = parent->no_huge_pages;
 		p->no_random = parent->no_random;
+		p->oom_adj = parent->oom_adj;
+		p->oom_adj_least = parent->oom_adj_least;
 		memcpy(p->comm, parent->comm, sizeof(p->comm));
 	} else {
 		cred_init_root(&p->cred);

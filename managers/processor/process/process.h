@@ -90,6 +90,7 @@ struct process {
 	bool spawned;				/* [I] by the kernel: process_wait_reap() waits for it */
 	bool did_exec;				/* [tree_lock] setpgid() of a child is refused after it */
 	struct file *exe;			/* [tree_lock] /proc/self/exe */
+	s16 oom_adj, oom_adj_least;		/* [tree_lock] /proc/PID/oom_score_adj, and how far down without CAP_SYS_RESOURCE; kept only */
 	char comm[16];				/* [tree_lock] */
 	struct list timers;			/* [signal_lock] struct ptimer, by id */
 	struct ptimer *own_timer[4];		/* [signal_lock] by PTIMER_* */
@@ -134,6 +135,7 @@ struct task {
 	bool policy_reset;			/* [tree_lock] children begin with SCHED_OTHER */
 	u8 death_signal;			/* [tree_lock] when the parent ends: PR_SET_PDEATHSIG */
 	u64 timer_slack_ns;			/* [o] kept only; 0: TIMER_SLACK_NS */
+	struct io_count io;			/* [o] others may look */
 	u64 fault_trapno, fault_error, fault_addr;	/* [o] of the last fault that became a signal */
 };
 

@@ -4,8 +4,17 @@
 
 #include "managers/processor/process/process.h"
 
-static void usage_add_thread(struct usage *u, struct thread *t)
+static void io_add(struct io_count *io, const struct io_count *more)
 {
+	io->read_chars += more->read_chars;
+	io->write_chars += more->write_chars;
+	io->read_calls += more->read_calls;
+	io->write_calls += more->write_calls;
+}
+
+static void usage_add_task(struct usage *u, const struct task *task)
+{
+	struct thread *t = task->thread;
 	u64 total = thread_runtime_ns(t), user = arch_user_ns(t);
 
 	user = MIN(user, total);		/* two clocks, read one after the other */
@@ -13,6 +22,7 @@ static void usage_add_thread(struct usage *u, struct thread *t)
 	u->system_ns += total - user;
 	u->waits += READ_ONCE(t->nr_waits);
 	u->preempted += READ_ONCE(t->nr_preempted);
+	io_add(&u->io, &task->io);
 }
 
 void usage_add(struct usage *u, const struct usage *more)
@@ -24,6 +34,7 @@ void usage_add(struct usage *u, const struct usage *more)
 	u->minor_faults += more->minor_faults;
 	u->major_faults += more->major_faults;
 	u->max_pages = MAX(u->max_pages, more->max_pages);
+	io_add(&u->io, &more->io);
 }
 
 void usage_add_space(struct usage *u, const struct space *s)
@@ -36,7 +47,7 @@ void usage_add_space(struct usage *u, const struct space *s)
 void usage_of_task(const struct task *t, struct usage *u)
 {
 	*u = (struct usage){ 0 };
-	usage_add_thread(u, t->thread);
+	usage_add_task(u, t);
 }
 
 void usage_of_process_locked(const struct process *p, struct usage *u)
@@ -47,7 +58,7 @@ void usage_of_process_locked(const struct process *p, struct usage *u)
 	assert_held(&tree_lock);
 	*u = p->ended;
 	list_for_each(t, &p->tasks, group_link) {
-		usage_add_thread(u, t->thread);
+		usage_add_task(u, t);
 		if (s == NULL)
 			s = t->space;
 	}

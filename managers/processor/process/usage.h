@@ -8,11 +8,14 @@
 
 #include "lib/base/types.h"
 
+struct io_count { u64 read_chars, write_chars, read_calls, write_calls; };	/* of read(2), write(2) and their like */
+
 struct usage {
 	u64 user_ns, system_ns;
 	u64 waits, preempted;			/* switches away from it */
 	u64 minor_faults, major_faults;		/* major: the page came from a memory node */
 	u64 max_pages;				/* the most that one address space touched */
+	struct io_count io;
 };
 
 struct process;

@@ -6,6 +6,7 @@
 #include "managers/processor/space/pass.h"
 
 #include "lib/base/printk.h"
+#include "lib/base/string.h"
 #include "managers/protocol/memory_ops.h"
 #include "mm/slab.h"
 
@@ -112,6 +113,7 @@ static void copy_numbers(struct space *child, const struct space *parent)
 	child->arg_end = parent->arg_end;
 	child->env_start = parent->env_start;
 	child->env_end = parent->env_end;
+	memcpy(child->auxv, parent->auxv, sizeof(child->auxv));
 }
 
 static int ask_memory(struct space *parent, struct space *child, struct change *c)

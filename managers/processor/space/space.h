@@ -17,6 +17,8 @@
 struct file;			/* fs/file.h: an open file; file_get(), file_put() */
 struct object;			/* space/object.h: a file's data or shared memory known here */
 
+#define AUXV_WORDS	44		/* pairs of a tag and a value, the last of which is 0, 0 */
+
 struct space {
 	u64 id;				/* [I] on M; 0: not there yet */
 	u16 memory_node;		/* [I] its home */
@@ -33,6 +35,7 @@ struct space {
 	u64 mmap_top;			/* [I after exec] highest address mmap() looks below */
 	u64 stack_top, code_start, code_end, data_start, data_end;	/* [I after exec] for /proc */
 	u64 arg_start, arg_end, env_start, env_end;
+	u64 auxv[AUXV_WORDS];		/* [I after exec] as the program was given it, for /proc */
 	u64 committed;			/* [map_lock] pages charged */
 	u32 commit_life;		/* [commit lock] of the memory node, when they were charged */
 	u64 footprint;			/* [a] distinct pages touched */

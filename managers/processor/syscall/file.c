@@ -132,6 +132,15 @@ typedef s64 (*rw_fn)(struct file *f, u64 user, size_t len, u64 *pos);
 
 static void rw_told(struct file *f, s64 n, bool write)
 {
+	struct io_count *io = &task_current()->io;
+
+	if (write) {
+		io->write_calls++;
+		io->write_chars += MAX(n, (s64)0);
+	} else {
+		io->read_calls++;
+		io->read_chars += MAX(n, (s64)0);
+	}
 	if (n > 0)
 		inotify_file(f, write ? IN_MODIFY : IN_ACCESS);
 }

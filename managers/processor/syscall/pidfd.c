@@ -11,6 +11,7 @@
 #include "managers/processor/fs/anon.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/poll.h"
+#include "managers/processor/fs/synthfs.h"
 #include "managers/processor/syscall/syscall.h"
 
 static u32 pidfd_poll(struct file *f, struct poll_table *pt)
@@ -29,7 +30,15 @@ static void pidfd_release(struct file *f)
 		process_put(f->private);
 }
 
-static const struct file_ops pidfd_ops = { .poll = pidfd_poll, .seek = anon_seek, .release = pidfd_release };
+static void pidfd_show(struct file *f, struct text *t)
+{
+	const struct process *p = load_acquire((struct process **)&f->private);
+	s64 pid = p == NULL ? 0 : READ_ONCE(p->state) == PROCESS_REAPED ? -1 : (s64)p->pid;
+
+	text_printf(t, "Pid:\t%lld\n", (long long)pid);
+}
+
+static const struct file_ops pidfd_ops = { .kind = "[pidfd]", .show = pidfd_show, .poll = pidfd_poll, .seek = anon_seek, .release = pidfd_release };
 
 s64 pidfd_reserve(u32 flags, struct file **out)
 {

@@ -201,7 +201,6 @@ s64 sys_arch_prctl(u64 code, u64 addr, u64 a2, u64 a3, u64 a4, u64 a5)
 }
 
 #define PERSONALITY_ASK		0xffffffffU
-#define ADDR_NO_RANDOMIZE	0x0040000U
 
 s64 sys_personality(u64 persona, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
