@@ -632,3 +632,79 @@ void cache_cut(struct object *o, u64 size)
 	if (size % PAGE_SIZE != 0)
 		(void)!cache_patch(o, size, zeros, PAGE_SIZE - size % PAGE_SIZE, false);
 }
+
+/* --- which pages there are --- */
+
+int cache_reserve(struct object *o, u64 first, u64 end)
+{
+	struct frame *spare = NULL;
+	int rc = 0;
+
+	for (u64 index = first; index < end && rc == 0; ) {
+		bool there;
+
+		if (spare == NULL) {
+			spare = page_alloc(FRAME_CACHE);
+			if (spare == NULL)
+				return -ENOMEM;
+			memset(frame_virt(spare), 0, PAGE_SIZE);
+		}
+		spin_lock(&cache_lock);
+		there = index >= pages_of(o) || page_tree_get(&o->pages, index) != NULL;
+		if (!there && page_insert(o, index, spare, false) == NULL)
+			rc = -ENOMEM;
+		spin_unlock(&cache_lock);
+		if (!there && rc == 0)
+			spare = NULL;
+		index++;
+	}
+	if (spare != NULL)
+		page_put(spare);
+	return rc;
+}
+
+int cache_punch(struct object *o, u64 from, u64 to)
+{
+	static const u8 zeros[PAGE_SIZE];
+	u64 key = from / PAGE_SIZE;
+	struct cpage *p;
+	int rc = 0;
+
+	spin_lock(&cache_lock);
+	while (rc == 0 && (p = page_tree_next(&o->pages, &key)) != NULL && key < to / PAGE_SIZE) {
+		if (object_is_shm(o)) {
+			page_forget(p);
+			continue;
+		}
+		spin_unlock(&cache_lock);
+		rc = cache_patch(o, key * PAGE_SIZE, zeros, PAGE_SIZE, false);	/* of its one writer's: o->lock is held */
+		key++;
+		spin_lock(&cache_lock);
+	}
+	spin_unlock(&cache_lock);
+	return rc;
+}
+
+u64 cache_seek(struct object *o, u64 index, bool present)
+{
+	spin_lock(&cache_lock);
+	if (present) {
+		if (page_tree_next(&o->pages, &index) == NULL)
+			index = ~0ULL;
+	} else {
+		while (index < pages_of(o) && page_tree_get(&o->pages, index) != NULL)
+			index++;
+	}
+	spin_unlock(&cache_lock);
+	return index;
+}
+
+u64 cache_pages(struct object *o)
+{
+	u64 nr;
+
+	spin_lock(&cache_lock);
+	nr = o->pages.nr;
+	spin_unlock(&cache_lock);
+	return nr;
+}

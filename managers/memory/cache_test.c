@@ -519,6 +519,54 @@ static void sizes_that_cannot_be(void **state)
 	memory_check_empty();
 }
 
+/* Pages that were never written, or given back, take no room and are found. */
+static void holes_of_shared_memory(void **state)
+{
+	struct rpc_memory_shm_create_rep made;
+	struct rpc_memory_range_rep r;
+	u8 page[PAGE_SIZE];
+
+	memset(page, 7, sizeof(page));
+	assert_int_equal(CALL(memory_shm_create, &made, .size = LE(10 * PAGE_SIZE + 5)), 0);
+	object = le64_get(made.object);
+#define RANGE(w, o, l) CALL(memory_range, &r, .object = LE(object), .off = LE(o), .len = LE(l), .what = le32_of(WIRE_RANGE_##w))
+	assert_int_equal(RANGE(DATA, 0, 0), -ENXIO);
+	assert_int_equal(RANGE(HOLE, 77, 0), 0);
+	assert_int_equal(le64_get(r.off), 77);
+	for (u64 i = 2; i < 8; i++) {
+		struct rpc_memory_write_req q = { .object = LE(object), .off = LE(i * PAGE_SIZE) };
+		struct rpc_memory_write_rep w;
+
+		assert_int_equal(fake_now(P_NODE, RPC_memory_write, &q, sizeof(q), page, sizeof(page), &w, sizeof(w), NULL, NULL), 0);
+	}
+	assert_int_equal(RANGE(COUNT, 0, 0), 0);
+	assert_int_equal(le64_get(r.off), 6);
+	assert_int_equal(RANGE(DATA, 5, 0), 0);
+	assert_int_equal(le64_get(r.off), 2 * PAGE_SIZE);
+	assert_int_equal(RANGE(HOLE, 3 * PAGE_SIZE + 1, 0), 0);
+	assert_int_equal(le64_get(r.off), 8 * PAGE_SIZE);
+	assert_int_equal(RANGE(PUNCH, 4 * PAGE_SIZE, 2 * PAGE_SIZE), 0);
+	assert_int_equal(RANGE(HOLE, 3 * PAGE_SIZE, 0), 0);
+	assert_int_equal(le64_get(r.off), 4 * PAGE_SIZE);
+	assert_int_equal(RANGE(DATA, 4 * PAGE_SIZE, 0), 0);
+	assert_int_equal(le64_get(r.off), 6 * PAGE_SIZE);
+	assert_int_equal(RANGE(ALLOCATE, 0, 16 * PAGE_SIZE), 0);		/* as far as it goes */
+	assert_int_equal(RANGE(COUNT, 0, 0), 0);
+	assert_int_equal(le64_get(r.off), 11);
+	assert_int_equal(RANGE(HOLE, 0, 0), 0);
+	assert_int_equal(le64_get(r.off), 10 * PAGE_SIZE + 5);
+	assert_int_equal(RANGE(DATA, 10 * PAGE_SIZE + 5, 0), -ENXIO);
+	assert_int_equal(RANGE(PUNCH, 5, PAGE_SIZE), -EINVAL);
+	assert_int_equal(RANGE(PUNCH, 0, ~0ULL & PAGE_MASK), -EINVAL);
+	assert_int_equal(CALL(memory_range, &r, .object = LE(object), .what = le32_of(99)), -EINVAL);
+	size = 10 * PAGE_SIZE + 5;
+	memset(oracle, 0, size);
+	memset(oracle + 2 * PAGE_SIZE, 7, 2 * PAGE_SIZE);
+	memset(oracle + 6 * PAGE_SIZE, 7, 2 * PAGE_SIZE);
+	check_read(0, 10 * PAGE_SIZE);
+	end();
+}
+
 /* Ids can be guessed: shared memory without a file is its maker's alone, whatever another processor node calls it by. */
 static void shared_memory_is_its_makers(void **state)
 {
@@ -564,7 +612,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_requests), cmocka_unit_test(sizes_that_cannot_be),
-		cmocka_unit_test(shared_memory_is_its_makers), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
+		cmocka_unit_test(holes_of_shared_memory), cmocka_unit_test(shared_memory_is_its_makers), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
 		cmocka_unit_test(file_against_array), cmocka_unit_test(shm_against_array),
 		cmocka_unit_test(one_fetch_a_page), cmocka_unit_test(sequential_reads_come_in_windows),
 		cmocka_unit_test(fills_ahead_wait_for_the_read), cmocka_unit_test(two_reads_end_at_once),

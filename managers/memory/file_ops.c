@@ -200,6 +200,83 @@ int serve_memory_truncate(const struct rpc_memory_truncate_req *q, struct rpc_me
 	return rc;
 }
 
+/* --- ranges --- */
+
+static int range_of_file(struct object *o, const struct rpc_memory_range_req *q, u64 *out)
+{
+	struct rpc_storage_range_req sq = {
+		.fs = le32_of(o->fs), .gen = le32_of(o->gen), .ino = le64_of(o->ino), .off = q->off, .len = q->len, .what = q->what,
+		.now = q->now, .now_ns = q->now_ns,
+	};
+	struct rpc_storage_range_rep *r;
+	int rc = le32_get(q->what) > WIRE_RANGE_ALLOCATE ? -EINVAL : object_write_back(o);
+
+	if (rc < 0)
+		return rc;
+	r = kzalloc(sizeof(*r));		/* not on the stack: the reply is written by the network */
+	if (r == NULL)
+		return -ENOMEM;
+	rc = rpc_call(o->storage_node, RPC_storage_range, &sq, r, sizeof(*r));
+	if (rc >= 0 && le64_get(r->off) > WIRE_SIZE_MAX)
+		rc = -EIO;
+	*out = le64_get(r->off);
+	kfree(r);
+	if (rc < 0 && rc != -ENXIO && rc != -ENOSPC && rc != -EOPNOTSUPP)
+		count(nr_memory_storage_error);
+	if (rc >= 0 && le32_get(q->what) == WIRE_RANGE_PUNCH)
+		rc = cache_punch(o, le64_get(q->off), le64_get(q->off) + le64_get(q->len));
+	return MIN(rc, 0);
+}
+
+static int range_of_shm(struct object *o, u32 what, u64 off, u64 len, u64 *out)
+{
+	switch (what) {
+	case WIRE_RANGE_DATA:
+	case WIRE_RANGE_HOLE: {
+		u64 index = off / PAGE_SIZE, found = cache_seek(o, index, what == WIRE_RANGE_DATA);
+
+		if (off >= o->size || (what == WIRE_RANGE_DATA && found >= DIV_ROUND_UP(o->size, PAGE_SIZE)))
+			return -ENXIO;
+		*out = found == index ? off : MIN(found * PAGE_SIZE, o->size);
+		return 0;
+	}
+	case WIRE_RANGE_PUNCH:
+		return cache_punch(o, off, off + len);
+	case WIRE_RANGE_ALLOCATE:
+		return cache_reserve(o, off / PAGE_SIZE, MIN((off + len) / PAGE_SIZE, DIV_ROUND_UP(o->size, PAGE_SIZE)));
+	case WIRE_RANGE_COUNT:
+		*out = cache_pages(o);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int serve_memory_range(const struct rpc_memory_range_req *q, struct rpc_memory_range_rep *r, struct rpc_call *c)
+{
+	u64 off = le64_get(q->off), len = le64_get(q->len), now, at = off;
+	u32 what = le32_get(q->what);
+	bool changes = what == WIRE_RANGE_PUNCH || what == WIRE_RANGE_ALLOCATE;
+	struct object *o;
+	int rc = decode_now(q->now, q->now_ns, &now);
+
+	if (rc < 0 || off > WIRE_SIZE_MAX || len > WIRE_SIZE_MAX || (changes && (off | len) % PAGE_SIZE != 0))
+		return -EINVAL;
+	o = object_find(le64_get(q->object), c->node);
+	if (o == NULL)
+		return -ESRCH;
+	mutex_lock(&o->lock);
+	rc = object_is_shm(o) ? range_of_shm(o, what, off, len, &at) : range_of_file(o, q, &at);
+	if (rc == 0 && what == WIRE_RANGE_PUNCH) {
+		spin_lock(&cache_lock);
+		object_touched(o, c->node);
+		spin_unlock(&cache_lock);
+	}
+	mutex_unlock(&o->lock);
+	r->off = le64_of(at);
+	object_put(o);
+	return rc;
+}
+
 int serve_memory_sync(const struct rpc_memory_sync_req *q, struct rpc_memory_sync_rep *r, struct rpc_call *c)
 {
 	bool disk = le32_get(q->disk) != 0;

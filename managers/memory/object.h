@@ -114,6 +114,13 @@ s64 cache_read(struct object *o, u64 off, void *buf, u64 len);		/* short only at
 int cache_patch(struct object *o, u64 off, const void *data, u64 len, bool create);
 /* Pages from index on are dropped, the end of the page before is zeroed from byte size on; sleeps. */
 void cache_cut(struct object *o, u64 size);
+/* Pages [first, end) of shared memory have a frame, of zeros where there was none; sleeps. -ENOMEM */
+int __must_check cache_reserve(struct object *o, u64 first, u64 end);
+/* Bytes [from, to), whole pages, are zeros from now on: shared memory has no frames for them, what is cached of a file is patched. */
+int __must_check cache_punch(struct object *o, u64 from, u64 to);
+/* The first page of shared memory at or behind index that has a frame (present) or has none; ~0: none has. */
+u64 cache_seek(struct object *o, u64 index, bool present);
+u64 cache_pages(struct object *o);
 /* Clean pages of o: dropped. Their number. */
 u64 cache_drop(struct object *o);
 unsigned cache_reclaim(unsigned nr);		/* clean pages of any object, the longest unused first; any context */

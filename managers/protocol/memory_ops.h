@@ -94,6 +94,7 @@ static inline int fill_result(int status, u32 len)
 	X(0x124, memory_truncate,	RPC_WORKER,	RPC_REPLAY)	\
 	X(0x125, memory_sync,		RPC_WORKER,	RPC_REDO)	\
 	X(0x126, memory_shm_create,	RPC_WORKER,	RPC_REPLAY)	\
+	X(0x127, memory_range,		RPC_WORKER,	RPC_REPLAY)	\
 	X(0x130, memory_accounting,	RPC_WORKER,	RPC_REDO)	\
 	X(0x131, memory_drop_caches,	RPC_WORKER,	RPC_REDO)	\
 	X(0x132, memory_shutdown,	RPC_WORKER,	RPC_REPLAY)
@@ -171,6 +172,20 @@ static inline int fill_result(int status, u32 len)
 #define RPC_memory_sync_REP(F)
 #define RPC_memory_shm_create_REQ(F)	F(le64, size)			/* an object without a file: shared anonymous memory, tmpfs; close frees it */
 #define RPC_memory_shm_create_REP(F)	F(le64, object)
+
+/*
+ * What a range of a file is made of. Of what has no place of its own and reads as zeros, each byte is a hole: as far as blocks and pages
+ * are whole. DATA, HOLE: where the first at or behind off is (-ENXIO: no data there; the end of the file is a hole). PUNCH: the range
+ * becomes one, the size stays; ALLOCATE: it has a place afterwards, as zeros where it was a hole, the size stays (shared memory has none
+ * behind its end); both in whole pages. COUNT: pages of shared memory. -EOPNOTSUPP: not of this file.
+ */
+#define RPC_memory_range_REQ(F)		F(le64, object) F(le64, off) F(le64, len) F(le32, what) F(le64, now) F(le32, now_ns)
+#define RPC_memory_range_REP(F)		F(le64, off)			/* COUNT: the pages */
+#define WIRE_RANGE_DATA		0
+#define WIRE_RANGE_HOLE		1
+#define WIRE_RANGE_PUNCH	2
+#define WIRE_RANGE_ALLOCATE	3
+#define WIRE_RANGE_COUNT	4
 
 #define RPC_memory_accounting_REQ(F)
 #define RPC_memory_accounting_REP(F)	F(le64, frames_total) F(le64, frames_free) F(le64, frames_private) F(le64, frames_cached) \

@@ -73,7 +73,8 @@ struct wire_statfs {
 	X(0x20f, storage_sync,		RPC_WORKER,	RPC_REDO)	\
 	X(0x210, storage_hold,		RPC_WORKER,	RPC_REPLAY)	\
 	X(0x211, storage_release,	RPC_WORKER,	RPC_REPLAY)	\
-	X(0x212, storage_shutdown,	RPC_WORKER,	RPC_REPLAY)
+	X(0x212, storage_shutdown,	RPC_WORKER,	RPC_REPLAY)	\
+	X(0x213, storage_range,		RPC_WORKER,	RPC_REPLAY)
 
 #define RPC_FILE_FIELDS(F)	F(le32, fs) F(le32, gen) F(le64, ino)
 #define RPC_NO_FIELDS(F)
@@ -111,6 +112,9 @@ struct wire_statfs {
 #define RPC_storage_write_REP(F)	F(le64, size)			/* the file's size now */
 #define RPC_storage_truncate_REQ(F)	RPC_FILE_FIELDS(F) F(le64, size) F(le64, now) F(le32, now_ns)
 #define RPC_storage_truncate_REP(F)
+	/* WIRE_RANGE_* (memory_ops.h); from M alone, which has written back what it knows of the range. -ENXIO: no data behind off */
+#define RPC_storage_range_REQ(F)	RPC_FILE_FIELDS(F) F(le64, off) F(le64, len) F(le32, what) F(le64, now) F(le32, now_ns)
+#define RPC_storage_range_REP(F)	F(le64, off)
 #define RPC_storage_sync_REQ(F)		RPC_FILE_FIELDS(F)		/* ino 0: the whole volume */
 #define RPC_storage_sync_REP(F)
 #define RPC_storage_hold_REQ(F)		RPC_FILE_FIELDS(F)		/* an open file lives on after its last unlink until released */

@@ -129,6 +129,35 @@ int serve_storage_truncate(const struct rpc_storage_truncate_req *q, struct rpc_
 	return serve_end(v, true, rc);
 }
 
+int serve_storage_range(const struct rpc_storage_range_req *q, struct rpc_storage_range_rep *r, struct rpc_call *c)
+{
+	u64 off = le64_get(q->off), len = le64_get(q->len), at = off;
+	u32 what = le32_get(q->what);
+	bool changes = what == WIRE_RANGE_PUNCH || what == WIRE_RANGE_ALLOCATE;
+	struct ext4_time now;
+	struct volume *v;
+	struct ext4_id id;
+	int rc = decode_id(q->ino, q->gen, &id);
+
+	if (rc == 0)
+		rc = decode_time(q->now, q->now_ns, &now);
+	if (rc == 0 && (what > WIRE_RANGE_ALLOCATE || off >> 62 || len >> 62))
+		rc = -EINVAL;
+	if (rc < 0)
+		return serve_end(NULL, false, rc);
+	v = changes ? volume_lock_to_change(le32_get(q->fs), c->node) : volume_lock(le32_get(q->fs));
+	if (v == NULL)
+		rc = -ESTALE;
+	else if (what == WIRE_RANGE_PUNCH)
+		rc = ext4_punch(v->fs, id, off, len, now);
+	else if (what == WIRE_RANGE_ALLOCATE)
+		rc = ext4_allocate(v->fs, id, off, len, now);
+	else
+		rc = ext4_seek(v->fs, id, off, what == WIRE_RANGE_HOLE, &at);
+	r->off = le64_of(at);
+	return serve_end(v, changes, rc);
+}
+
 /* One file or all: metadata is written back for the whole volume, data never waits. */
 int serve_storage_sync(const struct rpc_storage_sync_req *q, struct rpc_storage_sync_rep *r, struct rpc_call *c)
 {

@@ -2,7 +2,7 @@
 /* SOURCES: managers/storage/ext4/cache.c managers/storage/ext4/csum.c managers/storage/ext4/group.c managers/storage/ext4/balloc.c managers/storage/ext4/ialloc.c */
 /* SOURCES: managers/storage/ext4/inode.c managers/storage/ext4/extent_tree.c managers/storage/ext4/extent.c managers/storage/ext4/indirect.c managers/storage/ext4/map.c */
 /* SOURCES: managers/storage/ext4/dir.c managers/storage/ext4/hash.c managers/storage/ext4/htree.c managers/storage/ext4/readdir.c managers/storage/ext4/orphan.c */
-/* SOURCES: managers/storage/ext4/file.c managers/storage/ext4/namei.c managers/storage/ext4/rename.c managers/storage/ext4/super.c managers/storage/lease.c managers/storage/volume.c managers/storage/serve_names.c managers/storage/serve_data.c */
+/* SOURCES: managers/storage/ext4/file.c managers/storage/ext4/range.c managers/storage/ext4/namei.c managers/storage/ext4/rename.c managers/storage/ext4/super.c managers/storage/lease.c managers/storage/volume.c managers/storage/serve_names.c managers/storage/serve_data.c */
 /* The storage node's handlers, called as FIT would call them: answers, and requests that a peer could get wrong. */
 #include "managers/storage/ext4/testlib.h"
 #include "kernel/thread.h"
@@ -108,6 +108,11 @@ static void files(void **state)
 	assert_memory_equal(bulk_back, data + 1096, 4096);
 	assert_int_equal(CALL(storage_read, NULL, 0, ID(id), .off = le64_of(1 << 30), .len = le32_of(4096)), 0);
 	assert_int_equal(bulk_back_len, 0);
+	assert_int_equal(CALL(storage_range, NULL, 0, ID(id), .what = le32_of(WIRE_RANGE_PUNCH), .len = le64_of(1 << 20), NOW), 0);
+	assert_int_equal(CALL(storage_range, NULL, 0, ID(id), .what = le32_of(WIRE_RANGE_DATA), NOW), -ENXIO);
+	assert_int_equal(CALL(storage_range, NULL, 0, ID(id), .off = le64_of(5), .what = le32_of(WIRE_RANGE_HOLE), NOW), 0);
+	assert_int_equal(le64_get(storage_range_r.off), 5);
+	assert_int_equal(CALL(storage_range, NULL, 0, ID(id), .what = le32_of(WIRE_RANGE_ALLOCATE), .len = le64_of(4096), NOW), 0);
 	assert_int_equal(CALL(storage_truncate, NULL, 0, ID(id), .size = le64_of(10), NOW), 0);
 	assert_int_equal(CALL(storage_getattr, NULL, 0, ID(id)), 0);
 	assert_int_equal(le64_get(storage_getattr_r.attr.size), 10);
@@ -223,6 +228,9 @@ static void refusals(void **state)
 	id = wire_id(&storage_create_r.attr);
 	assert_int_equal(CALL(storage_write, "x", 1, ID(id), .off = le64_of(~0ull), NOW), -EFBIG);
 	assert_int_equal(CALL(storage_truncate, NULL, 0, ID(id), .size = le64_of(~0ull), NOW), -EINVAL);
+	assert_int_equal(CALL(storage_range, NULL, 0, ID(id), .what = le32_of(WIRE_RANGE_COUNT), NOW), -EINVAL);
+	assert_int_equal(CALL(storage_range, NULL, 0, ID(id), .what = le32_of(WIRE_RANGE_PUNCH), .off = le64_of(~0ull), NOW), -EINVAL);
+	assert_int_equal(CALL(storage_range, NULL, 0, ID(id), .what = le32_of(WIRE_RANGE_ALLOCATE), .len = le64_of(1ull << 61), NOW), -EFBIG);
 	assert_int_equal(CALL(storage_write, "hello", 5, ID(id), NOW), 0);
 	room = 3;
 	assert_int_equal(CALL(storage_read, NULL, 0, ID(id), .len = le32_of(5)), -EINVAL);

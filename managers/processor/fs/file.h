@@ -26,6 +26,7 @@ struct file_ops {
 	void (*show)(struct file *f, struct text *t);	/* what /proc/PID/fdinfo says of this kind; NULL: no more than of any */
 	/* NULL: always. May it be cut or grown to this size, or mapped so? 0 or -EPERM (seals of a memfd) */
 	int (*may_resize)(struct file *f, u64 size);
+	int (*may_change)(struct file *f);	/* NULL: always. May parts of it become zeros? 0 or -EPERM (seals) */
 	void (*resized)(struct file *f);	/* it was: NULL: its times are kept where its data is */
 	int (*may_map)(struct file *f, u32 prot, bool shared);
 	const char *kind;			/* what /proc/PID/fd calls it, if it is of a kind without names; else NULL */

@@ -555,14 +555,9 @@ static s64 regular_seek(struct file *f, s64 off, int whence)
 	case SEEK_CUR: off += f->pos; break;
 	case SEEK_END: off += size; break;
 	case SEEK_DATA:
-		if (off < 0 || (u64)off >= size)
-			return -ENXIO;
-		break;
 	case SEEK_HOLE:
-		if (off < 0 || (u64)off >= size)
-			return -ENXIO;
-		off = size;
-		break;
+		off = off < 0 ? -ENXIO : object_seek(f->object, off, whence == SEEK_HOLE);
+		return off < 0 ? off : (s64)(f->pos = off);
 	default: return -EINVAL;
 	}
 	if (off < 0 || (u64)off > FILE_SIZE_MAX)

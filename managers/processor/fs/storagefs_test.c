@@ -59,6 +59,7 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 s64 object_read(struct object *o, u64 off, void *buf, size_t len) { return -ENOSYS; }
 s64 object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append) { return -ENOSYS; }
 u64 object_size(struct object *o) { return 0; }
+s64 object_seek(struct object *o, u64 off, bool hole) { return -ENXIO; }
 int device_open(u32 rdev, struct file *f) { return -ENOSYS; }
 int fifo_open(struct inode *i, struct file *f) { return -ENOSYS; }
 void fs_written(struct inode *i) { }

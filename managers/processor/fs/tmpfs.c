@@ -24,6 +24,9 @@ struct tnode {				/* a file; each struct inode of it has a reference */
 	u64 atime, mtime, ctime;	/* [a] wall clock, ns */
 	u64 btime;			/* [I] */
 	struct object *object;		/* [I] of a regular file */
+	u64 pages;			/* [a] of it, when that was asked last */
+	bool pages_changed;		/* [a] since */
+	bool mapped;			/* [a] for writing, at some time: pages come by themselves */
 	char *target;			/* [I] of a symlink; of a file without a name, what it is called */
 	bool memfd;			/* [I] */
 	bool linkable;			/* [tmpfs_lock] it has no name yet, but may be given one */
@@ -50,8 +53,10 @@ static void touch(struct tnode *n, bool modified)
 	u64 now = time_wall_ns();
 
 	WRITE_ONCE(n->ctime, now);
-	if (modified)
+	if (modified) {
 		WRITE_ONCE(n->mtime, now);
+		store_release(&n->pages_changed, true);
+	}
 }
 
 static void tnode_put(struct tnode *n)
@@ -388,6 +393,21 @@ static void put_time(u64 ns, s64 *sec, u32 *nsec)
 	*nsec = ns % NSEC_PER_SEC;
 }
 
+/* The memory node is asked only if it may have become another number. What a program has mapped and written counts once it is there. */
+static u64 blocks_of(struct tnode *n)
+{
+	u64 nr;
+
+	if (n->object == NULL)
+		return 0;
+	if (READ_ONCE(n->mapped) || __atomic_exchange_n(&n->pages_changed, false, __ATOMIC_SEQ_CST)) {
+		if (object_size(n->object) == 0 || object_count_pages(n->object, &nr) < 0)
+			nr = DIV_ROUND_UP(object_size(n->object), PAGE_SIZE);
+		WRITE_ONCE(n->pages, nr);
+	}
+	return READ_ONCE(n->pages) * (PAGE_SIZE / 512);
+}
+
 static int tmpfs_getattr(struct inode *i, struct attr *a)
 {
 	struct tnode *n = i->private;
@@ -402,7 +422,7 @@ static int tmpfs_getattr(struct inode *i, struct attr *a)
 	a->dev = n->dev;
 	a->ino = n->ino;
 	a->size = n->object ? object_size(n->object) : n->target ? strlen(n->target) : 0;
-	a->blocks = ALIGN_UP(a->size, PAGE_SIZE) / 512;
+	a->blocks = blocks_of(n);
 	a->blksize = PAGE_SIZE;
 	put_time(READ_ONCE(n->atime), &a->atime.sec, &a->atime.nsec);
 	put_time(READ_ONCE(n->mtime), &a->mtime.sec, &a->mtime.nsec);
@@ -527,17 +547,26 @@ static int file_may_resize(struct file *f, u64 size)
 	return ((seals & F_SEAL_SHRINK) && size < now) || ((seals & F_SEAL_GROW) && size > now) ? -EPERM : 0;
 }
 
+static int file_may_change(struct file *f)
+{
+	const struct tnode *n = f->inode->private;
+
+	return READ_ONCE(n->seals) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) ? -EPERM : 0;
+}
+
 static void file_resized(struct file *f) { touch(f->inode->private, true); }
 
 static int file_may_map(struct file *f, u32 prot, bool shared)
 {
 	struct tnode *n = f->inode->private;
 
+	if (shared && (file_access(f) & MAY_WRITE))
+		WRITE_ONCE(n->mapped, true);
 	return shared && (prot & PROT_WRITE) && (READ_ONCE(n->seals) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) ? -EPERM : 0;
 }
 
 static const struct file_ops tmpfs_file_ops = { .read = file_read, .write = file_write, .seek = file_seek,
-						.may_resize = file_may_resize, .resized = file_resized, .may_map = file_may_map };
+						.may_resize = file_may_resize, .may_change = file_may_change, .resized = file_resized, .may_map = file_may_map };
 
 static size_t put_dirent(u8 *out, size_t room, const char *name, u64 ino, u64 next, u32 type)
 {

@@ -163,6 +163,13 @@ size_t space_read_placed(struct space *s, u64 va, size_t len, struct object *o, 
 s64 __must_check object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append);
 int __must_check object_truncate(struct object *o, u64 size);
 int __must_check object_grow(struct object *o, u64 size);	/* the same, but never shorter, whoever writes meanwhile */
+/* Where the first data (or hole) at or behind off is, by whole pages or the disk's blocks; -ENXIO: off is not in it, no data is there. */
+s64 __must_check object_seek(struct object *o, u64 off, bool hole);
+/* Pages [first, end): zeros that take no room; a place for each, the size stays. -EOPNOTSUPP: its file is of an old kind. */
+int __must_check object_punch(struct object *o, u64 first, u64 end);
+int __must_check object_allocate(struct object *o, u64 first, u64 end);
+int __must_check object_count_pages(struct object *o, u64 *nr);	/* of shared memory, as far as the memory node has them */
+bool object_is_shm(const struct object *o);		/* it has no file on a storage node */
 int __must_check object_sync(struct object *o, bool disk);
 u64 object_size(struct object *o);
 void space_sync_all(void);			/* sync(2): all dirty object pages to M, from there to S and its disks */

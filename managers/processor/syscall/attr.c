@@ -301,7 +301,7 @@ s64 sys_truncate(u64 path, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 	return rc;
 }
 
-/* --- fallocate(2): the sizes and the zeros it asks for; blocks are the storage node's affair, taken when data is written there --- */
+/* --- fallocate(2): in whole pages by the node that keeps them, the rest as a write --- */
 
 #define FALLOC_KEEP_SIZE	1
 #define FALLOC_PUNCH_HOLE	2
@@ -316,28 +316,79 @@ static s64 write_zeros(struct file *f, u64 from, u64 to)
 	if (zeros == NULL)
 		return -ENOMEM;
 	while (from < to && n >= 0)
-		n = f->ops->write(f, zeros, MIN(to - from, (u64)FILE_CHUNK), &from);
+		n = object_write(f->object, &from, zeros, MIN(to - from, (u64)FILE_CHUNK), false);
 	kfree(zeros);
 	return MIN(n, (s64)0);
 }
 
-static s64 allocate(struct file *f, u32 mode, u64 from, u64 to)
+/* Whole pages by themselves; behind the end there is nothing but what was allocated ahead of use. */
+static s64 punch(struct file *f, u64 from, u64 to)
 {
-	u64 size = object_size(f->object);
+	u64 size = object_size(f->object), first = page_up(from), end = to >= size ? page_up(to) : page_down(to);
 	s64 rc = 0;
 
+	if (first >= end)
+		return write_zeros(f, from, MIN(to, size));
+	rc = object_punch(f->object, first >> PAGE_SHIFT, end >> PAGE_SHIFT);
+	if (rc == -EOPNOTSUPP)
+		return write_zeros(f, from, MIN(to, size));
+	if (rc == 0)
+		rc = write_zeros(f, from, MIN(first, size));
+	return rc == 0 ? write_zeros(f, end, MIN(to, size)) : rc;
+}
+
+/* A place for each page. Shared memory has its pages up to its size, and so is made longer first; a file afterwards. */
+static s64 reserve(struct file *f, u64 from, u64 to, bool keep)
+{
+	bool shm = object_is_shm(f->object), grows = to > object_size(f->object);
+	s64 rc = shm && keep && grows ? -EOPNOTSUPP : 0;
+
+	grows &= !keep;
+	if (rc == 0 && shm && grows)
+		rc = resize_file(f, to, fs_grow);
+	if (rc == 0)
+		rc = object_allocate(f->object, from >> PAGE_SHIFT, page_up(to) >> PAGE_SHIFT);
+	if (rc == -EOPNOTSUPP && !shm && !keep)
+		rc = 0;				/* an old file: its blocks are taken when it is written */
+	if (rc == 0 && !shm && grows)
+		rc = resize_file(f, to, fs_grow);
+	return shm && rc == -ENOMEM ? -ENOSPC : rc;
+}
+
+static s64 zero(struct file *f, u64 from, u64 to, bool keep)
+{
+	s64 rc = write_zeros(f, from, MIN(to, object_size(f->object)));
+
+	return rc == 0 && !keep && to > object_size(f->object) ? resize_file(f, to, fs_grow) : rc;
+}
+
+static s64 allocate(struct file *f, u32 mode, u64 from, u64 to)
+{
+	s64 rc = -EOPNOTSUPP;
+
+	if ((mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO_RANGE)) && f->ops->may_change != NULL)
+		rc = f->ops->may_change(f);
+	if (rc == -EPERM)
+		return rc;
+	fs_written(f->inode);
 	switch (mode) {
 	case 0:
-		return to > size ? resize_file(f, to, fs_grow) : 0;
+	case FALLOC_KEEP_SIZE:
+		rc = reserve(f, from, to, mode & FALLOC_KEEP_SIZE);
+		break;
 	case FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE:
+		rc = punch(f, from, to);
+		break;
 	case FALLOC_ZERO_RANGE | FALLOC_KEEP_SIZE:
-		return from < size ? write_zeros(f, from, MIN(to, size)) : 0;
 	case FALLOC_ZERO_RANGE:
-		if (from < size)
-			rc = write_zeros(f, from, MIN(to, size));
-		return rc == 0 && to > size ? resize_file(f, to, fs_grow) : rc;
+		rc = zero(f, from, to, mode & FALLOC_KEEP_SIZE);
+		break;
+	default:
+		return -EOPNOTSUPP;
 	}
-	return -EOPNOTSUPP;
+	if (rc == 0 && f->ops->resized != NULL)
+		f->ops->resized(f);
+	return rc;
 }
 
 s64 sys_fallocate(u64 fd, u64 mode, u64 from, u64 len, u64 a4, u64 a5)

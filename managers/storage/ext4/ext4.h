@@ -92,6 +92,16 @@ s64 __must_check ext4_write(struct ext4 *fs, struct ext4_id id, u64 off, const v
 			    struct ext4_time now, u64 *size);
 int __must_check ext4_truncate(struct ext4 *fs, struct ext4_id id, u64 size, struct ext4_time now);
 
+/*
+ * Of a regular file: where the first data (hole: the first hole) at or behind off is, by whole blocks; what was allocated and never
+ * written is a hole, and so is the end. -ENXIO: off is not in the file, or there is no data behind it.
+ */
+int __must_check ext4_seek(struct ext4 *fs, struct ext4_id id, u64 off, bool hole, u64 *out);
+/* [off, off + len) reads as zeros, and its whole blocks are free. The size stays. -EOPNOTSUPP: a file with an old block map. */
+int __must_check ext4_punch(struct ext4 *fs, struct ext4_id id, u64 off, u64 len, struct ext4_time now);
+/* Every block of the range has a place, and reads as before. The size stays. -ENOSPC, some may have one then; -EOPNOTSUPP as above. */
+int __must_check ext4_allocate(struct ext4 *fs, struct ext4_id id, u64 off, u64 len, struct ext4_time now);
+
 /* Names are 1 to 255 bytes, without '/' and NUL: checked here (-EINVAL, -ENAMETOOLONG). */
 int __must_check ext4_lookup(struct ext4 *fs, struct ext4_id dir, const char *name, u32 len, struct ext4_attr *attr);
 /* attr in: mode, uid, gid, rdev; out: the new file's. Any type but a symlink. */

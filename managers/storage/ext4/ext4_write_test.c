@@ -2,7 +2,7 @@
 /* SOURCES: managers/storage/ext4/cache.c managers/storage/ext4/csum.c managers/storage/ext4/group.c managers/storage/ext4/balloc.c managers/storage/ext4/ialloc.c */
 /* SOURCES: managers/storage/ext4/inode.c managers/storage/ext4/extent_tree.c managers/storage/ext4/extent.c managers/storage/ext4/indirect.c managers/storage/ext4/map.c */
 /* SOURCES: managers/storage/ext4/dir.c managers/storage/ext4/hash.c managers/storage/ext4/htree.c managers/storage/ext4/readdir.c managers/storage/ext4/orphan.c */
-/* SOURCES: managers/storage/ext4/file.c managers/storage/ext4/namei.c managers/storage/ext4/rename.c managers/storage/ext4/super.c */
+/* SOURCES: managers/storage/ext4/file.c managers/storage/ext4/range.c managers/storage/ext4/namei.c managers/storage/ext4/rename.c managers/storage/ext4/super.c */
 /* Changing a volume: each call and what it refuses, then e2fsck finds nothing to say. For every block size. */
 #include "managers/storage/ext4/testlib.h"
 
@@ -512,6 +512,98 @@ static void block_mapped(void **state)
 }
 
 /* A disk that stops taking writes: errors come back, nothing crashes, the volume stays marked. */
+static u64 found(struct ext4 *fs, struct ext4_id id, u64 off, bool hole)
+{
+	u64 at;
+
+	assert_int_equal(ext4_seek(fs, id, off, hole, &at), 0);
+	return at;
+}
+
+/* The file has so many blocks, and up to two more for its tree. */
+static void blocks_are(struct ext4 *fs, struct ext4_id id, u64 nr)
+{
+	struct ext4_attr a;
+
+	assert_int_equal(ext4_getattr(fs, id, &a), 0);
+	assert_in_range(a.blocks, nr * fs->bs / 512, (nr + 2) * fs->bs / 512);
+}
+
+/* Holes are found, made and filled; what has a place and was never written is a hole, too. */
+static void run_ranges(struct disk *d)
+{
+	struct ext4 *fs = test_mount(d);
+	struct ext4_id root = ext4_root(fs), id;
+	const u64 bs = fs->bs;
+	u8 *data = pattern(64 * fs->bs, 3), *zero = calloc(64, fs->bs);
+	struct ext4_stat before, after;
+	struct ext4_attr a;
+	u64 at;
+
+	ext4_statfs(fs, &before);
+	assert_int_equal(test_make(fs, root, "holes", EXT4_S_IFREG | 0600, &a), 0);
+	id = id_of(&a);
+	assert_int_equal(ext4_seek(fs, id, 0, true, &at), -ENXIO);
+	assert_int_equal(put(fs, id, 0, data, 4 * fs->bs), 4 * bs);
+	assert_int_equal(put(fs, id, 40 * bs, data, 4 * fs->bs), 4 * bs);
+	assert_int_equal(ext4_truncate(fs, id, 60 * bs, test_now), 0);
+	assert_int_equal(found(fs, id, 0, false), 0);
+	assert_int_equal(found(fs, id, 0, true), 4 * bs);
+	assert_int_equal(found(fs, id, 4 * bs, false), 40 * bs);
+	assert_int_equal(found(fs, id, 5 * bs + 7, true), 5 * bs + 7);
+	assert_int_equal(found(fs, id, 41 * bs + 7, false), 41 * bs + 7);
+	assert_int_equal(found(fs, id, 40 * bs, true), 44 * bs);
+	assert_int_equal(found(fs, id, 59 * bs, true), 59 * bs);
+	assert_int_equal(ext4_seek(fs, id, 44 * bs, false, &at), -ENXIO);
+	assert_int_equal(ext4_seek(fs, id, 60 * bs, true, &at), -ENXIO);
+
+	blocks_are(fs, id, 8);
+	assert_int_equal(ext4_allocate(fs, id, 10 * bs, 5 * bs, test_now), 0);
+	assert_int_equal(ext4_allocate(fs, id, 9 * bs + 1, 5 * bs, test_now), 0);	/* one is new */
+	blocks_are(fs, id, 14);
+	assert_int_equal(found(fs, id, 4 * bs, false), 40 * bs);
+	expect_data(fs, id, 4 * bs, zero, 36 * fs->bs);
+	assert_int_equal(put(fs, id, 12 * bs, data, fs->bs), bs);
+	blocks_are(fs, id, 14);
+	assert_int_equal(found(fs, id, 4 * bs, false), 12 * bs);
+	assert_int_equal(ext4_allocate(fs, id, 58 * bs, 20 * bs, test_now), 0);		/* behind the end */
+	assert_int_equal(ext4_getattr(fs, id, &a), 0);
+	assert_int_equal(a.size, 60 * bs);
+	blocks_are(fs, id, 34);
+	assert_int_equal(ext4_truncate(fs, id, 60 * bs, test_now), 0);			/* gives that back */
+	blocks_are(fs, id, 16);
+
+	assert_int_equal(ext4_punch(fs, id, bs / 2, 2 * bs, test_now), 0);
+	blocks_are(fs, id, 15);
+	memset(data + bs / 2, 0, 2 * bs);
+	expect_data(fs, id, 0, data, 4 * fs->bs);
+	assert_int_equal(found(fs, id, 0, true), bs);
+	assert_int_equal(ext4_punch(fs, id, 3 * bs + 5, 10, test_now), 0);		/* within one block */
+	memset(data + 3 * bs + 5, 0, 10);
+	expect_data(fs, id, 0, data, 4 * fs->bs);
+	assert_int_equal(ext4_punch(fs, id, 20 * bs, 0, test_now), 0);
+	assert_int_equal(ext4_punch(fs, id, 0, 100 * bs, test_now), 0);
+	assert_int_equal(ext4_seek(fs, id, 0, false, &at), -ENXIO);
+	expect_data(fs, id, 0, zero, 60 * fs->bs);
+	for (u32 i = 0; i < 200; i++)					/* a tree with levels, and holes in it */
+		assert_int_equal(put(fs, id, (u64)i * 2 * bs, data, fs->bs), bs);
+	assert_int_equal(ext4_punch(fs, id, 100 * bs, 100 * bs, test_now), 0);
+	assert_int_equal(found(fs, id, 99 * bs, false), 200 * bs);
+	assert_int_equal(ext4_allocate(fs, id, 0, 400 * bs, test_now), 0);
+	assert_int_equal(found(fs, id, 0, true), bs);
+	assert_int_equal(ext4_allocate(fs, id, 0, 1ull << 40, test_now), -ENOSPC);
+	assert_int_equal(ext4_unlink(fs, root, "holes", 5, false, &a, test_now), 0);
+	ext4_statfs(fs, &after);
+	assert_int_equal(after.bfree, before.bfree);
+	assert_int_equal(ext4_seek(fs, root, 0, false, &at), -EISDIR);
+	assert_int_equal(ext4_punch(fs, root, 0, bs, test_now), -EISDIR);
+	assert_int_equal(ext4_unmount(fs, test_now), 0);
+	free(data);
+	free(zero);
+}
+
+static void ranges(void **state) { each("8M", run_ranges); }
+
 static void failing_disk(void **state)
 {
 	for (u64 after = 1; after < 200; after += 7) {
@@ -546,6 +638,7 @@ int main(void)
 		cmocka_unit_test(held),
 		cmocka_unit_test(full),
 		cmocka_unit_test(unwritten),
+		cmocka_unit_test(ranges),
 		cmocka_unit_test(block_mapped),
 		cmocka_unit_test(failing_disk),
 	};

@@ -16,7 +16,7 @@ static int device_write(struct ext4 *fs, u64 blk, const void *buf, u32 nr)
 	return fs->dev->ops->write(fs->dev, blk << fs->bs_shift, buf, (size_t)nr << fs->bs_shift);
 }
 
-static int regular_get(struct ext4 *fs, struct ext4_id id, struct inode *in)
+int regular_get(struct ext4 *fs, struct ext4_id id, struct inode *in)
 {
 	int rc = inode_get(fs, id, in);
 
@@ -200,24 +200,28 @@ s64 ext4_write(struct ext4 *fs, struct ext4_id id, u64 off, const void *buf, u32
 	return done > 0 ? (s64)done : rc;
 }
 
-/* Zero the last block behind the new end. */
-static int clear_tail(struct inode *in, u64 size)
+int block_clear(struct inode *in, u64 off, u32 len)
 {
 	struct ext4 *fs = in->fs;
-	u32 skip = (u32)size & (fs->bs - 1);
+	u32 skip = (u32)off & (fs->bs - 1);
 	struct map m;
-	int rc;
+	int rc = map_get(in, (u32)(off >> fs->bs_shift), &m);
 
-	if (skip == 0)
-		return 0;
-	rc = map_get(in, (u32)(size >> fs->bs_shift), &m);
 	if (rc < 0 || m.blk == 0 || m.unwritten)
 		return rc;
 	rc = device_read(fs, m.blk, fs->bounce, 1);
 	if (rc < 0)
 		return rc;
-	memset(fs->bounce + skip, 0, fs->bs - skip);
+	memset(fs->bounce + skip, 0, len);
 	return device_write(fs, m.blk, fs->bounce, 1);
+}
+
+/* Zero the last block behind the new end. */
+static int clear_tail(struct inode *in, u64 size)
+{
+	u32 skip = (u32)size & (in->fs->bs - 1);
+
+	return skip == 0 ? 0 : block_clear(in, size, in->fs->bs - skip);
 }
 
 int ext4_truncate(struct ext4 *fs, struct ext4_id id, u64 size, struct ext4_time now)

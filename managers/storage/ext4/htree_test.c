@@ -2,7 +2,7 @@
 /* SOURCES: managers/storage/ext4/cache.c managers/storage/ext4/csum.c managers/storage/ext4/group.c managers/storage/ext4/balloc.c managers/storage/ext4/ialloc.c */
 /* SOURCES: managers/storage/ext4/inode.c managers/storage/ext4/extent_tree.c managers/storage/ext4/extent.c managers/storage/ext4/indirect.c managers/storage/ext4/map.c */
 /* SOURCES: managers/storage/ext4/dir.c managers/storage/ext4/htree.c managers/storage/ext4/readdir.c managers/storage/ext4/orphan.c */
-/* SOURCES: managers/storage/ext4/file.c managers/storage/ext4/namei.c managers/storage/ext4/rename.c managers/storage/ext4/super.c */
+/* SOURCES: managers/storage/ext4/file.c managers/storage/ext4/range.c managers/storage/ext4/namei.c managers/storage/ext4/rename.c managers/storage/ext4/super.c */
 /*
  * Indexed directories in which names share hashes: here the hash is one of a few values, so that leaves are cut in the
  * middle of one and go on in the next. (hash.c is not linked; e2fsck could not check such a volume.)

@@ -188,9 +188,15 @@ struct map {
 };
 int __must_check map_get(struct inode *in, u32 lblk, struct map *m);
 int __must_check map_insert(struct inode *in, u32 lblk, u64 blk, u32 len);	/* was a hole; not for block-mapped files */
+int __must_check map_insert_unwritten(struct inode *in, u32 lblk, u64 blk, u32 len);	/* the same: reads as zeros */
+int __must_check map_remove(struct inode *in, u32 from, u32 to);		/* free these blocks; not for block-mapped files */
 int __must_check map_written(struct inode *in, u32 lblk, u32 len);		/* these unwritten blocks have data now */
 int map_truncate(struct inode *in, u32 from);	/* free every block from this one on */
 u64 map_goal(struct inode *in, u32 lblk);	/* where a new block would lie well */
+
+/* file.c */
+int __must_check regular_get(struct ext4 *fs, struct ext4_id id, struct inode *in);	/* -EISDIR, -EINVAL: no regular file */
+int __must_check block_clear(struct inode *in, u64 off, u32 len);	/* zeros within one block, if it has a place */
 
 #define EXT4_MAX_LBLK	0xffffffffu		/* the number itself is no block */
 int extent_map(struct inode *in, u32 lblk, struct map *m);

@@ -14,7 +14,7 @@ int map_get(struct inode *in, u32 lblk, struct map *m)
 	return by_extents(in) ? extent_map(in, lblk, m) : indirect_map(in, lblk, m);
 }
 
-int map_insert(struct inode *in, u32 lblk, u64 blk, u32 len)
+static int insert(struct inode *in, u32 lblk, u64 blk, u32 len, bool unwritten)
 {
 	int rc;
 
@@ -23,11 +23,19 @@ int map_insert(struct inode *in, u32 lblk, u64 blk, u32 len)
 	rc = inode_add_blocks(in, len);
 	if (rc < 0)
 		return rc;
-	rc = extent_insert(in, lblk, blk, len, false);
+	rc = extent_insert(in, lblk, blk, len, unwritten);
 	if (rc < 0)
 		inode_add_blocks(in, -(s64)len);
 	inode_dirty(in);
 	return rc;
+}
+
+int map_insert(struct inode *in, u32 lblk, u64 blk, u32 len) { return insert(in, lblk, blk, len, false); }
+int map_insert_unwritten(struct inode *in, u32 lblk, u64 blk, u32 len) { return insert(in, lblk, blk, len, true); }
+
+int map_remove(struct inode *in, u32 from, u32 to)
+{
+	return by_extents(in) ? extent_remove(in, from, to, true) : -EOPNOTSUPP;
 }
 
 int map_written(struct inode *in, u32 lblk, u32 len)
