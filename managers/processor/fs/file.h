@@ -11,6 +11,7 @@ struct object;
 struct inode;
 struct dentry;
 struct file;
+struct async;
 struct poll_table;
 struct text;
 
@@ -30,6 +31,7 @@ struct file_ops {
 	void (*resized)(struct file *f);	/* it was: NULL: its times are kept where its data is */
 	int (*may_map)(struct file *f, u32 prot, bool shared);
 	const char *kind;			/* what /proc/PID/fd calls it, if it is of a kind without names; else NULL */
+	bool tells;				/* it may be asked to tell by a signal: O_ASYNC */
 	bool maps_zeros;			/* a mapping of it is one without a file: /dev/zero */
 };
 #define FILE_CHUNK (64 * 1024)
@@ -49,6 +51,7 @@ struct file {
 	u64 pos;			/* [pos_lock] */
 	void *private;			/* the kind's own */
 	struct list epolls;		/* fs/epoll.c: the items that watch it */
+	struct async *async;		/* fs/async.c: whom to tell by a signal; NULL: nobody was ever named */
 	bool announced;			/* [I] its opening was told to who watches: so will be its closing */
 	u8 text;			/* [I once open] enum file_text */
 	atomic_t maps;			/* vmas that map it */

@@ -16,6 +16,7 @@
 #define O_APPEND	02000
 #define O_NONBLOCK	04000
 #define O_DSYNC		010000
+#define O_ASYNC		020000
 #define O_DIRECT	040000
 #define O_LARGEFILE	0100000
 #define O_DIRECTORY	0200000
@@ -63,6 +64,13 @@
 #define F_GETLK		5
 #define F_SETLK		6
 #define F_SETLKW	7
+#define F_SETOWN	8
+#define F_GETOWN	9
+#define F_SETSIG	10
+#define F_GETSIG	11
+#define F_SETOWN_EX	15
+#define F_GETOWN_EX	16
+#define F_GETOWNER_UIDS	17
 #define F_DUPFD_CLOEXEC	1030
 #define F_SETPIPE_SZ	1031
 #define F_GETPIPE_SZ	1032
@@ -88,6 +96,7 @@
 #define TCGETS		0x5401
 #define FIONREAD	0x541b
 #define FIONBIO		0x5421
+#define FIOASYNC	0x5452
 #define FIONCLEX	0x5450
 #define FIOCLEX		0x5451
 

@@ -309,7 +309,7 @@ static void inotify_release(struct file *f)
 	kfree(n);
 }
 
-static const struct file_ops inotify_ops = { .kind = "inotify", .read = inotify_read, .poll = inotify_poll, .ioctl = inotify_ioctl, .seek = anon_seek,
+static const struct file_ops inotify_ops = { .tells = true, .kind = "inotify", .read = inotify_read, .poll = inotify_poll, .ioctl = inotify_ioctl, .seek = anon_seek,
 					     .release = inotify_release };
 
 s64 sys_inotify_init1(u64 flags, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)

@@ -3,6 +3,7 @@
 #include "lib/base/errno.h"
 #include "lib/base/printf.h"
 #include "lib/base/string.h"
+#include "managers/processor/fs/async.h"
 #include "managers/processor/fs/dentry.h"
 #include "managers/processor/fs/epoll.h"
 #include "managers/processor/fs/inotify.h"
@@ -57,6 +58,8 @@ void file_put(struct file *f)
 	if (f->announced)
 		inotify_file(f, file_access(f) & MAY_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	lock_file_gone(f);
+	if (f->async != NULL)
+		async_file_gone(f);
 	if (!list_empty(&f->epolls))
 		epoll_file_gone(f);
 	if (f->ops != NULL && f->ops->release != NULL)

@@ -195,7 +195,7 @@ static void pipe_release(struct file *f)
 	pipe_put(p);
 }
 
-static const struct file_ops pipe_ops = { .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .ioctl = pipe_ioctl,
+static const struct file_ops pipe_ops = { .tells = true, .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .ioctl = pipe_ioctl,
 					  .seek = pipe_seek, .release = pipe_release };
 
 /* --- F_SETPIPE_SZ --- */

@@ -65,6 +65,7 @@ struct siginfo_abi {		/* 128 bytes */
 		struct { s32 pid; u32 uid; s32 status; s32 pad; s64 utime, stime; } child;
 		struct { u64 addr; } fault;
 		struct { s32 tid, overrun; u64 value; } timer;
+		struct { s64 band; s32 fd; } poll;
 		u8 bytes[112];
 	};
 };

@@ -51,7 +51,7 @@ enum {	/* options of SOL_SOCKET */
 	SO_DEBUG = 1, SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_DONTROUTE, SO_BROADCAST, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_OOBINLINE,
 	SO_NO_CHECK, SO_PRIORITY, SO_LINGER, SO_BSDCOMPAT, SO_REUSEPORT, SO_PASSCRED, SO_PEERCRED, SO_RCVLOWAT, SO_SNDLOWAT,
 	SO_RCVTIMEO, SO_SNDTIMEO, SO_ACCEPTCONN = 30, SO_SNDBUFFORCE = 32, SO_RCVBUFFORCE, SO_PROTOCOL = 38, SO_DOMAIN = 39,
-	SO_COOKIE = 57
+	SO_PEEK_OFF = 42, SO_COOKIE = 57
 };
 enum {	/* of IPPROTO_TCP */
 	TCP_NODELAY = 1, TCP_MAXSEG, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_SYNCNT, TCP_LINGER2, TCP_DEFER_ACCEPT,
@@ -62,6 +62,10 @@ enum {	/* of IPPROTO_IP */
 };
 
 #define SIOCGSTAMP	0x8906
+#define FIOSETOWN	0x8901
+#define SIOCSPGRP	0x8902
+#define FIOGETOWN	0x8903
+#define SIOCGPGRP	0x8904
 #define SIOCATMARK	0x8905
 #define SIOCOUTQ	0x5411
 
@@ -83,5 +87,12 @@ _Static_assert(sizeof(struct msghdr_abi) == 56 && sizeof(struct mmsghdr_abi) == 
 
 struct ucred_abi { s32 pid; u32 uid, gid; };
 struct linger_abi { s32 on, seconds; };
+
+/* Of TCP_INFO what there is to say without packets: the state, sizes, and of a listener its queue. */
+struct tcp_info_abi {
+	u8 state, ca_state, retransmits, probes, backoff, options, scales, limits;
+	u32 rto, ato, snd_mss, rcv_mss, unacked, sacked, lost, retrans, fackets, last_sent[4], pmtu, rest[10];
+};
+_Static_assert(sizeof(struct tcp_info_abi) == 104, "as programs see it");
 
 #endif

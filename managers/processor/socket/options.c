@@ -14,6 +14,7 @@
 #define SEND_MIN	4608
 #define RECEIVE_MIN	2304
 
+#define LOOPBACK_MTU	65536
 #define FLAG	1	/* any value but 0 is 1 */
 
 static const struct option {
@@ -110,6 +111,13 @@ static int socket_level_set(struct socket *s, int name, u64 user, int len, int v
 		s->opt.linger = (struct linger_abi){ linger.on != 0, linger.on ? linger.seconds : s->opt.linger.seconds };
 		spin_unlock(&s->lock);
 		return 0;
+	case SO_PEEK_OFF:
+		if (s->kind == &inet_tcp)
+			return -EOPNOTSUPP;
+		spin_lock(&s->lock);
+		s->peek_off = MAX(value, -1);
+		spin_unlock(&s->lock);
+		return 0;
 	case SO_RCVTIMEO: return timeout_set(user, len, &s->opt.receive_ns);
 	case SO_SNDTIMEO: return timeout_set(user, len, &s->opt.send_ns);
 	case SO_RCVLOWAT:
@@ -164,7 +172,7 @@ union value {
 	struct timeval_abi tv;
 	struct linger_abi linger;
 	struct ucred_abi cred;
-	char text[16];
+	struct tcp_info_abi tcp;
 };
 
 static struct timeval_abi timeout_get(u64 ns)
@@ -193,9 +201,37 @@ static int socket_level_get(struct socket *s, int name, union value *v)
 		v->cred = s->peer_cred;
 		mutex_unlock(&net_lock);
 		return sizeof(v->cred);
+	case SO_PEEK_OFF:
+		v->i = READ_ONCE(s->peek_off);
+		return s->kind == &inet_tcp ? -EOPNOTSUPP : (int)sizeof(int);
 	case SO_COOKIE: v->cookie = (uintptr_t)s >> 4 & 0xffffffff; return sizeof(v->cookie);
 	}
 	return -ENOPROTOOPT;
+}
+
+static int tcp_info(struct socket *s, struct tcp_info_abi *i)
+{
+	enum { ESTABLISHED = 1, SYN_SENT, FIN_WAIT2 = 5, CLOSE = 7, CLOSE_WAIT, LISTEN = 10 };
+	bool sends, receives;
+
+	spin_lock(&s->lock);
+	sends = !(s->shut & SHUT_SEND);
+	receives = !s->fin;
+	switch (s->state) {
+	case SOCKET_LISTENING: i->state = LISTEN; break;
+	case SOCKET_CONNECTING: i->state = SYN_SENT; break;
+	case SOCKET_CONNECTED: i->state = sends && receives ? ESTABLISHED : sends ? CLOSE_WAIT : receives ? FIN_WAIT2 : CLOSE; break;
+	default: i->state = CLOSE;
+	}
+	if (s->state == SOCKET_LISTENING) {
+		i->unacked = READ_ONCE(s->nr_accept);
+		i->sacked = s->backlog;
+	} else {
+		i->snd_mss = i->rcv_mss = s->opt.max_seg;
+		i->pmtu = LOOPBACK_MTU;
+	}
+	spin_unlock(&s->lock);
+	return sizeof(*i);
 }
 
 int socket_option_get(struct socket *s, int level, int name, u64 user, u64 len_user)
@@ -216,6 +252,8 @@ int socket_option_get(struct socket *s, int level, int name, u64 user, u64 len_u
 		rc = sizeof(int);
 	} else if (level == SOL_SOCKET) {
 		rc = socket_level_get(s, name, &v);
+	} else if (level == IPPROTO_TCP && name == TCP_INFO) {
+		rc = tcp_info(s, &v.tcp);
 	} else {
 		rc = -ENOPROTOOPT;
 	}

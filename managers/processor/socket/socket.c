@@ -6,6 +6,7 @@
 #include "kernel/counter.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
+#include "managers/processor/fs/async.h"
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/fs/poll.h"
 #include "managers/processor/process/process.h"
@@ -69,6 +70,7 @@ struct socket *socket_alloc(const struct socket_kind *kind)
 	list_init(&s->flight_link);
 	list_init(&s->all_link);
 	list_init(&s->orphans);
+	s->peek_off = -1;
 	s->opt = (struct socket_options){ .receive_low = 1, .keep_idle = 7200, .keep_interval = 75, .keep_count = 9, .syn_count = 6,
 					  .linger2 = 60, .quick_ack = 1, .max_seg = 65483, .ttl = 64, .mtu_discover = 1,
 					  .multicast_ttl = 1, .multicast_loop = 1 };
@@ -185,6 +187,15 @@ static s64 socket_ioctl(struct file *f, u32 cmd, u64 arg)
 		if (s->kind->connected && READ_ONCE(s->state) == SOCKET_LISTENING)
 			return -EINVAL;
 		return put_user32(arg, atomic_read(&s->sent));
+	case FIOSETOWN:
+	case SIOCSPGRP: {
+		u32 who;
+
+		return get_user32(&who, arg) < 0 ? -EFAULT : async_set_owner(f, who);
+	}
+	case FIOGETOWN:
+	case SIOCGPGRP:
+		return put_user32(arg, async_owner(f));
 	case SIOCATMARK:
 		return s->kind == &inet_tcp ? put_user32(arg, 0) : -EOPNOTSUPP;
 	}
@@ -211,7 +222,7 @@ static void socket_release(struct file *f)
 	rights_collect();
 }
 
-static const struct file_ops socket_ops = { .read = socket_file_read, .write = socket_file_write, .poll = socket_poll,
+static const struct file_ops socket_ops = { .tells = true, .read = socket_file_read, .write = socket_file_write, .poll = socket_poll,
 					    .ioctl = socket_ioctl, .release = socket_release };
 
 static int socket_getattr(struct inode *i, struct attr *a)

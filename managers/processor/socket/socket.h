@@ -92,6 +92,7 @@ struct socket {
 	bool asked, told;		/* [net_lock] a connect that did not wait was begun; how it ended was told */
 	int error;			/* [lock] for SO_ERROR and the next call */
 	struct message_queue queue;	/* [lock] */
+	s32 peek_off;			/* [lock] SO_PEEK_OFF: where the next peek begins; -1: at the front, always */
 	struct socket *peer;		/* [net_lock and lock to change] with a reference */
 	struct address local, remote;	/* [net_lock and lock to change] */
 	u32 send_size, receive_size;	/* [lock] SO_SNDBUF, SO_RCVBUF as told to programs */

@@ -273,19 +273,49 @@ static void take_rights(struct transfer *t, const struct message *m, bool peek)
 	mutex_unlock(&rights_lock);
 }
 
+/* SO_PEEK_OFF: how much of the queue a peek passes over */
+static size_t peek_from(struct socket *s, const struct transfer *t)
+{
+	s32 off = READ_ONCE(s->peek_off);
+
+	return (t->flags & MSG_PEEK) && off > 0 ? (size_t)off : 0;
+}
+
+/* Is there a message that this call has not passed over? */
+static bool has_more(struct socket *s, const struct transfer *t)
+{
+	size_t from = peek_from(s, t);
+
+	return from == 0 ? READ_ONCE(s->queue.count) != 0 : READ_ONCE(s->queue.bytes) > from;
+}
+
+/* A peek moves it on, what is taken off the queue moves it back. s->lock held */
+static void peek_moved(struct socket *s, size_t n, bool peek)
+{
+	if (s->peek_off >= 0)
+		s->peek_off = peek ? s->peek_off + (s32)n : MAX(s->peek_off - (s32)n, 0);
+}
+
 /* Bytes that are there, into the caller's memory: how many, or -EFAULT. s->reader held. *stop: no more for this call. */
 static s64 stream_take(struct socket *s, struct transfer *t, struct list *done, bool *stop)
 {
 	struct message *m, *next;
 	bool peek = t->flags & MSG_PEEK;
+	size_t skip;
 	s64 moved = 0;
 
 	spin_lock(&s->lock);
+	skip = peek_from(s, t);
 	m = queue_first(&s->queue);
+	while (m != NULL && skip != 0 && skip >= m->len - m->off) {
+		skip -= m->len - m->off;
+		m = queue_next(&s->queue, m);
+	}
 	while (m != NULL && t->done < t->len && !*stop) {
-		size_t off = m->off, n = MIN(t->len - t->done, (size_t)(m->len - off)), got;
+		size_t off = m->off + skip, n = MIN(t->len - t->done, (size_t)(m->len - off)), got;
 		bool rights = m->rights != NULL;
 
+		skip = 0;
 		if (s->opt.pass_cred && t->has_cred && memcmp(t->cred, &m->cred, sizeof(m->cred)) != 0) {
 			*stop = true;
 			break;
@@ -302,6 +332,7 @@ static s64 stream_take(struct socket *s, struct transfer *t, struct list *done, 
 			t->has_cred = true;
 		}
 		spin_lock(&s->lock);
+		peek_moved(s, got, peek);
 		if (rights && !peek && got != 0)
 			m->rights = NULL;
 		next = queue_next(&s->queue, m);
@@ -326,12 +357,12 @@ static bool stream_ended(struct socket *s)
 }
 
 /* Nothing is there: what the caller is told; 1: wait. */
-static int stream_empty(struct socket *s)
+static int stream_empty(struct socket *s, const struct transfer *t)
 {
 	int rc = 1;
 
 	spin_lock(&s->lock);
-	if (s->queue.bytes != 0) {
+	if (s->queue.bytes > peek_from(s, t)) {
 		rc = 2;			/* came meanwhile */
 	} else if (s->fin && s->kind->family == AF_INET) {
 		rc = 0;			/* the end stays the end, whatever came after it */
@@ -369,7 +400,7 @@ static s64 stream_receive(struct socket *s, struct transfer *t)
 		}
 		if (rc < 0 || stop || (t->done >= target && t->done != 0))
 			break;
-		rc = stream_empty(s);
+		rc = stream_empty(s, t);
 		if (t->done != 0 && rc < 0 && rc != -EAGAIN) {		/* the error is for the next call */
 			spin_lock(&s->lock);
 			if (s->error == 0 && rc != -EINVAL && rc != -ENOTCONN)
@@ -386,7 +417,7 @@ static s64 stream_receive(struct socket *s, struct transfer *t)
 			rc = -EAGAIN;
 			break;
 		}
-		rc = socket_wait(&s->read_wait, READ_ONCE(s->queue.bytes) != 0 || stream_ended(s), timeout);
+		rc = socket_wait(&s->read_wait, READ_ONCE(s->queue.bytes) > peek_from(s, t) || stream_ended(s), timeout);
 		if (rc < 0)
 			break;
 	}
@@ -547,17 +578,22 @@ static s64 message_take(struct socket *s, struct transfer *t, struct message **d
 {
 	bool peek = t->flags & MSG_PEEK;
 	struct message *m;
-	size_t n;
+	size_t n, skip;
 	s64 rc;
 
 	spin_lock(&s->lock);
+	skip = peek_from(s, t);
 	m = queue_first(&s->queue);
+	while (m != NULL && skip != 0 && skip >= m->len) {
+		skip -= m->len;
+		m = queue_next(&s->queue, m);
+	}
 	spin_unlock(&s->lock);
 	if (m == NULL)
 		return -EAGAIN;
-	n = MIN(t->len, (size_t)m->len);
-	rc = transfer_copy(t, m->data, n, true) < n ? -EFAULT : (s64)m->len;
-	if (m->len > n)
+	n = MIN(t->len, (size_t)m->len - skip);
+	rc = transfer_copy(t, m->data + skip, n, true) < n ? -EFAULT : (s64)(m->len - skip);
+	if (m->len - skip > n)
 		t->out_flags |= MSG_TRUNC;
 	if (t->name != NULL) {
 		t->name->len = m->name_len;
@@ -569,8 +605,13 @@ static s64 message_take(struct socket *s, struct transfer *t, struct message **d
 	}
 	if (m->rights != NULL)
 		take_rights(t, m, peek);
-	if (!peek) {
+	if (peek) {
 		spin_lock(&s->lock);
+		peek_moved(s, n, true);
+		spin_unlock(&s->lock);
+	} else {
+		spin_lock(&s->lock);
+		peek_moved(s, m->len, false);
 		m->rights = NULL;
 		(void)queue_take(&s->queue, m, m->len);
 		spin_unlock(&s->lock);
@@ -599,7 +640,7 @@ static s64 message_receive(struct socket *s, struct transfer *t)
 			return 0;
 		if (t->flags & MSG_DONTWAIT)
 			return -EAGAIN;
-		rc = socket_wait(&s->read_wait, READ_ONCE(s->queue.count) != 0 || (READ_ONCE(s->shut) & SHUT_RECEIVE) ||
+		rc = socket_wait(&s->read_wait, has_more(s, t) || (READ_ONCE(s->shut) & SHUT_RECEIVE) ||
 				 READ_ONCE(s->error) != 0, READ_ONCE(s->opt.receive_ns));
 		if (rc < 0)
 			return rc;

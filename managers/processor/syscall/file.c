@@ -3,6 +3,7 @@
 #include "arch/x86/uaccess.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
+#include "managers/processor/fs/async.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/inotify.h"
 #include "managers/processor/fs/fs.h"
@@ -557,11 +558,23 @@ s64 sys_fcntl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
 		return -EBADF;
 	switch ((u32)cmd) {
 	case F_GETFL: rc = READ_ONCE(f->flags); break;
-	case F_SETFL: flags_change(f, arg); break;
+	case F_SETFL:
+		if (((READ_ONCE(f->flags) ^ arg) & O_ASYNC) && f->ops->tells)
+			rc = async_set(f, fd, arg & O_ASYNC);
+		if (rc == 0)
+			flags_change(f, arg);
+		break;
 	case F_GETPIPE_SZ:
 	case F_SETPIPE_SZ: rc = pipe_size(f, (u32)cmd == F_SETPIPE_SZ ? (s64)(u32)arg : -1); break;
 	case F_ADD_SEALS: rc = memfd_seal(f, arg); break;
 	case F_GET_SEALS: rc = memfd_seals(f); break;
+	case F_SETOWN:
+	case F_GETOWN:
+	case F_SETSIG:
+	case F_GETSIG:
+	case F_SETOWN_EX:
+	case F_GETOWN_EX:
+	case F_GETOWNER_UIDS: rc = async_fcntl(f, cmd, arg); break;
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
@@ -605,6 +618,11 @@ s64 sys_ioctl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
 		rc = get_user32(&on, arg);
 		if (rc == 0)
 			flags_change(f, on ? READ_ONCE(f->flags) | O_NONBLOCK : READ_ONCE(f->flags) & ~(u32)O_NONBLOCK);
+		break;
+	case FIOASYNC:
+		rc = get_user32(&on, arg);
+		if (rc == 0 && (on != 0) != ((READ_ONCE(f->flags) & O_ASYNC) != 0))
+			rc = async_set(f, fd, on != 0);
 		break;
 	case FIONREAD:
 		if (f->inode != NULL && f->inode->type == S_IFREG && f->object != NULL) {

@@ -188,7 +188,7 @@ static void master_release(struct file *f)
 	tty_put(t);
 }
 
-static const struct file_ops master_ops = { .read = master_read, .write = master_write, .poll = master_poll, .ioctl = master_ioctl,
+static const struct file_ops master_ops = { .tells = true, .read = master_read, .write = master_write, .poll = master_poll, .ioctl = master_ioctl,
 					    .seek = master_seek, .release = master_release };
 
 int ptmx_open(struct file *f)

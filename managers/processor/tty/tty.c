@@ -513,5 +513,5 @@ static s64 tty_ioctl(struct file *f, u32 cmd, u64 arg)
 	return put_user32(arg, n);
 }
 
-static const struct file_ops tty_ops = { .read = tty_read, .write = tty_write, .poll = tty_poll, .ioctl = tty_ioctl, .seek = tty_seek,
+static const struct file_ops tty_ops = { .tells = true, .read = tty_read, .write = tty_write, .poll = tty_poll, .ioctl = tty_ioctl, .seek = tty_seek,
 					 .release = tty_release };
