@@ -51,8 +51,10 @@ for one in TESTS:
         for length in sizes:
             perftest(one, length, mtu)
 perftest("ib_write_bw", 1 << 20, 9000)
-for mtu, sizes in {500: (64,), 1500: (1024,), 9000: (4096,)}.items():
-    for length in sizes:
-        perftest("ib_send_lat_ud", length, mtu)
+for mtu, length in {500: 64, 1500: 1024, 9000: 4096}.items():
+    perftest("ib_send_lat_ud", length, mtu)
+    for power in range(13):                     # a datagram is one packet
+        if 1 << power != length and 1 << power <= PATH_MTU[mtu]:
+            perftest("ib_send_lat_ud", 1 << power, mtu, True)
     for test in ("ib_atomic_lat", "ib_atomic_bw"):
         perftest(test, 8, mtu, mtu != 1500)

@@ -8,6 +8,7 @@ import time
 
 from cases import case, each
 from lab import Lab, Monitors
+from tangramlib.nodes import NODE_ID, node_ip
 from testbed import TOOL, check_word_count, text_file
 
 DEAD = 25       # seconds, fit.dead here
@@ -118,3 +119,32 @@ def congestion_is_told_and_heard(bed):
             else:
                 assert here["nr_roce_rx_marked"] == here["nr_roce_tx_cnp"] == here["nr_roce_cnp"] == here["nr_roce_paced"] == 0
             assert here["nr_roce_drop_cnp"] == 0
+
+
+@case()
+def congestion_slows_down(bed):
+    """
+    WRITEs from one node to another through a switch that marks: the sender pauses again and again, and no more when nothing is
+    marked. (Each pause takes 0.5 ms and more; times are a busy host's.)
+    """
+    with Lab(bed, "--append", "all:rdma.service=1") as lab:
+        node = lab.nodes["processor"]
+
+        def writes():
+            node.answers.pop("done rdma", None)
+            node.control.send("rdma", "bw_write", node_ip(NODE_ID["memory"]), "size=65536", "count=200")
+            lab.until(lambda: "done rdma" in node.answers, "200 WRITEs")
+            assert node.answers["done rdma"][0] == "ok", node.answers["done rdma"]
+            counters = lab.ask("processor", "counters")
+            took = dict(word.split("=") for word in node.answers["done rdma"][2:])["total_ns"]
+            return int(took) / 1e9, int(counters["nr_roce_cnp"]), int(counters["nr_roce_paced"])
+        free = writes()
+        lab.wire("ecn=0.5")
+        slow = writes()
+        lab.wire("off")
+        lab.pause(2)
+        again = writes()
+        print(free, slow, again)
+        assert free[1:] == (0, 0)
+        assert slow[1] > 10 and slow[2] > 10
+        assert again[2] == slow[2]
