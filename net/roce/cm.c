@@ -183,6 +183,19 @@ static struct cm_id *id_find_passive(struct roce_cm *cm, u32 remote_id, u32 peer
 	return NULL;
 }
 
+/* A connection to a queue pair of the peer's that now wants another: it forgot the first (12.9.8.3.1). */
+static struct cm_id *id_find_stale(struct roce_cm *cm, u32 remote_qpn, u32 peer_ip)
+{
+	struct cm_id *id;
+
+	assert_held(&cm->lock);
+	list_for_each(id, &cm->ids, link) {
+		if (id->state == CMS_ESTABLISHED && id->remote_qpn == remote_qpn && id->peer_ip == peer_ip)
+			return id;
+	}
+	return NULL;
+}
+
 /* Tell the user, from the transport thread alone. Nothing is told once the id is closed. */
 static void deliver(struct cm_id *id, struct cm_event *ev)
 {
@@ -247,6 +260,21 @@ static void send_dreq(struct cm_id *id, const void *private_data, u32 private_le
 		.attr = CM_DREQ, .tid = id->tid, .local_id = id->local_id, .remote_id = id->remote_id,
 		.remote_qpn = id->remote_qpn, .private_data = private_data, .private_len = private_len,
 	});
+}
+
+/* The QP is of no use any more: both ends are told. */
+static void broke(struct roce_cm *cm, struct cm_id *id)
+{
+	struct cm_event ev = { .type = CM_DISCONNECTED };
+
+	spin_lock(&cm->lock);
+	if (id->state != CMS_ESTABLISHED) {
+		spin_unlock(&cm->lock);
+		return;
+	}
+	send_dreq(id, NULL, 0);
+	spin_unlock(&cm->lock);
+	deliver(id, &ev);
 }
 
 static void qp_error_by_number(struct roce_dev *dev, u32 qpn)
@@ -330,6 +358,16 @@ static void got_sidr_rep(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 	id_put(id);
 }
 
+/* The REQ is refused, and what it shows to be left over is ended here too; then the peer's next one finds room. */
+static void got_stale_req(struct roce_cm *cm, u32 ip, struct cm_id *stale, const struct cm_msg *m)
+{
+	refuse(cm, ip, m, 0, CM_REJ_STALE);
+	broke(cm, stale);
+	qp_error_by_number(cm->dev, stale->qpn);
+	id_reap(stale);
+	id_put(stale);
+}
+
 /* The user takes its time: the peer shall not repeat its REQ. */
 static void send_mra(struct cm_id *id)
 {
@@ -360,8 +398,15 @@ static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 		spin_unlock(&cm->lock);
 		return;
 	}
+	id = id_find_stale(cm, m->qpn, ip);
+	if (id != NULL)
+		ref_get(&id->refs);
 	l = listener_find(cm, m->service_id, false);
 	spin_unlock(&cm->lock);
+	if (id != NULL) {
+		got_stale_req(cm, ip, id, m);
+		return;
+	}
 	if (l.fn == NULL) {
 		refuse(cm, ip, m, 0, CM_REJ_INVALID_SERVICE);
 		return;
@@ -699,20 +744,6 @@ static void gave_up(struct roce_cm *cm, struct cm_id *id)
 	}
 	spin_unlock(&cm->lock);
 	qp_error_by_number(cm->dev, qpn);
-	deliver(id, &ev);
-}
-
-static void broke(struct roce_cm *cm, struct cm_id *id)
-{
-	struct cm_event ev = { .type = CM_DISCONNECTED };
-
-	spin_lock(&cm->lock);
-	if (id->state != CMS_ESTABLISHED) {
-		spin_unlock(&cm->lock);
-		return;
-	}
-	send_dreq(id, NULL, 0);
-	spin_unlock(&cm->lock);
 	deliver(id, &ev);
 }
 

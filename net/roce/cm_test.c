@@ -574,6 +574,38 @@ static void dreq_of_another(void **state)
 	end_all();
 }
 
+/* The peer booted anew, and its new queue pair has an old one's number: what is left of that ends, and the next REQ is taken. */
+static void stale_connection(void **state)
+{
+	struct cm_msg m;
+
+	begin(1, true);
+	sim_run(100 * NSEC_PER_MSEC);
+	assert_int_equal(pas.nr_events, 2);
+	m = good_req();
+	m.qpn = act.e.qp->qpn ^ 1;
+	pas.accept = false;
+	sim.tap = hear;
+	memset(&heard, 0, sizeof(heard));
+	say(&m);				/* another queue pair: its listener decides */
+	assert_int_equal(pas.nr_events, 3);
+	assert_int_equal(heard.last.reason, CM_REJ_CONSUMER);
+	m.local_id++;
+	m.qpn = act.e.qp->qpn;
+	memset(&heard, 0, sizeof(heard));
+	say(&m);
+	assert_int_equal(heard.nr[CM_REJ], 1);
+	assert_int_equal(heard.nr[CM_DREQ], 1);
+	assert_int_equal(pas.events[3], CM_DISCONNECTED);
+	assert_int_equal(roce_qp_state(pas.e.qp), QPS_ERR);
+	say(&m);
+	assert_int_equal(pas.nr_events, 5);
+	assert_int_equal(pas.events[4], CM_REQ_RECEIVED);
+	sim.tap = NULL;
+	pas.id = NULL;
+	end_all();
+}
+
 static unsigned flood_asked;
 
 static void flood_more(const struct cm_event *ev, void *arg)
@@ -632,7 +664,7 @@ int main(int argc, char **argv)		/* an argument: only tests that match it */
 		cmocka_unit_test(refused), cmocka_unit_test(unreachable), cmocka_unit_test(lost_rtu), cmocka_unit_test(broken),
 		cmocka_unit_test(destroy_anytime), cmocka_unit_test(sidr), cmocka_unit_test(sidr_of_the_wrong_kind),
 		cmocka_unit_test(rejected_by_reason), cmocka_unit_test(asked_to_wait_again), cmocka_unit_test(dreq_of_another),
-		cmocka_unit_test(flood),
+		cmocka_unit_test(stale_connection), cmocka_unit_test(flood),
 		cmocka_unit_test(bad_wire),
 	};
 	if (argc > 1)
