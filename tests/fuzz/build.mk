@@ -22,14 +22,14 @@ $(FUZZ_O)/shim.a: $(FUZZ_LIB_OBJ)
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
 fuzz_sources = $(shell sed -n '1,12s|.*SOURCES:\([^*]*\)\*/.*|\1|p' tests/fuzz/$(1).c)
+# One object a source, with a dependency file of its own: a fuzzer that is not made anew tests what is no more.
+fuzz_objects = $(patsubst %.c,$(1)/lib/%.o,tests/fuzz/$(2).c $(call fuzz_sources,$(2)))
 define fuzz_rule
-$(FUZZ_O)/$(1): tests/fuzz/$(1).c $(call fuzz_sources,$(1)) $(FUZZ_O)/shim.a
-	@mkdir -p $$(@D)
-	$$(call say,FUZZCC,$$@)$$(FUZZ_CC) $$(FUZZ_CFLAGS) -MMD -MP -MF $$@.d tests/fuzz/$(1).c $(call fuzz_sources,$(1)) \
-		-fsanitize=fuzzer $(FUZZ_O)/shim.a -o $$@ -lcmocka -lpthread
+$(FUZZ_O)/$(1): $(call fuzz_objects,$(FUZZ_O),$(1)) $(FUZZ_O)/shim.a
+	$$(call say,FUZZLD,$$@)$$(FUZZ_CC) $$(FUZZ_CFLAGS) -fsanitize=fuzzer $$^ -o $$@ -lcmocka -lpthread
 endef
 $(foreach t,$(FUZZ_TESTS),$(eval $(call fuzz_rule,$(t))))
--include $(FUZZ_BINS:=.d) $(FUZZ_LIB_OBJ:.o=.d)
+-include $(shell find $(FUZZ_O)/lib $(FUZZ_O)/cov/lib -name '*.d' 2> /dev/null)
 
 fuzzers: $(FUZZ_BINS)
 
@@ -44,10 +44,8 @@ $(FUZZ_O)/cov/lib/%.o: %.c tests/fuzz/build.mk
 $(FUZZ_O)/cov/shim.a: $(COV_LIB_OBJ)
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 define cov_rule
-$(FUZZ_O)/cov/$(1): tests/fuzz/$(1).c $(call fuzz_sources,$(1)) tests/fuzz/replay.c $(FUZZ_O)/cov/shim.a
-	@mkdir -p $$(@D)
-	$$(call say,COVCC,$$@)$$(FUZZ_CC) $$(COV_CFLAGS) tests/fuzz/$(1).c $(call fuzz_sources,$(1)) tests/fuzz/replay.c \
-		$(FUZZ_O)/cov/shim.a -o $$@ -lcmocka -lpthread
+$(FUZZ_O)/cov/$(1): $(call fuzz_objects,$(FUZZ_O)/cov,$(1)) $(FUZZ_O)/cov/lib/tests/fuzz/replay.o $(FUZZ_O)/cov/shim.a
+	$$(call say,COVLD,$$@)$$(FUZZ_CC) $$(COV_CFLAGS) $$^ -o $$@ -lcmocka -lpthread
 endef
 $(foreach t,$(FUZZ_TESTS),$(eval $(call cov_rule,$(t))))
 check-fuzz-coverage: $(COV_BINS)

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-The unit tests' build: whoever changes a header that any source of a test includes gets that source compiled again. And their
-runner: it is CPU time that a test may not use up, not the time that a busy machine gives to others.
+The build of unit tests and fuzzers: whoever changes a header that any source of one includes gets that source compiled again. And the
+unit tests' runner: it is CPU time that a test may not use up, not the time that a busy machine gives to others.
 Usage: build_test.py BUILD, after `make check-unit-build`.
 """
 
@@ -49,7 +49,7 @@ def main():
     if not runner():
         print("tests/host/run.sh says something else")
         return 1
-    tests = subprocess.run(["git", "ls-files", "*_test.c"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    tests = subprocess.run(["git", "ls-files", "*_test.c", "tests/fuzz/*_fuzz.c"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     checked = bad = 0
     for test in tests.stdout.split():
         pairs = [(source, own_header(source)) for source in sources(test)]
@@ -57,7 +57,8 @@ def main():
         if len(pairs) < 2:
             continue
         source, header = pairs[0]
-        binary = os.path.join(build, "host", test[:-2])
+        fuzzer = os.path.basename(test)[:-2] if test.endswith("_fuzz.c") else None
+        binary = os.path.join(build, "fuzz", fuzzer) if fuzzer else os.path.join(build, "host", test[:-2])
         plan = subprocess.run(["make", "--no-print-directory", "-n", "V=1", "O=" + build, "-W", header, binary], cwd=ROOT,
                               stdout=subprocess.PIPE, text=True, check=True).stdout
         checked += 1
