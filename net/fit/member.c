@@ -37,7 +37,6 @@
 
 #define RETRY_NS	(100 * NSEC_PER_MSEC)
 #define JOIN_NS		(5 * NSEC_PER_SEC)	/* CONNECTING and JOINING may last this long */
-#define LEAVE_NS	(2 * NSEC_PER_SEC)		/* for farewells to be answered */
 #define LEAVE_LOOK_NS	(2 * NSEC_PER_MSEC)
 #define LATE_NS		(100 * NSEC_PER_MSEC)
 #define REFUSED_NS	NSEC_PER_SEC		/* before we ask again who refused us */
@@ -1066,11 +1065,14 @@ static int parse_peers(const char *s)
 	return 0;
 }
 
+/* A farewell is repeated as long as the peer may yet be there: a cut that ends in time does not make us dead. */
 static void leave(void)
 {
+	u64 patience = fit_dead_ns + NSEC_PER_SEC / 2;
+
 	store_release(&leaving, true);
 	member_kick();
-	(void)waitq_wait_timeout(&left_wait, load_acquire(&has_left), time_mono_ns() + LEAVE_NS);
+	(void)waitq_wait_timeout(&left_wait, load_acquire(&has_left), time_mono_ns() + patience);
 	thread_sleep_ns(5 * NSEC_PER_MSEC);	/* the last answer to theirs has to get out of the door */
 }
 

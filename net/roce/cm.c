@@ -759,6 +759,12 @@ static void ask_neighbour(struct roce_cm *cm, u32 ip)
 	neighbour_put(nif, n);
 }
 
+/* Whose owner does not give up for want of an answer says farewell until it is answered, or its owner has done with it. */
+static bool patient(const struct cm_id *id)
+{
+	return id->state == CMS_DREQ_SENT && id->attr.persist && !id->closed;
+}
+
 /* One id's turn: its timer, and what its QP has to tell. The caller holds a reference. */
 static void id_run(struct roce_cm *cm, struct cm_id *id, u64 now)
 {
@@ -770,7 +776,7 @@ static void id_run(struct roce_cm *cm, struct cm_id *id, u64 now)
 		id->due = 0;
 		if (id->state == CMS_TIMEWAIT) {
 			cm_step(id, CMS_IDLE);
-		} else if (id->tries >= CM_TRIES) {
+		} else if (id->tries >= CM_TRIES && !patient(id)) {
 			late = true;
 		} else {
 			id->tries++;

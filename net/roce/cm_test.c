@@ -83,11 +83,14 @@ struct peer {
 };
 static struct peer act, pas;
 
+static bool they_persist;
+
 static struct cm_conn_param params(struct peer *p)
 {
 	return (struct cm_conn_param){
 		.qp = p->e.qp, .private_data = p == &act ? "hello from active" : "hello from passive", .private_len = 18,
 		.path_mtu = 4096, .retry_count = 7, .rnr_retry = 7, .responder_resources = 4, .initiator_depth = 4, .ack_every = 16,
+		.persist = they_persist,
 	};
 }
 
@@ -193,6 +196,41 @@ static void connect_and_part(void **state)
 		assert_int_equal(roce_qp_state(pas.e.qp), QPS_ERR);
 		end_all();
 	}
+}
+
+/* A cut longer than all repetitions: whoever is persistent says farewell until it is heard, and then no more; others give up. */
+static bool lets_say_farewell(bool persistent, bool destroyed)
+{
+	bool heard;
+
+	they_persist = persistent;
+	begin(1, true);
+	they_persist = false;
+	sim_run(20 * NSEC_PER_MSEC);
+	assert_int_equal(act.events[0], CM_ESTABLISHED);
+	sim.cut = true;
+	roce_cm_disconnect(act.id, "farewell", 9);
+	sim_run(5 * NSEC_PER_SEC);
+	assert_int_equal(roce_cm_gone(act.id), !persistent);
+	if (destroyed) {
+		roce_cm_destroy(act.id);
+		act.id = NULL;
+		sim_run(5 * NSEC_PER_SEC);
+	}
+	sim.cut = false;
+	sim_run(NSEC_PER_SEC);
+	heard = pas.events[pas.nr_events - 1] == CM_DISCONNECTED;
+	if (heard)
+		assert_true(roce_cm_gone(act.id));
+	end_all();
+	return heard;
+}
+
+static void a_long_farewell(void **state)
+{
+	assert_true(lets_say_farewell(true, false));
+	assert_false(lets_say_farewell(true, true));
+	assert_false(lets_say_farewell(false, false));
 }
 
 /* Each side says how often the other is to try again when a receiver is not ready; the active one also how often at all. */
@@ -659,7 +697,7 @@ static void destroy_anytime(void **state)
 int main(int argc, char **argv)		/* an argument: only tests that match it */
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(golden_mads), cmocka_unit_test(connect_and_part), cmocka_unit_test(private_data_of_req),
+		cmocka_unit_test(golden_mads), cmocka_unit_test(connect_and_part), cmocka_unit_test(a_long_farewell), cmocka_unit_test(private_data_of_req),
 		cmocka_unit_test(retry_counts),
 		cmocka_unit_test(refused), cmocka_unit_test(unreachable), cmocka_unit_test(lost_rtu), cmocka_unit_test(broken),
 		cmocka_unit_test(destroy_anytime), cmocka_unit_test(sidr), cmocka_unit_test(sidr_of_the_wrong_kind),
