@@ -292,20 +292,8 @@ static void waiting_answer(struct object *o)
 
 	spin_lock(&cache_lock);
 	while ((w = waiting_next(o)) != NULL) {
-		struct cpage *p = page_tree_get(&o->pages, w->index);
-		struct frame *f = NULL;
-
-		if (p != NULL) {
-			f = p->frame;
-			page_get(f);
-			stream_hit(o, w->index);
-		}
 		spin_unlock(&cache_lock);
-		if (f != NULL)
-			count(nr_memory_fill_object);
-		else
-			count(nr_memory_fill_not_at_hand);
-		rpc_reply(w->call, f != NULL ? page_reply(w->call, f) : -EAGAIN);
+		rpc_reply(w->call, fill_ahead_again(o, w->call));
 		kfree(w);
 		spin_lock(&cache_lock);
 	}
@@ -414,7 +402,6 @@ int cache_ahead(struct object *o, u64 index, struct rpc_call *c)
 	if (wait)
 		return RPC_PENDING;
 	kfree(w);
-	count(nr_memory_fill_not_at_hand);
 	return -EAGAIN;
 }
 

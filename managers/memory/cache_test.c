@@ -285,6 +285,20 @@ static void sequential_reads_come_in_windows(void **state)
 	memory_check_empty();
 }
 
+static struct fake *fill_ahead(const u64 *index, unsigned nr)
+{
+	struct rpc_memory_fill_ahead_req q = { LE(big), .nr = le32_of(nr) };
+	struct fake *f;
+
+	for (unsigned i = 0; i < nr; i++)
+		q.pages.index[i] = LE(index[i]);
+	f = fake_call(P_NODE, RPC_memory_fill_ahead, &q, sizeof(q), NULL, 0);
+	fake_deliver(f);
+	return f;
+}
+
+static struct fake *one_ahead(u64 index) { return fill_ahead(&index, 1); }
+
 /* Fills ahead of use wait for the read that brings their page, without a worker; beyond the end they are refused. */
 static void fills_ahead_wait_for_the_read(void **state)
 {
@@ -295,17 +309,14 @@ static void fills_ahead_wait_for_the_read(void **state)
 	big = file_open(1);
 	s_delay_us = 2000;
 	for (unsigned i = 0; i < ARRAY_SIZE(f); i++) {
-		struct rpc_memory_fill_req q = { LE(big), LE(at[i]), .flags = le32_of(WIRE_FILL_AHEAD) };
-
-		f[i] = fake_call(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0);
-		fake_deliver(f[i]);
+		f[i] = fill_ahead(&at[i], 1);
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(f); i++) {
 		for (int n = 0; n < 2000 && !load_acquire(&f[i]->replied); n++)
 			usleep(1000);
 		assert_true(f[i]->replied);
-		assert_int_equal(f[i]->status, at[i] == BIG_PAGES ? -EFAULT : f[i]->status == -EAGAIN ? -EAGAIN : FILL_DATA);
-		if (f[i]->status == FILL_DATA) {
+		assert_true(f[i]->status == 0 || (f[i]->status == 1 && at[i] != BIG_PAGES));
+		if (f[i]->status == 1) {
 			assert_int_equal(*(u64 *)(f[i]->copy + 8 * (at[i] % 512)), at[i] * 7 + 1);
 			got++;
 		}
@@ -313,6 +324,59 @@ static void fills_ahead_wait_for_the_read(void **state)
 	}
 	assert_in_range(got, 3, 5);		/* the window of 4 has two of them; one more read for each of the others, or none */
 	s_delay_us = 0;
+	assert_int_equal(file_close(big), 0);
+	memory_check_empty();
+}
+
+/* Several at once: what is here comes at once, also with holes between; if storage has to bring one, all wait for that one's read. */
+static void several_ahead(void **state)
+{
+	u64 at[FILL_MANY] = { 40, 9, 41, BIG_PAGES, 40, 42, BIG_PAGES + 5, 43 };
+	u64 cold[3] = { 700, 40, 701 };
+	u64 requests;
+	struct fake *f;
+
+	big = file_open(1);
+	for (u64 i = 40; i < 44; i++) {
+		struct rpc_memory_fill_req q = { LE(big), LE(i) };
+
+		assert_int_equal(fake_now(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0, NULL, 0, NULL, NULL), FILL_DATA);
+	}
+	f = fill_ahead(at + 2, 2);			/* the end is no page, and is no reason to wait */
+	assert_true(f->replied);
+	assert_int_equal(f->status, 1);
+	assert_int_equal(f->nr_pages, 1);
+	fake_done(f);
+	f = fill_ahead(at + 3, 5);
+	assert_true(f->replied);
+	assert_int_equal(f->status, 2 | 4 | 16);
+	assert_int_equal(f->nr_pages, 5);
+	for (unsigned i = 1; i < 5; i++)
+		assert_int_equal(*(u64 *)(f->copy + i * PAGE_SIZE + 8 * (at[3 + i] % 512)), i == 3 ? 0 : at[3 + i] * 7 + 1);
+	fake_done(f);
+
+	s_delay_us = 2000;
+	requests = s_reads;
+	f = fill_ahead(cold, 3);
+	assert_false(f->replied);
+	for (int n = 0; n < 2000 && !load_acquire(&f->replied); n++)
+		usleep(1000);
+	assert_true(f->replied);
+	assert_true(f->status & 1);
+	assert_true(f->status & 2);
+	assert_int_equal(*(u64 *)(f->copy + 8 * (700 % 512)), 700 * 7 + 1);
+	assert_int_equal(*(u64 *)(f->copy + PAGE_SIZE + 8 * 40), 40 * 7 + 1);
+	assert_true(s_reads > requests);
+	fake_done(f);
+	s_delay_us = 0;
+
+	f = fill_ahead(at, 0);
+	assert_int_equal(f->status, -EINVAL);
+	fake_done(f);
+	at[2] = 1ULL << 60;
+	f = fill_ahead(at, 3);
+	assert_int_equal(f->status, -EINVAL);
+	fake_done(f);
 	assert_int_equal(file_close(big), 0);
 	memory_check_empty();
 }
@@ -354,15 +418,6 @@ static void *fill_one(void *arg)
 	return NULL;
 }
 
-static struct fake *fill_ahead(u64 index)
-{
-	struct rpc_memory_fill_req q = { LE(big), LE(index), .flags = le32_of(WIRE_FILL_AHEAD) };
-	struct fake *f = fake_call(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0);
-
-	fake_deliver(f);
-	return f;
-}
-
 static void two_reads_end_at_once(void **state)
 {
 	struct fake *wants_x;
@@ -374,8 +429,8 @@ static void two_reads_end_at_once(void **state)
 	pthread_create(&y, NULL, fill_one, (void *)(uintptr_t)Y_PAGE);
 	while (__atomic_load_n(&held, __ATOMIC_SEQ_CST) < 2)
 		usleep(100);
-	wants_x = fill_ahead(X_PAGE);
-	wants_y = fill_ahead(Y_PAGE);
+	wants_x = one_ahead(X_PAGE);
+	wants_y = one_ahead(Y_PAGE);
 	assert_false(wants_x->replied || wants_y->replied);
 	on_reply = end_x_meanwhile;
 	store_release(&y_may_end, 1);
@@ -615,7 +670,7 @@ int main(void)
 		cmocka_unit_test(holes_of_shared_memory), cmocka_unit_test(shared_memory_is_its_makers), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
 		cmocka_unit_test(file_against_array), cmocka_unit_test(shm_against_array),
 		cmocka_unit_test(one_fetch_a_page), cmocka_unit_test(sequential_reads_come_in_windows),
-		cmocka_unit_test(fills_ahead_wait_for_the_read), cmocka_unit_test(two_reads_end_at_once),
+		cmocka_unit_test(several_ahead), cmocka_unit_test(fills_ahead_wait_for_the_read), cmocka_unit_test(two_reads_end_at_once),
 		cmocka_unit_test(died_while_opening),
 		cmocka_unit_test(died_and_came_back_while_opening), cmocka_unit_test(reserve_of_the_dead),
 	};

@@ -103,10 +103,11 @@ void object_ahead_init(struct object *o);
  */
 int cache_fill(struct object *o, u64 index, bool may_sleep, struct frame **f);
 /*
- * A fill that nobody waits for finds its page absent: it is answered when the read that brings the page has ended, which is
+ * A memory_fill_ahead finds a page absent: it is answered when the read that brings the page has ended, which is
  * begun if need be, and holds no worker meanwhile. RPC_PENDING, or -EAGAIN: not now. Does not sleep.
  */
 int cache_ahead(struct object *o, u64 index, struct rpc_call *c);
+int fill_ahead_again(struct object *o, struct rpc_call *c);	/* fill.c: that has happened; the status, for what is here now */
 /* The page's new contents from a flush. Beyond the end: dropped (the file was truncated). -EAGAIN as above, -ENOMEM. */
 int cache_store(struct object *o, u64 index, const void *data, bool may_sleep);
 s64 cache_read(struct object *o, u64 off, void *buf, u64 len);		/* short only at the end; sleeps */

@@ -524,6 +524,56 @@ static void parked_calls_end_with_their_space(void **state)
 	memory_check_empty();
 }
 
+static void flush_one(u64 id, u64 index, u64 change, u8 byte)
+{
+	static u8 bulk[64 + PAGE_SIZE];
+	struct wire_flush_page h = { le16_of(1) };
+	struct wire_owner o = { LE(id), LE(index), LE(change) };
+	struct rpc_memory_flush_req q = { le16_of(1), le16_of(0), le32_of(sizeof(h) + sizeof(o)) };
+	struct rpc_memory_flush_rep r;
+
+	memcpy(bulk, &h, sizeof(h));
+	memcpy(bulk + sizeof(h), &o, sizeof(o));
+	memset(bulk + sizeof(h) + sizeof(o), byte, PAGE_SIZE);
+	assert_int_equal(fake_now(P_NODE, RPC_memory_flush, &q, sizeof(q), bulk, sizeof(h) + sizeof(o) + PAGE_SIZE, &r, sizeof(r), NULL, NULL), 0);
+	assert_int_equal(le64_get(r.failed), 0);
+}
+
+/* Pages of a space in one message: its own, zeros where it has none yet, nothing where nothing is mapped; and it waits for its change. */
+static void pages_ahead_of_a_space(void **state)
+{
+	u64 id = new_space();
+	struct rpc_memory_fill_ahead_req q = { LE(id), LE(1), { { LE(0x11), LE(0x99), LE(0x10), LE(0x99) } }, le32_of(4) };
+	struct fake *f = fake_call(P_NODE, RPC_memory_fill_ahead, &q, sizeof(q), NULL, 0);
+	u8 zeros[PAGE_SIZE] = { 0 };
+
+	fake_deliver(f);
+	assert_false(f->replied);
+	assert_int_equal(map_at(id, 1, 0x10000, 0x2000, 0), 0);
+	assert_true(f->replied);			/* nothing private: zeros, and what lies between is not said to have come */
+	assert_int_equal(f->status, 1 | 4);
+	assert_int_equal(f->nr_pages, 3);
+	assert_memory_equal(f->copy, zeros, PAGE_SIZE);
+	assert_memory_equal(f->copy + 2 * PAGE_SIZE, zeros, PAGE_SIZE);
+	fake_done(f);
+
+	flush_one(id, 0x11, 1, 0x5a);
+	f = fake_call(P_NODE, RPC_memory_fill_ahead, &q, sizeof(q), NULL, 0);
+	fake_deliver(f);
+	assert_int_equal(f->status, 1 | 4);
+	assert_int_equal(f->copy[0], 0x5a);
+	assert_int_equal(f->copy[4095], 0x5a);
+	assert_memory_equal(f->copy + 2 * PAGE_SIZE, zeros, PAGE_SIZE);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(2)), 0);
+	fake_done(f);					/* it is still being sent when its space ends */
+	q.space = LE(id + 1);
+	f = fake_call(P_NODE, RPC_memory_fill_ahead, &q, sizeof(q), NULL, 0);
+	fake_deliver(f);
+	assert_int_equal(f->status, -ESRCH);
+	fake_done(f);
+	memory_check_empty();
+}
+
 /* Without any memory left a call is parked all the same: a change that was refused would hold up all after it. */
 static void parking_needs_no_memory(void **state)
 {
@@ -975,7 +1025,7 @@ static void bad_placings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory),
+		cmocka_unit_test(pages_ahead_of_a_space), cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory),
 		cmocka_unit_test(changes_travel_together), cmocka_unit_test(refused_changes_use_their_number),
 		cmocka_unit_test(reservation), cmocka_unit_test(a_fork_takes_nothing_of_the_reservation),
 		cmocka_unit_test(ids_of_another_boot), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),

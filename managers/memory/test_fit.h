@@ -40,6 +40,8 @@ struct fake {
 	int status;
 	const void *data;		/* bulk of the reply */
 	u32 data_len;
+	const void *page[RPC_MAX_PAGES];	/* instead */
+	unsigned nr_pages;
 	u8 *copy;			/* of data, as it was when the reply was sent */
 	void (*release)(void *arg);
 	void *release_arg;
@@ -74,6 +76,10 @@ void rpc_reply(struct rpc_call *c, int status)
 		f->copy = malloc(f->data_len);
 		memcpy(f->copy, f->data, f->data_len);
 	}
+	if (f->nr_pages > 0)
+		f->copy = malloc(f->nr_pages * PAGE_SIZE);
+	for (unsigned i = 0; i < f->nr_pages; i++)
+		memcpy(f->copy + i * PAGE_SIZE, f->page[i], PAGE_SIZE);
 	store_release(&f->replied, true);
 	if (on_reply != NULL)
 		on_reply(c);
@@ -87,6 +93,18 @@ void rpc_reply_bulk_ref(struct rpc_call *c, const void *buf, u32 len, void (*rel
 	assert_true(len <= c->rep_room);
 	f->data = buf;
 	f->data_len = len;
+	f->release = release;
+	f->release_arg = arg;
+}
+
+void rpc_reply_pages_ref(struct rpc_call *c, const void *const *page, unsigned nr, void (*release)(void *arg), void *arg)
+{
+	struct fake *f = fake_of(c);
+
+	assert_null(f->release);
+	assert_true(nr <= RPC_MAX_PAGES && nr * PAGE_SIZE <= c->rep_room);
+	memcpy(f->page, page, nr * sizeof(*page));
+	f->nr_pages = nr;
 	f->release = release;
 	f->release_arg = arg;
 }
@@ -136,6 +154,8 @@ static void fake_done(struct fake *f)
 	assert_true(load_acquire(&f->replied));
 	if (f->data_len > 0)
 		assert_memory_equal(f->data, f->copy, f->data_len);
+	for (unsigned i = 0; i < f->nr_pages; i++)
+		assert_memory_equal(f->page[i], f->copy + i * PAGE_SIZE, PAGE_SIZE);
 	if (f->release != NULL)
 		f->release(f->release_arg);
 	free(f->copy);

@@ -71,6 +71,18 @@ static inline int fill_result(int status, u32 len)
 {
 	return status < 0 || status == FILL_ZERO || (status == FILL_DATA && len == PAGE_SIZE) ? status : -EIO;
 }
+/* The same of page i in a reply to fill_ahead */
+static inline int fill_ahead_result(int status, u32 len, unsigned i)
+{
+	if (status < 0)
+		return status;
+	return !(status >> i & 1) ? -EAGAIN : len >= (i + 1) * PAGE_SIZE ? FILL_DATA : -EIO;
+}
+/* Pages of one space or object, which are asked for in one message: by index. */
+#define FILL_MANY		8
+struct wire_pages {
+	le64 index[FILL_MANY];
+} __packed;
 /* -EFAULT: no such mapping or page beyond the object's end (SIGBUS for an object); -ESRCH: no such space or object */
 
 /*	number name			class		when the request arrives twice */
@@ -86,7 +98,6 @@ static inline int fill_result(int status, u32 len)
 	X(0x113, memory_remap,		RPC_INLINE,	RPC_REPLAY)	\
 	X(0x115, memory_commit,		RPC_INLINE,	RPC_REPLAY)	\
 	X(0x116, memory_changes,	RPC_INLINE,	RPC_REPLAY)	\
-	X(0x117, memory_place,		RPC_WORKER,	RPC_REPLAY)	\
 	X(0x120, memory_open,		RPC_WORKER,	RPC_REPLAY)	\
 	X(0x121, memory_close,		RPC_WORKER,	RPC_REPLAY)	\
 	X(0x122, memory_read,		RPC_WORKER,	RPC_REDO)	\
@@ -94,15 +105,22 @@ static inline int fill_result(int status, u32 len)
 	X(0x124, memory_truncate,	RPC_WORKER,	RPC_REPLAY)	\
 	X(0x125, memory_sync,		RPC_WORKER,	RPC_REDO)	\
 	X(0x126, memory_shm_create,	RPC_WORKER,	RPC_REPLAY)	\
-	X(0x127, memory_range,		RPC_WORKER,	RPC_REPLAY)	\
 	X(0x130, memory_accounting,	RPC_WORKER,	RPC_REDO)	\
 	X(0x131, memory_drop_caches,	RPC_WORKER,	RPC_REDO)	\
-	X(0x132, memory_shutdown,	RPC_WORKER,	RPC_REPLAY)
+	X(0x132, memory_shutdown,	RPC_WORKER,	RPC_REPLAY)	\
+	X(0x107, memory_fill_ahead,	RPC_INLINE,	RPC_REDO)	\
+	X(0x117, memory_place,		RPC_WORKER,	RPC_REPLAY)	\
+	X(0x127, memory_range,		RPC_WORKER,	RPC_REPLAY)
 
 #define RPC_memory_fill_REQ(F)		F(le64, space) F(le64, index) F(le64, change) F(le32, flags)
 #define RPC_memory_fill_REP(F)						/* bulk: the page; nothing else, so that it is one packet */
 #define WIRE_FILL_WRITE		1	/* for a write (read-ahead hint) */
-#define WIRE_FILL_AHEAD		2	/* nobody waits for it: -EAGAIN if M would have to ask storage (it reads it in then) */
+	/*
+	 * Pages that nobody waits for. Status: bit i, page i came; one that storage must bring comes if the read for the first such
+	 * page brings it. Bulk: 4096 bytes for each page up to the last that came, zeros for others between.
+	 */
+#define RPC_memory_fill_ahead_REQ(F)	F(le64, space) F(le64, change) F(struct wire_pages, pages) F(le32, nr)
+#define RPC_memory_fill_ahead_REP(F)
 #define RPC_memory_flush_REQ(F)		F(le16, nr_pages) F(le16, reserved) F(le32, meta_len)
 	/* bulk: meta_len bytes of wire_flush_page + owners (padded to 8), then nr_pages * 4096 bytes */
 #define RPC_memory_flush_REP(F)		F(le64, failed)			/* bit per page: not taken (its status below) */ \

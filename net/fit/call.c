@@ -119,7 +119,10 @@ static void slot_prepare(struct rpc_slot *s, struct rpc *call, const struct rpc_
 	h->id = le16_of(s->id);
 	h->req_len = le16_of(op->req_size);
 	h->bulk_len = le32_of(bulk);
-	if (call->rep != NULL && call->rep_size != 0) {
+	if (call->nr_pages != 0) {
+		h->rep_room = le32_of(call->rep_size);
+		h->rep_key = le32_of(roce_mr_bind_pages(s->mr, call->page, call->nr_pages));
+	} else if (call->rep_size != 0) {
 		h->rep_room = le32_of(call->rep_size);
 		h->rep_addr = le64_of((uintptr_t)call->rep);
 		h->rep_key = le32_of(roce_mr_bind(s->mr, call->rep, call->rep_size, MR_LOCAL_WRITE | MR_REMOTE_WRITE));
@@ -156,9 +159,14 @@ static int call_check(struct rpc *call, const struct rpc_op *op, const struct fi
 		return -EINVAL;
 	for (unsigned i = 0; i < call->nr_segs; i++)
 		bulk += call->seg[i].len;
-	if (bulk > RPC_MAX_BULK_OUT || call->rep_size > RPC_MAX_REP + RPC_MAX_BULK_IN ||
-	    call->rep_size < op->rep_size || (call->rep_size != 0 && call->rep == NULL))
+	if (bulk > RPC_MAX_BULK_OUT || call->rep_size > RPC_MAX_REP + RPC_MAX_BULK_IN || call->rep_size < op->rep_size)
 		return -EINVAL;
+	if (call->nr_pages != 0) {
+		if (call->nr_pages > RPC_MAX_PAGES || op->rep_size != 0 || call->rep_size != call->nr_pages * PAGE_SIZE)
+			return -EINVAL;
+	} else if (call->rep_size != 0 && call->rep == NULL) {
+		return -EINVAL;
+	}
 	if (sizeof(struct fit_request) + op->req_size + bulk > c->peer_max_request)
 		return -EMSGSIZE;
 	return 0;

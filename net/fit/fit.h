@@ -83,6 +83,8 @@ struct served {				/* one of their calls; public part first */
 	struct recv_buf *recv;		/* the request's bytes; given back when answered */
 	const void *bulk;		/* of the reply */
 	u32 bulk_len;
+	const void *page[RPC_MAX_PAGES];	/* of the reply, instead */
+	u8 nr_pages;
 	void (*release)(void *arg);
 	void *release_arg;
 	bool answered;			/* [conn lock] the reply is ready, and not yet acknowledged */

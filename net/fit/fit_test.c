@@ -49,7 +49,7 @@ struct fit_conn *fit_node_conn(unsigned node)
 
 /* --- fake verbs --- */
 
-struct roce_mr { void *ptr; u64 len; u32 key; };
+struct roce_mr { void *ptr; u64 len; u32 key; unsigned nr_pages; void *page[ROCE_MR_PAGES]; };
 static u32 next_key = 1;
 static struct { struct roce_send_wr wr; u8 bytes[65536]; u32 len; } sent[1024];
 static unsigned nr_sent, nr_posted_recv;
@@ -66,6 +66,13 @@ u32 roce_mr_bind(struct roce_mr *mr, void *ptr, u64 len, unsigned access)
 {
 	assert_null(mr->ptr);
 	*mr = (struct roce_mr){ ptr, len, next_key++ };
+	return mr->key;
+}
+u32 roce_mr_bind_pages(struct roce_mr *mr, void *const *page, unsigned nr)
+{
+	assert_null(mr->ptr);
+	*mr = (struct roce_mr){ page[0], nr * PAGE_SIZE, next_key++, nr };
+	memcpy(mr->page, page, nr * sizeof(*page));
 	return mr->key;
 }
 void roce_mr_unbind(struct roce_mr *mr) { mr->ptr = NULL; }
@@ -187,6 +194,8 @@ static void reply(unsigned slot, int status, const void *data, u32 len)
 	call_reply_arrived(up, fit_imm(slot, status), len);
 }
 
+static void remake(void);
+
 static unsigned done_calls;
 static void on_done(struct rpc *c) { done_calls++; }
 
@@ -212,6 +221,39 @@ static void call_and_reply(void **state)
 	call_send_done(up, le16_get(h->slot));
 	assert_int_equal(up->nr_free_slots, FIT_SLOTS);
 	assert_null(up->slot[0].mr->ptr);
+}
+
+/* A reply may go into pages anywhere; they are bound anew, all of them, where the request is repeated. */
+static void reply_into_pages(void **state)
+{
+	static u8 pages[5][PAGE_SIZE];
+	void *const to[3] = { pages[4], pages[0], pages[2] };
+	struct rpc c = { .node = 2, .op = OP_KEEP, .page = to, .nr_pages = 3, .rep_size = 3 * PAGE_SIZE, .done = on_done };
+	const struct fit_request *h = (const void *)sent[0].bytes;
+	struct rpc_slot *s = &up->slot[0];
+
+	done_calls = 0;
+	c.rep_size--;
+	assert_int_equal(rpc_start(&c), -EINVAL);
+	c.rep_size++;
+	c.op = OP_ADD;				/* it has a fixed reply */
+	assert_int_equal(rpc_start(&c), -EINVAL);
+	c.op = OP_KEEP;
+	assert_int_equal(rpc_start(&c), 0);
+	assert_int_equal(le32_get(h->rep_room), 3 * PAGE_SIZE);
+	assert_int_equal(le64_get(h->rep_addr), 0);
+	assert_int_equal(le32_get(h->rep_key), s->mr->key);
+	assert_int_equal(s->mr->nr_pages, 3);
+	assert_memory_equal(s->mr->page, to, sizeof(to));
+	remake();
+	assert_int_equal(s->mr->nr_pages, 3);
+	assert_memory_equal(s->mr->page, to, sizeof(to));
+	call_reply_arrived(up, fit_imm(0, 5), 2 * PAGE_SIZE);
+	call_send_done(up, 0);
+	assert_int_equal(done_calls, 1);
+	assert_int_equal(c.status, 5);
+	assert_int_equal(c.rep_len, 2 * PAGE_SIZE);
+	assert_null(s->mr->ptr);
 }
 
 static void short_reply_is_an_error(void **state)
@@ -406,6 +448,28 @@ static void serve_bulk_is_released_once(void **state)
 	conn_bury(up);				/* never acknowledged: the death releases it */
 	up = NULL;
 	assert_int_equal(nr_released, 2);
+}
+
+/* A reply of pages is one message; they stay referenced until it is acknowledged. */
+static void serve_pages(void **state)
+{
+	static u8 pages[3][PAGE_SIZE];
+	const void *from[2] = { pages[2], pages[0] };
+
+	memset(pages[0], 7, PAGE_SIZE);
+	memset(pages[2], 9, PAGE_SIZE);
+	serve_request_arrived(up, request(0, OP_KEEP, NULL, 0, 0, 2 * PAGE_SIZE));
+	assert_int_equal(nr_kept, 1);
+	rpc_reply_pages_ref(kept[0], from, 2, released, NULL);
+	rpc_reply(kept[0], 3);
+	assert_int_equal(nr_sent, 1);
+	assert_int_equal(sent[0].len, 2 * PAGE_SIZE);
+	assert_memory_equal(sent[0].bytes, pages[2], PAGE_SIZE);
+	assert_memory_equal(sent[0].bytes + PAGE_SIZE, pages[0], PAGE_SIZE);
+	assert_int_equal(fit_imm_status(sent[0].wr.imm), 3);
+	assert_int_equal(nr_released, 0);
+	reply_acknowledged(0);
+	assert_int_equal(nr_released, 1);
 }
 
 static void serve_refuses_what_is_malformed(void **state)
@@ -850,10 +914,10 @@ static void a_reply_waits_for_the_queue_pair(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(call_and_reply), T(short_reply_is_an_error), T(status_that_is_no_errno), T(bulk_stays_until_acknowledged),
+		T(reply_into_pages), T(call_and_reply), T(short_reply_is_an_error), T(status_that_is_no_errno), T(bulk_stays_until_acknowledged),
 		T(credits_keep_a_lane_for_changes),
 		T(a_post_that_fails_ends_by_burial), T(late_reply_after_the_deadline), T(sure_calls_have_no_deadline), T(strange_replies_are_dropped),
-		T(serve_inline), T(serve_bulk_is_released_once), T(serve_refuses_what_is_malformed),
+		T(serve_inline), T(serve_pages), T(serve_bulk_is_released_once), T(serve_refuses_what_is_malformed),
 		T(pending_calls_outlive_their_connection), T(queued_request_of_an_old_epoch_is_not_run), T(backlog_is_served_in_order),
 		T(workers_and_copies),
 		T(messages_tell_what_was_taken), T(pings),

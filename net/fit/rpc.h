@@ -22,6 +22,7 @@
 #define RPC_MAX_BULK_OUT	(36 * 1024)	/* bulk in a request */
 #define RPC_MAX_BULK_IN		(64 * 1024)	/* bulk in a reply */
 #define RPC_MAX_SEGS		10
+#define RPC_MAX_PAGES		8		/* in a reply that goes into pages */
 
 enum node_role { ROLE_NONE, ROLE_PROCESSOR, ROLE_MEMORY, ROLE_STORAGE };
 
@@ -52,6 +53,12 @@ struct rpc {
 	struct rpc_seg seg[RPC_MAX_SEGS];
 	void *rep;			/* direct-map memory: fixed reply body, then bulk; NULL if the opcode has neither */
 	u32 rep_size;			/* room there, at least the opcode's fixed size */
+	/*
+	 * In place of rep, of an opcode without a fixed reply: these pages take the bulk, one behind the other; rep_size is theirs.
+	 * The array, too, stays until the call is done: a repeated request binds them again.
+	 */
+	void *const *page;
+	u8 nr_pages;
 	u8 lane;			/* RPC_LANE_*: whose credits it uses */
 	/*
 	 * Called once when the call is done, in thread context of FIT's completion thread: must not sleep, may take
@@ -145,6 +152,8 @@ bool rpc_wanted(const struct rpc_call *c);
  */
 void rpc_reply_bulk_ref(struct rpc_call *c, const void *buf, u32 len, void (*release)(void *arg), void *arg);
 int __must_check rpc_reply_bulk_copy(struct rpc_call *c, const void *buf, u32 len);
+/* As rpc_reply_bulk_ref(), of whole pages; of an opcode without a fixed reply. */
+void rpc_reply_pages_ref(struct rpc_call *c, const void *const *page, unsigned nr, void (*release)(void *arg), void *arg);
 
 struct rpc_op {
 	u16 op;

@@ -113,6 +113,8 @@ static int reply_post(struct served *s)
 			wr.sge[wr.nr_sge++] = (struct roce_sge){ s->rep, s->op->rep_size };
 		if (s->bulk_len != 0)
 			wr.sge[wr.nr_sge++] = (struct roce_sge){ (void *)s->bulk, s->bulk_len };
+		for (unsigned i = 0; i < s->nr_pages; i++)
+			wr.sge[wr.nr_sge++] = (struct roce_sge){ (void *)s->page[i], PAGE_SIZE };
 	}
 	rc = roce_post_send(c->qp, &wr);
 	s->posted = rc == 0;
@@ -175,6 +177,18 @@ void rpc_reply_bulk_ref(struct rpc_call *call, const void *buf, u32 len, void (*
 	BUG_ON(s->release != NULL || len > call->rep_room);
 	s->bulk = buf;
 	s->bulk_len = len;
+	s->release = release;
+	s->release_arg = arg;
+}
+
+void rpc_reply_pages_ref(struct rpc_call *call, const void *const *page, unsigned nr, void (*release)(void *arg), void *arg)
+{
+	struct served *s = served_of(call);
+
+	BUG_ON(s->release != NULL || nr > RPC_MAX_PAGES || nr * PAGE_SIZE > call->rep_room || s->op->rep_size != 0);
+	for (unsigned i = 0; i < nr; i++)
+		s->page[i] = page[i];
+	s->nr_pages = nr;
 	s->release = release;
 	s->release_arg = arg;
 }
@@ -344,6 +358,7 @@ void serve_request_arrived(struct fit_conn *c, struct recv_buf *r)
 	s->recv = r;
 	s->bulk = NULL;
 	s->bulk_len = 0;
+	s->nr_pages = 0;
 	s->release = NULL;
 	c->by_slot[slot] = s;
 	c->last_id[slot] = id;

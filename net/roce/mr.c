@@ -6,6 +6,7 @@
  */
 #include "arch/x86/platform.h"
 #include "lib/base/printk.h"
+#include "lib/base/string.h"
 #include "mm/slab.h"
 #include "net/roce/roce_impl.h"
 
@@ -59,16 +60,35 @@ struct roce_mr *roce_dev_mr_create(struct roce_dev *dev, u32 pd)
 	return mr;
 }
 
+/* lock held */
+static u32 bind(struct roce_mr *mr, void *ptr, u64 len, unsigned access)
+{
+	mr->rkey = mr->index << KEY_BITS | ((mr->rkey + 1) & KEY_MASK);
+	mr->ptr = ptr;
+	mr->len = len;
+	mr->access = access | MR_LOCAL_WRITE;	/* not 0: bound */
+	return mr->rkey;
+}
+
 u32 roce_mr_bind(struct roce_mr *mr, void *ptr, u64 len, unsigned access)
 {
 	u32 rkey;
 
 	spin_lock(&mr->lock);
-	mr->rkey = mr->index << KEY_BITS | ((mr->rkey + 1) & KEY_MASK);
-	mr->ptr = ptr;
-	mr->len = len;
-	mr->access = access | MR_LOCAL_WRITE;	/* not 0: bound */
-	rkey = mr->rkey;
+	rkey = bind(mr, ptr, len, access);
+	spin_unlock(&mr->lock);
+	return rkey;
+}
+
+u32 roce_mr_bind_pages(struct roce_mr *mr, void *const *page, unsigned nr)
+{
+	u32 rkey;
+
+	BUG_ON(nr > ROCE_MR_PAGES);
+	spin_lock(&mr->lock);
+	for (unsigned i = 0; i < nr; i++)
+		mr->page[i] = page[i];
+	rkey = bind(mr, NULL, (u64)nr * PAGE_SIZE, MR_REMOTE_WRITE);
 	spin_unlock(&mr->lock);
 	return rkey;
 }
@@ -115,6 +135,25 @@ struct roce_mr *mr_lock(struct roce_dev *dev, u32 rkey, u64 va, u64 len, unsigne
 		return mr;
 	spin_unlock(&mr->lock);
 	return NULL;
+}
+
+void mr_write(struct roce_mr *mr, u64 va, const void *data, u32 len)
+{
+	const u8 *from = data;
+
+	assert_held(&mr->lock);
+	if (mr->ptr != NULL) {
+		memcpy((void *)(uintptr_t)va, data, len);
+		return;
+	}
+	while (len != 0) {
+		u32 at = va & (PAGE_SIZE - 1), n = MIN(len, (u32)PAGE_SIZE - at);
+
+		memcpy(mr->page[va >> PAGE_SHIFT] + at, from, n);
+		va += n;
+		from += n;
+		len -= n;
+	}
 }
 
 bool mr_invalidate(struct roce_dev *dev, u32 rkey, u32 pd)

@@ -491,6 +491,44 @@ static void rights_and_bounds(void **state)
 	}
 }
 
+/* A region of pages is as memory of that length to who writes, at any offset; it is written, and nothing else; nobody reads it. */
+static void region_of_pages(void **state)
+{
+	static const struct { u32 off, len; unsigned opcode; bool ok; } t[] = {
+		{ 0, 3 * 4096, WR_RDMA_WRITE, true }, { 4000, 200, WR_RDMA_WRITE, true }, { 4096, 4096, WR_RDMA_WRITE, true },
+		{ 1, 3 * 4096 - 1, WR_RDMA_WRITE, true }, { 8191, 4097, WR_RDMA_WRITE, true }, { 0, 0, WR_RDMA_WRITE, true },
+		{ 1, 3 * 4096, WR_RDMA_WRITE, false }, { 3 * 4096, 1, WR_RDMA_WRITE, false }, { 0, 64, WR_RDMA_READ, false },
+		{ 0, 8, WR_FETCH_ADD, false },
+	};
+	static u8 area[7 * 4096], want[7 * 4096], out[3 * 4096];
+	void *page[3] = { area + 5 * 4096, area + 1 * 4096, area + 3 * 4096 };
+
+	for (unsigned i = 0; i < sizeof(out); i++)
+		out[i] = i * 7 / 5 + 1;
+	for (unsigned mtu = 1024; mtu <= 4096; mtu *= 4)
+		for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+			struct roce_mr *mr;
+			u32 rkey;
+
+			errors_begin();
+			ea.qp->attr.mtu = eb.qp->attr.mtu = mtu;
+			memset(area, 0x11, sizeof(area));
+			memset(want, 0x11, sizeof(want));
+			for (u32 k = 0; k < t[i].len && t[i].ok; k++)
+				want[(u8 *)page[(t[i].off + k) / 4096] - area + (t[i].off + k) % 4096] = out[k];
+			mr = roce_dev_mr_create(sim.node[1].dev, 7);
+			rkey = roce_mr_bind_pages(mr, page, 3);
+			post(&ea, t[i].opcode, 1, out, t[i].len, t[i].off, rkey);
+			sim_run(NSEC_PER_SEC);
+			assert_int_equal(ea.nr_wc, 1);
+			assert_int_equal(ea.wc[0].status, t[i].ok ? WC_SUCCESS : WC_REM_ACCESS_ERR);
+			assert_memory_equal(area, want, sizeof(area));
+			roce_mr_unbind(mr);
+			roce_mr_destroy(mr);
+			errors_end();
+		}
+}
+
 /* lesson: L44 - a region unbound between two packets of one WRITE takes nothing more */
 static void unbind_in_the_middle(void **state)
 {
@@ -874,6 +912,57 @@ static void invalidate(void **state)
 	}
 }
 
+/*
+ * What is sent again waits in the NIC when the first sending is answered after all, and from then on its memory is its user's to
+ * change: it is a copy, whose ICRC stays right. What is sent for the first time is not copied.
+ */
+static unsigned pointed_to, seen_frames, lost_frames;
+
+static void look_where_it_lies(unsigned from, const struct net_tx *tx)
+{
+	for (unsigned k = 1; k < tx->nr_frags; k++)
+		pointed_to += (u8 *)tx->frag[k].ptr >= mem[from] && (u8 *)tx->frag[k].ptr < mem[from] + sizeof(mem[from]);
+}
+
+static bool lose_the_first(unsigned from, const u8 *frame, u32 len)
+{
+	if (len < 1024 || seen_frames++ != 0)
+		return false;
+	lost_frames++;
+	return true;
+}
+
+static void sent_again_is_a_copy(void **state)
+{
+	static const unsigned opcode[] = { WR_RDMA_WRITE, WR_SEND, WR_RDMA_READ };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(opcode); i++) {
+		struct roce_recv_wr r = { .nr_sge = 1, .sge = { { mem[1], 3 * 4096 } } };
+		struct roce_mr *mr;
+		u32 rkey;
+
+		errors_begin();
+		mr = roce_dev_mr_create(sim.node[1].dev, 7);
+		rkey = roce_mr_bind(mr, mem[1], 3 * 4096, MR_REMOTE_WRITE | MR_REMOTE_READ);
+		assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+		pointed_to = seen_frames = lost_frames = 0;
+		sim.look = look_where_it_lies;
+		sim.lose = lose_the_first;
+		post(&ea, opcode[i], 1, mem[0], 3 * 4096, (u64)(uintptr_t)mem[1], rkey);
+		sim_run(NSEC_PER_SEC);
+		assert_int_equal(ea.nr_wc, 1);
+		assert_int_equal(ea.wc[0].status, WC_SUCCESS);
+		assert_int_equal(lost_frames, 1);
+		assert_true(seen_frames > 12);
+		assert_int_equal(pointed_to, 12);
+		sim.look = NULL;
+		sim.lose = NULL;
+		roce_mr_unbind(mr);
+		roce_mr_destroy(mr);
+		errors_end();
+	}
+}
+
 static void destroy_in_flight(void **state)
 {
 	errors_begin();
@@ -1252,7 +1341,9 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		cmocka_unit_test(mix_clean), cmocka_unit_test(acks_are_coalesced), cmocka_unit_test(told_messages_need_no_acknowledgement),
 		cmocka_unit_test(told_messages_need_no_probe),
 		cmocka_unit_test(told_messages_over_a_bad_wire), cmocka_unit_test(told_what_cannot_be), cmocka_unit_test(rights_and_bounds),
-		cmocka_unit_test(unbind_in_the_middle), cmocka_unit_test(receiver_not_ready), cmocka_unit_test(psn_nak_after_rnr_nak), cmocka_unit_test(retries_exceeded),
+		cmocka_unit_test(sent_again_is_a_copy), cmocka_unit_test(region_of_pages),
+		cmocka_unit_test(unbind_in_the_middle), cmocka_unit_test(receiver_not_ready),
+		cmocka_unit_test(psn_nak_after_rnr_nak), cmocka_unit_test(retries_exceeded),
 		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(shared_receives), cmocka_unit_test(drain),
 		 cmocka_unit_test(counted_and_dropped), cmocka_unit_test(invalidate),
 		cmocka_unit_test(destroy_in_flight),

@@ -155,6 +155,7 @@ static bool send_one(struct roce_qp *qp, struct sq_wqe *w, bool probe)
 
 	if (tx == NULL)
 		return false;
+	tx->again = again;
 	if (wqe_is_read(w)) {			/* takes the PSNs of all its responses; again: for the rest only */
 		p.va += off;
 		p.dma_len -= off;

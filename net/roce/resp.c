@@ -69,6 +69,7 @@ static bool send_response(struct roce_qp *qp, struct rd_entry *e)
 
 	if (tx == NULL)
 		return false;
+	tx->again = e->again;
 	if (e->atomic) {
 		p.opcode = RC_ATOMIC_ACK;
 		p.orig = e->orig;
@@ -239,7 +240,7 @@ static void take_write(struct roce_qp *qp, const struct roce_pkt *p)
 			nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
 			return;
 		}
-		qp_copy_out(&(struct roce_sge){ (void *)(uintptr_t)qp->w_va, p->len }, 1, 0, p->payload, p->len);
+		mr_write(mr, qp->w_va, p->payload, p->len);
 		spin_unlock(&mr->lock);
 	}
 	qp->w_va += p->len;
@@ -393,7 +394,7 @@ static void answer_again(struct roce_qp *qp, const struct roce_pkt *p)
 		return;
 	*e = (struct rd_entry){
 		.psn = p->psn, .nr_psn = packets, .msn = qp->msn, .rkey = p->rkey, .len = p->dma_len, .va = p->va, .orig = r->orig,
-		.atomic = r->atomic,
+		.atomic = r->atomic, .again = true,
 	};
 	qp->rd_head++;
 }

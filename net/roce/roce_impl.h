@@ -115,7 +115,12 @@ struct roce_tx {
 	struct roce_qp *qp;
 	struct roce_dev *dev;
 	struct roce_tx *next;
-	void *bounce;			/* payload of more pieces than a frame has; freed when the frame is taken again */
+	/*
+	 * Payload of more pieces than a frame has, or of what is sent again: the answer to its first sending may yet come while it
+	 * waits in the NIC, and then its memory is the user's to change. Freed when the frame is taken again.
+	 */
+	void *bounce;
+	bool again;			/* [qp->lock] what is being sent was sent before */
 	u8 tail[8];			/* pad and ICRC behind payload that is only pointed to */
 	u8 head[NET_DATA_OFF + ROCE_MAX_HEADERS + ROCE_TX_INLINE + 8];
 };
@@ -158,8 +163,9 @@ struct roce_mr {			/* never freed: a late rkey finds a region, and a key that do
 	u32 index;			/* [I] */
 	u32 rkey;			/* [lock] */
 	u32 pd;				/* [lock] */
-	u8 *ptr;			/* [lock] */
+	u8 *ptr;			/* [lock] NULL: it is of pages */
 	u64 len;
+	u8 *page[ROCE_MR_PAGES];	/* [lock] */
 	u8 access;			/* [lock] 0: unbound */
 	struct roce_mr *next_free;	/* [dev->lock] */
 };
@@ -209,6 +215,7 @@ struct rd_entry {
 	u64 va;
 	u64 orig;			/* atomic: what was there before */
 	bool atomic;
+	bool again;			/* asked for again */
 };
 /*
  * A responder resource (9.7.5.1.5): a READ or atomic that was executed, for the case that it comes again. An atomic's answer is
@@ -401,6 +408,7 @@ void srq_events(struct roce_dev *dev);
 struct roce_mr *roce_dev_mr_create(struct roce_dev *dev, u32 pd);
 /* The region, locked, when [va, va+len) lies in it and the access is allowed to the domain; NULL otherwise. */
 struct roce_mr *mr_lock(struct roce_dev *dev, u32 rkey, u64 va, u64 len, unsigned access, u32 pd);
+void mr_write(struct roce_mr *mr, u64 va, const void *data, u32 len);	/* [mr->lock] a range that mr_lock() was asked for */
 bool mr_invalidate(struct roce_dev *dev, u32 rkey, u32 pd);
 void mr_free_all(struct roce_dev *dev);
 

@@ -55,6 +55,7 @@ static struct {
 	bool late_done;
 	u64 max_frames;
 	void (*tap)(unsigned from, const u8 *frame, u32 len);
+	void (*look)(unsigned from, const struct net_tx *tx);	/* as it is given to the NIC */
 	bool (*lose)(unsigned from, const u8 *frame, u32 len);	/* this one too */
 } sim;
 
@@ -117,6 +118,8 @@ static unsigned sim_send(struct netdev *dev, unsigned queue, struct net_tx **tx,
 		if (n->full != 0 && n->full-- != 0)
 			return i;
 		assert_in_range(tx[i]->nr_frags, 1, NETDEV_MAX_FRAGS);
+		if (sim.look != NULL)
+			sim.look(n->index, tx[i]);
 		for (unsigned k = 0; k < tx[i]->nr_frags; k++) {
 			assert_true(len + tx[i]->frag[k].len <= 9014);
 			memcpy(buf + len, tx[i]->frag[k].ptr, tx[i]->frag[k].len);

@@ -71,6 +71,7 @@ struct roce_tx *tx_get(struct roce_qp *qp)
 	}
 	tx = pool->local;
 	pool->local = tx->next;
+	tx->again = false;
 	atomic_inc(&pool->out);
 	if (unlikely(tx->bounce != NULL)) {
 		kfree(tx->bounce);
@@ -152,7 +153,7 @@ bool tx_packet(struct roce_qp *qp, struct roce_tx *tx, struct roce_pkt *p, const
 		inlined += piece[i].len;
 	}
 	ntx->nr_frags = 1;
-	if (nr - i <= NETDEV_MAX_FRAGS - 2) {
+	if (nr - i <= NETDEV_MAX_FRAGS - 2 && (likely(!tx->again) || i == nr)) {
 		for (; i < nr; i++) {
 			ntx->frag[ntx->nr_frags].ptr = piece[i].ptr;
 			ntx->frag[ntx->nr_frags++].len = piece[i].len;

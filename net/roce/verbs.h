@@ -80,6 +80,9 @@ void roce_cq_destroy(struct roce_cq *cq);	/* no QP uses it; may sleep */
  */
 struct roce_mr *roce_mr_create(u32 pd);
 u32 roce_mr_bind(struct roce_mr *mr, void *ptr, u64 len, unsigned access);	/* the rkey; rebinding unbinds first */
+/* Some pages, for a peer to write into as if they lay one behind the other: remote addresses from 0 on (10.6.4.4). At most ROCE_MR_PAGES. */
+u32 roce_mr_bind_pages(struct roce_mr *mr, void *const *page, unsigned nr);
+#define ROCE_MR_PAGES	8
 void roce_mr_unbind(struct roce_mr *mr);
 void roce_mr_destroy(struct roce_mr *mr);
 
@@ -233,7 +236,7 @@ struct cm_conn_param {
 	u16 ack_every;
 	/*
 	 * Never give up for want of an answer: whoever owns the connection finds out by other means that the peer is dead, and
-	 * destroys the QP then. Repeats at least every 4 retransmission timeouts.
+	 * destroys the QP then. Repeats at least every 4 retransmission timeouts; a DREQ, until it is answered or the id destroyed.
 	 */
 	bool persist;
 	/*

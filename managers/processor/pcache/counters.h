@@ -48,6 +48,7 @@
 	X(nr_pcache_around, "of nr_pcache_prefetch, those of a file that lie around a miss") \
 	X(nr_pcache_around_wasted, "of these, gone from their line unused")	\
 	X(nr_pcache_prefetch_run, "times pages were asked for ahead")		\
+	X(nr_pcache_prefetch_message, "messages that asked for them, up to 8 pages each")	\
 	X(nr_space_place, "requests that M put pages of a file into a space, for a large read()") \
 	X(nr_space_place_page, "pages that M put there: their bytes did not pass by here") \
 	X(nr_space_change_queued, "changes of maps that wait for nobody: mprotect, brk, madvise, anonymous mmap, munmap") \

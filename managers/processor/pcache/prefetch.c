@@ -34,7 +34,6 @@
 
 struct prefetch {
 	struct list link;	/* [pool_lock] free */
-	struct rpc rpc;
 	struct fault f;		/* as of a read of the page; object is not referenced: the BUSY PTE keeps its mapping */
 	struct pcache_set *set;
 	struct pcache_line *line;
@@ -43,9 +42,21 @@ struct prefetch {
 	bool around;		/* it lies around a miss; no stream asked for it */
 };
 
+/* Pages of one space or object that are asked for in one message; each is on its way by itself. */
+struct batch {
+	struct list link;	/* [pool_lock] free */
+	struct rpc rpc;
+	struct prefetch *of[FILL_MANY];
+	void *page[FILL_MANY];	/* where they go */
+	unsigned nr;
+	u64 change;		/* the last change of the map that one of them has to see */
+};
+
 static struct prefetch prefetches[MAX_OUT];
+static struct batch batches[MAX_OUT];	/* at the worst one a page */
 static DEFINE_SPINLOCK(pool_lock, RANK_LEAF);
 static struct list pool = LIST_INIT(pool);	/* [pool_lock] */
+static struct list batch_pool = LIST_INIT(batch_pool);	/* [pool_lock] */
 static struct waitq out_wait = WAITQ_INIT(out_wait);	/* one came back */
 
 /* --- streams: by thread, space and mapping --- */
@@ -61,9 +72,12 @@ static struct slot {
 void prefetch_init(void)
 {
 	list_init(&pool);
+	list_init(&batch_pool);
 	memset(slots, 0, sizeof(slots));
 	for (unsigned i = 0; i < MAX_OUT; i++)
 		list_add_tail(&pool, &prefetches[i].link);
+	for (unsigned i = 0; i < MAX_OUT; i++)
+		list_add_tail(&batch_pool, &batches[i].link);
 	for (unsigned i = 0; i < ARRAY_SIZE(slots); i++)
 		spin_init(&slots[i].lock, "stream", RANK_LEAF);
 }
@@ -162,6 +176,27 @@ static void prefetch_free(struct prefetch *r)
 	spin_unlock(&pool_lock);
 }
 
+/* There is one for each page that is out. */
+static struct batch *batch_alloc(void)
+{
+	struct batch *b;
+
+	spin_lock(&pool_lock);
+	b = list_first(&batch_pool, struct batch, link);
+	list_del(&b->link);
+	spin_unlock(&pool_lock);
+	b->nr = 0;
+	b->change = 0;
+	return b;
+}
+
+static void batch_free(struct batch *b)
+{
+	spin_lock(&pool_lock);
+	list_add_tail(&batch_pool, &b->link);
+	spin_unlock(&pool_lock);
+}
+
 void prefetch_wait_done(struct space *s)
 {
 	waitq_wait(&out_wait, __atomic_load_n(&s->prefetches_out, __ATOMIC_SEQ_CST) == 0);
@@ -213,8 +248,6 @@ static void prefetch_end(struct prefetch *r, int rc)
 	struct slot *sl = &slots[r->stream];
 	bool again = rc == -EAGAIN;
 
-	if (rc == FILL_ZERO)
-		page_zero(page_data(&r->line->page));
 	spin_lock(&r->set->lock);
 	spin_lock(&s->pt_lock);
 	if (rc >= 0 && fault_recheck(&r->f))
@@ -234,10 +267,14 @@ static void prefetch_end(struct prefetch *r, int rc)
 	waitq_wake_all(&out_wait);		/* the space may be gone already: the queue is everybody's */
 }
 
-static void prefetch_done(struct rpc *call)
+static void batch_end(struct batch *b, int status, u32 len)
 {
-	prefetch_end(call->arg, fill_result(call->status, call->rep_len));
+	for (unsigned i = 0; i < b->nr; i++)
+		prefetch_end(b->of[i], fill_ahead_result(status, len, i));
+	batch_free(b);
 }
+
+static void batch_done(struct rpc *call) { batch_end(call->arg, call->status, call->rep_len); }
 
 /* --- asking --- */
 
@@ -330,14 +367,53 @@ static bool room_for(const struct prefetch *r)
 	return r->set->nr_free > 0 || sweep_slack() > (r->around ? AROUND_SPARE : 0);
 }
 
-/* The line is made, the PTE BUSY, the message sent; false: none of it. */
-static bool begin(struct prefetch *r)
+static u64 space_of(const struct fault *f) { return f->object == NULL ? f->s->id : f->object->id; }
+
+static void batch_send(struct batch *b)
+{
+	struct fault *f = &b->of[0]->f;
+	struct rpc_memory_fill_ahead_req req = {
+		.space = le64_of(space_of(f)), .change = le64_of(b->change), .nr = le32_of(b->nr),
+	};
+	int rc;
+
+	for (unsigned i = 0; i < b->nr; i++) {
+		const struct fault *one = &b->of[i]->f;
+
+		req.pages.index[i] = le64_of(one->object == NULL ? one->vpn : one->object_index);
+	}
+	b->rpc = (struct rpc){
+		.node = f->object == NULL ? f->s->memory_node : f->object->memory_node, .op = RPC_memory_fill_ahead, .req = &req,
+		.page = b->page, .nr_pages = b->nr, .rep_size = b->nr * PAGE_SIZE, .done = batch_done, .arg = b,
+	};
+	count(nr_pcache_prefetch_message);
+	changes_push(f->s, b->change);
+	rc = rpc_try_start(&b->rpc);
+	if (rc < 0)
+		batch_end(b, rc, 0);
+}
+
+/* Into the batch of its space or object, which leaves when it is full. */
+static void batch_add(struct batch **of_space, struct batch **of_object, struct prefetch *r, u64 change)
+{
+	struct batch **at = r->f.object == NULL ? of_space : of_object, *b = *at;
+
+	if (b == NULL)
+		b = *at = batch_alloc();
+	b->page[b->nr] = page_data(&r->line->page);
+	b->of[b->nr++] = r;
+	b->change = MAX(b->change, change);
+	if (b->nr == FILL_MANY) {
+		*at = NULL;
+		batch_send(b);
+	}
+}
+
+/* The line is made, the PTE BUSY; false: none of it. *change: what M has to know of the map. */
+static bool begin(struct prefetch *r, u64 *change)
 {
 	struct fault *f = &r->f;
-	struct rpc_memory_fill_req req;
 	struct page_id id;
-	u64 change;
-	int rc;
 
 	if (!fault_lock(f, r->set))
 		return false;
@@ -358,24 +434,12 @@ static bool begin(struct prefetch *r)
 		return false;
 	}
 	(void)pte_xchg(f->slot, f->pte | MARK_BUSY);
-	change = f->object != NULL || !RULE(CHANGE_NUMBERS) ? 0 : f->s->change;
+	*change = f->object != NULL || !RULE(CHANGE_NUMBERS) ? 0 : f->s->change;
+	(void)__atomic_add_fetch(&f->s->prefetches_out, 1, __ATOMIC_SEQ_CST);
 	fault_unlock(f, r->set);
-	req = (struct rpc_memory_fill_req){
-		.space = le64_of(f->object == NULL ? f->s->id : f->object->id), .change = le64_of(change),
-		.index = le64_of(f->object == NULL ? f->vpn : f->object_index), .flags = le32_of(WIRE_FILL_AHEAD),
-	};
-	r->rpc = (struct rpc){
-		.node = f->object == NULL ? f->s->memory_node : f->object->memory_node, .op = RPC_memory_fill, .req = &req,
-		.rep = page_data(&r->line->page), .rep_size = PAGE_SIZE, .done = prefetch_done, .arg = r,
-	};
 	count(nr_pcache_prefetch);
 	if (r->around)
 		count(nr_pcache_around);
-	(void)__atomic_add_fetch(&f->s->prefetches_out, 1, __ATOMIC_SEQ_CST);
-	changes_push(f->s, change);
-	rc = rpc_try_start(&r->rpc);
-	if (rc < 0)
-		prefetch_end(r, rc);
 	return true;
 }
 
@@ -385,6 +449,7 @@ static bool begin(struct prefetch *r)
  */
 static void ask(const struct fault *f, struct stream_plan plan, unsigned stream, bool around)
 {
+	struct batch *of_space = NULL, *of_object = NULL;
 	struct prefetch *r[STREAM_WINDOW_MAX];
 	unsigned nr = 0;
 	bool marked = false;
@@ -411,13 +476,20 @@ static void ask(const struct fault *f, struct stream_plan plan, unsigned stream,
 		make_room(r, nr);
 	for (unsigned i = 0; i < nr; i++) {
 		bool mark = r[i]->mark && !marked;
+		u64 change;
 
 		r[i]->mark = mark;
-		if (begin(r[i]))
+		if (begin(r[i], &change)) {
 			marked |= mark;
-		else
+			batch_add(&of_space, &of_object, r[i], change);
+		} else {
 			prefetch_free(r[i]);
+		}
 	}
+	if (of_space != NULL)
+		batch_send(of_space);
+	if (of_object != NULL)
+		batch_send(of_object);
 }
 
 /* By the set that the fault is about: a sample, which needs no lock. */

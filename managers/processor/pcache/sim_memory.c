@@ -267,10 +267,6 @@ static void do_fill(struct message *m)
 		answer(m, (const int[]){ -EIO, FILL_DATA, 7 }[index % 3]);	/* without data */
 		return;
 	}
-	if ((le32_get(q->flags) & WIRE_FILL_AHEAD) && !sim_memory_takes_all && sim_random(8) == 0) {
-		answer(m, -EAGAIN);
-		return;
-	}
 	e = m_entry(s, index);
 	if (e != NULL) {
 		m->rep = malloc(PAGE_SIZE);
@@ -314,6 +310,40 @@ static void do_place(struct message *m)
 		m_set(s, index + i, p);
 	}
 	answer(m, i);
+}
+
+static void do_fill_ahead(struct message *m)
+{
+	struct rpc_memory_fill_ahead_req *q = (void *)m->req;
+	struct m_space *s = m_find(le64_get(q->space));
+	unsigned nr = le32_get(q->nr), last = 0;
+	int came = 0;
+
+	if (lags(le64_get(q->space), le64_get(q->change)))
+		return;
+	if (s == NULL || nr == 0 || nr > FILL_MANY || m->call->nr_pages != nr)
+		sim_fail("%u pages ahead of space %llx", nr, (unsigned long long)le64_get(q->space));
+	m->rep = calloc(nr, PAGE_SIZE);
+	for (unsigned i = 0; i < nr; i++) {
+		u64 index = le64_get(q->pages.index[i]);
+		struct m_entry *e = m_entry(s, index);
+
+		if (!wire_is_object(s->id) && vma_find(&s->map, index << PAGE_SHIFT) == NULL)
+			sim_fail("page ahead (%llx, %llx): not mapped there", (unsigned long long)s->id, (unsigned long long)index);
+		if ((wire_is_object(s->id) && index >= s->applied) || (!sim_memory_takes_all && sim_random(8) == 0))
+			continue;			/* beyond the end; storage would have to be asked */
+		if (e != NULL)
+			memcpy(m->rep + i * PAGE_SIZE, e->page->data, PAGE_SIZE);
+		came |= 1 << i;
+		last = i + 1;
+	}
+	m->rep_len = last * PAGE_SIZE;
+	if (sim_fill_fails != 0 && sim_random(sim_fill_fails) == 0) {
+		answer(m, sim_random(2) != 0 ? -EIO : came | 1 << (nr - 1));
+		m->rep_len = MIN(m->rep_len, (u32)(nr - 1) * PAGE_SIZE);	/* it says that the last one came */
+		return;
+	}
+	answer(m, came);
 }
 
 static void flush_page(const struct wire_owner *w, unsigned nr, const u8 *data)
@@ -605,6 +635,7 @@ static void handle(struct message *m)
 {
 	switch (m->call->op) {
 	case RPC_memory_fill: do_fill(m); break;
+	case RPC_memory_fill_ahead: do_fill_ahead(m); break;
 	case RPC_memory_flush: do_flush(m); break;
 	case RPC_memory_place: do_place(m); break;
 	case RPC_memory_changes: do_changes(m); break;
@@ -623,10 +654,12 @@ static void deliver(struct message *m)
 		link = &(*link)->next;
 	*link = m->next;
 	nr_messages--;
-	if (m->rep_len > call->rep_size && call->rep != NULL)
+	if (m->rep_len > call->rep_size && (call->rep != NULL || call->nr_pages != 0))
 		sim_fail("reply of %u bytes, room for %u, op %x", m->rep_len, call->rep_size, call->op);
 	if (m->rep_len > 0 && call->rep != NULL)
 		memcpy(call->rep, m->rep, m->rep_len);
+	for (u32 at = 0; call->nr_pages != 0 && at < m->rep_len; at += PAGE_SIZE)
+		memcpy(call->page[at / PAGE_SIZE], (u8 *)m->rep + at, PAGE_SIZE);
 	if (sim_memory_spoil != NULL && call->rep != NULL)
 		sim_memory_spoil(call->op, call->rep);
 	call->status = m->status;
