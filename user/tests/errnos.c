@@ -323,6 +323,16 @@ static const struct row { const char *text; long nr; unsigned long a[6]; } *tabl
 		C(memfd_create, "x", 0x1000), C(memfd_create, "x", 0), C(memfd_create, buf, 0),
 		C(signalfd4, -1, BAD, 8, 0), C(signalfd4, -1, buf + 8192, 4, 0), C(signalfd4, RW, buf + 8192, 8, 0),
 		C(signalfd4, CLOSED, buf + 8192, 8, 0), C(signalfd4, -1, buf + 8192, 8, 99),
+		/* extended attributes, which not all file systems have */
+		C(setxattr, "none", "user.x", "v", 1, 0), C(setxattr, "file", "user.x", "v", 1, 9), C(setxattr, "file", 0, "v", 1, 0),
+		C(setxattr, "file", "", "v", 1, 0), C(setxattr, "file", buf, "v", 1, 0), C(setxattr, "file", "user.x", buf, 65537, 0),
+		C(setxattr, "file", "user.x", BAD, 1, 0), C(fsetxattr, CLOSED, "user.x", "v", 1, 0), C(lsetxattr, BAD, "user.x", "v", 1, 0),
+		C(getxattr, "file", "", buf + 8192, 10), C(getxattr, "file", buf, buf + 8192, 10), C(getxattr, "file", BAD, buf + 8192, 10),
+		C(removexattr, "file", ""), C(removexattr, "file", BAD), C(fgetxattr, CLOSED, "user.x", buf + 8192, 10),
+		C(fadvise64, RO, 0, -1, 0), C(fadvise64, RO, 0, 10, 5), C(copy_file_range, RW, &minus, WO, &pos, 10, 0),
+		C(lseek, RW, 0, SEEK_SET), C(pwritev2, RW, &one, 1, -1, -1, RWF_APPEND), C(lseek, RW, 0, SEEK_CUR),
+		C(openat, AT_FDCWD, "/proc/none", O_CREAT, 0600), C(mkdirat, AT_FDCWD, "/proc/none", 0700), C(symlink, "a", "/proc/self/none"),
+		C(mknod, "/proc/none", S_IFREG, 0), C(rename, "/proc/none", "/proc/other"), C(mlock2, 0, -1, 0), C(mlock, buf, 0),
 		/* between files */
 		C(sendfile, DEVNULL, PIPE_R, 0, 10), C(sendfile, RO, RO, 0, 10), C(sendfile, DEVNULL, WO, 0, 10),
 		C(sendfile, DEVNULL, RO, BAD, 10), C(sendfile, DEVNULL, RO, &minus, 10),

@@ -179,24 +179,6 @@ static int walk_to_name(struct fs_context *c, struct dentry *start, const char *
 	return w->last[0] == '\0' ? -EBUSY : -EINVAL;
 }
 
-/* ... whose directory must be writable */
-static int walk_to_change_how(struct fs_context *c, struct dentry *start, const char *path, unsigned walk_flags, struct walk *w)
-{
-	int rc = walk_to_name(c, start, path, walk_flags, w);
-
-	if (rc < 0)
-		return rc;
-	rc = fs_permission(w->dentry->inode, MAY_WRITE | MAY_EXEC);
-	if (rc < 0)
-		dentry_put(w->dentry);
-	return rc;
-}
-
-static int walk_to_change(struct fs_context *c, struct dentry *start, const char *path, struct walk *w)
-{
-	return walk_to_change_how(c, start, path, 0, w);
-}
-
 static bool name_exists(struct fs_context *c, struct walk *w)
 {
 	struct dentry *d;
@@ -205,6 +187,27 @@ static bool name_exists(struct fs_context *c, struct walk *w)
 		return false;
 	dentry_put(d);
 	return true;
+}
+
+/* ... whose directory must be writable */
+static int walk_to_change_how(struct fs_context *c, struct dentry *start, const char *path, unsigned walk_flags, struct walk *w)
+{
+	int rc = walk_to_name(c, start, path, walk_flags, w);
+
+	if (rc < 0)
+		return rc;
+	if (w->dentry->inode->no_cache && !name_exists(c, w))	/* in /proc there is what there is, whoever asks */
+		rc = -ENOENT;
+	else
+		rc = fs_permission(w->dentry->inode, MAY_WRITE | MAY_EXEC);
+	if (rc < 0)
+		dentry_put(w->dentry);
+	return rc;
+}
+
+static int walk_to_change(struct fs_context *c, struct dentry *start, const char *path, struct walk *w)
+{
+	return walk_to_change_how(c, start, path, 0, w);
 }
 
 static void forget(struct dentry *parent, const char *name)

@@ -423,35 +423,63 @@ s64 sys_fallocate(u64 fd, u64 mode, u64 from, u64 len, u64 a4, u64 a5)
 	return rc;
 }
 
-/* --- extended attributes: no file system here has them. The arguments are looked at first, as far as programs can tell --- */
+/* --- extended attributes: no file system here has them. The arguments are looked at all the same, in Linux's order --- */
 
-static s64 no_xattr_path(u64 path, unsigned walk)
+#define XATTR_NAME_MAX	255
+#define XATTR_SIZE_MAX	65536
+#define XATTR_FLAGS	3
+
+static s64 no_xattr_name(u64 user)
+{
+	char name[XATTR_NAME_MAX + 1];
+	s64 n = strncpy_from_user(name, user, sizeof(name));
+
+	return n == 0 || n == -ENAMETOOLONG ? -ERANGE : n < 0 ? n : -EOPNOTSUPP;
+}
+
+static s64 no_setxattr(u64 name, u64 value, u64 size, u64 flags)
+{
+	s64 rc = (u32)flags & ~XATTR_FLAGS ? -EINVAL : no_xattr_name(name);
+	u8 *buf;
+
+	if (rc != -EOPNOTSUPP || size == 0)
+		return rc;
+	if (size > XATTR_SIZE_MAX)
+		return -E2BIG;
+	buf = kmalloc(size);
+	if (buf == NULL)
+		return -ENOMEM;
+	if (copy_from_user(buf, value, size) < 0)
+		rc = -EFAULT;
+	kfree(buf);
+	return rc;
+}
+
+static int xattr_path(u64 path, unsigned walk)
 {
 	struct inode *i;
 	int rc = lookup_user(AT_FDCWD, path, false, walk, &i);
 
-	if (rc < 0)
-		return rc;
-	inode_put(i);
-	return -EOPNOTSUPP;
+	if (rc == 0)
+		inode_put(i);
+	return rc;
 }
 
-static s64 no_xattr_fd(u64 fd)
+static int xattr_fd(u64 fd)
 {
 	struct inode *i;
 	int rc = fd_inode(fd, &i);
 
-	if (rc < 0)
-		return rc == -EINVAL ? -EOPNOTSUPP : rc;
-	inode_put(i);
-	return -EOPNOTSUPP;
+	if (rc == 0)
+		inode_put(i);
+	return rc == -EINVAL ? 0 : rc;			/* a file without an inode has none either */
 }
 
-#define XATTR(verb)										\
-	s64 sys_##verb(u64 p, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return no_xattr_path(p, WALK_FOLLOW); }	\
-	s64 sys_l##verb(u64 p, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return no_xattr_path(p, 0); }			\
-	s64 sys_f##verb(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return no_xattr_fd(fd); }
-XATTR(setxattr)
-XATTR(getxattr)
-XATTR(listxattr)
-XATTR(removexattr)
+#define XATTR(verb, what)															\
+	s64 sys_##verb(u64 p, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { int rc = xattr_path(p, WALK_FOLLOW); return rc < 0 ? rc : (what); }	\
+	s64 sys_l##verb(u64 p, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { int rc = xattr_path(p, 0); return rc < 0 ? rc : (what); }		\
+	s64 sys_f##verb(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { int rc = xattr_fd(fd); return rc < 0 ? rc : (what); }
+XATTR(setxattr, no_setxattr(a1, a2, a3, a4))
+XATTR(getxattr, no_xattr_name(a1))
+XATTR(listxattr, -EOPNOTSUPP)
+XATTR(removexattr, no_xattr_name(a1))

@@ -383,7 +383,15 @@ static s64 vector_call(u64 fd, u64 user, u64 nr, bool write, const u64 *at, u32 
 		bool append = write && (flags & RWF_APPEND) && f->object != NULL;
 		u64 end = FILE_APPEND;
 
-		n = rw_vector(f, &v, write, append ? &end : at ? &pos : NULL, flags & RWF_NOWAIT);
+		if (append && at == NULL) {		/* where the file stands then is behind what was written */
+			mutex_lock(&f->pos_lock);
+			n = rw_vector(f, &v, write, &end, flags & RWF_NOWAIT);
+			if (n > 0)
+				f->pos = end;
+			mutex_unlock(&f->pos_lock);
+		} else {
+			n = rw_vector(f, &v, write, append ? &end : at ? &pos : NULL, flags & RWF_NOWAIT);
+		}
 		vec_put(v.vec, fast);
 		rw_told(f, n, write);
 		if (n > 0 && write && (flags & (RWF_DSYNC | RWF_SYNC)) && f->object != NULL) {

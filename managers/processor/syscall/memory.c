@@ -154,6 +154,8 @@ s64 sys_mlock2(u64 addr, u64 len, u64 flags, u64 a3, u64 a4, u64 a5)
 		return -EINVAL;
 	if (limit == 0)
 		return -EPERM;
+	if (page_up(len + (addr & (PAGE_SIZE - 1))) == 0)	/* nothing, or so much that it is nothing again */
+		return 0;
 	return space_mlock(task_current()->space, addr, len, SPACE_LOCK | ((u32)flags & MLOCK_ONFAULT ? 0 : SPACE_LOCK_FETCH), limit);
 }
 

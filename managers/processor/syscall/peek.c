@@ -96,7 +96,7 @@ static int other_space(u32 pid, struct space **out)
 	spin_lock(&tree_lock);
 	t = task_find_locked(pid);
 	if (t == NULL || t->space == NULL) {
-		rc = -ESRCH;
+		rc = t == NULL && pid == process_init->pid ? -EPERM : -ESRCH;	/* the kernel's own: nobody may */
 	} else if (t->process != process_current() &&
 		   !process_may_inspect_locked(t->process)) {
 		rc = -EPERM;
@@ -181,8 +181,10 @@ s64 sys_kcmp(u64 pid1, u64 pid2, u64 kind, u64 fd1, u64 fd2, u64 a5)
 	spin_lock(&tree_lock);
 	t1 = task_find_locked(pid1);
 	t2 = task_find_locked(pid2);
-	if (t1 == NULL || t2 == NULL)
+	if ((t1 == NULL && (u32)pid1 != process_init->pid) || (t2 == NULL && (u32)pid2 != process_init->pid))
 		rc = -ESRCH;
+	else if (t1 == NULL || t2 == NULL)
+		rc = -EPERM;
 	else if ((t1->process != self && !process_may_inspect_locked(t1->process)) ||
 		 (t2->process != self && !process_may_inspect_locked(t2->process)))
 		rc = -EPERM;

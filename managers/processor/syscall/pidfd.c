@@ -117,7 +117,7 @@ s64 sys_pidfd_getfd(u64 pidfd, u64 target, u64 flags, u64 a3, u64 a4, u64 a5)
 	if (rc < 0)
 		return rc;
 	spin_lock(&tree_lock);
-	rc = -ESRCH;
+	rc = p == process_init ? -EPERM : -ESRCH;
 	list_for_each(t, &p->tasks, group_link) {
 		if (t->files == NULL)
 			continue;

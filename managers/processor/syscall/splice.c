@@ -203,7 +203,9 @@ s64 sys_copy_file_range(u64 in, u64 in_user, u64 out, u64 out_user, u64 len, u64
 	if (n == 0) {
 		from = in_user != 0 ? from : READ_ONCE(p.in->pos);
 		to = out_user != 0 ? to : READ_ONCE(p.out->pos);
-		if (p.in->object == p.out->object && from < to + len && to < from + len)
+		if (from + len < from || to + len < to)
+			n = -EOVERFLOW;
+		else if (p.in->object == p.out->object && from < to + len && to < from + len)
 			n = -EINVAL;			/* the ranges overlap */
 		else
 			n = copy_files(&p, in_user, out_user, len);
