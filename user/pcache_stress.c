@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pcache_stress SECONDS [SEED]: everything that programs can do to their memory, at random, from several processes of several
- * threads, with the contents of each page known. Ends with 0 only when every check held. Any Linux must pass it.
+ * threads, with the contents of each page known. Ends with 0 only when every check held. Any Linux must pass it. Its files are in
+ * $TMPDIR, or /tmp.
  *
  * - Arenas: private pages, anonymous or of a file. Whoever holds a chunk's lock knows what its pages contain and what may be
  *   done to them, and maps, unmaps, protects, moves, forgets and accesses them; neighbours are changed by others meanwhile.
@@ -33,6 +34,7 @@
 #define NR_SHARED	24u		/* anonymous */
 #define NR_FILE		12u		/* of a file */
 #define NR_STATIC	16u		/* pages of the file that is mapped privately, never changed */
+#define NR_LOAD		64u		/* pages of one that is only read, many at once */
 #define NR_WORKERS	3
 #define NR_THREADS	3
 #define MAX_PROCESSES	10
@@ -43,7 +45,7 @@
 
 /* --- what processes share --- */
 
-#define STATS(X) X(read) X(write) X(map) X(unmap) X(protect) X(move) X(grow) X(forget) X(kernel) X(chaos) X(shared) X(file) X(fork) \
+#define STATS(X) X(read) X(write) X(map) X(unmap) X(protect) X(move) X(grow) X(forget) X(load) X(kernel) X(chaos) X(shared) X(file) X(fork) \
 	X(exec) X(thread) X(process) X(fault)
 #define STAT_ENUM(s) STAT_##s,
 enum deed { STATS(STAT_ENUM) NR_STATS };
@@ -64,7 +66,7 @@ static struct world {
 	struct shared_page page[NR_SHARED];
 } *world;
 static char *shared_file;	/* NR_FILE pages, MAP_SHARED */
-static int file_fd, static_fd;
+static int file_fd, static_fd, load_fd;
 static const char *program;
 static struct timespec end;
 static uint64_t seed;
@@ -189,6 +191,7 @@ static void check(const char *at, uint64_t tag, int all, const char *what)
 }
 
 static uint64_t static_tag(unsigned page) { return 0x5747000 + page; }
+static uint64_t load_tag(unsigned page) { return 0x10ad000 + page; }
 
 /* --- arenas --- */
 
@@ -333,6 +336,30 @@ static void range_forget(struct range r)
 	stats[STAT_forget]++;
 }
 
+/* read() of many pages at once, as far as they can be written; often into fresh ones, of which it then touches some. */
+static void range_load(struct range r)
+{
+	struct page *p = &arenas[r.a].page[r.first];
+	unsigned from = rnd(NR_LOAD - r.nr + 1), can = 0;
+	ssize_t n;
+
+	if (rnd(4) != 0) {
+		range_map(r, 0);
+		if (rnd(2) == 0)
+			access_page(r.a, r.first + rnd(r.nr));
+	}
+	while (can < r.nr && p[can].mapped && (p[can].prot & PROT_WRITE))
+		can++;
+	n = pread(load_fd, page_at(r.a, r.first), r.nr * PAGE, from * (off_t)PAGE);
+	MUST(can > 0 ? n == (ssize_t)(can * PAGE) : n == -1 && errno == EFAULT);
+	for (unsigned i = 0; i < can; i++) {
+		p[i].tag = load_tag(from + i);
+		p[i].all = 1;
+	}
+	range_access(r);
+	stats[STAT_load]++;
+}
+
 /* Fresh pages, written, moved onto another range: they and their contents are there, and no more here. */
 static void range_move(struct range from)
 {
@@ -403,7 +430,7 @@ static void arena_op(void)
 	unsigned what = rnd(100);
 	struct range r;
 
-	if (!range_pick(&r, what < 50 ? 8 : 6))
+	if (!range_pick(&r, what < 50 ? 8 : what >= 92 && what < 96 ? ARENA_PAGES : 6))
 		return;
 	if (what < 58)
 		range_access(r);
@@ -417,6 +444,8 @@ static void arena_op(void)
 		range_forget(r);
 	else if (what < 92)
 		range_move(r);
+	else if (what < 96)
+		range_load(r);
 	else
 		page_by_kernel(r.a, r.first);
 	range_unlock(r);
@@ -777,10 +806,11 @@ static void worker(unsigned number)
 
 static int make_file(const char *name, unsigned nr, uint64_t (*tag)(unsigned))
 {
-	char path[64], page[PAGE];
+	const char *folder = getenv("TMPDIR");
+	char path[200], page[PAGE];
 	int fd;
 
-	snprintf(path, sizeof(path), "/tmp/pcache_stress.%d.%s", (int)getpid(), name);
+	snprintf(path, sizeof(path), "%s/pcache_stress.%d.%s", folder != NULL ? folder : "/tmp", (int)getpid(), name);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (fd < 0)
 		fail("%s: %s", path, strerror(errno));
@@ -811,6 +841,7 @@ static void world_begin(void)
 	for (unsigned i = 0; i < NR_FILE; i++)
 		pthread_mutex_init(&world->file_lock[i], &shared);
 	static_fd = make_file("static", NR_STATIC, static_tag);
+	load_fd = make_file("load", NR_LOAD, load_tag);
 	file_fd = make_file("shared", NR_FILE, zero_tag);
 	shared_file = mmap(NULL, NR_FILE * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file_fd, 0);
 	MUST(shared_file != MAP_FAILED);

@@ -27,7 +27,7 @@ def debug_kernels(bed):
 def stress(bed, seconds, seed, size, ways, victim, policy, more=()):
     debug_kernels(bed)
     result = bed.run("/bin/pcache_stress", str(seconds), str(seed), timeout=6 * seconds + 150,
-                     options=["--cpus", "4", "--pcache", size, "--ways", str(ways), "--victim", str(victim), "--policy", policy, *more])
+                     options=["--cpus", "4", "--env", "TMPDIR=/data", "--pcache", size, "--ways", str(ways), "--victim", str(victim), "--policy", policy, *more])
     assert re.search(rb"(?m)^pcache_stress: OK read [1-9]", result.out), result.out
     return result
 
