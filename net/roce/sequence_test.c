@@ -2,7 +2,8 @@
 /* SOURCES: net/roce/packet.c net/roce/tx.c net/roce/rx.c net/roce/req.c net/roce/resp.c net/roce/cc.c net/roce/ud.c net/roce/qp.c net/roce/cq.c net/roce/mr.c net/roce/srq.c net/roce/cm_mad.c net/roce/cm.c net/roce/dev.c net/eth.c net/arp.c net/ipv4.c net/icmp.c net/udp.c */
 /*
  * Requests whose opcodes do not follow each other, or whose packets are too short or too long (9.7.4.1): each is refused by a NAK
- * that says so, is counted, and changes nothing; what is only nearly so is executed.
+ * that says so, is counted, and changes nothing; what is only nearly so is executed. And what is dropped without an answer, each
+ * cause by its own counter.
  */
 #include "net/roce/sim_test.h"
 
@@ -28,6 +29,8 @@ static void watch(unsigned from, const u8 *f, u32 len)
 	nak_psn = p.psn;
 }
 
+static u32 from_ip;			/* 0: node 0's */
+
 static void inject(struct roce_pkt *p, u32 len)
 {
 	static u8 f[NET_DATA_OFF + ROCE_MAX_HEADERS + 2 * MTU + ICRC_LEN];
@@ -38,7 +41,7 @@ static void inject(struct roce_pkt *p, u32 len)
 	n = h + len + p->pad;
 	memset(f + NET_DATA_OFF + h, 0x5a, len + p->pad);
 	eth_header(f, sim.node[1].dev->nif->mac, sim.node[0].dev->nif->mac, ETH_TYPE_IPV4);
-	udp_header(f + ETH_HLEN, sim.node[0].ip, sim.node[1].ip, 0xc000, ROCE_UDP_PORT, n + ICRC_LEN, 1);
+	udp_header(f + ETH_HLEN, from_ip != 0 ? from_ip : sim.node[0].ip, sim.node[1].ip, 0xc000, ROCE_UDP_PORT, n + ICRC_LEN, 1);
 	icrc = roce_icrc_finish(roce_icrc_start(f + ETH_HLEN, n));
 	memcpy(f + NET_DATA_OFF + n, &icrc, ICRC_LEN);
 	wire_put(1, f, NET_DATA_OFF + n + ICRC_LEN);
@@ -162,9 +165,115 @@ static void malformed(void **state)
 	sim_stop();
 }
 
+#define DROPS(X) X(source) X(state) X(qkey) X(no_recv) X(length) X(mad) X(response) X(ack) X(busy) X(duplicate) X(transport) X(no_qp)
+#define AS_COUNTER(c) &nr_roce_drop_##c,
+#define AS_ENUM(c) DROP_##c,
+static const u64 *const drop[] = { DROPS(AS_COUNTER) };
+enum { DROPS(AS_ENUM) NR_DROPS };
+
+/* One packet; it is dropped for this cause and for no other. */
+static void dropped(struct roce_pkt p, u32 len, unsigned cause)
+{
+	u64 before[NR_DROPS];
+
+	for (unsigned i = 0; i < NR_DROPS; i++)
+		before[i] = counter_read(drop[i]);
+	p.pkey = ROCE_PKEY;
+	inject(&p, len);
+	for (unsigned i = 0; i < NR_DROPS; i++) {
+		if (counter_read(drop[i]) - before[i] != (i == cause))
+			fail_msg("opcode %02x: counter %u, not %u", p.opcode, i, cause);
+	}
+}
+
+static void by_cause(void **state)
+{
+	struct roce_qp_init init = { .type = QPT_UD, .max_send_wr = 8, .max_recv_wr = 8 };
+	struct roce_recv_wr r = { .nr_sge = 1, .sge = { { in, 100 } } };
+	struct roce_pkt rc = { .opcode = RC_SEND_ONLY, .psn = PSN }, ud = { .opcode = UD_SEND_ONLY, .qkey = 5, .src_qpn = 9 };
+	struct roce_qp *dgram;
+
+	sim_start(3, 9000);
+	end_create(&ea, 0);
+	end_create(&eb, 1);
+	rc.qpn = eb.qp->qpn;
+	dropped(rc, 0, DROP_state);			/* RESET */
+	assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+	dropped(rc, 0, DROP_state);			/* INIT */
+	pair_connect(&ea, &eb, MTU, PSN, 6, 0);
+	from_ip = sim.node[0].ip + 7;
+	dropped(rc, 0, DROP_source);
+	from_ip = 0;
+	rc.opcode = RC_READ_RESP_ONLY;
+	rc.psn = eb.qp->psn_una;
+	dropped(rc, 8, DROP_response);
+	rc.opcode = RC_ACK;
+	dropped(rc, 0, DROP_ack);
+
+	init.send_cq = init.recv_cq = eb.cq;
+	dgram = roce_dev_qp_create(sim.node[1].dev, &init);
+	assert_int_equal(roce_qp_ud_start(dgram, 5), 0);
+	ud.qpn = dgram->qpn;
+	dropped(ud, 8, DROP_no_recv);
+	assert_int_equal(roce_post_recv(dgram, &r), 0);
+	dropped(ud, 61, DROP_length);			/* 40 bytes are the GRH's */
+	ud.qkey = 6;
+	dropped(ud, 8, DROP_qkey);
+	assert_int_equal(eb.nr_wc, 0);
+	ud.qpn = ROCE_GSI_QPN;
+	dropped(ud, MAD_LEN, DROP_qkey);
+	ud.qkey = ROCE_GSI_QKEY;
+	dropped(ud, MAD_LEN - 4, DROP_mad);
+	dropped(ud, MAD_LEN, DROP_mad);			/* not from QP 1 */
+	ud.opcode = RC_SEND_ONLY;
+	dropped(ud, MAD_LEN, DROP_mad);
+	roce_qp_error(eb.qp);
+	rc.opcode = RC_SEND_ONLY;
+	rc.psn = PSN;
+	dropped(rc, 0, DROP_state);
+	roce_qp_destroy(dgram);
+	end_destroy(&ea);
+	end_destroy(&eb);
+	sim_stop();
+}
+
+/* READs that come faster than their responses leave: some are dropped, none is answered wrongly, and the device's rest frees them all. */
+static void more_reads_than_frames(void **state)
+{
+	struct roce_pkt p = { .opcode = RC_READ_REQUEST, .pkey = ROCE_PKEY, .dma_len = sizeof(area), .ackreq = true };
+	u64 busy = counter_read(&nr_roce_drop_busy);
+	struct roce_mr *mr;
+
+	sim_start(3, 9000);
+	end_create(&ea, 0);
+	end_create(&eb, 1);
+	pair_connect(&ea, &eb, 256, PSN, 6, 0);
+	mr = roce_dev_mr_create(sim.node[1].dev, 7);
+	p.rkey = roce_mr_bind(mr, area, sizeof(area), MR_REMOTE_READ);
+	p.va = (uintptr_t)area;
+	p.qpn = eb.qp->qpn;
+	sim.node[1].full = 1U << 30;
+	for (unsigned i = 0; i < 2 * ROCE_MAX_RD; i++) {
+		p.psn = eb.qp->epsn;
+		inject(&p, 0);
+	}
+	assert_true(counter_read(&nr_roce_drop_busy) > busy);
+	assert_in_range(psn_diff(eb.qp->epsn, PSN), 16 * ROCE_MAX_RD, 16 * (2 * ROCE_MAX_RD - 1));
+	sim.node[1].full = 0;
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(eb.qp->rd_tail, eb.qp->rd_head);
+	assert_int_equal(roce_qp_state(eb.qp), QPS_RTS);
+	roce_mr_destroy(mr);
+	end_destroy(&ea);
+	end_destroy(&eb);
+	sim_stop();
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(sequences), cmocka_unit_test(malformed) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sequences), cmocka_unit_test(malformed), cmocka_unit_test(by_cause), cmocka_unit_test(more_reads_than_frames),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
