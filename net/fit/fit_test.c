@@ -256,6 +256,52 @@ static void reply_into_pages(void **state)
 	assert_null(s->mr->ptr);
 }
 
+static unsigned nr_bound(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < FIT_SLOTS; i++)
+		n += up->slot[i].mr->ptr != NULL;
+	return n;
+}
+
+/* The peer may write a call's reply, while it is out, and nothing else; a call that wants no reply's bytes opens nothing. */
+static void only_the_reply_can_be_reached(void **state)
+{
+	struct add_req q = { 3, 4 };
+	struct { u64 before; struct add_rep r; u64 after; } mem = { 0 };
+	struct rpc c = { .node = 2, .op = OP_ADD, .req = &q, .rep = &mem.r, .rep_size = sizeof(mem.r) }, none = { .node = 2, .op = OP_KEEP };
+	const struct fit_request *h = (const void *)sent[0].bytes;
+	struct add_rep answer = { 7 };
+	unsigned slot;
+
+	assert_int_equal(nr_bound(), 0);
+	assert_int_equal(rpc_start(&c), 0);
+	assert_int_equal(nr_bound(), 1);
+	slot = le16_get(h->slot);
+	assert_ptr_equal(up->slot[slot].mr->ptr, &mem.r);
+	assert_int_equal(up->slot[slot].mr->len, sizeof(mem.r));
+	assert_true(le64_get(h->rep_addr) == (uintptr_t)&mem.r);
+	assert_int_equal(le32_get(h->rep_key), up->slot[slot].mr->key);
+	assert_int_equal(rpc_start(&none), 0);
+	assert_int_equal(nr_bound(), 1);
+	reply(slot, 7, &answer, sizeof(answer));
+	assert_int_equal(nr_bound(), 0);
+	assert_int_equal(rpc_wait(&c), 7);
+	call_send_done(up, slot);
+	conn_qp_end(up);			/* what is repeated is bound anew for the next queue pair, and not before */
+	assert_int_equal(nr_bound(), 0);
+	nr_sent = 0;
+	assert_int_equal(conn_qp_begin(up), 0);
+	conn_go(up);
+	assert_int_equal(nr_bound(), 0);
+	h = (const void *)sent[0].bytes;
+	slot = le16_get(h->slot);
+	call_reply_arrived(up, fit_imm(slot, 0), 0);
+	call_send_done(up, slot);
+	assert_int_equal(rpc_wait(&none), 0);
+}
+
 static void short_reply_is_an_error(void **state)
 {
 	struct add_req q = { 0 };
@@ -914,7 +960,8 @@ static void a_reply_waits_for_the_queue_pair(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(reply_into_pages), T(call_and_reply), T(short_reply_is_an_error), T(status_that_is_no_errno), T(bulk_stays_until_acknowledged),
+		T(reply_into_pages), T(call_and_reply), T(only_the_reply_can_be_reached),
+		T(short_reply_is_an_error), T(status_that_is_no_errno), T(bulk_stays_until_acknowledged),
 		T(credits_keep_a_lane_for_changes),
 		T(a_post_that_fails_ends_by_burial), T(late_reply_after_the_deadline), T(sure_calls_have_no_deadline), T(strange_replies_are_dropped),
 		T(serve_inline), T(serve_pages), T(serve_bulk_is_released_once), T(serve_refuses_what_is_malformed),
