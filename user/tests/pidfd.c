@@ -41,6 +41,27 @@ static int polled(int fd, int timeout)
 	return p.revents & POLLIN;
 }
 
+/* A process's folder in /proc will do to send signals, for as long as it is the same process. */
+static void by_folder(void)
+{
+	pid_t pid = sleeper();
+	siginfo_t info;
+	char path[64];
+	int fd, status;
+
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	fd = open(path, O_RDONLY | O_DIRECTORY);
+	CHECK(fd >= 0 && send(fd, 0, NULL, 0) == 0);
+	CHECK(wait_for(fd, &info, WEXITED | WNOHANG) < 0 && errno == EBADF);
+	CHECK(getfd(fd, 0, 0) < 0 && errno == EBADF);
+	CHECK(send(fd, SIGKILL, NULL, 0) == 0 && waitpid(pid, &status, 0) == pid && WTERMSIG(status) == SIGKILL);
+	CHECK(send(fd, 0, NULL, 0) < 0 && errno == ESRCH);
+	close(fd);
+	fd = open("/proc", O_RDONLY | O_DIRECTORY);
+	CHECK(send(fd, 0, NULL, 0) < 0 && errno == EBADF);
+	close(fd);
+}
+
 static void wrong(void)
 {
 	pid_t pid = sleeper();
@@ -173,6 +194,7 @@ static void cloned(void)
 
 int main(void)
 {
+	by_folder();
 	wrong();
 	ended();
 	signals();

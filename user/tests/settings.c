@@ -6,9 +6,11 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -376,18 +378,43 @@ static void numbers(void)
 	CHECK(f != NULL && fscanf(f, "%d", &last) == 1 && fclose(f) == 0 && last > 0);
 }
 
-/* Packets are kept apart, or refused. */
+/* Writes to a pipe with O_DIRECT are packets, each read by itself. */
 static void packets(void)
 {
-	char c[8];
-	int two[2];
+	static char big[10000], c[8192];
+	int two[2], nr = 0;
 
-	if (pipe2(two, O_DIRECT) < 0) {
-		CHECK(errno == EINVAL);
-		return;
-	}
+	CHECK(pipe2(two, O_DIRECT | O_NONBLOCK) == 0);
+	TRY((fcntl(two[1], F_GETFL) & O_DIRECT) != 0);
 	CHECK(write(two[1], "abc", 3) == 3 && write(two[1], "de", 2) == 2);
-	CHECK(read(two[0], c, sizeof(c)) == 3 && read(two[0], c, 1) == 1);
+	TRY(read(two[0], c, 2));			/* the rest of it is gone */
+	TRY(read(two[0], c, sizeof(c)));
+	TRY(read(two[0], c, sizeof(c)));
+	TRY(write(two[1], big, sizeof(big)));
+	TRY(ioctl(two[0], FIONREAD, &nr));
+	TRY(nr);
+	TRY(read(two[0], c, sizeof(c)));
+	TRY(read(two[0], c, sizeof(c)));
+	TRY(read(two[0], c, sizeof(c)));
+	while (write(two[1], "x", 1) == 1)
+		nr++;
+	TRY(nr - sizeof(big));				/* one packet takes a page */
+	TRY(poll(&(struct pollfd){ .fd = two[1], .events = POLLOUT }, 1, 0));
+	TRY(read(two[0], c, sizeof(c)));
+	TRY(poll(&(struct pollfd){ .fd = two[1], .events = POLLOUT }, 1, 0));
+	while (read(two[0], c, sizeof(c)) == 1)
+		;
+	CHECK(write(two[1], "packet", 6) == 6 && write(two[1], "next", 4) == 4);
+	TRY(fcntl(two[0], F_SETPIPE_SZ, 4096));
+	TRY(fcntl(two[0], F_SETPIPE_SZ, 8192));
+	TRY(read(two[0], c, sizeof(c)));
+	TRY(c[0] == 'p' && c[5] == 't');
+	CHECK(fcntl(two[1], F_SETFL, O_NONBLOCK) == 0 && write(two[1], "plain", 5) == 5);
+	TRY(read(two[0], c, 2));
+	TRY(c[0] == 'n' && c[1] == 'e');
+	TRY(read(two[0], c, sizeof(c)));
+	CHECK(fcntl(two[1], F_SETFL, O_NONBLOCK) == 0 && write(two[1], "ab", 2) == 2 && write(two[1], "cd", 2) == 2);
+	TRY(read(two[0], c, sizeof(c)));
 	close(two[0]);
 	close(two[1]);
 }

@@ -66,7 +66,7 @@ struct inode {
 	void *private;			/* [I] the file system's */
 	/* storagefs */
 	u16 node;			/* [I] */
-	u32 fs, gen;			/* [I] */
+	u32 fs, gen;			/* [I] of /proc/PID: which process of this number */
 	u64 ino;			/* [I] */
 	struct attr_saved *saved;	/* fs/attr_cache.c: what stat showed last */
 	char *target;			/* [tree_mutex] of a symbolic link that was read: it never changes */

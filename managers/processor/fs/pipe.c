@@ -2,6 +2,9 @@
 /*
  * Pipes and fifos (pipe(7)): 64 KiB; writes of up to PIPE_BUF bytes are not divided. One mutex a pipe; readers and writers
  * sleep on its two wait queues.
+ *
+ * Where a writer has O_DIRECT its writes are packets, each read by itself: then the bytes in the pipe are told apart as pieces, packets
+ * and runs of plain bytes. A pipe without packets has no pieces.
  */
 #include "arch/x86/uaccess.h"
 #include "lib/base/errno.h"
@@ -27,7 +30,13 @@ struct pipe {
 	struct waitq read_wait, write_wait;
 	u8 *data;			/* [lock] */
 	u32 size;			/* [lock] */
+	u32 *piece;			/* [lock] a ring of pieces_max(), in order: length, PACKET; NULL: there never was one */
+	u32 first_piece, nr_pieces;	/* [lock] 0: all of it is plain bytes; else their lengths are `used` */
 };
+#define PACKET	(1U << 31)		/* of a piece: read by itself */
+
+/* As Linux: a packet takes a page, however short it is. */
+static u32 pieces_max(const struct pipe *p) { return p->size / PIPE_BUF; }
 
 static DEFINE_MUTEX(fifos_lock, RANK_MUTEX_LEAF);
 static struct list fifos = LIST_INIT(fifos);	/* [fifos_lock] */
@@ -60,7 +69,76 @@ static void pipe_put(struct pipe *p)
 	list_del(&p->fifo_link);
 	mutex_unlock(&fifos_lock);
 	kfree(p->data);
+	kfree(p->piece);
 	kfree(p);
+}
+
+/* --- pieces; lock held --- */
+
+static u32 *piece(struct pipe *p, u32 n) { return &p->piece[(p->first_piece + n) % pieces_max(p)]; }
+
+static bool is_packet(struct pipe *p, u32 n) { return p->nr_pieces > n && (*piece(p, n) & PACKET); }
+
+/* n more bytes stand at the end. There was room for them. */
+static void pieces_add(struct pipe *p, u32 n, bool packet)
+{
+	if (n == 0 || (p->nr_pieces == 0 && !packet))
+		return;
+	if (p->nr_pieces == 0 && p->used > n)		/* what was there is one of plain bytes */
+		*piece(p, p->nr_pieces++) = p->used - n;
+	if (!packet && p->nr_pieces != 0 && !is_packet(p, p->nr_pieces - 1))
+		*piece(p, p->nr_pieces - 1) += n;
+	else
+		*piece(p, p->nr_pieces++) = n | (packet ? PACKET : 0);
+}
+
+/* n bytes are taken off the front; what is left of a packet is one still. */
+static void pieces_take(struct pipe *p, u32 n)
+{
+	while (n != 0 && p->nr_pieces != 0) {
+		u32 *at = piece(p, 0), part = MIN(n, *at & ~PACKET);
+
+		*at -= part;
+		n -= part;
+		if ((*at & ~PACKET) == 0) {
+			p->first_piece = (p->first_piece + 1) % pieces_max(p);
+			p->nr_pieces--;
+		}
+	}
+	for (u32 i = 0; i < p->nr_pieces; i++)
+		if (is_packet(p, i))
+			return;
+	p->nr_pieces = 0;
+}
+
+/* Bytes that may be written now, of n. A packet needs a piece for itself, and one for the plain bytes that stand before the first. */
+static u32 room_for(struct pipe *p, u32 n, bool packet)
+{
+	u32 used = READ_ONCE(p->used), nr = READ_ONCE(p->nr_pieces), size = READ_ONCE(p->size), room = MIN(n, size - used);
+
+	if (packet || nr != 0)
+		room = nr + (nr == 0 && used != 0) < size / PIPE_BUF ? room : 0;
+	return room;
+}
+
+/* How much one read takes of len: *drop: bytes behind that, of a packet that was longer. */
+static u32 readable(struct pipe *p, size_t len, u32 *drop)
+{
+	u32 n = 0;
+
+	*drop = 0;
+	if (p->nr_pieces == 0)
+		return MIN(len, (size_t)p->used);
+	for (u32 i = 0; i < p->nr_pieces && n < len; i++) {
+		u32 have = *piece(p, i) & ~PACKET, part = MIN(len - n, (size_t)have);
+
+		n += part;
+		if (is_packet(p, i)) {
+			*drop = have - part;
+			break;
+		}
+	}
+	return n;
 }
 
 static s64 pipe_read(struct file *f, void *buf, size_t len, u64 *pos)
@@ -68,12 +146,13 @@ static s64 pipe_read(struct file *f, void *buf, size_t len, u64 *pos)
 	struct pipe *p = f->private;
 	u8 *out = buf;
 	size_t n = 0;
+	u32 drop;
 
 	if (len == 0)
 		return 0;
 	for (;;) {
 		mutex_lock(&p->lock);
-		n = MIN(len, (size_t)p->used);
+		n = readable(p, len, &drop);
 		if (n != 0 || p->writers == 0)
 			break;
 		mutex_unlock(&p->lock);
@@ -90,7 +169,9 @@ static s64 pipe_read(struct file *f, void *buf, size_t len, u64 *pos)
 		out += part;
 		left -= part;
 	}
-	p->used -= n;
+	p->head = (p->head + drop) % p->size;
+	p->used -= n + drop;
+	pieces_take(p, n + drop);
 	mutex_unlock(&p->lock);
 	if (n != 0)
 		waitq_wake_all(&p->write_wait);
@@ -110,11 +191,29 @@ static void pipe_put_bytes(struct pipe *p, const u8 *in, size_t n)
 	}
 }
 
+/* The pieces of a pipe that gets its first packet. */
+static int pieces_begin(struct pipe *p)
+{
+	u32 max = READ_ONCE(p->size) / PIPE_BUF, *new = READ_ONCE(p->piece) == NULL ? kcalloc(max, sizeof(*new)) : NULL;
+
+	mutex_lock(&p->lock);
+	if (p->piece == NULL && new != NULL && pieces_max(p) == max) {
+		p->piece = new;
+		new = NULL;
+	}
+	mutex_unlock(&p->lock);
+	kfree(new);
+	return READ_ONCE(p->piece) == NULL ? -ENOMEM : 0;
+}
+
 static s64 pipe_write(struct file *f, const void *buf, size_t len, u64 *pos)
 {
 	struct pipe *p = f->private;
-	size_t need = len <= PIPE_BUF ? len : 1, done = 0;
+	bool packet = READ_ONCE(f->flags) & O_DIRECT;
+	size_t need = len <= PIPE_BUF ? len : packet ? PIPE_BUF : 1, done = 0;
 
+	if (packet && READ_ONCE(p->piece) == NULL && pieces_begin(p) < 0)
+		return -ENOMEM;
 	while (done < len) {
 		size_t n;
 
@@ -125,17 +224,23 @@ static s64 pipe_write(struct file *f, const void *buf, size_t len, u64 *pos)
 				signal_pipe();
 			return done ? (s64)done : -EPIPE;
 		}
-		n = p->size - p->used >= need ? MIN(len - done, (size_t)(p->size - p->used)) : 0;
+		n = packet ? MIN(len - done, (size_t)PIPE_BUF) : len - done;
+		need = MIN(need, n);
+		n = room_for(p, n, packet);
+		n = n >= need ? n : 0;
 		pipe_put_bytes(p, (const u8 *)buf + done, n);
+		pieces_add(p, n, packet);
 		mutex_unlock(&p->lock);
 		done += n;
 		if (n != 0)
 			waitq_wake_all(&p->read_wait);
 		if (done == len)
 			break;
+		if (packet && n != 0)
+			continue;
 		if (READ_ONCE(f->flags) & O_NONBLOCK)
 			return done ? (s64)done : -EAGAIN;
-		if (waitq_wait_intr(&p->write_wait, READ_ONCE(p->size) - READ_ONCE(p->used) >= need || READ_ONCE(p->readers) == 0, 0) < 0)
+		if (waitq_wait_intr(&p->write_wait, room_for(p, need, packet) >= need || READ_ONCE(p->readers) == 0, 0) < 0)
 			return done ? (s64)done : -ERESTARTSYS;
 	}
 	return done;
@@ -160,7 +265,7 @@ static u32 pipe_poll(struct file *f, struct poll_table *pt)
 	if (access & MAY_WRITE) {
 		if (p->readers == 0)
 			events |= POLLERR;
-		if (p->size - p->used >= PIPE_BUF)
+		if (room_for(p, PIPE_BUF, READ_ONCE(f->flags) & O_DIRECT) >= PIPE_BUF)
 			events |= POLLOUT | POLLWRNORM;
 	}
 	mutex_unlock(&p->lock);
@@ -202,7 +307,7 @@ static const struct file_ops pipe_ops = { .tells = true, .read = pipe_read, .wri
 
 static s64 resize(struct pipe *p, u64 want)
 {
-	u32 size = PIPE_BUF;
+	u32 size = PIPE_BUF, *pieces;
 	u8 *data, *old;
 
 	if (want > 1U << 31)
@@ -212,14 +317,24 @@ static s64 resize(struct pipe *p, u64 want)
 	if (size > PIPE_MAX && !capable(CAP_SYS_RESOURCE))
 		return -EPERM;
 	data = kmalloc(size);
-	if (data == NULL)
+	pieces = kcalloc(size / PIPE_BUF, sizeof(*pieces));
+	if (data == NULL || pieces == NULL) {
+		kfree(data);
+		kfree(pieces);
 		return -ENOMEM;
+	}
 	mutex_lock(&p->lock);
-	if (p->used > size) {
+	if (p->used > size || p->nr_pieces > size / PIPE_BUF) {
 		mutex_unlock(&p->lock);
 		kfree(data);
+		kfree(pieces);
 		return -EBUSY;
 	}
+	for (u32 n = 0; n < p->nr_pieces; n++)
+		pieces[n] = *piece(p, n);
+	kfree(p->piece);
+	p->piece = pieces;
+	p->first_piece = 0;
 	for (u32 n = 0; n < p->used; n++)
 		data[n] = p->data[(p->head + n) % p->size];
 	old = p->data;
@@ -268,6 +383,7 @@ static s64 drain_locked(struct pipe *p, size_t len, bool keep, pipe_sink sink, v
 	if (!keep) {
 		p->head = (p->head + done) % p->size;
 		p->used -= done;
+		pieces_take(p, done);
 	}
 	return done ? (s64)done : rc;
 }
@@ -292,8 +408,9 @@ static s64 into_pipe(void *arg, const void *buf, size_t n)
 {
 	struct pipe *p = arg;
 
-	n = MIN(n, (size_t)(p->size - p->used));
+	n = room_for(p, n, false);
 	pipe_put_bytes(p, buf, n);
+	pieces_add(p, n, false);
 	return n;
 }
 
@@ -312,7 +429,7 @@ s64 pipe_to_pipe(struct file *in, struct file *out, size_t len, bool keep, bool 
 		n = -EPIPE;
 	} else if (a->used == 0) {
 		n = a->writers == 0 ? 0 : -EAGAIN;
-	} else if (b->used == b->size) {
+	} else if (room_for(b, 1, false) == 0) {
 		*full = true;
 		n = -EAGAIN;
 	} else {
@@ -413,7 +530,7 @@ int pipe_create(struct file **r, struct file **w, u32 flags)
 	i->gid = process_current()->cred.fsgid;
 	rc = fs_open_inode(i, NULL, O_RDONLY | (flags & O_NONBLOCK), r);
 	if (rc == 0) {
-		rc = fs_open_inode(i, NULL, O_WRONLY | (flags & O_NONBLOCK), w);
+		rc = fs_open_inode(i, NULL, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)), w);
 		if (rc < 0)
 			file_put(*r);
 	}

@@ -519,6 +519,30 @@ static const struct synth_entry proc_pid[] = {
 };
 static const struct synth_entry pid_dir = { "", S_IFDIR | 0555, .dir = proc_pid };
 
+static u32 life_of(const struct process *p) { return p->start_ns >> 10; }	/* numbers are used again */
+
+bool proc_is_folder(const struct inode *i)
+{
+	u32 pid;
+
+	return synth_entry_of(i, &pid) == &pid_dir;
+}
+
+struct process *proc_folder_process(const struct inode *i)
+{
+	struct process *p;
+	u32 pid;
+
+	if (synth_entry_of(i, &pid) != &pid_dir)
+		return NULL;
+	p = process_find(pid);
+	if (p != NULL && life_of(p) != i->gen) {
+		process_put(p);
+		p = NULL;
+	}
+	return p;
+}
+
 static int find_pid(const char *name, u32 none, struct inode **out)
 {
 	struct process *p;
@@ -530,6 +554,8 @@ static int find_pid(const char *name, u32 none, struct inode **out)
 	if (p == NULL)
 		return -ENOENT;
 	*out = synth_inode(&pid_dir, pid, 0);
+	if (*out != NULL)
+		(*out)->gen = life_of(p);
 	if (*out != NULL && !p->undumpable) {	/* else it is root's */
 		(*out)->uid = p->cred.euid;
 		(*out)->gid = p->cred.egid;

@@ -88,6 +88,14 @@ struct inode *synth_inode(const struct synth_entry *e, u32 pid, u32 nr)
 	return i;
 }
 
+const struct synth_entry *synth_entry_of(const struct inode *i, u32 *pid)
+{
+	const struct synth *s = i->ops == &synth_ops ? i->private : NULL;
+
+	*pid = s != NULL ? s->pid : 0;
+	return s != NULL ? s->e : NULL;
+}
+
 static void synth_release(struct inode *i)
 {
 	kfree(i->private);

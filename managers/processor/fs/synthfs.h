@@ -70,6 +70,10 @@ struct synth_entry {		/* one of dir, show, link, rdev; tables end with a row of 
 	const char *next_prefix;	/* stands before the number; NULL: nothing */
 };
 
+/* What i is, and of which process; NULL: it is not made up here */
+const struct synth_entry *synth_entry_of(const struct inode *i, u32 *pid);
+struct process *proc_folder_process(const struct inode *i);	/* with a reference; NULL: not the folder of a process that is there */
+bool proc_is_folder(const struct inode *i);			/* /proc/PID, whether it is there any more or not */
 struct inode *synth_inode(const struct synth_entry *e, u32 pid, u32 nr);	/* nr: which of several alike */
 
 #endif

@@ -649,7 +649,7 @@ s64 sys_pipe2(u64 fds, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)
 	struct file *r, *w;
 	int fd[2], rc;
 
-	if (flags & ~(u64)(O_CLOEXEC | O_NONBLOCK))	/* O_DIRECT, too: a pipe here keeps no packets apart */
+	if (flags & ~(u64)(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
 		return -EINVAL;
 	rc = pipe_create(&r, &w, flags);
 	if (rc < 0)

@@ -80,6 +80,24 @@ int pidfd_get(u64 fd, struct process **out, u32 *flags)
 	return rc;
 }
 
+int pidfd_get_to_signal(u64 fd, struct process **out, u32 *flags)
+{
+	struct file *f = fd_get(fd);
+	int rc = 0;
+
+	if (f == NULL || f->inode == NULL || !proc_is_folder(f->inode)) {
+		if (f != NULL)
+			file_put(f);
+		return pidfd_get(fd, out, flags);
+	}
+	*out = proc_folder_process(f->inode);
+	*flags = f->flags;
+	if (*out == NULL)
+		rc = -ESRCH;
+	file_put(f);
+	return rc;
+}
+
 s64 sys_pidfd_open(u64 pid, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct process *p;

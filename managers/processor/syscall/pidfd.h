@@ -11,5 +11,7 @@ s64 __must_check pidfd_reserve(u32 flags, struct file **out);
 void pidfd_name(struct file *f, struct process *p);
 /* The process of a descriptor, with a reference; *flags: of the open file. -EBADF: not one of these, -ESRCH: of no process */
 int __must_check pidfd_get(u64 fd, struct process **out, u32 *flags);
+/* The same, of a folder /proc/PID, too: for sending signals alone. */
+int __must_check pidfd_get_to_signal(u64 fd, struct process **out, u32 *flags);
 
 #endif

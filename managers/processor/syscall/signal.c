@@ -321,7 +321,7 @@ s64 sys_pidfd_send_signal(u64 pidfd, u64 sig, u64 user, u64 flags, u64 a4, u64 a
 	struct siginfo_abi info;
 	struct process *p;
 	u32 mode;
-	s64 rc = (u32)flags != 0 ? -EINVAL : pidfd_get(pidfd, &p, &mode);
+	s64 rc = (u32)flags != 0 ? -EINVAL : pidfd_get_to_signal(pidfd, &p, &mode);
 
 	if (rc < 0)
 		return rc;
