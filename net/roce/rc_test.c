@@ -913,6 +913,65 @@ static void invalidate(void **state)
 }
 
 /*
+ * A peer as Linux is: it answers every READ in full, one after the other, repetitions too, and at first it does not answer at all for
+ * a while. The repetitions of that time must not be the cause of more of them.
+ */
+#define SLOW_LEN	(64 * 1024)
+#define SLOW_PACKET_NS	(1600 * NSEC_PER_USEC)
+static u64 slow_busy;
+static unsigned slow_asked;
+
+static void slow_response(const struct roce_pkt *q, u32 i, u32 nr)
+{
+	u8 f[NET_DATA_OFF + ROCE_MAX_HEADERS + 1024 + ICRC_LEN] = { 0 };
+	struct roce_pkt p = {
+		.opcode = nr == 1 ? RC_READ_RESP_ONLY : i == 0 ? RC_READ_RESP_FIRST : i + 1 == nr ? RC_READ_RESP_LAST : RC_READ_RESP_MIDDLE,
+		.pkey = ROCE_PKEY, .qpn = ea.qp->qpn, .psn = psn_add(q->psn, i), .syndrome = AETH_ACK_UNLIMITED,
+	};
+	u32 h = roce_build(f + NET_DATA_OFF, &p) + 1024, icrc;
+
+	eth_header(f, sim.node[0].dev->nif->mac, sim.node[1].dev->nif->mac, ETH_TYPE_IPV4);
+	udp_header(f + ETH_HLEN, sim.node[1].ip, sim.node[0].ip, 0xc000, ROCE_UDP_PORT, h + ICRC_LEN, 1);
+	icrc = roce_icrc_finish(roce_icrc_start(f + ETH_HLEN, h));
+	memcpy(f + NET_DATA_OFF + h, &icrc, ICRC_LEN);
+	assert_true(sim.nr_frames < WIRE_FRAMES);
+	wire_put(0, f, NET_DATA_OFF + h + ICRC_LEN);
+	sim.frame[sim.nr_frames - 1].at = slow_busy += SLOW_PACKET_NS;
+}
+
+static void slow_peer(unsigned from, const u8 *frame, u32 len)
+{
+	struct roce_pkt q;
+
+	if (from != 0 || !roce_parse(frame + NET_DATA_OFF, len - NET_DATA_OFF, &q) || q.opcode != RC_READ_REQUEST)
+		return;
+	slow_asked++;
+	slow_busy = MAX(slow_busy, time_mono_ns());
+	for (u32 i = 0; i < q.dma_len / 1024; i++)
+		slow_response(&q, i, q.dma_len / 1024);
+}
+
+static void peer_that_answers_all(void **state)
+{
+	enum { NR = 8 };
+
+	errors_begin();
+	sim.cut = true;				/* what is on the wire is this test's */
+	sim.tap = slow_peer;
+	slow_asked = 0;
+	slow_busy = time_mono_ns() + 150 * NSEC_PER_MSEC;
+	for (unsigned i = 0; i < NR; i++) {
+		post(&ea, WR_RDMA_READ, i, mem[0], SLOW_LEN, 0x1000, 5);
+		while (ea.nr_wc <= i)
+			assert_true(sim_step());
+		assert_int_equal(ea.wc[i].status, WC_SUCCESS);
+	}
+	assert_in_range(slow_asked, NR, NR + 4);
+	sim.tap = NULL;
+	errors_end();
+}
+
+/*
  * What is sent again waits in the NIC when the first sending is answered after all, and from then on its memory is its user's to
  * change: it is a copy, whose ICRC stays right. What is sent for the first time is not copied.
  */
@@ -1341,6 +1400,7 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		cmocka_unit_test(mix_clean), cmocka_unit_test(acks_are_coalesced), cmocka_unit_test(told_messages_need_no_acknowledgement),
 		cmocka_unit_test(told_messages_need_no_probe),
 		cmocka_unit_test(told_messages_over_a_bad_wire), cmocka_unit_test(told_what_cannot_be), cmocka_unit_test(rights_and_bounds),
+		cmocka_unit_test(peer_that_answers_all),
 		cmocka_unit_test(sent_again_is_a_copy), cmocka_unit_test(region_of_pages),
 		cmocka_unit_test(unbind_in_the_middle), cmocka_unit_test(receiver_not_ready),
 		cmocka_unit_test(psn_nak_after_rnr_nak), cmocka_unit_test(retries_exceeded),

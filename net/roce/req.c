@@ -467,18 +467,35 @@ static void req_ack(struct roce_qp *qp, const struct roce_pkt *p)
 	}
 }
 
+/*
+ * A response that is not the next: the peer comes to an end of what it was asked once too often (Linux answers each repetition in full,
+ * one after the other). What it has not come to is not lost, and to ask again would only make the queue longer.
+ */
+static void still_answering(struct roce_qp *qp)
+{
+	count(nr_roce_drop_response);
+	if (qp->rto_due != 0)
+		rto_arm(qp);
+}
+
 /* A READ or atomic response: acknowledges all before it, and must be the next one that the oldest such request wants. */
 static void req_data(struct roce_qp *qp, const struct roce_pkt *p)
 {
 	struct sq_wqe *w;
 	u32 want, off, n;
 
-	if (psn_diff(p->psn, qp->psn_una) < 0 || psn_diff(p->psn, qp->psn_max) >= 0) {
+	if (psn_diff(p->psn, qp->psn_max) >= 0) {
 		count(nr_roce_drop_response);
 		return;
 	}
-	if (!req_acked(qp, p->psn))		/* something before it is missing */
+	if (psn_diff(p->psn, qp->psn_una) < 0) {
+		still_answering(qp);
 		return;
+	}
+	if (!req_acked(qp, p->psn)) {		/* something before it is missing */
+		still_answering(qp);
+		return;
+	}
 	w = qp->sq_tail == qp->sq_head ? NULL : sq_at(qp, qp->sq_tail);
 	want = w == NULL ? 0 : psn_add(w->psn, w->got);
 	if (w == NULL || !wqe_has_response(w) || p->psn != want ||
