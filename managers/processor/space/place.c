@@ -14,8 +14,8 @@
 #include "lib/base/printk.h"
 
 /*
- * Worth it: a read of a MiB or of an eighth of the cache, unless that is less than what is parsed where it was read; and if so much of
- * the cache is free that nothing need go, it is better here at once.
+ * Worth it: a read of a MiB or of an eighth of the cache, unless that is less than what is parsed where it was read; and as long as
+ * nothing need go for it, it is better here at once.
  */
 #define PLACE_READ_LARGE	(1024 * 1024UL)
 #define PLACE_READ_SMALL	(64 * 1024UL)
@@ -114,7 +114,7 @@ bool space_read_is_large(const struct object *o, size_t len)
 	u64 lines = pcache.p.nr_lines, used = __atomic_load_n(&pcache.frames_used, __ATOMIC_RELAXED), spare = lines - MIN(used, lines);
 
 	return o->fs != WIRE_FS_NONE && len >= MIN(PLACE_READ_LARGE, MAX(PLACE_READ_SMALL, lines / 8 * PAGE_SIZE)) &&
-	       len >> PAGE_SHIFT > spare / 2;
+	       len >> PAGE_SHIFT > spare;
 }
 
 size_t space_read_placed(struct space *s, u64 va, size_t len, struct object *o, u64 off, size_t *piece)
