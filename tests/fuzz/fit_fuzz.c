@@ -21,6 +21,8 @@ static void call_over(struct rpc *c)
 	calls[(uintptr_t)c->arg].out = false;
 }
 
+static void *const pages[RPC_MAX_PAGES + 1] = { page, page, page, page, page, page, page, page, page };
+
 static void start_call(u8 how)
 {
 	static const struct add_req req = { 1, 2 };
@@ -36,6 +38,11 @@ static void start_call(u8 how)
 		if (how & 16) {
 			c->nr_segs = how & 8 ? RPC_MAX_SEGS + 1 : 1;
 			c->seg[0] = (struct rpc_seg){ page, how & 128 ? RPC_MAX_BULK_OUT + 1 : PAGE_SIZE };
+		}
+		if (how % 6 == 5 && how & 64) {		/* into pages */
+			c->page = pages;
+			c->nr_pages = 1 + how / 6 % (RPC_MAX_PAGES + 1);
+			c->rep_size = c->nr_pages * PAGE_SIZE - (how == 0xff);
 		}
 		calls[i].out = true;
 		if (rpc_try_start(c) < 0)
@@ -61,8 +68,12 @@ static void acknowledge(bool failed)
 static void reply_kept(void)
 {
 	while (nr_kept != 0) {
-		BUG_ON(!rpc_wanted(kept[--nr_kept]));
-		rpc_reply(kept[nr_kept], 0);
+		struct rpc_call *c = kept[--nr_kept];
+
+		BUG_ON(!rpc_wanted(c));
+		if (c->rep_room >= PAGE_SIZE)
+			rpc_reply_pages_ref(c, (const void *const *)pages, MIN(c->rep_room / PAGE_SIZE, RPC_MAX_PAGES), released, NULL);
+		rpc_reply(c, 0);
 	}
 }
 
