@@ -5,7 +5,7 @@ obj-y += $(addprefix $(P)/process/,clone.o exec.o exit.o frame.o futex.o job.o p
 obj-y += $(addprefix $(P)/syscall/,attr.o entry.o file.o ids.o memory.o path.o pidfd.o poll.o signal.o socket.o splice.o system.o time.o)
 obj-y += $(addprefix $(P)/process/,clocks.o credentials.o pending.o timers.o usage.o)
 obj-y += $(addprefix $(P)/syscall/,credentials.o peek.o prctl.o sched.o timer.o)
-obj-y += $(addprefix $(P)/fs/,async.o attr_cache.o cpuinfo.o cpu_sys.o dentry.o device.o epoll.o eventfd.o fd.o inotify.o lock.o open.o path.o pipe.o poll.o proc_fd.o proc_maps.o procfs.o \
+obj-y += $(addprefix $(P)/fs/,async.o attr_cache.o cpuinfo.o cpu_sys.o dentry.o device.o epoll.o eventfd.o fd.o inotify.o lease.o lock.o open.o path.o pipe.o poll.o proc_fd.o proc_maps.o procfs.o \
 	proc_pid.o signalfd.o storagefs.o synthfs.o timerfd.o tmpfs.o)
 obj-y += $(addprefix $(P)/ipc/,ids.o mqueue.o msg.o sem.o shm.o)
 obj-y += $(addprefix $(P)/tty/,console.o ldisc.o pty.o tty.o)

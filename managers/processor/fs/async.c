@@ -19,7 +19,8 @@
 
 enum { OWNER_TID, OWNER_PID, OWNER_PGRP };
 struct owner_abi { s32 type, id; };
-enum { CODE_IN = 1, CODE_OUT, CODE_ERR = 4, CODE_HUP = 6 };	/* POLL_* of sigaction(2) */
+enum { CODE_IN = 1, CODE_OUT, CODE_MSG, CODE_ERR, CODE_HUP = 6 };	/* POLL_* of sigaction(2) */
+#define MESSAGE		0x400		/* POLLMSG */
 
 struct async {
 	refcount_t refs;		/* the file's, and that of queued work */
@@ -82,7 +83,7 @@ static void tell(const struct async *a, u32 ready)
 
 	if (a->signo != 0) {
 		t.info.signo = a->signo;
-		t.info.code = ready & POLLIN ? CODE_IN : ready & POLLOUT ? CODE_OUT : ready & POLLERR ? CODE_ERR : CODE_HUP;
+		t.info.code = ready & MESSAGE ? CODE_MSG : ready & POLLIN ? CODE_IN : ready & POLLOUT ? CODE_OUT : ready & POLLERR ? CODE_ERR : CODE_HUP;
 		t.info.poll.band = t.info.code == CODE_IN ? POLLIN | POLLRDNORM : t.info.code == CODE_OUT ? POLLOUT | POLLWRNORM : ready;
 		t.info.poll.fd = a->fd;
 	}
@@ -99,6 +100,14 @@ static void tell(const struct async *a, u32 ready)
 			(void)signal_send_locked(s.found, NULL, &t.info);
 	}
 	spin_unlock(&tree_lock);
+}
+
+void async_tell_message(struct file *f)
+{
+	const struct async *a = load_acquire(&f->async);
+
+	if (a != NULL && a->owner.id != 0)
+		tell(a, MESSAGE | POLLIN | POLLRDNORM);
 }
 
 static void async_work(struct work *w)
@@ -261,6 +270,16 @@ s32 async_owner(struct file *f)
 	struct owner_abi o = owner_of(f);
 
 	return o.type == OWNER_PGRP ? -o.id : o.id;
+}
+
+void async_set_fd(struct file *f, int fd)
+{
+	struct async *a = load_acquire(&f->async);
+
+	mutex_lock(&async_lock);
+	if (a != NULL)
+		a->fd = fd;
+	mutex_unlock(&async_lock);
 }
 
 static s64 set_signal(struct file *f, u64 signo)

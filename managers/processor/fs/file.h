@@ -54,6 +54,7 @@ struct file {
 	struct async *async;		/* fs/async.c: whom to tell by a signal; NULL: nobody was ever named */
 	bool announced;			/* [I] its opening was told to who watches: so will be its closing */
 	u8 text;			/* [I once open] enum file_text */
+	bool reads;			/* [I once open] it is counted among the object's readers */
 	atomic_t maps;			/* vmas that map it */
 	struct dentry *dentry;		/* [I] with a reference: its name, for /proc and *at(); may be NULL */
 };

@@ -7,6 +7,7 @@
 #include "managers/processor/fs/dentry.h"
 #include "managers/processor/fs/epoll.h"
 #include "managers/processor/fs/inotify.h"
+#include "managers/processor/fs/lease.h"
 #include "managers/processor/fs/lock.h"
 #include "managers/processor/process/process.h"
 #include "mm/slab.h"
@@ -46,6 +47,9 @@ static int file_text_begin(struct file *f, enum file_text how)
 
 void file_text_end(struct file *f)
 {
+	if (f->reads)
+		object_reader_add(f->object, -1);
+	f->reads = false;
 	if (f->text != TEXT_NONE)
 		object_writer_put(f->object, f->text == TEXT_RUNS);
 	f->text = TEXT_NONE;
@@ -58,6 +62,7 @@ void file_put(struct file *f)
 	if (f->announced)
 		inotify_file(f, file_access(f) & MAY_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	lock_file_gone(f);
+	lease_file_gone(f);
 	if (f->async != NULL)
 		async_file_gone(f);
 	if (!list_empty(&f->epolls))
@@ -639,8 +644,18 @@ int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u3
 	dentry_put(d);
 	if (rc < 0)
 		return rc;
+	if (!(flags & O_PATH))
+		rc = lease_break(*out, flags & O_TRUNC);
+	if (rc < 0) {
+		file_put(*out);
+		return rc;
+	}
 	if ((file_access(*out) & MAY_WRITE) || ((flags & O_TRUNC) && !(flags & O_PATH)))
 		rc = file_text_begin(*out, TEXT_WRITES);
+	else if ((*out)->object != NULL && !(flags & O_PATH)) {
+		(*out)->reads = true;
+		object_reader_add((*out)->object, 1);
+	}
 	if (rc == 0 && (flags & O_TRUNC) && !fresh && (*out)->object != NULL) {
 		rc = fs_resize(*out, 0);
 	}

@@ -12,6 +12,7 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/dentry.h"
 #include "managers/processor/fs/fd.h"
+#include "managers/processor/fs/lease.h"
 #include "managers/processor/fs/synthfs.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/random.h"
@@ -129,6 +130,23 @@ static void show_file_nr(struct text *t, u32 pid)
 {
 	text_printf(t, "%llu\t0\t9223372036854775807\n", (unsigned long long)files_open());
 }
+static void show_lease_time(struct text *t, u32 pid) { text_printf(t, "%u\n", lease_break_seconds()); }
+static void show_one(struct text *t, u32 pid) { text_printf(t, "1\n"); }
+
+static int store_lease_time(const char *value, u32 pid)
+{
+	char digits[16];
+	size_t n = strlen(value);
+	u64 seconds;
+
+	n -= n > 0 && value[n - 1] == '\n';
+	if (n == 0 || n >= sizeof(digits))
+		return -EINVAL;
+	memcpy(digits, value, n);
+	digits[n] = '\0';
+	return str_to_u64(digits, &seconds) < 0 || seconds > 1000000 ? -EINVAL : lease_set_break_seconds(seconds);
+}
+
 static void show_version_text(struct text *t, u32 pid) { text_printf(t, "#1 SMP PREEMPT Tangram\n"); }
 static void show_overflow_id(struct text *t, u32 pid) { text_printf(t, "65534\n"); }
 static void show_min_addr(struct text *t, u32 pid) { text_printf(t, "65536\n"); }	/* as space/map.c has it */
@@ -691,6 +709,7 @@ static const struct synth_entry proc_sys_fs_mqueue[] = {
 };
 static const struct synth_entry proc_sys_fs[] = {
 	TEXT("pipe-max-size", show_pipe_max), TEXT("nr_open", show_nr_open), TEXT("file-max", show_file_max), TEXT("file-nr", show_file_nr),
+	TEXT("leases-enable", show_one), { "lease-break-time", S_IFREG | 0644, .show = show_lease_time, .store = store_lease_time },
 	DIR("inotify", proc_sys_fs_inotify),
 	DIR("mqueue", proc_sys_fs_mqueue), { 0 }
 };

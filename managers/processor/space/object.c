@@ -236,6 +236,16 @@ void object_writer_put(struct object *o, bool runs)
 	spin_unlock(&o->lock);
 }
 
+void object_reader_add(struct object *o, s32 more)
+{
+	spin_lock(&o->lock);
+	o->readers += more;
+	spin_unlock(&o->lock);
+}
+
+u32 object_nr_readers(struct object *o) { return READ_ONCE(o->readers); }
+u32 object_nr_writers(struct object *o) { return MAX(READ_ONCE(o->writers), 0); }
+
 void object_put(struct object *o)
 {
 	struct mutex *lock = &bucket[bucket_of(o->id)].open_lock;

@@ -136,6 +136,7 @@ struct object {
 	u64 ino;
 	bool written;			/* [lock] open for writing since M has written all of it home */
 	s32 writers;			/* [lock] > 0: open files that may write; < 0: programs that run it, which nobody may write to */
+	u32 readers;			/* [lock] open files that may not */
 	/* space/'s own */
 	u32 opens;			/* [objects lock] opens that M counts */
 	struct list holds;		/* [lock] ranges of pages that are being written or truncated */
@@ -152,6 +153,10 @@ void object_put(struct object *o);	/* the last one closes it on M */
 /* A file is written to or run, not both: one more writer, or one who runs it; -ETXTBSY. Given back by the second. */
 int __must_check object_writer_get(struct object *o, bool runs);
 void object_writer_put(struct object *o, bool runs);
+/* Who has it open, as far as files are: for leases. */
+void object_reader_add(struct object *o, s32 more);
+u32 object_nr_readers(struct object *o);
+u32 object_nr_writers(struct object *o);
 /* kernel buffers; bytes moved (short at the end of file) or negative errno */
 s64 __must_check object_read(struct object *o, u64 off, void *buf, size_t len);
 /*

@@ -7,6 +7,7 @@
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/inotify.h"
 #include "managers/processor/fs/fs.h"
+#include "managers/processor/fs/lease.h"
 #include "managers/processor/fs/lock.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/socket/rights.h"
@@ -576,6 +577,8 @@ s64 sys_fcntl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
 	case F_SETPIPE_SZ: rc = pipe_size(f, (u32)cmd == F_SETPIPE_SZ ? (s64)(u32)arg : -1); break;
 	case F_ADD_SEALS: rc = memfd_seal(f, arg); break;
 	case F_GET_SEALS: rc = memfd_seals(f); break;
+	case F_SETLEASE: rc = lease_set(f, fd, (s32)arg); break;
+	case F_GETLEASE: rc = lease_get(f); break;
 	case F_SETOWN:
 	case F_GETOWN:
 	case F_SETSIG:
