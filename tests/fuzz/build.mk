@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: MIT
 # Fuzzers of what reads bytes from elsewhere: x_fuzz.c here, linked with what its SOURCES lines name. `make check-fuzz` runs
-# each for a moment with a fixed seed; FUZZ_RUNS=N or FUZZ_SECONDS=N for longer, T=name for one. clang's libFuzzer, with both sanitizers.
+# each for a moment with a fixed seed; FUZZ_RUNS=N or FUZZ_SECONDS=N for longer, T=name for one, FUZZ_OF=peers or files for
+# those of what peers say or of what lies on disks and in firmware. clang's libFuzzer, with both sanitizers.
 
 .PHONY: check-fuzz fuzzers
 FUZZ_RUNS ?=
 FUZZ_SECONDS ?=
+FUZZ_OF	?=
+FUZZ_FILES := acpi_fuzz elf_fuzz ext4_fuzz
 FUZZ_O	:= $(O)/fuzz
 FUZZ_CC	?= clang
 FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
 	   -fno-omit-frame-pointer -fno-strict-aliasing -DTANGRAM_HOST -DTANGRAM_FUZZ -Itests/host/include -I. \
 	   -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
 	   -Wno-address-of-packed-member -Wno-unused-function
-FUZZ_TESTS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
+FUZZ_ALL := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
+FUZZ_TESTS := $(if $(filter files,$(FUZZ_OF)),$(FUZZ_FILES),$(if $(filter peers,$(FUZZ_OF)),$(filter-out $(FUZZ_FILES),$(FUZZ_ALL)),$(FUZZ_ALL)))
 FUZZ_BINS := $(addprefix $(FUZZ_O)/,$(filter $(T)%,$(FUZZ_TESTS)))
 FUZZ_LIB_OBJ := $(patsubst %.c,$(FUZZ_O)/lib/%.o,$(UNIT_LIB_SRC))
 

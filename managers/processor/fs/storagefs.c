@@ -15,6 +15,14 @@ static const struct inode_ops storage_inode_ops;
 #define FILE_ID(q, i) ((q).fs = le32_of((i)->fs), (q).gen = le32_of((i)->gen), (q).ino = le64_of((i)->ino))
 #define NOW(q) do { u64 ns_ = time_wall_ns(); (q).now = le64_of(ns_ / NSEC_PER_SEC); (q).now_ns = le32_of(ns_ % NSEC_PER_SEC); } while (0)
 
+/* None of these calls has a status but 0 or an error: another is a node's nonsense, which a program must not take for a result. */
+static int ask(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len, void *rep, u32 rep_size, u32 *rep_len)
+{
+	int rc = rpc_call_bulk(node, op, req, bulk, bulk_len, rep, rep_size, rep_len);
+
+	return rc > 0 ? -EIO : rc;
+}
+
 static bool type_known(u32 type)
 {
 	return type == S_IFREG || type == S_IFDIR || type == S_IFLNK || type == S_IFCHR || type == S_IFBLK || type == S_IFIFO ||
@@ -143,7 +151,7 @@ static int storage_lookup(struct inode *dir, const char *name, struct inode **ou
 
 	FILE_ID(q, dir);
 	attr_ask(&asked);
-	rc = rpc_call_bulk(dir->node, RPC_storage_lookup, &q, name, strlen(name), &rep, sizeof(rep), &len);
+	rc = ask(dir->node, RPC_storage_lookup, &q, name, strlen(name), &rep, sizeof(rep), &len);
 	rc = result(dir->node, rc, &rep.r.attr, out);
 	if (rc < 0)
 		return rc;
@@ -170,7 +178,7 @@ static int storage_create(struct inode *dir, const char *name, const struct new_
 	q.rdev = le32_of(how->rdev);
 	attr_change_begin(&f);
 	attr_ask(&asked);
-	rc = rpc_call_bulk(dir->node, RPC_storage_create, &q, name, strlen(name), &r, sizeof(r), NULL);
+	rc = ask(dir->node, RPC_storage_create, &q, name, strlen(name), &r, sizeof(r), NULL);
 	rc = result(dir->node, rc, &r.attr, out);
 	if (rc == 0) {
 		attr_fill(*out, &a, &r.attr);
@@ -192,7 +200,7 @@ static int call_two(struct inode *dir, unsigned op, const void *q, const char *a
 		return -ENOMEM;
 	memcpy(both, a, la);
 	memcpy(both + la, b, lb);
-	rc = rpc_call_bulk(dir->node, op, q, both, la + lb, r, r_size, NULL);
+	rc = ask(dir->node, op, q, both, la + lb, r, r_size, NULL);
 	kfree(both);
 	return rc;
 }
@@ -227,7 +235,7 @@ static int storage_link(struct inode *dir, const char *name, struct inode *targe
 	q.dir_ino = le64_of(dir->ino);
 	q.dir_gen = le32_of(dir->gen);
 	attr_change_begin(NULL);
-	rc = rpc_call_bulk(dir->node, RPC_storage_link, &q, name, strlen(name), &r, sizeof(r), NULL);
+	rc = ask(dir->node, RPC_storage_link, &q, name, strlen(name), &r, sizeof(r), NULL);
 	change_end(rc, f, ARRAY_SIZE(f));
 	return gone(rc);
 }
@@ -242,7 +250,7 @@ static int storage_unlink(struct inode *dir, const char *name, bool rmdir)
 	NOW(q);
 	q.rmdir = le32_of(rmdir);
 	attr_change_begin(NULL);
-	rc = rpc_call_bulk(dir->node, RPC_storage_unlink, &q, name, strlen(name), &r, sizeof(r), NULL);
+	rc = ask(dir->node, RPC_storage_unlink, &q, name, strlen(name), &r, sizeof(r), NULL);
 	change_end(rc, (struct attr_file[]){ file_of(dir), { dir->node, dir->fs, le64_get(r.attr.ino) } }, 2);
 	return gone(rc);
 }
@@ -276,7 +284,7 @@ static int read_target(struct inode *i)
 	if (rep == NULL)
 		return -ENOMEM;
 	FILE_ID(q, i);
-	rc = rpc_call_bulk(i->node, RPC_storage_readlink, &q, NULL, 0, rep, sizeof(*rep), &len);
+	rc = ask(i->node, RPC_storage_readlink, &q, NULL, 0, rep, sizeof(*rep), &len);
 	if (rc >= 0) {
 		i->target = target_of(rep->text, MIN((size_t)len - sizeof(rep->r), sizeof(rep->text) - 1));
 		rc = i->target == NULL ? -ENOMEM : 0;
@@ -315,7 +323,7 @@ static int storage_getattr(struct inode *i, struct attr *a)
 		return 0;
 	FILE_ID(q, i);
 	attr_ask(&asked);
-	rc = rpc_call(i->node, RPC_storage_getattr, &q, &r, sizeof(r));
+	rc = ask(i->node, RPC_storage_getattr, &q, NULL, 0, &r, sizeof(r), NULL);
 	if (rc >= 0 && !attr_ok(&r.attr, i->type))
 		rc = -EIO;
 	if (rc >= 0)
@@ -359,7 +367,7 @@ static int storage_setattr(struct inode *i, const struct attr *a, u32 mask)
 	q.mtime_ns = le32_of(a->mtime.nsec);
 	attr_change_begin(&f);
 	attr_ask(&asked);
-	rc = rpc_call(i->node, RPC_storage_setattr, &q, &r, sizeof(r));
+	rc = ask(i->node, RPC_storage_setattr, &q, NULL, 0, &r, sizeof(r), NULL);
 	if (rc >= 0 && !attr_ok(&r.attr, i->type))
 		rc = -EIO;
 	if (rc >= 0)
@@ -379,7 +387,7 @@ static int storage_statfs(struct inode *i, struct statfs_abi *st)
 {
 	struct rpc_storage_statfs_req q = { le32_of(i->fs) };
 	struct rpc_storage_statfs_rep r;
-	int rc = rpc_call(i->node, RPC_storage_statfs, &q, &r, sizeof(r));
+	int rc = ask(i->node, RPC_storage_statfs, &q, NULL, 0, &r, sizeof(r), NULL);
 
 	if (rc < 0)
 		return rc;
@@ -473,7 +481,7 @@ static s64 directory_readdir(struct file *f, void *buf, size_t len)
 	f->private = NULL;
 	FILE_ID(q, f->inode);
 	q.cookie = le64_of(f->pos);
-	rc = rpc_call_bulk(f->inode->node, RPC_storage_readdir, &q, NULL, 0, r, rep_size, &got);
+	rc = ask(f->inode->node, RPC_storage_readdir, &q, NULL, 0, r, rep_size, &got);
 	while (rc >= 0 && at + sizeof(struct wire_dirent) <= got) {
 		const struct wire_dirent *d = (const void *)((u8 *)r + at);
 		size_t n;
