@@ -154,6 +154,8 @@ static int pages_reply(struct rpc_call *c, const struct pages *p)
 	}
 	if (nr > 0)
 		rpc_reply_pages_ref(c, data, nr, pages_release, c);
+	else
+		pages_release(c);			/* behind the first gap there may be some */
 	return came;
 }
 

@@ -574,6 +574,35 @@ static void pages_ahead_of_a_space(void **state)
 	memory_check_empty();
 }
 
+/* Without memory for what would lie between, what comes behind it does not come, and is not kept either. */
+static void no_memory_for_the_gap(void **state)
+{
+	static const struct { u64 index[3]; int status; } t[] = {
+		{ { 0x99, 0x10, 0x11 }, 0 }, { { 0x10, 0x99, 0x11 }, 1 }, { { 0x10, 0x11, 0x99 }, 3 },
+	};
+	u64 id = new_space();
+
+	assert_int_equal(map_at(id, 1, 0x10000, 0x2000, 0), 0);
+	flush_one(id, 0x10, 1, 0x10);
+	flush_one(id, 0x11, 1, 0x11);
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		const u64 *at = t[i].index;
+		struct rpc_memory_fill_ahead_req q = { LE(id), LE(1), { { LE(at[0]), LE(at[1]), LE(at[2]) } }, le32_of(3) };
+		struct fake *f = fake_call(P_NODE, RPC_memory_fill_ahead, &q, sizeof(q), NULL, 0);
+
+		shim_fail_alloc(1);
+		fake_deliver(f);
+		shim_fail_alloc(0);
+		assert_int_equal(f->status, t[i].status);
+		for (unsigned k = 0; k < 3; k++)
+			if (t[i].status >> k & 1)
+				assert_int_equal(f->copy[k * PAGE_SIZE], at[k]);
+		fake_done(f);
+	}
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(2)), 0);
+	memory_check_empty();
+}
+
 /* Without any memory left a call is parked all the same: a change that was refused would hold up all after it. */
 static void parking_needs_no_memory(void **state)
 {
@@ -1025,7 +1054,8 @@ static void bad_placings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pages_ahead_of_a_space), cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory),
+		cmocka_unit_test(pages_ahead_of_a_space), cmocka_unit_test(no_memory_for_the_gap),
+		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory),
 		cmocka_unit_test(changes_travel_together), cmocka_unit_test(refused_changes_use_their_number),
 		cmocka_unit_test(reservation), cmocka_unit_test(a_fork_takes_nothing_of_the_reservation),
 		cmocka_unit_test(ids_of_another_boot), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
