@@ -1417,6 +1417,63 @@ static void advice_is_taken(void **st)
 	pcache_down();
 }
 
+/*
+ * As many pages on their way as there may be, each in a message of its own, and more wanted: a message that ends is to be had again
+ * as soon as its page is.
+ */
+#define ONE_BY_ONE 256
+
+static void one_by_one_write(void *arg)
+{
+	struct space *s = advised_space = space_create();
+
+	must(space_mmap(s, va_of(0, 0), ONE_BY_ONE * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	for (unsigned i = 0; i < ONE_BY_ONE; i++) {
+		u64 v[2] = { 0, 1000 + i };
+
+		must(sim_access(s, va_of(0, i), true, shared_access, v), "write access");
+	}
+	must(space_madvise(s, va_of(0, 0), ONE_BY_ONE * PAGE_SIZE, ABI_MADV_PAGEOUT), "pageout");
+}
+
+static void one_by_one_ask(void *arg)
+{
+	for (unsigned i = 0; i < 2 * ONE_BY_ONE; i++)
+		must(space_madvise(advised_space, va_of(0, sim_random(ONE_BY_ONE)), PAGE_SIZE, ABI_MADV_WILLNEED), "willneed");
+}
+
+static void one_by_one(void **st)
+{
+	u64 messages, asked;
+
+	for (u64 seed = 1; seed <= 10; seed++) {
+		sim_begin(seed);
+		sim_memory_takes_all = true;
+		pcache_up(&(struct geometry){ 16, 32, 1, &policy_lru });
+		pcache.p.prefetch = PREFETCH_ADAPTIVE;
+		pcache.p.prefetch_max = STREAM_WINDOW_MAX;
+		sim_must_run(one_by_one_write, "write");
+		assert_true(sim_drain());
+		messages = this_cpu_read8(nr_pcache_prefetch_message);
+		asked = this_cpu_read8(nr_pcache_prefetch);
+		sim_switch_in = 1;
+		sim_memory_slow = 100;		/* none comes before all are out */
+		for (unsigned i = 0; i < 12; i++)
+			sim_go(one_by_one_ask, NULL, true, "willneed");
+		assert_true(sim_run(sim_steps() + 20000000));
+		sim_memory_slow = 1;
+		assert_true(sim_drain());
+		asked = this_cpu_read8(nr_pcache_prefetch) - asked;
+		assert_in_range(asked, STREAM_WINDOW_MAX, ONE_BY_ONE);
+		assert_int_equal(this_cpu_read8(nr_pcache_prefetch_message) - messages, asked);
+		sim_must_run(ahead_leave, "leave");
+		sim_must_run(drop_all, "drop");
+		sim_memory_takes_all = false;
+		pcache_down();
+	}
+}
+
 /* What is kept over a close is hit, not fetched, by the next who opens the file. */
 static void map_and_read(void *arg)
 {
@@ -2091,7 +2148,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_way_for_two_pages),
 		cmocka_unit_test(one_way_for_four_pages),
 		cmocka_unit_test(sweep_makes_room),
-		cmocka_unit_test(advice_is_taken),
+		cmocka_unit_test(advice_is_taken), cmocka_unit_test(one_by_one),
 		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(ahead_is_written_without_a_fault),
 		cmocka_unit_test(changes_leave_when_needed), cmocka_unit_test(wishes_split_no_mapping), cmocka_unit_test(a_fork_at_the_limit),
 		cmocka_unit_test(blocks_around_a_miss),

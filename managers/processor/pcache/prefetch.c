@@ -267,11 +267,16 @@ static void prefetch_end(struct prefetch *r, int rc)
 	waitq_wake_all(&out_wait);		/* the space may be gone already: the queue is everybody's */
 }
 
+/* The message is free before its pages are: who gets one of these may need it at once. */
 static void batch_end(struct batch *b, int status, u32 len)
 {
-	for (unsigned i = 0; i < b->nr; i++)
-		prefetch_end(b->of[i], fill_ahead_result(status, len, i));
+	struct prefetch *of[FILL_MANY];
+	unsigned nr = b->nr;
+
+	memcpy(of, b->of, nr * sizeof(of[0]));
 	batch_free(b);
+	for (unsigned i = 0; i < nr; i++)
+		prefetch_end(of[i], fill_ahead_result(status, len, i));
 }
 
 static void batch_done(struct rpc *call) { batch_end(call->arg, call->status, call->rep_len); }
