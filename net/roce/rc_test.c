@@ -971,6 +971,34 @@ static void peer_that_answers_all(void **state)
 	errors_end();
 }
 
+/* One that answers for ever, but never what is wanted, is given up like one that is silent. */
+static void peer_that_answers_nothing(void **state)
+{
+	static const s32 at[] = { -1, 2 };	/* long received; beyond what is missing */
+
+	for (unsigned i = 0; i < ARRAY_SIZE(at); i++) {
+		u64 began;
+
+		errors_begin();
+		sim.cut = true;
+		post(&ea, WR_RDMA_READ, 1, mem[0], SLOW_LEN, 0x1000, 5);
+		began = time_mono_ns();
+		while (ea.nr_wc == 0) {
+			struct roce_pkt q = { .psn = psn_add(ea.qp->psn_una, at[i] & PSN_MASK) };
+
+			assert_in_range(time_mono_ns() - began, 0, 2 * ROCE_STALE_NS);
+			if (sim.nr_frames == 0) {
+				slow_busy = time_mono_ns();
+				slow_response(&q, 0, SLOW_LEN / 1024);
+			}
+			assert_true(sim_step());
+		}
+		assert_int_equal(ea.wc[0].status, WC_RETRY_EXC_ERR);
+		assert_true(time_mono_ns() - began > ROCE_STALE_NS);
+		errors_end();
+	}
+}
+
 /*
  * What is sent again waits in the NIC when the first sending is answered after all, and from then on its memory is its user's to
  * change: it is a copy, whose ICRC stays right. What is sent for the first time is not copied.
@@ -1400,7 +1428,7 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		cmocka_unit_test(mix_clean), cmocka_unit_test(acks_are_coalesced), cmocka_unit_test(told_messages_need_no_acknowledgement),
 		cmocka_unit_test(told_messages_need_no_probe),
 		cmocka_unit_test(told_messages_over_a_bad_wire), cmocka_unit_test(told_what_cannot_be), cmocka_unit_test(rights_and_bounds),
-		cmocka_unit_test(peer_that_answers_all),
+		cmocka_unit_test(peer_that_answers_all), cmocka_unit_test(peer_that_answers_nothing),
 		cmocka_unit_test(sent_again_is_a_copy), cmocka_unit_test(region_of_pages),
 		cmocka_unit_test(unbind_in_the_middle), cmocka_unit_test(receiver_not_ready),
 		cmocka_unit_test(psn_nak_after_rnr_nak), cmocka_unit_test(retries_exceeded),

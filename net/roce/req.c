@@ -304,6 +304,7 @@ static void progress(struct roce_qp *qp, u32 una)
 	qp->rnr_retries = qp->attr.rnr_retry;
 	qp->rto_shift = 0;
 	qp->gap_asked = false;
+	qp->stale_since = 0;
 	if (qp->rtt_start != 0 && psn_diff(una, qp->rtt_psn) > 0)
 		rtt_sample(qp);
 	if (psn_diff(qp->psn_next, una) < 0)	/* acknowledged while it waited to be sent again */
@@ -469,12 +470,19 @@ static void req_ack(struct roce_qp *qp, const struct roce_pkt *p)
 
 /*
  * A response that is not the next: the peer comes to an end of what it was asked once too often (Linux answers each repetition in full,
- * one after the other). What it has not come to is not lost, and to ask again would only make the queue longer.
+ * one after the other). What it has not come to is not lost, and to ask again would only make the queue longer. But for so long only:
+ * one that never comes to it is not there.
  */
 static void still_answering(struct roce_qp *qp)
 {
+	u64 now = time_mono_ns();
+
 	count(nr_roce_drop_response);
-	if (qp->rto_due != 0)
+	if (qp->rto_due == 0)
+		return;
+	if (qp->stale_since == 0)
+		qp->stale_since = now;
+	if (now - qp->stale_since < ROCE_STALE_NS)
 		rto_arm(qp);
 }
 

@@ -100,6 +100,7 @@ struct roce_dev;
 #define ROCE_PROBE_MIN_NS	(4 * NSEC_PER_MSEC)	/* shortest wait for an answer that was asked for before a probe */
 #define ROCE_PROBE_FIRST_NS	(16 * NSEC_PER_MSEC)	/* the same while no round trip was measured */
 #define ROCE_LATE_NS		(8 * NSEC_PER_MSEC)	/* a timer later than this: we did not run, the peer is not to blame */
+#define ROCE_STALE_NS		(30 * NSEC_PER_SEC)	/* longest that a peer may answer without what is wanted before timers run again */
 #define ROCE_CNP_GAP_NS		NSEC_PER_MSEC		/* shortest time between two congestion notifications of a QP */
 #define ROCE_CC_ROUND_NS	(2 * NSEC_PER_MSEC)	/* between two raises of a rate that was cut */
 #define ROCE_DRAIN_MS		1000			/* for the device to give back a QP's frames */
@@ -306,6 +307,7 @@ struct roce_qp {
 	u8 retries, rnr_retries, rto_shift, probe_shift;
 	bool grace;			/* a late timer was forgiven once */
 	u64 rto_due, rnr_due;		/* 0: not armed */
+	u64 stale_since;		/* since when responses come that are not the next one; 0: none since the last progress */
 	u64 probe_due;			/* 0: not armed; before rto_due, and only beside it */
 	u64 rto_ns, srtt_ns, rttvar_ns;
 	u64 rtt_start;			/* 0: no sample under way */
