@@ -591,6 +591,7 @@ static void link_down(struct fit_node *n, struct fit_conn *c)
 	}
 	conn_cm_end(c);
 	conn_qp_end(c);
+	c->told = false;		/* if it heard nothing of that, it is said on the next one */
 	if (c->link != LINK_BROKEN)
 		link_step(c, LINK_BROKEN);
 	crash_point(CRASH_link_down, NULL);

@@ -545,6 +545,31 @@ static void who_leaves_takes_nobody_in(void **state)
 	assert_int_equal(nr_said("is dead"), 0);
 }
 
+/* Who has not heard it and makes the queue pair anew is told again, when that works. */
+static void a_farewell_is_said_again(void **state)
+{
+	struct fit_hello h = hello_of(HIGHER, ROLE_STORAGE, 5, 1, 0);
+	struct fit_conn *c = joined();
+
+	leaving = true;
+	answered = false;
+	say_farewell(5);
+	assert_int_equal(cm.farewell, FIT_FAREWELL);
+	cm.farewell = 0;
+	request(HIGHER, &h);
+	assert_int_equal(c->link, LINK_OFFERED);
+	say_farewell(6);
+	assert_int_equal(cm.farewell, 0);
+	event(CM_ESTABLISHED, c->cm, c, HIGHER, 0, NULL, 0);
+	assert_int_equal(c->link, LINK_WORKS);
+	say_farewell(7);
+	assert_int_equal(cm.farewell, FIT_FAREWELL);
+	assert_false(has_left);
+	answered = true;
+	say_farewell(8);
+	assert_true(has_left);
+}
+
 /* Both say it at once, and the last answer is lost: who stays behind does not call the other dead. */
 static void a_farewell_is_not_answered(void **state)
 {
@@ -644,7 +669,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(who_may_not_join), T(joins_answer_a_challenge), T(who_is_refused_is_told), T(connecting_answers_the_challenge),
 		T(the_answer_to_a_join_is_checked), T(broken_by_us_and_asked_for_again), T(broken_there_and_offered), T(farewells),
-		T(our_farewell), T(who_leaves_takes_nobody_in), T(a_farewell_is_not_answered), T(given_up_by_the_peer),
+		T(our_farewell), T(who_leaves_takes_nobody_in), T(a_farewell_is_not_answered), T(a_farewell_is_said_again), T(given_up_by_the_peer),
 		T(no_queue_pair_comes_up), T(silence_is_death_unless_it_was_ours), T(a_flood_does_not_stop_the_clock),
 	};
 
