@@ -26,7 +26,6 @@ struct lease {
 
 static DEFINE_MUTEX(lease_lock, RANK_MUTEX_LEAF);
 static struct list leases = LIST_INIT(leases);	/* [lease_lock] */
-static u32 nr_leases;				/* [a] so that opens need not look */
 static u32 changes;				/* [a] of the list */
 static struct waitq lease_wait = WAITQ_INIT(lease_wait);
 static u32 break_seconds = LEASE_BREAK_SECONDS;	/* [a] */
@@ -60,7 +59,7 @@ static void changed(void)
 static void end(struct lease *l)
 {
 	list_del(&l->link);
-	__atomic_fetch_sub(&nr_leases, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_sub(&l->file->object->leases, 1, __ATOMIC_SEQ_CST);
 	kfree(l);
 	changed();
 }
@@ -75,7 +74,7 @@ static bool is_free(struct file *f, u8 type)
 	return object_nr_writers(f->object) == writes && object_nr_readers(f->object) == !writes;
 }
 
-/* lease_lock held */
+/* lease_lock held. f->object->leases counts fresh already: who opens the file from now on comes by here, who was before is counted. */
 static int set_locked(struct file *f, u8 type, struct lease *fresh, bool *used)
 {
 	struct lease *l = lease_of(f), *other;
@@ -101,7 +100,6 @@ static int set_locked(struct file *f, u8 type, struct lease *fresh, bool *used)
 	fresh->file = f;
 	fresh->type = fresh->wanted = type;
 	list_add_tail(&leases, &fresh->link);
-	__atomic_fetch_add(&nr_leases, 1, __ATOMIC_SEQ_CST);
 	*used = true;
 	return 0;
 }
@@ -129,7 +127,10 @@ s64 lease_set(struct file *f, int fd, s32 type)
 	if (fresh == NULL)
 		return -ENOMEM;
 	mutex_lock(&lease_lock);
+	__atomic_fetch_add(&f->object->leases, 1, __ATOMIC_SEQ_CST);
 	rc = set_locked(f, type, fresh, &used);
+	if (!used)
+		__atomic_fetch_sub(&f->object->leases, 1, __ATOMIC_SEQ_CST);
 	mutex_unlock(&lease_lock);
 	if (!used)
 		kfree(fresh);
@@ -164,9 +165,10 @@ static u64 ask(struct file *f, bool writes)
 				end(l);
 				continue;
 			}
-			l->type = l->wanted;		/* it may stay, as less */
+			l->type = l->wanted;		/* it may stay, as less: in a reader's way no more, in a writer's still */
 			changed();
-			continue;
+			if (!writes)
+				continue;
 		}
 		if (l->wanted == l->type || (l->wanted == LEASE_READ && wanted == LEASE_NONE)) {
 			if (l->wanted == l->type)
@@ -183,7 +185,10 @@ int lease_break(struct file *f, bool truncates)
 {
 	bool writes = truncates || (file_access(f) & MAY_WRITE);
 
-	if (__atomic_load_n(&nr_leases, __ATOMIC_SEQ_CST) == 0 || f->object == NULL)
+	if (f->object == NULL)
+		return 0;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);	/* between being counted and this look; lease_set() does the two the other way round */
+	if (READ_ONCE(f->object->leases) == 0)
 		return 0;
 	for (;;) {
 		u32 seen = load_acquire(&changes);
@@ -205,7 +210,7 @@ void lease_file_gone(struct file *f)
 {
 	struct lease *l;
 
-	if (__atomic_load_n(&nr_leases, __ATOMIC_SEQ_CST) == 0)
+	if (f->object == NULL || READ_ONCE(f->object->leases) == 0)
 		return;
 	mutex_lock(&lease_lock);
 	l = lease_of(f);

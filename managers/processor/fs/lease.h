@@ -11,7 +11,7 @@
 s64 lease_set(struct file *f, int fd, s32 type);	/* fd: by which its owner is told of it */
 s64 lease_get(const struct file *f);
 /*
- * f is being opened: who has a lease that this ends is told and given time. 0: nobody is in the way any more; -EAGAIN: somebody is, and f
+ * f is being opened, and counted among those who have it open: who has a lease that this ends is told and given time. 0: nobody is in the way any more; -EAGAIN: somebody is, and f
  * does not wait; -ERESTARTSYS
  */
 int __must_check lease_break(struct file *f, bool truncates);

@@ -644,18 +644,14 @@ int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u3
 	dentry_put(d);
 	if (rc < 0)
 		return rc;
-	if (!(flags & O_PATH))
-		rc = lease_break(*out, flags & O_TRUNC);
-	if (rc < 0) {
-		file_put(*out);
-		return rc;
-	}
 	if ((file_access(*out) & MAY_WRITE) || ((flags & O_TRUNC) && !(flags & O_PATH)))
 		rc = file_text_begin(*out, TEXT_WRITES);
 	else if ((*out)->object != NULL && !(flags & O_PATH)) {
 		(*out)->reads = true;
 		object_reader_add((*out)->object, 1);
 	}
+	if (rc == 0 && !(flags & O_PATH))	/* after it is counted: a lease that is given from now on sees it */
+		rc = lease_break(*out, flags & O_TRUNC);
 	if (rc == 0 && (flags & O_TRUNC) && !fresh && (*out)->object != NULL) {
 		rc = fs_resize(*out, 0);
 	}

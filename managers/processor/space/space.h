@@ -137,6 +137,7 @@ struct object {
 	bool written;			/* [lock] open for writing since M has written all of it home */
 	s32 writers;			/* [lock] > 0: open files that may write; < 0: programs that run it, which nobody may write to */
 	u32 readers;			/* [lock] open files that may not */
+	u32 leases;			/* [a] fs/lease.c: so that opens need not look */
 	/* space/'s own */
 	u32 opens;			/* [objects lock] opens that M counts */
 	struct list holds;		/* [lock] ranges of pages that are being written or truncated */
