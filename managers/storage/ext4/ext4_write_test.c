@@ -604,6 +604,51 @@ static void run_ranges(struct disk *d)
 
 static void ranges(void **state) { each("8M", run_ranges); }
 
+/* What is free in one group is more than an extent holds, and its tree has room for one more alone. */
+static void range_of_a_group(void **state)
+{
+	struct disk *d = disk_make("-t ext4 -b 4096 -N 64 -O ^has_journal", "512M", NULL);
+	struct ext4 *fs = test_mount(d);
+	struct ext4_id root = ext4_root(fs), filler, id;
+	struct ext4_stat st;
+	const u64 bs = fs->bs;
+	u8 *data = pattern(fs->bs, 5);
+	struct ext4_attr a;
+	struct inode in;
+	struct map m;
+	u64 at;
+	int rc;
+
+	assert_int_equal(test_make(fs, root, "filler", EXT4_S_IFREG | 0600, &a), 0);
+	filler = id_of(&a);
+	assert_int_equal(test_make(fs, root, "one", EXT4_S_IFREG | 0600, &a), 0);
+	id = id_of(&a);
+	for (u64 i = 0; i < 3; i++)			/* the root of its tree holds four */
+		assert_int_equal(put(fs, id, (1 + 2 * i) * bs, data, fs->bs), bs);
+	assert_int_equal(ext4_allocate(fs, filler, 0, 1ull << 30, test_now), -ENOSPC);
+	for (u64 nr = 32768, end = 1 << 20; nr > 0; nr /= 2)	/* and what was no good for so much */
+		for (; ext4_allocate(fs, filler, end * bs, nr * bs, test_now) == 0; end += nr)
+			;
+	ext4_statfs(fs, &st);
+	assert_int_equal(st.bfree, 0);
+	assert_int_equal(inode_get(fs, filler, &in), 0);	/* group 2 has nothing but the filler's blocks */
+	for (at = 0; ; at += m.len) {
+		assert_int_equal(map_get(&in, (u32)at, &m), 0);
+		assert_int_not_equal(m.blk, 0);
+		if (m.blk <= 2 * 32768 && m.blk + m.len > 2 * 32768)
+			break;
+	}
+	at += 2 * 32768 - m.blk;
+	inode_put(&in);
+	assert_int_equal(ext4_punch(fs, filler, at * bs, 32768 * bs, test_now), 0);
+	rc = ext4_allocate(fs, id, 100 * bs, 32768 * bs, test_now);
+	assert_int_equal(rc, -ENOSPC);
+	assert_int_equal(ext4_unmount(fs, test_now), 0);
+	disk_check(d);
+	disk_free(d);
+	free(data);
+}
+
 static void failing_disk(void **state)
 {
 	for (u64 after = 1; after < 200; after += 7) {
@@ -639,6 +684,7 @@ int main(void)
 		cmocka_unit_test(full),
 		cmocka_unit_test(unwritten),
 		cmocka_unit_test(ranges),
+		cmocka_unit_test(range_of_a_group),
 		cmocka_unit_test(block_mapped),
 		cmocka_unit_test(failing_disk),
 	};

@@ -97,7 +97,8 @@ static s64 allocate_some(struct inode *in, u32 lblk, u32 nr)
 		return rc;
 	if (m.blk != 0)
 		return m.len;
-	rc = balloc(in->fs, map_goal(in, lblk), MIN(nr, m.len), &blk, &got);
+	nr = MIN(MIN(nr, m.len), EXT4_EXT_MAX_LEN - 1u);	/* one extent: it is inserted whole or not at all */
+	rc = balloc(in->fs, map_goal(in, lblk), nr, &blk, &got);
 	if (rc < 0)
 		return rc;
 	rc = map_insert_unwritten(in, lblk, blk, got);
