@@ -531,10 +531,6 @@ int object_clean(struct object *o)
 	if (nr > 0)
 		rc = pcache_clean_object_pages(o->id, index, nr);
 	kfree(index);
-	if (rc == 0 && o->error != 0) {
-		rc = o->error;
-		o->error = 0;
-	}
 	return rc;
 }
 
@@ -561,6 +557,8 @@ int object_sync(struct object *o, bool disk)
 	struct rpc_memory_sync_req req = { .object = le64_of(o->id), .disk = le32_of(disk) };
 	int rc = object_clean(o);
 
+	if (rc == 0)			/* said to who asks for it, and to nobody before */
+		rc = __atomic_exchange_n(&o->error, 0, __ATOMIC_SEQ_CST);
 	if (rc < 0 || o->fs == WIRE_FS_NONE)
 		return rc;
 	object_change_begin(o);

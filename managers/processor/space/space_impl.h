@@ -132,7 +132,7 @@ void objects_drop_cached(void);			/* those that are closed, and of the others wh
 bool object_held(struct object *o, u64 index);		/* set lock may be held */
 bool object_flush_held(struct object *o, u64 index);
 int object_wait_held(struct object *o, u64 index);	/* -EAGAIN, -EINTR */
-int object_clean(struct object *o);			/* all its dirty pages to M */
+int object_clean(struct object *o);			/* all its dirty pages to M; what was lost before, object_sync() tells */
 /*
  * What M says of a size may be overtaken: the answer to an earlier question arrives after that to a later one. So who asks reads the clock
  * first; the answer counts if the size has not changed since, or if the call itself made the file `least` bytes long. asked ~0: it
