@@ -534,6 +534,18 @@ int object_clean(struct object *o)
 	return rc;
 }
 
+int object_settle(struct object *o, u64 first, u64 last)
+{
+	u64 nr, *index;
+	int rc;
+
+	index = snapshot(o, first, last, &nr, &rc);
+	for (u64 i = 0; i < nr; i++)
+		object_settle_page(o, index[i]);
+	kfree(index);
+	return rc;
+}
+
 static void drop_pages(struct object *o, u64 first, u64 last, bool mapped)
 {
 	u64 nr, *index;

@@ -128,6 +128,8 @@ static void settle(struct object *o, u64 off, size_t len)
 		(void)copy_cached(o, at, NULL, 0, true);
 }
 
+void object_settle_page(struct object *o, u64 index) { (void)copy_cached(o, index << PAGE_SHIFT, NULL, 0, true); }
+
 static void patch(struct object *o, u64 off, const void *buf, size_t len)
 {
 	const u8 *p = buf;

@@ -43,10 +43,14 @@ int object_punch(struct object *o, u64 first, u64 end)
 	int rc;
 
 	object_hold(o, &hold, first, end - 1);
-	object_zap(o, first, end - 1);		/* first: what is on its way to M must not arrive there afterwards */
-	object_change_begin(o);
-	rc = range(o, WIRE_RANGE_PUNCH, first << PAGE_SHIFT, (end - first) << PAGE_SHIFT, &none);
-	object_change_end(o);
+	rc = object_settle(o, first, end - 1);	/* what is on its way to M must not arrive there afterwards */
+	if (rc == 0) {
+		object_change_begin(o);
+		rc = range(o, WIRE_RANGE_PUNCH, first << PAGE_SHIFT, (end - first) << PAGE_SHIFT, &none);
+		object_change_end(o);
+	}
+	if (rc == 0)			/* not before: where M refuses, what was written stays */
+		object_zap(o, first, end - 1);
 	object_unhold(o, &hold);
 	return rc;
 }

@@ -132,6 +132,9 @@ void objects_drop_cached(void);			/* those that are closed, and of the others wh
 bool object_held(struct object *o, u64 index);		/* set lock may be held */
 bool object_flush_held(struct object *o, u64 index);
 int object_wait_held(struct object *o, u64 index);	/* -EAGAIN, -EINTR */
+/* The caller holds these pages: none is on its way anywhere any more. -ENOMEM */
+int __must_check object_settle(struct object *o, u64 first, u64 last);
+void object_settle_page(struct object *o, u64 index);
 int object_clean(struct object *o);			/* all its dirty pages to M; what was lost before, object_sync() tells */
 /*
  * What M says of a size may be overtaken: the answer to an earlier question arrives after that to a later one. So who asks reads the clock
