@@ -154,7 +154,8 @@ static bool write_ok(const struct rpc_memory_write_rep *rep, u64 off, size_t len
 	return (append || at == off) && size <= WIRE_SIZE_MAX && at <= size && len <= size - at;
 }
 
-static s64 write_chunk(struct object *o, u64 *off, const void *buf, size_t len, bool append)
+/* inside: no further than to the end as it is once the pages are held; 0: it lies before *off */
+static s64 write_chunk(struct object *o, u64 *off, const void *buf, size_t len, bool append, bool inside)
 {
 	u64 now = time_wall_ns(), size = object_size(o);
 	struct rpc_memory_write_req req = {
@@ -168,6 +169,14 @@ static s64 write_chunk(struct object *o, u64 *off, const void *buf, size_t len, 
 	int rc;
 
 	object_hold(o, &hold, first, append ? ~0ULL : (*off + len - 1) >> PAGE_SHIFT);
+	if (inside) {
+		size = object_size(o);
+		len = *off < size ? MIN((u64)len, size - *off) : 0;
+		if (len == 0) {
+			object_unhold(o, &hold);
+			return 0;
+		}
+	}
 	settle(o, append ? size : *off, len);
 	asked = object_asking();
 	object_change_begin(o);
@@ -190,7 +199,7 @@ s64 object_write(struct object *o, u64 *off, const void *buf, size_t len, bool a
 
 	while (done < len) {
 		size_t n = MIN(len - done, WRITE_CHUNK);
-		s64 rc = write_chunk(o, off, (const u8 *)buf + done, n, append);
+		s64 rc = write_chunk(o, off, (const u8 *)buf + done, n, append, false);
 
 		if (rc < 0)
 			return done > 0 ? (s64)done : rc;
@@ -198,6 +207,23 @@ s64 object_write(struct object *o, u64 *off, const void *buf, size_t len, bool a
 		*off += n;
 	}
 	return done;
+}
+
+int object_zero(struct object *o, u64 from, u64 to)
+{
+	void *zeros = kzalloc(WRITE_CHUNK);
+	s64 n = 1;
+
+	if (zeros == NULL)
+		return -ENOMEM;
+	while (from < to && n > 0) {
+		n = READ_ONCE(thread_current()->fatal_pending) ? -EINTR
+							       : write_chunk(o, &from, zeros, MIN(to - from, WRITE_CHUNK), false, true);
+		if (n > 0)
+			from += n;
+	}
+	kfree(zeros);
+	return MIN(n, (s64)0);
 }
 
 /* grow: a file that is as long already, by now, stays as it is. All that changes a size holds the pages from the end on. */

@@ -167,6 +167,8 @@ s64 __must_check object_read(struct object *o, u64 off, void *buf, size_t len);
 bool space_read_is_large(const struct object *o, size_t len);
 size_t space_read_placed(struct space *s, u64 va, size_t len, struct object *o, u64 off, size_t *piece);
 s64 __must_check object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append);
+/* Bytes [from, to) become zeros as if written, as far as they are in the file: it does not grow, whoever cuts it meanwhile. -EINTR: killed */
+int __must_check object_zero(struct object *o, u64 from, u64 to);
 int __must_check object_truncate(struct object *o, u64 size);
 int __must_check object_grow(struct object *o, u64 size);	/* the same, but never shorter, whoever writes meanwhile */
 /* Where the first data (or hole) at or behind off is, by whole pages or the disk's blocks; -ENXIO: off is not in it, no data is there. */

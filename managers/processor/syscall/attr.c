@@ -241,7 +241,7 @@ s64 sys_utime(u64 path, u64 times, u64 a2, u64 a3, u64 a4, u64 a5)
 
 /* --- size --- */
 
-static s64 resize_file(struct file *f, s64 size, int (*resize)(struct file *f, u64 size))
+static int may_resize_file(struct file *f, s64 size)
 {
 	size_t len = 1;
 	int rc = 0;
@@ -252,8 +252,13 @@ static s64 resize_file(struct file *f, s64 size, int (*resize)(struct file *f, u
 		return -EFBIG;
 	if (size > 0 && (u64)size > object_size(f->object))
 		rc = rlimit_file_size(size - 1, &len);
-	if (rc == 0 && f->ops->may_resize != NULL)
-		rc = f->ops->may_resize(f, size);
+	return rc == 0 && f->ops->may_resize != NULL ? f->ops->may_resize(f, size) : rc;
+}
+
+static s64 resize_file(struct file *f, s64 size, int (*resize)(struct file *f, u64 size))
+{
+	int rc = may_resize_file(f, size);
+
 	return rc < 0 ? rc : resize(f, size);
 }
 
@@ -308,19 +313,6 @@ s64 sys_truncate(u64 path, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 #define FALLOC_ZERO_RANGE	0x10
 #define FALLOC_KNOWN		0x7f
 
-static s64 write_zeros(struct file *f, u64 from, u64 to)
-{
-	void *zeros = kzalloc(FILE_CHUNK);
-	s64 n = 0;
-
-	if (zeros == NULL)
-		return -ENOMEM;
-	while (from < to && n >= 0)
-		n = object_write(f->object, &from, zeros, MIN(to - from, (u64)FILE_CHUNK), false);
-	kfree(zeros);
-	return MIN(n, (s64)0);
-}
-
 /* Whole pages by themselves; behind the end there is nothing but what was allocated ahead of use. */
 static s64 punch(struct file *f, u64 from, u64 to)
 {
@@ -328,13 +320,13 @@ static s64 punch(struct file *f, u64 from, u64 to)
 	s64 rc = 0;
 
 	if (first >= end)
-		return write_zeros(f, from, MIN(to, size));
+		return object_zero(f->object, from, to);
 	rc = object_punch(f->object, first >> PAGE_SHIFT, end >> PAGE_SHIFT);
 	if (rc == -EOPNOTSUPP)
-		return write_zeros(f, from, MIN(to, size));
+		return object_zero(f->object, from, to);
 	if (rc == 0)
-		rc = write_zeros(f, from, MIN(first, size));
-	return rc == 0 ? write_zeros(f, end, MIN(to, size)) : rc;
+		rc = object_zero(f->object, from, first);
+	return rc == 0 ? object_zero(f->object, end, to) : rc;
 }
 
 /* A place for each page. Shared memory has its pages up to its size, and so is made longer first; a file afterwards. */
@@ -344,8 +336,8 @@ static s64 reserve(struct file *f, u64 from, u64 to, bool keep)
 	s64 rc = shm && keep && grows ? -EOPNOTSUPP : 0;
 
 	grows &= !keep;
-	if (rc == 0 && shm && grows)
-		rc = resize_file(f, to, fs_grow);
+	if (rc == 0 && grows)
+		rc = shm ? resize_file(f, to, fs_grow) : may_resize_file(f, to);
 	if (rc == 0)
 		rc = object_allocate(f->object, from >> PAGE_SHIFT, page_up(to) >> PAGE_SHIFT);
 	if (rc == -EOPNOTSUPP && !shm && !keep)
@@ -357,7 +349,7 @@ static s64 reserve(struct file *f, u64 from, u64 to, bool keep)
 
 static s64 zero(struct file *f, u64 from, u64 to, bool keep)
 {
-	s64 rc = write_zeros(f, from, MIN(to, object_size(f->object)));
+	s64 rc = object_zero(f->object, from, to);
 
 	return rc == 0 && !keep && to > object_size(f->object) ? resize_file(f, to, fs_grow) : rc;
 }
