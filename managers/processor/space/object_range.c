@@ -36,20 +36,24 @@ s64 object_seek(struct object *o, u64 off, bool hole)
 	return rc < 0 ? rc : (s64)found;
 }
 
-int object_punch(struct object *o, u64 first, u64 end)
+int object_punch(struct object *o, u64 from, u64 *to)
 {
+	u64 first = from >> PAGE_SHIFT, end = page_up(*to) >> PAGE_SHIFT, none;
 	struct object_hold hold;
-	u64 none;
-	int rc;
+	int rc = 0;
 
 	object_hold(o, &hold, first, end - 1);
-	rc = object_settle(o, first, end - 1);	/* what is on its way to M must not arrive there afterwards */
-	if (rc == 0) {
+	if (*to < object_size(o))		/* now that nobody writes behind it in its page */
+		end = *to >> PAGE_SHIFT;
+	*to = end << PAGE_SHIFT;
+	if (end > first)
+		rc = object_settle(o, first, end - 1);	/* what is on its way to M must not arrive there afterwards */
+	if (rc == 0 && end > first) {
 		object_change_begin(o);
 		rc = range(o, WIRE_RANGE_PUNCH, first << PAGE_SHIFT, (end - first) << PAGE_SHIFT, &none);
 		object_change_end(o);
 	}
-	if (rc == 0)			/* not before: where M refuses, what was written stays */
+	if (rc == 0 && end > first)	/* not before: where M refuses, what was written stays */
 		object_zap(o, first, end - 1);
 	object_unhold(o, &hold);
 	return rc;

@@ -173,8 +173,11 @@ int __must_check object_truncate(struct object *o, u64 size);
 int __must_check object_grow(struct object *o, u64 size);	/* the same, but never shorter, whoever writes meanwhile */
 /* Where the first data (or hole) at or behind off is, by whole pages or the disk's blocks; -ENXIO: off is not in it, no data is there. */
 s64 __must_check object_seek(struct object *o, u64 off, bool hole);
-/* Pages [first, end): zeros that take no room; a place for each, the size stays. -EOPNOTSUPP: its file is of an old kind. */
-int __must_check object_punch(struct object *o, u64 first, u64 end);
+/*
+ * Zeros that take no room, in bytes from a page's first: as far as *to has whole pages, which it then says; behind the end there is
+ * nothing else in the last. Pages [first, end): a place for each, the size stays. Both -EOPNOTSUPP: its file is of an old kind.
+ */
+int __must_check object_punch(struct object *o, u64 from, u64 *to);
 int __must_check object_allocate(struct object *o, u64 first, u64 end);
 int __must_check object_count_pages(struct object *o, u64 *nr);	/* of shared memory, as far as the memory node has them */
 bool object_is_shm(const struct object *o);		/* it has no file on a storage node */

@@ -316,12 +316,12 @@ s64 sys_truncate(u64 path, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 /* Whole pages by themselves; behind the end there is nothing but what was allocated ahead of use. */
 static s64 punch(struct file *f, u64 from, u64 to)
 {
-	u64 size = object_size(f->object), first = page_up(from), end = to >= size ? page_up(to) : page_down(to);
-	s64 rc = 0;
+	u64 first = page_up(from), end = to;
+	s64 rc;
 
-	if (first >= end)
+	if (first >= to)
 		return object_zero(f->object, from, to);
-	rc = object_punch(f->object, first >> PAGE_SHIFT, end >> PAGE_SHIFT);
+	rc = object_punch(f->object, first, &end);
 	if (rc == -EOPNOTSUPP)
 		return object_zero(f->object, from, to);
 	if (rc == 0)
