@@ -232,7 +232,7 @@ void show_pid_io(struct text *t, u32 pid, u32 tid)
 		return;
 	spin_lock(&tree_lock);
 	task = tid != 0 ? task_find_locked(tid) : NULL;
-	if (task != NULL) {
+	if (task != NULL && task->process == p) {
 		usage_of_task(task, &u);
 	} else {
 		usage_of_process_locked(p, &u);

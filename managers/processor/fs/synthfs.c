@@ -184,10 +184,13 @@ static s64 text_read(struct file *f, void *buf, size_t len, u64 *pos)
 		t = kzalloc(sizeof(*t));
 		if (t == NULL)
 			return -ENOMEM;
+		t->denied = s->e->guarded && !proc_may_look(s->pid);
 		if (s->e->show_of != NULL)
 			s->e->show_of(t, s->pid, s->nr);
 		else
 			s->e->show(t, s->pid);
+		/* since it was opened the process may have begun a program that the reader may not look into, also just now */
+		t->denied |= s->e->guarded && !proc_may_look(s->pid);
 		/* two may read at once: one text is kept */
 		if (!__atomic_compare_exchange_n((struct text **)&f->private, &first, t, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
 			kfree(t->buf);
