@@ -91,12 +91,32 @@ void attr_change_end(const struct attr_file *f)
 	spin_unlock(&attr_lock);
 }
 
-void attr_change_end_rights(const struct attr_file *f, struct inode *i, const struct attr_asked *asked)
+/* attr_lock held */
+static void rights_put(struct inode *i, const struct attr *a)
+{
+	WRITE_ONCE(i->mode, a->mode);
+	WRITE_ONCE(i->uid, a->uid);
+	WRITE_ONCE(i->gid, a->gid);
+}
+
+void attr_rights_answered(struct inode *i, const struct attr_asked *asked, const struct attr *a)
+{
+	spin_lock(&attr_lock);
+	if (asked->changes + 1 >= i->rights_asked) {
+		rights_put(i, a);
+		i->rights_asked = asked->changes + 1;
+	}
+	spin_unlock(&attr_lock);
+}
+
+void attr_change_end_rights(const struct attr_file *f, struct inode *i, const struct attr_asked *asked, const struct attr *now)
 {
 	struct changes *c = bucket_of(f);
 
 	spin_lock(&attr_lock);
-	i->rights_asked = all.under_way == 1 && all.ended == asked->changes ? all.ended + 2 : 0;	/* 0: who comes next asks */
+	if (now != NULL)
+		rights_put(i, now);
+	i->rights_asked = now != NULL && all.under_way == 1 && all.ended == asked->changes ? all.ended + 2 : 0;	/* 0: who is next asks */
 	c->under_way--;
 	c->ended++;
 	all.under_way--;

@@ -36,13 +36,13 @@ bool attr_kept(struct inode *i, struct attr *a);
  * until this node changes it by another: i->rights_asked is the moment from which it is, as long as nothing of the kind has ended since.
  */
 bool attr_rights_right(const struct inode *i);
-static inline void attr_rights_answered(struct inode *i, const struct attr_asked *asked) { i->rights_asked = asked->changes + 1; }
+void attr_rights_answered(struct inode *i, const struct attr_asked *asked, const struct attr *a);	/* kept, unless a later answer is */
 
 /* A change of this file; NULL: of files that are not known. As many ends as beginnings, with the same file. */
 void attr_change_begin(const struct attr_file *f);
 void attr_change_end(const struct attr_file *f);
-/* The end of one that may have changed the rights, which the answer has put into i; asked after it began. */
-void attr_change_end_rights(const struct attr_file *f, struct inode *i, const struct attr_asked *asked);
+/* The end of one that may have changed the rights, to what the answer says (NULL: it failed); asked after it began. */
+void attr_change_end_rights(const struct attr_file *f, struct inode *i, const struct attr_asked *asked, const struct attr *now);
 /* A change of files that were not known when it began: it was of these, and of no others. */
 void attr_change_end_found(const struct attr_file *f, unsigned nr);
 

@@ -182,12 +182,14 @@ static void found_afterwards(void **state)
 	not_kept(&one);
 }
 
+static const struct attr open_to_all = { .mode = 0666 }, closed = { .mode = 0600 };
+
 static void rights_asked(struct inode *i)
 {
 	struct attr_asked asked;
 
 	attr_ask(&asked);
-	attr_rights_answered(i, &asked);
+	attr_rights_answered(i, &asked, &closed);
 }
 
 static void rights_set(const struct attr_file *f, struct inode *i)
@@ -196,7 +198,7 @@ static void rights_set(const struct attr_file *f, struct inode *i)
 
 	attr_change_begin(f);
 	attr_ask(&asked);
-	attr_change_end_rights(f, i, &asked);
+	attr_change_end_rights(f, i, &asked, &closed);
 }
 
 /* Who may do what, as another name of the file knows it, is asked for after it was changed by this one; other changes do not matter. */
@@ -216,16 +218,31 @@ static void rights_of_all_names(void **state)
 	rights_set(&file_one, &one);
 	assert_true(attr_rights_right(&one) && attr_rights_right(&two));
 	assert_false(attr_rights_right(&other_name));
-	attr_rights_answered(&other_name, &before);	/* an answer from before it */
+	attr_rights_answered(&other_name, &before, &open_to_all);	/* an answer from before it */
 	assert_false(attr_rights_right(&other_name));
 	rights_asked(&other_name);
 	assert_true(attr_rights_right(&other_name));
 	attr_change_begin(&file_one);			/* two at once, by two names: which was the last is not known */
 	attr_ask(&asked);
 	rights_set(&file_one, &other_name);
-	attr_change_end_rights(&file_one, &one, &asked);
+	attr_change_end_rights(&file_one, &one, &asked, &closed);
 	assert_false(attr_rights_right(&one));
 	assert_false(attr_rights_right(&other_name));
+}
+
+/* Answers come in another order than they were asked for: an older one does not bring back what a newer or a change has put away. */
+static void rights_of_older_answers(void **state)
+{
+	struct attr_asked before;
+
+	attr_ask(&before);
+	rights_set(&file_one, &one);
+	attr_rights_answered(&one, &before, &open_to_all);
+	assert_true(attr_rights_right(&one) && one.mode == 0600);
+	rights_set(&file_one, &other_name);
+	rights_asked(&one);
+	attr_rights_answered(&one, &before, &open_to_all);
+	assert_true(attr_rights_right(&one) && one.mode == 0600);
 }
 
 static void no_memory(void **state)
@@ -247,6 +264,7 @@ int main(void)
 		cmocka_unit_test_teardown(changes_at_once, forget),
 		cmocka_unit_test_teardown(found_afterwards, forget),
 		cmocka_unit_test(rights_of_all_names),
+		cmocka_unit_test(rights_of_older_answers),
 		cmocka_unit_test_teardown(no_memory, forget),
 	};
 

@@ -70,17 +70,17 @@ struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode)
 	return inode_of(node, &a);
 }
 
-static void attr_fill(struct inode *i, struct attr *a, const struct wire_attr *w)
+static void attr_fill(const struct inode *i, struct attr *a, const struct wire_attr *w)
 {
 	a->dev = i->dev;
 	a->ino = le64_get(w->ino);
 	a->size = le64_get(w->size);
 	a->blocks = le64_get(w->blocks);
 	a->rdev = le32_get(w->rdev);
-	a->mode = i->mode = le32_get(w->mode);
+	a->mode = le32_get(w->mode);
 	a->nlink = le32_get(w->nlink);
-	a->uid = i->uid = le32_get(w->uid);
-	a->gid = i->gid = le32_get(w->gid);
+	a->uid = le32_get(w->uid);
+	a->gid = le32_get(w->gid);
 	a->blksize = le32_get(w->blksize);
 	a->atime.sec = le64_get(w->atime);
 	a->atime.nsec = le32_get(w->atime_ns);
@@ -96,7 +96,7 @@ static void attr_fill(struct inode *i, struct attr *a, const struct wire_attr *w
 static void attr_answered(struct inode *i, const struct attr_asked *asked, struct attr *a, const struct wire_attr *w)
 {
 	attr_fill(i, a, w);
-	attr_rights_answered(i, asked);
+	attr_rights_answered(i, asked, a);
 	attr_keep(i, asked, a, le32_get(w->lease_ms), 0);
 }
 
@@ -182,7 +182,7 @@ static int storage_create(struct inode *dir, const char *name, const struct new_
 	rc = result(dir->node, rc, &r.attr, out);
 	if (rc == 0) {
 		attr_fill(*out, &a, &r.attr);
-		attr_rights_answered(*out, &asked);
+		attr_rights_answered(*out, &asked, &a);
 		attr_keep(*out, &asked, &a, le32_get(r.attr.lease_ms), 1);
 	}
 	attr_change_end(&f);
@@ -373,11 +373,9 @@ static int storage_setattr(struct inode *i, const struct attr *a, u32 mask)
 	if (rc >= 0)
 		attr_fill(i, &now, &r.attr);
 	if (mask & (SET_MODE | SET_UID | SET_GID))
-		attr_change_end_rights(&f, i, &asked);
+		attr_change_end_rights(&f, i, &asked, rc >= 0 ? &now : NULL);
 	else
 		attr_change_end(&f);
-	if (rc < 0)
-		WRITE_ONCE(i->rights_asked, 0);		/* who knows */
 	return rc;
 }
 _Static_assert(SET_MODE == WIRE_SET_MODE && SET_UID == WIRE_SET_UID && SET_GID == WIRE_SET_GID && SET_ATIME == WIRE_SET_ATIME &&

@@ -53,7 +53,8 @@ bool attr_kept(struct inode *i, struct attr *a) { return false; }
 void attr_change_begin(const struct attr_file *f) { }
 void attr_change_end(const struct attr_file *f) { }
 void attr_change_end_found(const struct attr_file *f, unsigned nr) { }
-void attr_change_end_rights(const struct attr_file *f, struct inode *i, const struct attr_asked *asked) { }
+void attr_rights_answered(struct inode *i, const struct attr_asked *asked, const struct attr *a) { }
+void attr_change_end_rights(const struct attr_file *f, struct inode *i, const struct attr_asked *asked, const struct attr *now) { }
 bool attr_rights_right(const struct inode *i) { return true; }
 int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out) { return -ENOSYS; }
 s64 object_read(struct object *o, u64 off, void *buf, size_t len) { return -ENOSYS; }
