@@ -10,6 +10,7 @@
 #include "managers/memory/object.h"
 #include "mm/slab.h"
 
+#define SEEK_PAGES	256		/* looked at, at a time */
 #define WINDOW_FIRST	4		/* pages, of a reader not known to be sequential */
 
 struct spinlock cache_lock = SPINLOCK_INIT("page cache", RANK_PAGE_CACHE);
@@ -679,8 +680,12 @@ u64 cache_seek(struct object *o, u64 index, bool present)
 		if (page_tree_next(&o->pages, &index) == NULL)
 			index = ~0ULL;
 	} else {
-		while (index < pages_of(o) && page_tree_get(&o->pages, index) != NULL)
-			index++;
+		while (index < pages_of(o) && page_tree_get(&o->pages, index) != NULL) {
+			if (++index % SEEK_PAGES == 0) {	/* others want the lock, too */
+				spin_unlock(&cache_lock);
+				spin_lock(&cache_lock);
+			}
+		}
 	}
 	spin_unlock(&cache_lock);
 	return index;
