@@ -55,12 +55,20 @@ static bool may_tell(const struct async *a, const struct process *p)
 	return a->euid == 0 || a->euid == p->cred.suid || a->euid == p->cred.uid || a->uid == p->cred.suid || a->uid == p->cred.uid;
 }
 
+/* fcntl(2): where a real-time signal finds its queue full, a plain SIGIO says that there is something. tree_lock held */
+static void send(const struct telling *t, struct process *p, struct task *task)
+{
+	const struct siginfo_abi plain = { .signo = SIGIO, .code = SI_KERNEL };
+
+	(void)signal_send_locked(p, task, signal_queue_full_locked(p, task, t->info.signo) ? &plain : &t->info);
+}
+
 static bool tell_member(struct process *p, void *arg)
 {
 	const struct telling *t = arg;
 
 	if (p->pgid == (u32)t->a->owner.id && p != process_init && p->state == PROCESS_LIVE && may_tell(t->a, p))
-		(void)signal_send_locked(p, NULL, &t->info);
+		send(t, p, NULL);
 	return true;
 }
 
@@ -93,11 +101,11 @@ static void tell(const struct async *a, u32 ready)
 	} else if (a->owner.type == OWNER_TID) {
 		task = task_find_locked(a->owner.id);
 		if (task != NULL && may_tell(a, task->process))
-			(void)signal_send_locked(task->process, task, &t.info);
+			send(&t, task->process, task);
 	} else {
 		process_for_each(has_pid, &s);
 		if (s.found != NULL && s.found != process_init && s.found->state == PROCESS_LIVE && may_tell(a, s.found))
-			(void)signal_send_locked(s.found, NULL, &t.info);
+			send(&t, s.found, NULL);
 	}
 	spin_unlock(&tree_lock);
 }
