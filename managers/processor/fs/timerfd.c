@@ -207,6 +207,7 @@ void timerfds_clock_set(void)
 	spin_lock(&timerfd_lock);
 	list_for_each(t, &all_timerfds, link) {
 		if (t->wall_ns != 0) {
+			timer_cancel_sync(&t->timer);	/* it has gone off, or does not before it is set anew */
 			t->when_ns = clock_mono_of_wall(t->wall_ns);
 			if (!load_acquire(&t->expired))
 				timer_start(&t->timer, MIN(t->when_ns, CLOCK_FAR_NS));
