@@ -92,17 +92,22 @@ struct inode *inode_alloc(const struct inode_ops *ops, u32 mode)
 
 static void attr_check(const struct inode *i, const struct attr *a)
 {
-	BUG_ON((i->mode & S_IFMT) != i->type || !type_known(i->type) || a->size > WIRE_SIZE_MAX || a->atime.nsec >= NSEC_PER_SEC ||
+	BUG_ON((a->mode & S_IFMT) != i->type || !type_known(i->type) || a->size > WIRE_SIZE_MAX || a->atime.nsec >= NSEC_PER_SEC ||
 	    a->mtime.nsec >= NSEC_PER_SEC || a->ctime.nsec >= NSEC_PER_SEC || a->btime.nsec >= NSEC_PER_SEC);
 }
 
 void attr_ask(struct attr_asked *asked) { }
 void attr_keep(struct inode *i, const struct attr_asked *asked, const struct attr *a, u32 lease_ms, unsigned own) { attr_check(i, a); }
+void attr_rights_answered(struct inode *i, const struct attr_asked *asked, const struct attr *a) { attr_check(i, a); }
 bool attr_kept(struct inode *i, struct attr *a) { return false; }
 void attr_change_begin(const struct attr_file *f) { }
 void attr_change_end(const struct attr_file *f) { }
 void attr_change_end_found(const struct attr_file *f, unsigned nr) { }
-void attr_change_end_rights(const struct attr_file *f, struct inode *i, const struct attr_asked *asked) { }
+void attr_change_end_rights(const struct attr_file *f, struct inode *i, const struct attr_asked *asked, const struct attr *now)
+{
+	if (now != NULL)
+		attr_check(i, now);
+}
 bool attr_rights_right(const struct inode *i) { return next_byte() & 1; }
 int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out) { return -ENOSYS; }
 static s64 moved(size_t len) { return next_byte() < 128 ? -EIO : (s64)MIN(len, (size_t)next_byte()); }
