@@ -37,6 +37,7 @@
 
 #define RETRY_NS	(100 * NSEC_PER_MSEC)
 #define JOIN_NS		(5 * NSEC_PER_SEC)	/* CONNECTING and JOINING may last this long */
+#define LEAVE_MAX_NS	(6 * NSEC_PER_SEC)		/* whoever switches a node off does not wait longer for its peers */
 #define LEAVE_LOOK_NS	(2 * NSEC_PER_MSEC)
 #define LATE_NS		(100 * NSEC_PER_MSEC)
 #define REFUSED_NS	NSEC_PER_SEC		/* before we ask again who refused us */
@@ -1069,7 +1070,7 @@ static int parse_peers(const char *s)
 /* A farewell is repeated as long as the peer may yet be there: a cut that ends in time does not make us dead. */
 static void leave(void)
 {
-	u64 patience = fit_dead_ns + NSEC_PER_SEC / 2;
+	u64 patience = MIN(fit_dead_ns, LEAVE_MAX_NS) + NSEC_PER_SEC / 2;
 
 	store_release(&leaving, true);
 	member_kick();
