@@ -65,23 +65,31 @@ static int changed(struct inode *in, int rc, struct ext4_time now)
 	return rc;
 }
 
-int ext4_punch(struct ext4 *fs, struct ext4_id id, u64 off, u64 len, struct ext4_time now)
+/* A regular file in extents whose range may be changed, of a volume that is marked so; the caller ends with changed(). */
+static int range_begin(struct ext4 *fs, struct ext4_id id, u64 off, u64 len, struct ext4_time now, struct inode *in)
 {
-	struct inode in;
-	int rc = regular_get(fs, id, &in);
+	int rc = regular_get(fs, id, in);
 
 	if (rc < 0)
 		return rc;
-	if (!(inode_flags(&in) & EXT4_EXTENTS_FL))
+	if (!(inode_flags(in) & EXT4_EXTENTS_FL))
 		rc = -EOPNOTSUPP;
 	else if (!range_fits(fs, off, len))
 		rc = -EFBIG;
 	if (rc == 0)
 		rc = super_modify(fs, now);
-	if (rc < 0) {
-		inode_put(&in);
+	if (rc < 0)
+		inode_put(in);
+	return rc;
+}
+
+int ext4_punch(struct ext4 *fs, struct ext4_id id, u64 off, u64 len, struct ext4_time now)
+{
+	struct inode in;
+	int rc = range_begin(fs, id, off, len, now, &in);
+
+	if (rc < 0)
 		return rc;
-	}
 	return changed(&in, len > 0 ? punch(&in, off, off + len) : 0, now);
 }
 
@@ -113,20 +121,10 @@ int ext4_allocate(struct ext4 *fs, struct ext4_id id, u64 off, u64 len, struct e
 {
 	struct inode in;
 	u64 lblk, end;
-	int rc = regular_get(fs, id, &in);
+	int rc = range_begin(fs, id, off, len, now, &in);
 
 	if (rc < 0)
 		return rc;
-	if (!(inode_flags(&in) & EXT4_EXTENTS_FL))
-		rc = -EOPNOTSUPP;
-	else if (!range_fits(fs, off, len))
-		rc = -EFBIG;
-	if (rc == 0)
-		rc = super_modify(fs, now);
-	if (rc < 0) {
-		inode_put(&in);
-		return rc;
-	}
 	lblk = off >> fs->bs_shift;
 	end = (off + len + fs->bs - 1) >> fs->bs_shift;
 	while (rc == 0 && lblk < end) {
