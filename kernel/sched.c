@@ -11,7 +11,9 @@
  * A thread that goes to sleep marks itself WAITING, looks at its condition once more and calls schedule(); a wake-up in between
  * finds it current and only turns the mark back. Preemption in between leaves the mark and keeps the thread on the lists.
  *
- * HIGH goes before NORMAL before LOW, but a list that waited for longer than its patience is served once.
+ * There are three lists: HIGH with the real-time priorities, by priority; NORMAL; LOW. They go in this order, but a list that waited for
+ * longer than its patience is served once. Equals take turns, but for real-time threads that keep theirs. Who is interrupted by one
+ * that goes before it loses no turn: it stands in front of its equals.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/hooks.h"
@@ -24,18 +26,19 @@
 #include "kernel/trace.h"
 #include "lib/base/printf.h"
 
-#define SLICE_NS	(5 * NSEC_PER_MSEC)
 #define SLICE_MIN_NS	(NSEC_PER_MSEC / 4)
 #define SLICE_MAX_NS	(50 * NSEC_PER_MSEC)
 
-static const u64 patience_ns[NR_PRIOS] = { [PRIO_NORMAL] = 40 * NSEC_PER_MSEC, [PRIO_LOW] = 200 * NSEC_PER_MSEC };
+enum { LIST_HIGH, LIST_NORMAL, LIST_LOW, NR_LISTS };
+static const u64 patience_ns[NR_LISTS] = { [LIST_NORMAL] = 40 * NSEC_PER_MSEC, [LIST_LOW] = 200 * NSEC_PER_MSEC };
 
 struct runq {
 	struct spinlock lock;		/* interrupts off */
-	struct list ready[NR_PRIOS];	/* [lock] */
-	u64 served_ns[NR_PRIOS];	/* [lock] when the list was last picked from or became non-empty */
+	struct list ready[NR_LISTS];	/* [lock] */
+	u64 served_ns[NR_LISTS];	/* [lock] when the list was last picked from or became non-empty */
 	u32 nr_ready;			/* [lock]; read without it by CPUs that look for work */
 	struct thread *current;		/* [lock] */
+	u8 running;			/* [lock; read without it] its priority */
 	struct thread *idle;		/* [I] */
 } __aligned(64);
 
@@ -48,14 +51,40 @@ static void state_set(struct thread *t, u32 s) { __atomic_store_n(&t->state, s, 
 
 /* --- the lists; lock held --- */
 
-static void ready_add(struct runq *rq, struct thread *t, u64 now)
-{
-	struct list *l = &rq->ready[t->priority];
+static bool is_real_time(const struct thread *t) { return t->priority >= PRIO_REAL_TIME && t->priority <= PRIO_REAL_TIME_LAST; }
 
-	if (list_empty(l))
-		rq->served_ns[t->priority] = now;
-	list_add_tail(l, &t->run_link);
+static unsigned list_of(const struct thread *t)
+{
+	return t->priority < PRIO_NORMAL ? LIST_HIGH : t->priority == PRIO_NORMAL ? LIST_NORMAL : LIST_LOW;
+}
+
+/* Behind its equals; first: in front of them. */
+static void ready_add(struct runq *rq, struct thread *t, u64 now, bool first)
+{
+	unsigned nr = list_of(t);
+	struct list *before = &rq->ready[nr];
+	struct thread *other;
+
+	if (list_empty(before))
+		rq->served_ns[nr] = now;
+	if (nr == LIST_HIGH) {
+		list_for_each(other, &rq->ready[nr], run_link) {
+			if (first ? other->priority >= t->priority : other->priority > t->priority) {
+				before = &other->run_link;
+				break;
+			}
+		}
+	}
+	list_add_tail(before, &t->run_link);
 	rq->nr_ready++;
+}
+
+/* Does the running real-time thread keep its place? It does not when its slice is over, and an equal waits for it. */
+static bool loses_no_turn(struct runq *rq, const struct thread *t)
+{
+	const struct thread *next = list_first(&rq->ready[LIST_HIGH], struct thread, run_link);
+
+	return is_real_time(t) && (READ_ONCE(t->keeps_turn) || (next != NULL && next->priority < t->priority));
 }
 
 static void ready_del(struct runq *rq, struct thread *t)
@@ -69,14 +98,14 @@ static struct thread *ready_pick(struct runq *rq, u64 now)
 {
 	struct thread *t = NULL;
 
-	for (int p = NR_PRIOS - 1; p > 0 && t == NULL; p--) {
+	for (int p = NR_LISTS - 1; p > 0 && t == NULL; p--) {
 		if (!list_empty(&rq->ready[p]) && now - rq->served_ns[p] > patience_ns[p])
 			t = list_first(&rq->ready[p], struct thread, run_link);
 	}
-	for (int p = 0; p < NR_PRIOS && t == NULL; p++)
+	for (int p = 0; p < NR_LISTS && t == NULL; p++)
 		t = list_first(&rq->ready[p], struct thread, run_link);
 	if (t != NULL) {
-		rq->served_ns[t->priority] = now;
+		rq->served_ns[list_of(t)] = now;
 		ready_del(rq, t);
 	}
 	return t;
@@ -113,6 +142,19 @@ static bool may_run_on(const struct thread *t, unsigned cpu)
 	return mask == 0 || (mask >> cpu & 1);
 }
 
+/* Where it need not wait, its last CPU before the others: there the least important thread gives way. */
+static unsigned place_in_front(const struct thread *t, u64 mask)
+{
+	unsigned best = mask >> t->cpu & 1 ? t->cpu : (unsigned)__builtin_ctzll(mask);
+
+	if (READ_ONCE(runqs[best].running) > t->priority)
+		return best;
+	for_each_cpu(cpu)
+		if ((mask >> cpu & 1) && READ_ONCE(runqs[cpu].running) > READ_ONCE(runqs[best].running))
+			best = cpu;
+	return best;
+}
+
 static unsigned place(const struct thread *t)
 {
 	u64 mask = t->affinity & ((1ULL << nr_cpus) - 1);
@@ -123,6 +165,8 @@ static unsigned place(const struct thread *t)
 	cpu = idle_claim(mask, t->cpu);
 	if (cpu >= 0)
 		return cpu;
+	if (is_real_time(t))
+		return place_in_front(t, mask);
 	if (mask >> t->cpu & 1)
 		return t->cpu;
 	return __builtin_ctzll(mask);
@@ -134,7 +178,7 @@ static void enqueue_locked(struct runq *rq, struct thread *t)
 	unsigned cpu = t->cpu;
 	int idle;
 
-	ready_add(rq, t, time_mono_ns());
+	ready_add(rq, t, time_mono_ns(), false);
 	if (rq->current == rq->idle || t->priority < rq->current->priority) {
 		cpu_kick(cpu);
 		return;
@@ -235,8 +279,10 @@ void thread_set_priority(struct thread *t, int prio)
 	if (queued)
 		ready_del(rq, t);
 	t->priority = prio;
+	if (rq->current == t)
+		rq->running = prio;
 	if (queued)
-		ready_add(rq, t, time_mono_ns());
+		ready_add(rq, t, time_mono_ns(), false);
 	if (rq->nr_ready != 0 && (queued || rq->current == t))
 		cpu_kick(t->cpu);	/* the order may be another now */
 	spin_unlock_irqrestore(&rq->lock, flags);
@@ -246,8 +292,8 @@ void thread_set_priority(struct thread *t, int prio)
 /* Each step of the nice value is a quarter more or less of the CPU than the next. */
 u64 thread_slice_ns(const struct thread *t)
 {
-	u64 ns = SLICE_NS;
-	s32 nice = READ_ONCE(t->nice);
+	u64 ns = SCHED_SLICE_NS;
+	s32 nice = is_real_time(t) ? 0 : READ_ONCE(t->nice);
 
 	for (; nice > 0 && ns > SLICE_MIN_NS; nice--)
 		ns = ns * 4 / 5;
@@ -269,6 +315,15 @@ u64 thread_runtime_ns(struct thread *t)
 	spin_unlock_irqrestore(&rq->lock, flags);
 	preempt_enable();
 	return ns;
+}
+
+unsigned sched_nr_running(void)
+{
+	unsigned nr = 0;
+
+	for_each_cpu(cpu)
+		nr += READ_ONCE(runqs[cpu].nr_ready) + (READ_ONCE(runqs[cpu].current) != READ_ONCE(runqs[cpu].idle));
+	return nr;
 }
 
 u64 sched_idle_ns(unsigned cpu) { return thread_runtime_ns(&idle_threads[cpu]); }
@@ -337,7 +392,7 @@ again:
 		if (state == THREAD_RUNNING)
 			state_set(prev, THREAD_READY);
 		if (may_run_on(prev, cpu_id()) || state == THREAD_WAITING)
-			ready_add(rq, prev, now);	/* else switch_finish() sends it away */
+			ready_add(rq, prev, now, preempted && loses_no_turn(rq, prev));	/* else switch_finish() sends it away */
 	}
 	next = ready_pick(rq, now);
 	if (next == NULL)
@@ -355,6 +410,7 @@ again:
 		DEBUG_BUG_ON(next->on_cpu);
 		next->on_cpu = true;
 		rq->current = next;
+		rq->running = next->priority;
 		if (prev == rq->idle)
 			__atomic_fetch_and(&idle_cpus, ~(1ULL << cpu_id()), __ATOMIC_SEQ_CST);
 		/* somebody had to give way: an idle CPU may want it */
@@ -408,7 +464,7 @@ static bool steal(void)
 		if (READ_ONCE(rq->nr_ready) == 0)
 			continue;
 		spin_lock(&rq->lock);
-		for (int p = 0; p < NR_PRIOS && found == NULL; p++) {
+		for (int p = 0; p < NR_LISTS && found == NULL; p++) {
 			list_for_each(t, &rq->ready[p], run_link) {
 				if ((t->affinity >> me & 1) && state_get(t) == THREAD_READY) {
 					found = t;
@@ -471,7 +527,7 @@ void sched_init(void)
 		struct runq *rq = &runqs[cpu];
 
 		spin_init(&rq->lock, "run queue", RANK_RUNQ);
-		for (int p = 0; p < NR_PRIOS; p++)
+		for (int p = 0; p < NR_LISTS; p++)
 			list_init(&rq->ready[p]);
 	}
 	arch_hooks_register(&hooks);
@@ -492,5 +548,6 @@ void sched_init_cpu(void)
 	t->run_start_ns = time_mono_ns();
 	runqs[cpu].idle = t;
 	runqs[cpu].current = t;
+	runqs[cpu].running = t->priority;
 	arch_current_init(t);
 }

@@ -30,10 +30,11 @@ struct thread {
 	bool on_cpu;			/* [run queue lock] its stack is in use by a CPU */
 	u64 affinity;			/* [run queue lock] bit per CPU; all ones by default (L21) */
 	u8 priority;			/* [run queue lock] PRIO_* */
+	bool keeps_turn;		/* [a] of a PRIO_REAL_TIME: no slice; only who goes before it takes the CPU from it */
 	s32 nice;
 	u64 runtime_ns;			/* [run queue lock] CPU time used until it was last taken off: thread_runtime_ns() */
 	u64 nr_waits, nr_preempted;	/* [run queue lock] switches away: because it waits, or to let another run */
-	u64 slice_end_ns;
+	u64 minor_faults, major_faults;	/* [o] of user memory; others may look */
 	struct list run_link;		/* [run queue lock] */
 	struct list all_link;		/* [threads lock] */
 	refcount_t refs;
@@ -50,7 +51,8 @@ struct thread {
 	void *sched_private;
 };
 
-enum { PRIO_HIGH, PRIO_NORMAL, PRIO_LOW, NR_PRIOS };	/* HIGH: net and FIT receive threads; LOW: sweep, read-ahead */
+/* The lower goes first. HIGH: net and FIT receive threads; REAL_TIME and up: programs'; LOW: sweep, read-ahead */
+enum { PRIO_HIGH = 0, PRIO_REAL_TIME = 1, PRIO_REAL_TIME_LAST = 99, PRIO_NORMAL = 100, PRIO_LOW = 101 };
 
 /* Never fails for want of anything but memory: NULL then. The thread is NEW, with one reference owned by the caller. */
 struct thread *thread_create(void (*fn)(void *arg), void *arg, int prio, const char *name_fmt, ...) __printf(4, 5);
@@ -70,10 +72,12 @@ int thread_sleep_until_intr(u64 deadline_ns);	/* 0, or -EINTR; ~0: no deadline *
 void thread_wake(struct thread *t);		/* WAITING -> READY; harmless otherwise; any context */
 /* End the thread's interruptible (fatal: also killable) wait now or its next one; sets the flags. */
 void thread_interrupt(struct thread *t, bool fatal);
+unsigned sched_nr_running(void);	/* threads that run or are ready to, on all CPUs; any context */
 u64 sched_idle_ns(unsigned cpu);	/* how long it had nothing to run, until now; any context */
 u64 thread_runtime_ns(struct thread *t);	/* CPU time used until now; any context */
 void thread_set_priority(struct thread *t, int prio);	/* PRIO_* */
-u64 thread_slice_ns(const struct thread *t);	/* how long it runs while others wait: its nice value says */
+#define SCHED_SLICE_NS	5000000ULL	/* of a thread with the usual nice value, and of a real-time one */
+u64 thread_slice_ns(const struct thread *t);	/* how long it runs while its equals wait: its nice value says, or that it is real-time */
 void thread_set_affinity(struct thread *t, u64 mask);
 /* called by arch on the way out of an interrupt or syscall when need_resched is set, preemption being enabled */
 void sched_preempt_point(void);

@@ -123,6 +123,7 @@ static void copy_registers(struct task *t, const struct clone_args_abi *a)
 		t->policy = task_current()->policy;
 		t->rt_priority = task_current()->rt_priority;
 		t->base_priority = t->thread->priority = task_current()->base_priority;
+		t->thread->keeps_turn = self->keeps_turn;
 	}
 	t->io_priority = task_current()->io_priority;
 	t->timer_slack_ns = task_current()->timer_slack_ns;

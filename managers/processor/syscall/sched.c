@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scheduling as programs ask for it. SCHED_FIFO and SCHED_RR run before all others and among each other in turn, whatever
- * their static priority; SCHED_IDLE runs after all others; nice values set the length of a thread's turn.
+ * Scheduling as programs ask for it. SCHED_FIFO and SCHED_RR run before all others, by their static priority; SCHED_IDLE runs after all
+ * others; nice values set the length of a thread's turn.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/smp.h"
@@ -12,6 +12,7 @@
 
 enum { SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE = 5, SCHED_DEADLINE, SCHED_RESET_ON_FORK = 0x40000000 };
 #define RT_PRIORITY_MAX	99
+_Static_assert(PRIO_REAL_TIME_LAST - PRIO_REAL_TIME == RT_PRIORITY_MAX - 1, "one for each");
 
 /* tree_lock held; pid 0 is the caller */
 static struct task *task_of(u32 pid)
@@ -251,7 +252,9 @@ static s64 policy_set(u32 pid, s64 policy, u32 priority, const s32 *nice)
 			t->policy_reset = reset;
 			if (nice != NULL)
 				t->thread->nice = *nice;
-			t->base_priority = is_real_time(policy) ? PRIO_HIGH : policy == SCHED_IDLE ? PRIO_LOW : PRIO_NORMAL;
+			t->base_priority = is_real_time(policy) ? PRIO_REAL_TIME + RT_PRIORITY_MAX - priority :
+					   policy == SCHED_IDLE ? PRIO_LOW : PRIO_NORMAL;
+			WRITE_ONCE(t->thread->keeps_turn, policy == SCHED_FIFO);
 			if (!t->boosted || t->base_priority < t->thread->priority)
 				thread_set_priority(t->thread, t->base_priority);
 		}
@@ -467,6 +470,15 @@ static void io_task(struct io_call *c, struct task *t)
 	c->found++;
 }
 
+static void io_init(struct io_call *c)
+{
+	c->found++;
+	if (c->set)
+		c->error = -EPERM;
+	else
+		c->value = IO_NONE << IO_CLASS_SHIFT;
+}
+
 static bool io_process(struct process *p, void *arg)
 {
 	struct io_call *c = arg;
@@ -489,6 +501,8 @@ static s64 io_all(struct io_call *c)
 		t = task_of(c->who);
 		if (t != NULL)
 			io_task(c, t);
+		else if (is_init(c->who))
+			io_init(c);
 	} else {
 		if (c->who == 0)
 			c->who = c->which == IOPRIO_PGRP ? process_current()->pgid : process_current()->cred.uid;
