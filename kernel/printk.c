@@ -23,6 +23,7 @@ static struct ring ring = { .slot = slots, .nr_slots = NR_SLOTS };
 static const struct printk_sink *sink;
 static const char *tag = ROLE_NAME;
 static enum log_level max_level = LOG_INFO;
+static int sink_level = LOG_DEBUG;	/* [a] what goes out of it */
 
 static struct thread *log_thread;	/* [a] NULL: lines are written by who prints them */
 static bool log_pending;		/* [a] the log thread has to be woken */
@@ -67,7 +68,10 @@ static bool next_piece(struct out_line *o)
 			sink->write_poll(o->text, o->len);
 		continued = false;
 	}
-	render(&s, continued, o);
+	if ((int)s.level <= __atomic_load_n(&sink_level, __ATOMIC_RELAXED))
+		render(&s, continued, o);
+	else
+		o->len = 0;
 	continued = s.more;
 	return true;
 }
@@ -96,7 +100,7 @@ static void poll_out(void)
 
 void vprintk(enum log_level level, const char *fmt, va_list ap)
 {
-	char text[512];
+	char text[PRINTK_LINE_MAX];
 	int n;
 
 	if (level > max_level)
@@ -148,7 +152,7 @@ static void log_main(void *arg)
 
 	for (;;) {
 		while (next_piece(&o)) {
-			if (sink != NULL)
+			if (sink != NULL && o.len != 0)
 				sink->write(o.text, o.len);
 		}
 		store_release(&written, ring.tail);
@@ -160,6 +164,39 @@ static void log_main(void *arg)
 		schedule();
 	}
 }
+
+/* --- other readers --- */
+
+bool printk_read_line(u64 *next, struct printk_line *line)
+{
+	struct ring_slot s;
+	u64 lost = 0, at = *next;
+	bool begun = false;
+
+	line->len = 0;
+	while (ring_read_from(&ring, &at, &lost, &s)) {
+		size_t n = MIN((size_t)s.len, sizeof(line->text) - line->len);
+
+		if (lost != 0 && begun)		/* its rest is gone: what follows is another line, or the rest of one */
+			line->len = 0;
+		lost = 0;
+		begun = true;
+		line->time_ns = s.time_ns;
+		line->level = s.level;
+		memcpy(line->text + line->len, s.text, n);
+		line->len += n;
+		if (!s.more) {
+			*next = at;
+			return true;
+		}
+	}
+	return false;
+}
+
+u64 printk_next_number(void) { return __atomic_load_n(&ring.head, __ATOMIC_SEQ_CST); }
+struct waitq *printk_read_wait(void) { return &drained; }
+size_t printk_ring_lines(void) { return NR_SLOTS; }
+void printk_sink_level(int level) { __atomic_store_n(&sink_level, level, __ATOMIC_RELAXED); }
 
 void printk_start(void)
 {
@@ -193,6 +230,7 @@ void printk_panic_flush(void)
 	struct out_line o;
 
 	store_release(&log_thread, NULL);
+	printk_sink_level(LOG_DEBUG);
 	__atomic_store_n(&poll_owner, (int)cpu_id(), __ATOMIC_SEQ_CST);
 	if (sink == NULL)
 		return;

@@ -5,6 +5,8 @@
 
 #include "lib/base/printk.h"
 
+struct waitq;
+
 struct printk_sink {
 	void (*write)(const char *text, size_t len);	/* from the log thread: may sleep */
 	void (*write_poll)(const char *text, size_t len); /* early boot and panic: any context, busy-waits; first what write() took */
@@ -15,6 +17,18 @@ void printk_start(void);
 void printk_drain(void);		/* sleeps until everything logged so far is out */
 void printk_panic_flush(void);
 void printk_wake_log_thread(void);	/* the scheduler's: from schedule(), if a line waits */
+
+/*
+ * The lines that the ring has, for any reader: from number *next on (0: the oldest), which then is the number behind this line. false: there
+ * is none yet; printk_read_wait() is woken when there may be. Thread context.
+ */
+#define PRINTK_LINE_MAX	512
+struct printk_line { u64 time_ns; enum log_level level; size_t len; char text[PRINTK_LINE_MAX]; };
+bool printk_read_line(u64 *next, struct printk_line *line);
+u64 printk_next_number(void);		/* of the line that is printed next */
+struct waitq *printk_read_wait(void);
+size_t printk_ring_lines(void);		/* as many as the ring can have */
+void printk_sink_level(int level);	/* lines beyond it stay in the ring and do not go out; LOG_DEBUG: all do. A panic's all do */
 
 /*
  * At most `burst` lines a second from this place; then one that says how many were kept back. For what a peer or a program can cause.

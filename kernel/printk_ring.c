@@ -53,17 +53,17 @@ u64 ring_write(struct ring *r, u64 time_ns, unsigned level, unsigned cpu, const 
 	return first + parts;
 }
 
-bool ring_read(struct ring *r, struct ring_slot *out)
+bool ring_read_from(struct ring *r, u64 *next, u64 *lost, struct ring_slot *out)
 {
 	for (;;) {
-		u64 head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE), state, n = r->tail;
+		u64 head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE), state, n = *next;
 		struct ring_slot *s = &r->slot[n & (r->nr_slots - 1)];
 
 		if (n == head)
 			return false;
 		if (head - n > r->nr_slots) {		/* lapped: go on with the oldest that may be there */
-			r->lost += head - r->nr_slots - n;
-			r->tail = head - r->nr_slots;
+			*lost += head - r->nr_slots - n;
+			*next = head - r->nr_slots;
 			continue;
 		}
 		state = load_acquire(&s->state);
@@ -71,16 +71,18 @@ bool ring_read(struct ring *r, struct ring_slot *out)
 			memcpy(out, s, sizeof(*out));
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);	/* B: the bytes before the second look; pairs with A */
 			if (__atomic_load_n(&s->state, __ATOMIC_RELAXED) == state) {
-				r->tail = n + 1;
+				*next = n + 1;
 				return true;
 			}
 		} else if (state <= n * 2 + 1 && load_acquire(&s->skipped) < n + 1) {
 			return false;			/* being written, or about to be */
 		}
-		r->lost++;				/* overwritten or given up */
-		r->tail = n + 1;
+		++*lost;				/* overwritten or given up */
+		*next = n + 1;
 	}
 }
+
+bool ring_read(struct ring *r, struct ring_slot *out) { return ring_read_from(r, &r->tail, &r->lost, out); }
 
 bool ring_readable(struct ring *r)
 {

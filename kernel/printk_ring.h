@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The log ring: fixed slots, any number of writers in any context (a writer may be interrupted anywhere, by another writer too),
- * one reader. A line takes one slot or several in a row. Slots are numbered for ever; number n stands in slot n modulo the size,
- * whose state word says which number is there and whether it is whole. Writers that lap the reader overwrite, and the reader
- * counts what it lost; a writer that finds the slot still being written by one it lapped gives its own line up instead.
+ * one reader, and others who keep their own place. A line takes one slot or several in a row. Slots are numbered for ever; number n
+ * stands in slot n modulo the size, whose state word says which number is there and whether it is whole. Writers that lap the reader
+ * overwrite, and the reader counts what it lost; a writer that finds the slot still being written by one it lapped gives its own line
+ * up instead.
  */
 #ifndef KERNEL_PRINTK_RING_H
 #define KERNEL_PRINTK_RING_H
@@ -35,6 +36,8 @@ struct ring {
 u64 ring_write(struct ring *r, u64 time_ns, unsigned level, unsigned cpu, const char *text, size_t len);
 /* true: *out is the next slot, in order. false: nothing there, or the next is still being written. */
 bool ring_read(struct ring *r, struct ring_slot *out);
+/* The same for one who reads from *next on, the number of a slot (0: the oldest); slots that are gone are added to *lost. */
+bool ring_read_from(struct ring *r, u64 *next, u64 *lost, struct ring_slot *out);
 /* Would ring_read() do anything? To be asked after going to sleep was announced: orders with a writer that then wakes. */
 bool ring_readable(struct ring *r);
 /* All that was written so far has been read (or lost). */

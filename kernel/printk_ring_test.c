@@ -74,6 +74,30 @@ static void overrun(void **state)
 	assert_int_equal(r.lost, 136);
 }
 
+static void other_readers(void **state)
+{
+	struct ring_slot s;
+	u64 next = 0, lost = 0, head;
+	char text[16];
+
+	reset();
+	for (unsigned i = 0; i < 10; i++)
+		ring_write(&r, i, 0, 0, text, sprintf(text, "%u", i));
+	while (ring_read(&r, &s))
+		;
+	for (unsigned i = 0; i < 10; i++)		/* what the reader has had is there for others */
+		assert_true(ring_read_from(&r, &next, &lost, &s) && s.time_ns == i);
+	assert_false(ring_read_from(&r, &next, &lost, &s));
+	assert_true(next == 10 && lost == 0 && r.lost == 0);
+	head = r.head;
+	for (unsigned i = 0; i < 100; i++)
+		ring_write(&r, 100 + i, 0, 0, text, sprintf(text, "%u", i));
+	assert_true(ring_read_from(&r, &next, &lost, &s) && s.time_ns == 136 && lost == 36);
+	assert_true(r.tail == head);			/* the reader's place is its own */
+	next = lost = 0;
+	assert_true(ring_read_from(&r, &next, &lost, &s) && s.time_ns == 136);
+}
+
 static void unfinished_slot(void **state)
 {
 	struct ring_slot s;
@@ -148,7 +172,8 @@ static void threads(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(one_by_one), cmocka_unit_test(overrun), cmocka_unit_test(unfinished_slot),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(one_by_one), cmocka_unit_test(overrun), cmocka_unit_test(other_readers),
+					    cmocka_unit_test(unfinished_slot),
 					    cmocka_unit_test(threads) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

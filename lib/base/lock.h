@@ -28,6 +28,7 @@ enum lock_rank {		/* take locks downwards */
 	RANK_SOCKET_NET,	/* P: who is connected to whom, names of sockets */
 	RANK_SOCKET_RIGHTS,	/* files in flight between sockets */
 	RANK_TTY,		/* tty->lock */
+	RANK_LOG_READ,		/* syslog(2): who reads the log; lines are copied to programs under it */
 	RANK_SPACE_FORK,	/* space salt group: one fork at a time */
 	RANK_SPACE_MAP,		/* space->map_lock */
 	RANK_SPACE_SEND,	/* space->send_lock */
