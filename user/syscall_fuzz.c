@@ -357,7 +357,7 @@ static const struct { const char *name; long nr; const char *args; unsigned weig
 /* What would end the machine, or is the guardian's business. */
 static bool forbidden(long nr, const unsigned long *a)
 {
-	if (nr == SYS_prctl && (a[0] == PR_SET_PDEATHSIG || a[0] == PR_SET_CHILD_SUBREAPER))
+	if (nr == SYS_prctl && (a[0] == PR_SET_PDEATHSIG || a[0] == PR_SET_CHILD_SUBREAPER || a[0] == PR_SET_SECCOMP))
 		return true;
 	if (nr == SYS_ptrace && a[0] == 0)			/* who is traced is not the guardian's alone to reap */
 		return true;

@@ -20,6 +20,7 @@
 
 #define MAX_WORDS 256
 #define OFF_NS	(10 * NSEC_PER_SEC)	/* for a node to write back what it has */
+#define TOLD_NS	NSEC_PER_SEC		/* for the ends of programs to be told */
 
 struct run {				/* one program */
 	struct list link;		/* [runs_lock] */
@@ -73,10 +74,10 @@ static void run_wait(void *arg)
 
 	if (r->tty != NULL)
 		console_tty_end(r->tty);	/* what it wrote has reached the host before its end is told */
+	report_exit(r, status);
 	spin_lock(&runs_lock);
 	list_del(&r->link);
 	spin_unlock(&runs_lock);
-	report_exit(r, status);
 	process_put(r->process);
 	if (r->id == 0)
 		cluster_off();
@@ -329,9 +330,23 @@ static void nodes_off(enum node_role role, unsigned op)
 	}
 }
 
+static bool all_told(void)
+{
+	bool all;
+
+	spin_lock(&runs_lock);
+	all = list_empty(&runs);
+	spin_unlock(&runs_lock);
+	return all;
+}
+
+static bool going_off;			/* [a] */
+
 /* In this order: who has data of others writes it back while they are there. */
 void cluster_off(void)
 {
+	if (__atomic_exchange_n(&going_off, true, __ATOMIC_SEQ_CST))
+		thread_exit();		/* somebody is at it already */
 	(void)!programs_end();
 	space_sync_all();
 	nodes_off(ROLE_MEMORY, RPC_memory_shutdown);
@@ -339,9 +354,25 @@ void cluster_off(void)
 	power_off();
 }
 
+static void program_asks(void *none)
+{
+	control_send("leaving");
+	(void)!programs_end();
+	for (u64 end = time_mono_ns() + TOLD_NS; !all_told() && time_mono_ns() < end;)
+		thread_sleep_ns(NSEC_PER_MSEC);
+	cluster_off();
+}
+
+int cluster_off_later(void)
+{
+	return thread_spawn(program_asks, NULL, PRIO_NORMAL, "off");
+}
+
 static int verb_poweroff(unsigned argc, char **argv)
 {
 	control_send("ok poweroff");
+	if (load_acquire(&going_off))
+		return CONTROL_ANSWERED;
 	cluster_off();
 }
 

@@ -81,6 +81,7 @@ class Cluster:
         self.exits = {}                 # id of a program -> the fields of its exit line
         self.started = {}
         self.stopping = False
+        self.leaving = False            # a program has powered it off
         self.root_disk = os.path.join(self.folder.path, "root.img")
         self.start_time = self.ready_time = None
         self._listeners = {}
@@ -158,6 +159,9 @@ class Cluster:
             self.say("%s: %s" % (node.role, " ".join(words[1:])))
         elif verb == "waiting" and len(words) > 1:
             node.waiting = words[1]
+        elif verb == "leaving":            # a program has called reboot(2)
+            self.leaving = True
+            self.stopping |= not getattr(self.config, "stays", False)
         elif verb == "panic":
             node.panicked = " ".join(words[1:]) or "panic"
         elif verb == "started" and len(words) > 1:
@@ -280,8 +284,14 @@ class Cluster:
         """Orderly: the processor node tells the others. Raises ClusterFailed when a node does not go."""
         self.stopping = True
         self.nodes["processor"].control.send("poweroff")
-        self.wait(lambda: all(node.state == "gone" for node in self.nodes.values()), seconds,
-                  "nodes do not power off")
+        self.wait_gone(seconds)
+
+    def all_gone(self):
+        return all(node.state == "gone" for node in self.nodes.values())
+
+    def wait_gone(self, seconds=POWEROFF_SECONDS):
+        """Of a cluster that is powering off."""
+        self.wait(self.all_gone, seconds, "nodes do not power off")
 
     def save_disks(self, seconds):
         """After a failure: let each node that still can write back what it has, as at an orderly end, and in that order."""

@@ -178,12 +178,18 @@ class Run:
         self.program = Program(cluster.loop, cluster.nodes["processor"].control, cluster.ports, cluster.exits, config,
                                report.clear)
         self.program.start()
-        cluster.wait(self.program.ended)
+        cluster.wait(lambda: self.program.ended() or cluster.leaving and cluster.all_gone())
+        if not self.program.ended():
+            raise ClusterFailed("powered off by a program, and how %s ended was not told" % config.program[0])
         result = self.result = self.program.finish()
         report.clear()
         report_result(report.say, config, result)
         self.facts["guest_seconds"] = result.number("seconds")
         self.facts["footprint"] = result.number("footprint")
+        if cluster.leaving:
+            report.say("powered off by a program")
+            cluster.wait_gone()
+            return result.status
         cluster.tell("processor", "end-programs")      # what it has left running
         wrong = self._collect()
         report.progress("powering off")

@@ -4,6 +4,7 @@
 import difflib
 import os
 import re
+import signal
 import subprocess
 
 from cases import case, each
@@ -31,11 +32,25 @@ def call(bed, line):
 @case()
 def ordinary_user(bed):
     """What calls say to a user without rights, whoever runs the tests: one cluster for all programs."""
-    words = ["several", "names", "settings", "mqueue", "proc_self", "holes", "async_io", "leases"]
+    words = ["several", "names", "settings", "mqueue", "proc_self", "holes", "async_io", "leases", "bounds", "seccomp"]
     status, out = on_linux(words)
     assert status == 0, "a program is wrong on Linux: %r" % out
     result = bed.run("/bin/" + words[0], *words[1:])
     assert result.out == out, "".join(difflib.unified_diff(out.decode().splitlines(True), result.out.decode().splitlines(True), n=0))
+
+
+@case()
+def root_of_the_machine(bed):
+    """What only root may do; on the host nobody should."""
+    assert b"bounds: OK" in bed.run("/bin/bounds", "root", options=["--cpus", "2"]).out
+
+
+@each({"power-off": "0x4321fedc", "restart": "0x01234567"})
+def reboot(bed, command):
+    """All nodes end in order, and what was written is on the disk; the program ends as all others then do."""
+    result = bed.run("/bin/bounds", "reboot", command, status=None, options=["--get", "/data/left=" + bed.path("left")])
+    assert result.status == 128 + signal.SIGTERM and "powered off by a program" in result.err, (result.status, result.err)
+    assert bed.read("left") == b"behind\n"
 
 
 @case()

@@ -60,7 +60,7 @@ static void send(const struct telling *t, struct process *p, struct task *task)
 {
 	const struct siginfo_abi plain = { .signo = SIGIO, .code = SI_KERNEL };
 
-	(void)signal_send_locked(p, task, signal_queue_full_locked(p, task, t->info.signo) ? &plain : &t->info);
+	(void)signal_send_locked(p, task, signal_queue_full_locked(p, t->info.signo) ? &plain : &t->info);
 }
 
 static bool tell_member(struct process *p, void *arg)

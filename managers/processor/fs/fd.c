@@ -20,6 +20,8 @@ struct fd_table {
 	bool *cloexec;			/* [lock] */
 };
 
+unsigned fd_table_size(struct fd_table *t) { return READ_ONCE(t->size); }
+
 static int table_grow(struct fd_table *t, unsigned want)
 {
 	struct file **file, **old_file;

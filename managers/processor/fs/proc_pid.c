@@ -5,6 +5,7 @@
 #include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
+#include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/synthfs.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/process/usage.h"
@@ -53,6 +54,9 @@ struct look {
 	struct usage own, reaped;
 	sigset_t_ pending, shared, blocked, ignored, caught;
 	u32 exit_signal, cpu;
+	u32 policy, rt_priority, umask, fd_size;
+	u64 queue_max, cpus;
+	u32 seccomp, filters;
 };
 
 static char letter_of(const struct process *p)
@@ -81,6 +85,19 @@ static void look_at_signals(struct process *p, struct look *l)
 	spin_unlock(&p->signal_lock);
 }
 
+static void look_at_task(const struct task *t, struct look *l)
+{
+	l->nice = t->thread->nice;
+	l->cpu = READ_ONCE(t->thread->cpu);
+	l->cpus = READ_ONCE(t->thread->affinity);
+	l->policy = t->policy;
+	l->rt_priority = t->rt_priority;
+	l->seccomp = t->seccomp.mode;
+	l->filters = seccomp_nr_filters(&t->seccomp);
+	l->umask = t->fs != NULL ? READ_ONCE(t->fs->umask) : 0;
+	l->fd_size = t->files != NULL ? fd_table_size(t->files) : 0;
+}
+
 /* What is a thread's own, if it is one of p's. */
 static void look_at_thread(const struct process *p, u32 tid, struct look *l)
 {
@@ -93,7 +110,8 @@ static void look_at_thread(const struct process *p, u32 tid, struct look *l)
 		l->letter = t->thread->state != THREAD_WAITING ? 'R' : 'S';
 	l->pending = t->pending.set;
 	l->blocked = t->blocked;
-	usage_of_task(t, &l->own);
+	look_at_task(t, l);
+	usage_of_thread(t, &l->own);
 }
 
 /* tid 0: of the process */
@@ -117,10 +135,10 @@ static bool look_at(u32 pid, u32 tid, struct look *l)
 	l->reaped = p->reaped;
 	l->exit_signal = p->exit_signal;
 	usage_of_process_locked(p, &l->own);
-	if (p->leader != NULL) {
-		l->nice = p->leader->thread->nice;
-		l->cpu = READ_ONCE(p->leader->thread->cpu);
-	}
+	l->cpus = ~0ULL;
+	if (p->leader != NULL)
+		look_at_task(p->leader, l);
+	l->queue_max = p->rlimit[RLIMIT_SIGPENDING].cur;
 	look_at_signals(p, l);
 	if (tid != 0)
 		look_at_thread(p, tid, l);
@@ -155,12 +173,12 @@ void show_pid_stat(struct text *t, u32 pid)
 		    pid, l.comm, l.letter, l.ppid, l.pgid, l.sid, l.tty, l.tpgid, (unsigned long long)l.own.minor_faults,
 		    (unsigned long long)l.reaped.minor_faults, (unsigned long long)l.own.major_faults,
 		    (unsigned long long)l.reaped.major_faults, ticks(l.own.user_ns), ticks(l.own.system_ns), ticks(l.reaped.user_ns),
-		    ticks(l.reaped.system_ns), 20 + l.nice, l.nice, l.nr_tasks, ticks(start_of(pid)),
+		    ticks(l.reaped.system_ns), l.rt_priority != 0 ? -1 - (s32)l.rt_priority : 20 + l.nice, l.nice, l.nr_tasks, ticks(start_of(pid)),
 		    (unsigned long long)m.size << PAGE_SHIFT, (unsigned long long)m.resident);
 	/* addresses are not told; signals as far as one word holds them */
-	text_printf(t, " 0 0 0 0 0 %llu %llu %llu %llu 0 0 0 %u %u 0 0 0 0 0 0 0 0 0 0 0 0 0\n", (unsigned long long)(u32)l.shared,
+	text_printf(t, " 0 0 0 0 0 %llu %llu %llu %llu 0 0 0 %u %u %u %u 0 0 0 0 0 0 0 0 0 0 0\n", (unsigned long long)(u32)l.shared,
 		    (unsigned long long)(u32)l.blocked, (unsigned long long)(u32)l.ignored, (unsigned long long)(u32)l.caught,
-		    l.exit_signal, l.cpu);
+		    l.exit_signal, l.cpu, l.rt_priority, l.policy);
 }
 
 void show_pid_statm(struct text *t, u32 pid)
@@ -182,10 +200,31 @@ static void memory_line(struct text *t, const char *name, u64 pages)
 	text_printf(t, "%s:\t%8llu kB\n", name, (unsigned long long)pages << PAGE_SHIFT >> 10);
 }
 
+static void cpus_allowed(struct text *t, u64 mask)
+{
+	const char *between = "";
+
+	text_printf(t, "Cpus_allowed:\t%llx\nCpus_allowed_list:\t", (unsigned long long)mask);
+	for_each_cpu(cpu) {
+		unsigned last = cpu;
+
+		if (!(mask >> cpu & 1) || (cpu > 0 && (mask >> (cpu - 1) & 1)))
+			continue;		/* none, or in the range that is told already */
+		while (mask >> (last + 1) & 1)
+			last++;
+		text_printf(t, "%s%u", between, cpu);
+		if (last != cpu)
+			text_printf(t, "-%u", last);
+		between = ",";
+	}
+	text_printf(t, "\n");
+}
+
 void show_pid_status(struct text *t, u32 pid, u32 tid)
 {
 	struct memory m;
 	struct look l;
+	u64 queued;
 
 	if (!look_at(pid, tid, &l))
 		return;
@@ -195,13 +234,13 @@ void show_pid_status(struct text *t, u32 pid, u32 tid)
 		{ "CapInh", &l.cred.inheritable }, { "CapPrm", &l.cred.permitted }, { "CapEff", &l.cred.effective },
 		{ "CapBnd", &l.cred.bounding }, { "CapAmb", &l.cred.ambient },
 	};
-	text_printf(t, "Name:\t%s\nState:\t%c (%s)\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t0\n", l.comm, l.letter,
-		    letter_name(l.letter), pid, tid != 0 ? tid : pid, l.ppid);
-	text_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nGroups:\t", l.cred.uid, l.cred.euid, l.cred.suid, l.cred.fsuid,
-		    l.cred.gid, l.cred.egid, l.cred.sgid, l.cred.fsgid);
+	text_printf(t, "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%u\nNgid:\t0\n", l.comm, l.umask, l.letter, letter_name(l.letter), pid);
+	text_printf(t, "Pid:\t%u\nPPid:\t%u\nTracerPid:\t0\n", tid != 0 ? tid : pid, l.ppid);
+	text_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%u\nGroups:\t", l.cred.uid, l.cred.euid, l.cred.suid, l.cred.fsuid,
+		    l.cred.gid, l.cred.egid, l.cred.sgid, l.cred.fsgid, l.fd_size);
 	for (u32 i = 0; i < l.cred.nr_groups; i++)
 		text_printf(t, "%u ", l.cred.group[i]);
-	text_printf(t, "\n");
+	text_printf(t, "\nNStgid:\t%u\nNSpid:\t%u\nNSpgid:\t%u\nNSsid:\t%u\n", pid, tid != 0 ? tid : pid, l.pgid, l.sid);
 	if (m.size != 0) {
 		memory_line(t, "VmPeak", m.size);
 		memory_line(t, "VmSize", m.size);
@@ -213,10 +252,15 @@ void show_pid_status(struct text *t, u32 pid, u32 tid)
 		memory_line(t, "VmExe", m.text);
 		memory_line(t, "VmSwap", 0);
 	}
-	text_printf(t, "Threads:\t%u\n", l.nr_tasks);
+	spin_lock(&tree_lock);
+	queued = signals_of_user_locked(l.cred.uid);
+	spin_unlock(&tree_lock);
+	text_printf(t, "Threads:\t%u\nSigQ:\t%llu/%llu\n", l.nr_tasks, (unsigned long long)queued, (unsigned long long)l.queue_max);
 	for (unsigned i = 0; i < ARRAY_SIZE(sets); i++)
 		text_printf(t, "%s:\t%016llx\n", sets[i].name, (unsigned long long)*sets[i].set);
-	text_printf(t, "NoNewPrivs:\t%u\nvoluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n", l.cred.no_new_privs,
+	text_printf(t, "NoNewPrivs:\t%u\nSeccomp:\t%u\nSeccomp_filters:\t%u\n", l.cred.no_new_privs, l.seccomp, l.filters);
+	cpus_allowed(t, l.cpus & ((1ULL << nr_cpus) - 1));
+	text_printf(t, "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
 		    (unsigned long long)l.own.waits, (unsigned long long)l.own.preempted);
 }
 

@@ -3,6 +3,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/platform.h"
 #include "kernel/counter.h"
+#include "kernel/load.h"
 #include "kernel/param.h"
 #include "kernel/time.h"
 #include "kernel/trace.h"
@@ -37,7 +38,13 @@ static void show_meminfo(struct text *t, u32 pid)
 
 static void show_loadavg(struct text *t, u32 pid)
 {
-	text_printf(t, "0.00 0.00 0.00 1/%u %u\n", process_count(), process_count());
+	for (unsigned i = 0; i < NR_LOADS; i++) {
+		u64 load = load_average(i) + (1 << LOAD_SHIFT) / 200;	/* rounded to hundredths */
+
+		text_printf(t, "%llu.%02llu ", (unsigned long long)(load >> LOAD_SHIFT),
+			    (unsigned long long)((load & ((1 << LOAD_SHIFT) - 1)) * 100 >> LOAD_SHIFT));
+	}
+	text_printf(t, "%u/%u %u\n", sched_nr_running(), process_count(), tid_last());
 }
 
 static void show_vmstat(struct text *t, u32 pid)
@@ -116,6 +123,17 @@ static void show_mountinfo(struct text *t, u32 pid)
 static void show_overcommit(struct text *t, u32 pid) { text_printf(t, "0\n"); }
 static void show_pid_max(struct text *t, u32 pid) { text_printf(t, "32768\n"); }	/* as process/pid.c has it: of processes and threads */
 static void show_ngroups(struct text *t, u32 pid) { text_printf(t, "32\n"); }
+static void show_domainname(struct text *t, u32 pid)
+{
+	char name[65];
+
+	machine_domain(name, sizeof(name));
+	text_printf(t, "%s\n", name);
+}
+
+static int store_hostname(const char *value, u32 pid) { return machine_set_name(value); }
+static int store_domainname(const char *value, u32 pid) { return machine_set_domain(value); }
+
 static void show_hostname(struct text *t, u32 pid)
 {
 	char name[65];
@@ -132,6 +150,12 @@ static void show_file_nr(struct text *t, u32 pid)
 }
 static void show_lease_time(struct text *t, u32 pid) { text_printf(t, "%u\n", lease_break_seconds()); }
 static void show_one(struct text *t, u32 pid) { text_printf(t, "1\n"); }
+static void show_two(struct text *t, u32 pid) { text_printf(t, "2\n"); }
+static void show_empty(struct text *t, u32 pid) { text_printf(t, "\n"); }	/* no core files are written */
+static void show_randomize(struct text *t, u32 pid) { text_printf(t, "%d\n", param_bool("aslr", true) ? 2 : 0); }
+static void show_rr_slice(struct text *t, u32 pid) { text_printf(t, "%llu\n", (unsigned long long)(SCHED_SLICE_NS / NSEC_PER_MSEC)); }
+static void show_printk(struct text *t, u32 pid) { text_printf(t, "%u\t4\t1\t8\n", log_console_level()); }
+static void show_ctrl_alt_del(struct text *t, u32 pid) { text_printf(t, "%d\n", reboot_by_keys()); }
 
 static int store_lease_time(const char *value, u32 pid)
 {
@@ -389,6 +413,7 @@ static void show_timer_slack(struct text *t, u32 pid)
 }
 
 static void show_zero(struct text *t, u32 pid) { text_printf(t, "0\n"); }
+static void show_wchan(struct text *t, u32 pid) { text_printf(t, "0"); }	/* where in the kernel one waits is not told */
 
 static const struct synth_entry proc_net[] = {
 	{ "tcp", S_IFREG | 0444, .show = show_net_tcp }, { "udp", S_IFREG | 0444, .show = show_net_udp },
@@ -415,7 +440,7 @@ static void show_personality(struct text *t, u32 pid)
 
 	if (p == NULL)
 		return;
-	text_printf(t, "%08x\n", p->no_random ? ADDR_NO_RANDOMIZE : 0);
+	text_printf(t, "%08x\n", p->personality);
 	process_put(p);
 }
 
@@ -432,7 +457,7 @@ static void show_personality(struct text *t, u32 pid)
 	{ "root", S_IFLNK | 0777, .link = link_root, .follow = follow_root, .guarded = true },		\
 	{ "mounts", S_IFREG | 0444, .show = show_mounts }, { "mountinfo", S_IFREG | 0444, .show = show_mountinfo },	\
 	{ "statm", S_IFREG | 0444, .show = show_pid_statm }, { "limits", S_IFREG | 0444, .show = show_limits },	\
-	{ "oom_score", S_IFREG | 0444, .show = show_pid_oom_score },					\
+	{ "oom_score", S_IFREG | 0444, .show = show_pid_oom_score }, { "wchan", S_IFREG | 0444, .show = show_wchan },	\
 	{ "oom_score_adj", S_IFREG | 0644, .show = show_pid_oom_adj, .store = store_pid_oom_adj },	\
 	{ "net", S_IFDIR | 0555, .dir = proc_net },							\
 	{ "fd", S_IFDIR | 0500, .find = find_fd, .next = next_fd, .next_mode = S_IFLNK },		\
@@ -490,8 +515,8 @@ static void show_children(struct text *t, u32 pid, u32 tid)
 	if (p == NULL)
 		return;
 	spin_lock(&tree_lock);
-	if (p->leader != NULL && p->leader->tid == tid)		/* children are the process's */
-		list_for_each(c, &p->children, sibling)
+	list_for_each(c, &p->children, sibling)
+		if (c->maker == tid)
 			text_printf(t, "%u ", c->pid);
 	spin_unlock(&tree_lock);
 	process_put(p);
@@ -680,7 +705,12 @@ static const struct synth_entry proc_sys_random[] = {
 	TEXT("write_wakeup_threshold", show_entropy), TEXT("urandom_min_reseed_secs", show_reseed), { 0 }
 };
 static const struct synth_entry proc_sys_kernel[] = {
-	TEXT("pid_max", show_pid_max), TEXT("ngroups_max", show_ngroups), TEXT("cap_last_cap", show_cap_last), TEXT("hostname", show_hostname),
+	TEXT("pid_max", show_pid_max), TEXT("ngroups_max", show_ngroups), TEXT("cap_last_cap", show_cap_last),
+	{ "hostname", S_IFREG | 0644, .show = show_hostname, .store = store_hostname },
+	{ "domainname", S_IFREG | 0644, .show = show_domainname, .store = store_domainname },
+	TEXT("core_pattern", show_empty), TEXT("core_uses_pid", show_zero), TEXT("dmesg_restrict", show_one), TEXT("kptr_restrict", show_two),
+	TEXT("randomize_va_space", show_randomize), TEXT("sched_rr_timeslice_ms", show_rr_slice), TEXT("shm_rmid_forced", show_zero),
+	TEXT("ctrl-alt-del", show_ctrl_alt_del), TEXT("printk", show_printk), TEXT("panic", show_zero), TEXT("panic_on_oops", show_one),
 	TEXT("osrelease", show_osrelease), TEXT("ostype", show_ostype), TEXT("tainted", show_zero), DIR("random", proc_sys_random),
 	TEXT("threads-max", show_pid_max), TEXT("version", show_version_text), TEXT("overflowuid", show_overflow_id),
 	TEXT("overflowgid", show_overflow_id),

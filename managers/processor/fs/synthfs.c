@@ -13,7 +13,7 @@
 #include "mm/slab.h"
 
 #define TEXT_MAX MIB(1)
-#define STORE_MAX 64		/* bytes of what is written to a file */
+#define STORE_MAX 72		/* bytes of what is written to a file */
 
 struct synth {			/* inode->private */
 	const struct synth_entry *e;

@@ -64,6 +64,7 @@ struct siginfo_abi {		/* 128 bytes */
 		struct { s32 pid; u32 uid; u64 value; } kill;		/* also rt: value */
 		struct { s32 pid; u32 uid; s32 status; s32 pad; s64 utime, stime; } child;
 		struct { u64 addr; } fault;
+		struct { u64 addr; s32 nr; u32 arch; } call;		/* SIGSYS */
 		struct { s32 tid, overrun; u64 value; } timer;
 		struct { s64 band; s32 fd; } poll;
 		u8 bytes[112];
@@ -170,6 +171,15 @@ enum { AT_NULL = 0, AT_PHDR = 3, AT_PHENT = 4, AT_PHNUM = 5, AT_PAGESZ = 6, AT_B
        AT_EUID = 12, AT_GID = 13, AT_EGID = 14, AT_PLATFORM = 15, AT_HWCAP = 16, AT_CLKTCK = 17, AT_SECURE = 23, AT_RANDOM = 25,
        AT_HWCAP2 = 26, AT_EXECFN = 31, AT_SYSINFO_EHDR = 33, AT_MINSIGSTKSZ = 51 };
 
-#define ADDR_NO_RANDOMIZE	0x0040000U	/* personality(2) */
+/* personality(2) */
+#define PER_MASK		0x00000ffU
+#define PER_LINUX32		0x0000008U
+#define UNAME26			0x0020000U
+#define ADDR_NO_RANDOMIZE	0x0040000U
+#define MMAP_PAGE_ZERO		0x0100000U
+#define ADDR_COMPAT_LAYOUT	0x0200000U
+#define READ_IMPLIES_EXEC	0x0400000U
+#define STICKY_TIMEOUTS		0x4000000U
+#define PERSONALITY_CLEARED	(READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT | MMAP_PAGE_ZERO)	/* by a set-user-ID program */
 
 #endif

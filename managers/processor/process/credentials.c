@@ -19,8 +19,13 @@ static void caps_follow(struct credentials *c, const struct credentials *was)
 	bool root_before = was->uid == 0 || was->euid == 0 || was->suid == 0;
 	bool root_now = c->uid == 0 || c->euid == 0 || c->suid == 0;
 
-	if (root_before && !root_now && !c->keep_caps)
-		c->permitted = c->effective = c->ambient = 0;
+	if (c->secure & SECURE_NO_FIXUP)
+		return;
+	if (root_before && !root_now) {
+		c->ambient = 0;
+		if (!(c->secure & SECURE_KEEP_CAPS))
+			c->permitted = c->effective = 0;
+	}
 	if (was->euid == 0 && c->euid != 0)
 		c->effective = 0;
 	else if (was->euid != 0 && c->euid == 0)
@@ -129,6 +134,8 @@ u32 cred_setfsuid(struct credentials *c, u32 id)
 	if (id == NONE || (!is_uid(c, id) && id != was && !cred_has(c, CAP_SETUID)))
 		return was;
 	c->fsuid = id;
+	if (c->secure & SECURE_NO_FIXUP)
+		return was;
 	if (was == 0 && id != 0)
 		c->effective &= ~CAPS_OF_FILES;
 	else if (was != 0 && id == 0)
@@ -159,27 +166,42 @@ int cred_set_caps(struct credentials *c, u64 effective, u64 permitted, u64 inher
 	return 0;
 }
 
+int cred_set_secure(struct credentials *c, u64 bits)
+{
+	u8 fixed = (c->secure & SECURE_LOCKS) | (c->secure & SECURE_LOCKS) >> 1;	/* the locks, and what they lock */
+
+	if (bits > 0xff || ((bits ^ c->secure) & fixed) || !cred_has(c, CAP_SETPCAP))
+		return -EPERM;
+	c->secure = bits;
+	return 0;
+}
+
+int cred_keep_caps(struct credentials *c, bool keep)
+{
+	if (c->secure & SECURE_KEEP_CAPS << 1)
+		return -EPERM;
+	c->secure = keep ? c->secure | SECURE_KEEP_CAPS : c->secure & ~SECURE_KEEP_CAPS;
+	return 0;
+}
+
 bool cred_exec(struct credentials *c, u32 mode, u32 uid, u32 gid)
 {
-	bool given = false;
+	bool root;
 
 	if (!c->no_new_privs) {
-		if (mode & MODE_SET_UID) {
-			given |= uid != c->euid || c->uid != uid;
+		if (mode & MODE_SET_UID)
 			c->euid = uid;
-		}
-		if ((mode & (MODE_SET_GID | MODE_GROUP_EXEC)) == (MODE_SET_GID | MODE_GROUP_EXEC)) {
-			given |= gid != c->egid || c->gid != gid;
+		if ((mode & (MODE_SET_GID | MODE_GROUP_EXEC)) == (MODE_SET_GID | MODE_GROUP_EXEC))
 			c->egid = gid;
-		}
 	}
-	if (given)
+	if (c->euid != c->uid || c->egid != c->gid)
 		c->ambient = 0;
+	root = !(c->secure & SECURE_NOROOT);
 	c->suid = c->fsuid = c->euid;
 	c->sgid = c->fsgid = c->egid;
-	c->permitted = c->uid == 0 || c->euid == 0 ? c->bounding | c->inheritable : c->ambient;
-	c->effective = c->euid == 0 ? c->permitted : c->ambient;
-	c->keep_caps = false;
+	c->permitted = root && (c->uid == 0 || c->euid == 0) ? c->bounding | c->inheritable : c->ambient;
+	c->effective = root && c->euid == 0 ? c->permitted : c->ambient;
+	c->secure &= ~SECURE_KEEP_CAPS;
 	return c->uid != c->euid || c->gid != c->egid;
 }
 

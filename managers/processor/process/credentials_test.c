@@ -71,9 +71,10 @@ static void capabilities_follow(void **state)
 	assert_true(c.effective == 0 && c.permitted == 0);
 	assert_int_equal(cred_setuid(&c, 0), -EPERM);
 	cred_init_root(&c);
-	c.keep_caps = true;
+	assert_int_equal(cred_keep_caps(&c, true), 0);
+	c.inheritable = c.ambient = 1 << CAP_KILL;
 	assert_int_equal(cred_setuid(&c, 5), 0);
-	assert_true(c.effective == 0 && c.permitted == CAP_ALL);
+	assert_true(c.effective == 0 && c.permitted == CAP_ALL && c.ambient == 0);	/* these go in any case */
 	assert_int_equal(cred_set_caps(&c, 1 << CAP_KILL, 1 << CAP_KILL, 0), 0);
 	assert_true(cred_has(&c, CAP_KILL) && c.permitted == 1 << CAP_KILL);
 	assert_int_equal(cred_set_caps(&c, 0, 3 << CAP_KILL, 0), -EPERM);	/* what was given up */
@@ -107,6 +108,40 @@ static void programs(void **state)
 	assert_true(c.permitted == (CAP_ALL & ~(1ULL << CAP_SYS_TIME)));
 }
 
+static void secure_bits(void **state)
+{
+	struct credentials c = user(10, 10, 10);
+
+	assert_int_equal(cred_set_secure(&c, SECURE_KEEP_CAPS), -EPERM);
+	cred_init_root(&c);
+	assert_int_equal(cred_set_secure(&c, 0x100), -EPERM);
+	assert_int_equal(cred_set_secure(&c, SECURE_NO_FIXUP | SECURE_NO_FIXUP << 1), 0);
+	assert_int_equal(cred_set_secure(&c, SECURE_NO_FIXUP << 1), -EPERM);		/* locked */
+	assert_int_equal(cred_set_secure(&c, SECURE_NO_FIXUP), -EPERM);			/* the lock itself */
+	assert_int_equal(cred_set_secure(&c, SECURE_NO_FIXUP | SECURE_NO_FIXUP << 1 | SECURE_NOROOT), 0);
+	assert_int_equal(cred_setfsuid(&c, 7), 0);
+	assert_int_equal(cred_setuid(&c, 5), 0);
+	assert_true(c.effective == CAP_ALL && c.permitted == CAP_ALL);
+	assert_int_equal(cred_setuid(&c, 0), 0);
+	assert_false(cred_exec(&c, 0755, 0, 0));
+	assert_true(c.effective == 0 && c.permitted == 0);				/* root, and no more than others */
+	cred_init_root(&c);
+	assert_int_equal(cred_keep_caps(&c, true), 0);
+	assert_int_equal(cred_set_secure(&c, SECURE_KEEP_CAPS | SECURE_KEEP_CAPS << 1), 0);
+	assert_int_equal(cred_keep_caps(&c, false), -EPERM);
+	assert_false(cred_exec(&c, 0755, 0, 0));
+	assert_true(c.secure == SECURE_KEEP_CAPS << 1);
+}
+
+static void nothing_handed_on(void **state)
+{
+	struct credentials c = user(10, 20, 20);
+
+	c.inheritable = c.ambient = c.permitted = 1 << CAP_KILL;
+	assert_true(cred_exec(&c, 0755, 0, 0));			/* not who it seems to be: nothing is handed on */
+	assert_true(c.ambient == 0 && c.permitted == 0);
+}
+
 static void others(void **state)
 {
 	struct credentials me = user(10, 10, 10), it = user(20, 20, 20), root;
@@ -128,7 +163,8 @@ static void others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(users), cmocka_unit_test(capabilities_follow), cmocka_unit_test(programs), cmocka_unit_test(others),
+		cmocka_unit_test(users), cmocka_unit_test(capabilities_follow), cmocka_unit_test(secure_bits), cmocka_unit_test(programs),
+		cmocka_unit_test(nothing_handed_on), cmocka_unit_test(others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -331,7 +331,7 @@ static int image_make(struct task *t, struct program *prog, const struct exec_ar
 	struct process *p = t->process;
 	struct space *s = space_create();
 	const struct inode *i = prog->file->inode;
-	bool secure;
+	bool secure, random;
 	int rc;
 
 	if (s == NULL)
@@ -340,7 +340,8 @@ static int image_make(struct task *t, struct program *prog, const struct exec_ar
 	*cred = p->cred;
 	spin_unlock(&tree_lock);
 	secure = cred_exec(cred, i->mode, i->uid, i->gid);
-	rc = space_exec(s, prog->file, prog->interp, param_bool("aslr", true) && !p->no_random, p->rlimit[RLIMIT_STACK].cur, img);
+	random = param_bool("aslr", true) && (secure || !(p->personality & ADDR_NO_RANDOMIZE));
+	rc = space_exec(s, prog->file, prog->interp, random, p->rlimit[RLIMIT_STACK].cur, img);
 	if (rc == 0)
 		rc = space_map_vdso(s, &img->vdso);
 	if (rc == 0)
@@ -391,7 +392,7 @@ static bool alone(struct process *p)
 /* All other threads end; this one becomes the leader. -EAGAIN: another thread was faster, or the process is ending. */
 static int become_alone(struct task *t)
 {
-	struct process *p = t->process;
+	struct process *p = t->process, *child;
 	struct task *other;
 
 	spin_lock(&tree_lock);
@@ -420,6 +421,8 @@ static int become_alone(struct task *t)
 		p->leader_gone = false;
 		tid_take_over_locked(t, p->pid);
 	}
+	list_for_each(child, &p->children, sibling)
+		child->maker = t->tid;
 	spin_unlock(&tree_lock);
 	return 0;
 }
@@ -443,6 +446,7 @@ static int exec_reset(struct task *t)
 	t->set_child_tid = 0;
 	t->restart = NULL;
 	t->restore_blocked = false;
+	WRITE_ONCE(p->membarriers, 0);
 	fpu_reset(t->thread->ctx.fpu);
 	arch_set_fs_base(0);
 	arch_set_gs_base(0);
@@ -456,8 +460,11 @@ static void exec_credentials(struct task *t, const struct credentials *cred)
 
 	spin_lock(&tree_lock);
 	p->undumpable = cred->uid != cred->euid || cred->gid != cred->egid;
-	if (p->undumpable)
+	p->personality &= ~READ_IMPLIES_EXEC;	/* that is for programs that say nothing of their stack */
+	if (p->undumpable) {
 		t->death_signal = 0;
+		p->personality &= ~PERSONALITY_CLEARED;
+	}
 	p->cred = *cred;
 	spin_unlock(&tree_lock);
 }

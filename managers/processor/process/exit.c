@@ -62,6 +62,13 @@ static void tell_death_locked(struct process *c)
 	}
 }
 
+static u32 any_thread(const struct process *p)
+{
+	const struct task *t = list_first(&p->tasks, struct task, group_link);
+
+	return t != NULL ? t->tid : p->pid;
+}
+
 /* tree_lock held. Children go to the next ancestor that wants them, or to init; of init's, those that are zombies already are nobody's any more. */
 static void orphan_children_locked(struct process *p, struct list *dead)
 {
@@ -72,6 +79,7 @@ static void orphan_children_locked(struct process *p, struct list *dead)
 	list_for_each_safe(c, tmp, &p->children, sibling) {
 		list_del(&c->sibling);
 		c->parent = heir;
+		c->maker = any_thread(heir);
 		list_add_tail(&heir->children, &c->sibling);
 		job_orphan_locked(c, p);
 		tell_death_locked(c);
@@ -84,6 +92,16 @@ static void orphan_children_locked(struct process *p, struct list *dead)
 			list_add_tail(dead, &c->sibling);
 		}
 	}
+}
+
+/* tree_lock held. A thread goes, and another has its children from now on. */
+static void leave_children_locked(struct process *p, u32 tid)
+{
+	struct process *c;
+
+	list_for_each(c, &p->children, sibling)
+		if (c->maker == tid)
+			c->maker = any_thread(p);
 }
 
 static void put_dead(struct list *dead)
@@ -161,6 +179,7 @@ void __noreturn task_exit(u32 status)
 
 	spin_lock(&tree_lock);
 	list_del(&t->group_link);
+	leave_children_locked(p, t->tid);
 	tid_free_locked(t);
 	p->nr_tasks--;
 	usage_of_task(t, &used);
@@ -262,6 +281,8 @@ static bool wait_matches(const struct wait_for *w, const struct process *c)
 
 	if (!(w->options & WALL) && clone != ((w->options & WCLONE) != 0))
 		return false;
+	if ((w->options & WNOTHREAD) && c->maker != task_current()->tid)
+		return false;
 	if (w->type == P_PIDFD)
 		return c == w->one;
 	return w->type == P_ALL || (w->type == P_PID && c->pid == w->id) || (w->type == P_PGID && c->pgid == w->id);
@@ -307,6 +328,7 @@ static int wait_scan_locked(struct wait_for *w, struct process *self)
 		}
 		if (c->continued && (w->options & WCONTINUED)) {
 			wait_take(w, c, 0xffff, CLD_CONTINUED);
+			usage_of_process_locked(c, &w->usage);
 			if (!(w->options & WNOWAIT))
 				c->continued = false;
 			return 1;

@@ -2,7 +2,7 @@
 /*
  * Futexes. A waiter goes on its bucket's list first and reads the word then, outside the lock (the read may fault): a wake that
  * comes after the word was changed finds it there, so none is lost. Waiters live on their thread's stack and leave the
- * list under the bucket's lock.
+ * list under the bucket's lock. Real-time threads stand by priority before all others, which stand in the order in which they came.
  */
 #include "arch/x86/uaccess.h"
 #include "lib/base/errno.h"
@@ -10,6 +10,7 @@
 #include "managers/processor/process/clocks.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
+#include "mm/slab.h"
 
 #define BUCKET_BITS	8
 #define NR_BUCKETS	(1 << BUCKET_BITS)
@@ -24,6 +25,7 @@ struct futex_waiter {
 	struct futex_key key;		/* [bucket's lock] requeue changes it */
 	struct bucket *bucket;		/* [a] */
 	u32 bitset;			/* [I] */
+	u8 priority;			/* [I] of the waiting thread: PRIO_NORMAL stands for all that are not real-time */
 	bool woken;			/* [a] */
 	/* of a lock with priority inheritance (futex_pi.c's part below) */
 	u32 pi_tid;			/* [I] the waiting thread; 0: a plain waiter */
@@ -31,6 +33,7 @@ struct futex_waiter {
 	bool pi_chosen;			/* [bucket's lock; a] the lock is being given to it: it may not leave before that is decided */
 	bool pi_given;			/* [bucket's lock] ... and was */
 	struct waitq wait;
+	struct waitq *wake;		/* [I] its own, or that of one who waits at several places */
 };
 
 static struct bucket buckets[NR_BUCKETS];
@@ -66,6 +69,25 @@ static struct bucket *waiter_lock(struct futex_waiter *w)
 	}
 }
 
+/* Locked. */
+static void bucket_add(struct bucket *b, struct futex_waiter *w)
+{
+	struct list *before = &b->waiters;
+	struct futex_waiter *other;
+
+	if (w->priority < PRIO_NORMAL) {
+		list_for_each(other, &b->waiters, link) {
+			if (other->priority > w->priority) {
+				before = &other->link;
+				break;
+			}
+		}
+	}
+	list_add_tail(before, &w->link);
+}
+
+static u8 priority_of_waiter(void) { return MIN(thread_current()->priority, (u8)PRIO_NORMAL); }
+
 /* true: a wake had taken it off before */
 static bool waiter_leave(struct futex_waiter *w)
 {
@@ -82,33 +104,45 @@ static void wake_locked(struct futex_waiter *w)
 {
 	list_del(&w->link);
 	store_release(&w->woken, true);
-	waitq_wake_all(&w->wait);	/* under the bucket's lock: w cannot go before waiter_leave() */
+	waitq_wake_all(w->wake);	/* under the bucket's lock: w cannot go before waiter_leave() */
+}
+
+/* On its bucket's list, and the word still says val: 0. Else w has left: 1 when it had been woken, or -EFAULT, -EAGAIN. */
+static int waiter_enter(struct futex_waiter *w, u64 va, bool shared, u32 val)
+{
+	u32 seen;
+	int rc;
+
+	if (get_user32(&seen, va) < 0)		/* brings the page in, so that the key can be told */
+		return -EFAULT;
+	rc = space_futex_key(task_current()->space, va, shared, &w->key);
+	if (rc < 0)
+		return rc;
+	list_init(&w->link);
+	w->priority = priority_of_waiter();
+	w->bucket = bucket_of(&w->key);
+	spin_lock(&w->bucket->lock);
+	bucket_add(w->bucket, w);
+	spin_unlock(&w->bucket->lock);
+	if (get_user32(&seen, va) < 0)
+		return waiter_leave(w) ? 1 : -EFAULT;
+	if (seen != val)
+		return waiter_leave(w) ? 1 : -EAGAIN;
+	return 0;
 }
 
 static int futex_wait(u64 va, bool shared, u32 val, u32 bitset, const struct wait_end *end)
 {
 	struct futex_waiter w = { .bitset = bitset };
-	struct space *s = task_current()->space;
-	u32 seen;
 	int rc;
 
 	if (bitset == 0)
 		return -EINVAL;
-	if (get_user32(&seen, va) < 0)		/* brings the page in, so that the key can be told */
-		return -EFAULT;
-	rc = space_futex_key(s, va, shared, &w.key);
-	if (rc < 0)
-		return rc;
-	list_init(&w.link);
 	waitq_init(&w.wait);
-	w.bucket = bucket_of(&w.key);
-	spin_lock(&w.bucket->lock);
-	list_add_tail(&w.bucket->waiters, &w.link);
-	spin_unlock(&w.bucket->lock);
-	if (get_user32(&seen, va) < 0)
-		return waiter_leave(&w) ? 0 : -EFAULT;
-	if (seen != val)
-		return waiter_leave(&w) ? 0 : -EAGAIN;
+	w.wake = &w.wait;
+	rc = waiter_enter(&w, va, shared, val);
+	if (rc != 0)
+		return MIN(rc, 0);
 	rc = wait_end_intr(&w.wait, load_acquire(&w.woken), end);
 	if (waiter_leave(&w))
 		return 0;
@@ -189,7 +223,7 @@ static int futex_requeue(u64 va, bool shared, u64 va2, unsigned nr_wake, unsigne
 			list_del(&w->link);
 			w->key = key2;
 			store_release(&w->bucket, b2);
-			list_add_tail(&b2->waiters, &w->link);
+			bucket_add(b2, w);
 			moved++;
 		} else {
 			break;
@@ -331,10 +365,12 @@ static int pi_wait(u64 va, bool shared, u32 word, const struct wait_end *end)
 		return rc;
 	list_init(&w.link);
 	waitq_init(&w.wait);
+	w.wake = &w.wait;
 	w.bucket = bucket_of(&w.key);
 	__atomic_fetch_add(&nr_pi_waiters, 1, __ATOMIC_SEQ_CST);
+	w.priority = priority_of_waiter();
 	spin_lock(&w.bucket->lock);
-	list_add_tail(&w.bucket->waiters, &w.link);
+	bucket_add(w.bucket, &w);
 	spin_unlock(&w.bucket->lock);
 	/* who unlocks, or ends, now finds us; who did before has changed the word or is not there */
 	if (get_user32(&seen, va) < 0)
@@ -452,6 +488,84 @@ void futex_owner_gone(u32 tid)
 				wake_locked(w);
 		spin_unlock(&buckets[i].lock);
 	}
+}
+
+/* --- several at once: futex_waitv(2) --- */
+
+#define WAITV_MAX	128
+#define WAITV_32	2		/* the word's size: there is no other */
+struct waitv_abi { u64 val, va; u32 flags, reserved; };
+
+static bool any_woken(const struct futex_waiter *w, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (load_acquire(&w[i].woken))
+			return true;
+	return false;
+}
+
+/* All leave; the last of those that have been woken, or rc. */
+static int leave_all(struct futex_waiter *w, unsigned n, int rc)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (waiter_leave(&w[i]))
+			rc = i;
+	return rc;
+}
+
+static int wait_for_any(const struct waitv_abi *v, struct futex_waiter *w, unsigned n, const struct wait_end *end)
+{
+	struct waitq wake;
+	int rc;
+
+	waitq_init(&wake);
+	for (unsigned i = 0; i < n; i++) {
+		w[i].bitset = FUTEX_BITSET_ANY;
+		w[i].wake = &wake;
+		rc = v[i].va & 3 ? -EINVAL : waiter_enter(&w[i], v[i].va, !(v[i].flags & FUTEX_PRIVATE_FLAG), v[i].val);
+		if (rc != 0)
+			return leave_all(w, i, rc > 0 ? (int)i : rc);
+	}
+	rc = wait_end_intr(&wake, any_woken(w, n), end);
+	return leave_all(w, n, rc == -ETIMEDOUT ? -ETIMEDOUT : -ERESTARTSYS);
+}
+
+static int waitv_check(const struct waitv_abi *v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (v[i].reserved != 0 || (v[i].flags & ~(u32)FUTEX_PRIVATE_FLAG) != WAITV_32)
+			return -EINVAL;
+	return 0;
+}
+
+s64 sys_futex_waitv(u64 user, u64 nr, u64 flags, u64 timeout, u64 clock, u64 a5)
+{
+	struct wait_end end = { 0, (s32)clock == CLOCK_REALTIME };
+	unsigned n = nr;
+	struct futex_waiter *w;
+	struct waitv_abi *v;
+	int rc;
+
+	if ((u32)flags != 0 || n == 0 || n > WAITV_MAX || user == 0)
+		return -EINVAL;
+	if (timeout != 0 && (s32)clock != CLOCK_REALTIME && (s32)clock != CLOCK_MONOTONIC)
+		return -EINVAL;
+	rc = timeout != 0 ? timespec_from_user(timeout, &end.ns) : 0;
+	if (rc < 0)
+		return rc;
+	end.ns = timeout != 0 ? MAX(end.ns, 1ULL) : 0;
+	end.of_day &= timeout != 0;
+	v = kcalloc(n, sizeof(*v));
+	w = kcalloc(n, sizeof(*w));
+	if (v == NULL || w == NULL)
+		rc = -ENOMEM;
+	else
+		rc = copy_from_user(v, user, n * sizeof(*v)) < 0 ? -EFAULT : waitv_check(v, n);
+	if (rc == 0)
+		rc = wait_for_any(v, w, n, &end);
+	kfree(v);
+	kfree(w);
+	return rc;
 }
 
 static int futex_end(u64 user, int cmd, u32 op, struct wait_end *end)

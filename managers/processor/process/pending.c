@@ -8,9 +8,14 @@
 
 #define SIG_SYNCHRONOUS	(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGFPE) | SIGBIT(SIGTRAP) | SIGBIT(SIGSYS))
 
+static u32 nr_queued;			/* [a] in all queues */
+
+u32 pending_all(void) { return __atomic_load_n(&nr_queued, __ATOMIC_RELAXED); }
+
 static void queued_free(struct pending *q, struct queued_signal *s)
 {
 	q->nr--;
+	__atomic_fetch_sub(&nr_queued, 1, __ATOMIC_RELAXED);
 	kfree(s);
 }
 
@@ -74,6 +79,7 @@ void pending_add(struct pending *q, const struct siginfo_abi *info, struct queue
 		if (s == NULL)
 			return;			/* delivered without details, as when the queue is full */
 		q->nr++;
+		__atomic_fetch_add(&nr_queued, 1, __ATOMIC_RELAXED);
 		s->info = *info;
 	}
 	list_add_tail(&q->queue, &s->link);

@@ -12,6 +12,7 @@
 void pending_add(struct pending *q, const struct siginfo_abi *info, struct queued_signal *mine, u64 max);
 /* The first of signal sig, which waits: false if it had no details; *info then says the number only. */
 bool pending_take(struct pending *q, int sig, struct siginfo_abi *info);
+u32 pending_all(void);		/* allocated ones in all queues there are; any context */
 void pending_remove(struct pending *q, sigset_t_ which);
 /* Which of a set that is not empty goes first: faults, then the lowest number. */
 int pending_pick(sigset_t_ set);

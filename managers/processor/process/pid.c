@@ -9,6 +9,7 @@
 
 static struct list bucket[NR_BUCKETS];
 static u32 next = PID_FIRST;
+static u32 last;			/* [tree_lock; read without it] given out */
 static bool ready;
 
 static struct list *bucket_of(u32 tid)
@@ -53,6 +54,8 @@ static bool id_used(u32 id)
 	return u.used;
 }
 
+u32 tid_last(void) { return READ_ONCE(last); }
+
 u32 tid_alloc_locked(struct task *t)
 {
 	for (unsigned tries = 0; tries < PID_MAX; tries++) {
@@ -61,6 +64,7 @@ u32 tid_alloc_locked(struct task *t)
 		next = next + 1 == PID_MAX ? PID_FIRST : next + 1;
 		if (!id_used(id)) {
 			t->tid = id;
+			WRITE_ONCE(last, id);
 			list_add_tail(bucket_of(id), &t->tid_link);
 			return id;
 		}

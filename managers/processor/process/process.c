@@ -6,6 +6,7 @@
 #include "arch/x86/fpu.h"
 #include "arch/x86/uaccess.h"
 #include "kernel/counter.h"
+#include "kernel/load.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
@@ -37,7 +38,7 @@ void process_put(struct process *p)
 static const struct rlimit_abi default_rlimit[NR_RLIMITS] = {
 	[RLIMIT_CPU] = { RLIM_INFINITY, RLIM_INFINITY }, [RLIMIT_FSIZE] = { RLIM_INFINITY, RLIM_INFINITY },
 	[RLIMIT_DATA] = { RLIM_INFINITY, RLIM_INFINITY }, [RLIMIT_STACK] = { MIB(8), RLIM_INFINITY },
-	[RLIMIT_CORE] = { 0, RLIM_INFINITY }, [RLIMIT_RSS] = { RLIM_INFINITY, RLIM_INFINITY },
+	[RLIMIT_CORE] = { 0, 0 }, [RLIMIT_RSS] = { RLIM_INFINITY, RLIM_INFINITY },
 	[RLIMIT_NPROC] = { 4096, 4096 }, [RLIMIT_NOFILE] = { 1024, 4096 },
 	[RLIMIT_MEMLOCK] = { MIB(8), MIB(8) }, [RLIMIT_AS] = { RLIM_INFINITY, RLIM_INFINITY },
 	[RLIMIT_LOCKS] = { RLIM_INFINITY, RLIM_INFINITY }, [RLIMIT_SIGPENDING] = { 4096, 4096 },
@@ -71,7 +72,8 @@ struct process *process_alloc(struct process *parent)
 		p->cred = parent->cred;
 		p->undumpable = parent->undumpable;
 		p->no_huge_pages = parent->no_huge_pages;
-		p->no_random = parent->no_random;
+		p->personality = parent->personality;
+		p->memory_failure = parent->memory_failure;
 		p->oom_adj = parent->oom_adj;
 		p->oom_adj_least = parent->oom_adj_least;
 		memcpy(p->comm, parent->comm, sizeof(p->comm));
@@ -120,6 +122,7 @@ void task_free(struct task *t)
 		fd_table_put(t->files);
 	if (t->fs != NULL)
 		fs_context_put(t->fs);
+	seccomp_drop(&t->seccomp);
 	if (t->space != NULL)
 		space_put(t->space);
 	spin_lock(&p->signal_lock);
@@ -213,6 +216,14 @@ static bool nproc_reached(const struct process *p)
 	return u.nr >= p->rlimit[RLIMIT_NPROC].cur;
 }
 
+/* Which of parent's threads the current task's child is; a child with CLONE_PARENT is a sibling, of the same thread. */
+static u32 maker_of(const struct process *parent)
+{
+	const struct task *self = task_current();
+
+	return parent == self->process ? self->tid : self->process->maker;
+}
+
 int task_publish(struct task *t, struct process *parent)
 {
 	struct process *p = t->process;
@@ -229,6 +240,8 @@ int task_publish(struct task *t, struct process *parent)
 	} else if (tid_alloc_locked(t) == 0) {
 		rc = -EAGAIN;
 	} else {
+		if (thread_current()->task != NULL)
+			seccomp_inherit_locked(t, task_current());	/* not before: another thread may give us more */
 		list_add_tail(&p->tasks, &t->group_link);
 		p->nr_tasks++;
 		p->nr_in_space++;
@@ -244,6 +257,7 @@ int task_publish(struct task *t, struct process *parent)
 			nr_processes++;
 			processes_made++;
 			list_add_tail(&parent->children, &p->sibling);
+			p->maker = parent == process_init ? parent->pid : maker_of(parent);
 		}
 	}
 	spin_unlock(&tree_lock);
@@ -369,6 +383,7 @@ int process_subsystem_init(void)
 	process_init = p;
 	acct_register("processes", programs_live);
 	futex_init();
+	load_start();
 	return 0;
 }
 

@@ -20,6 +20,7 @@
 #include "kernel/work.h"
 #include "managers/processor/process/abi.h"
 #include "managers/processor/process/credentials.h"
+#include "managers/processor/process/seccomp.h"
 #include "managers/processor/process/usage.h"
 #include "managers/processor/space/space.h"
 
@@ -55,6 +56,7 @@ struct process {
 	u32 hung_up_pgid;			/* [tree_lock] foreground group of the terminal that the leader has lost */
 	struct process *parent;			/* [tree_lock] */
 	struct list children, sibling;		/* [tree_lock] */
+	u32 maker;				/* [tree_lock] the parent's thread whose child it is: __WNOTHREAD */
 	struct list all_link;			/* [tree_lock] */
 	struct list tasks;			/* [tree_lock] struct task.group_link */
 	unsigned nr_tasks;			/* [tree_lock] */
@@ -82,7 +84,8 @@ struct process {
 	bool no_huge_pages;		/* [a] PR_SET_THP_DISABLE: kept; there are none */
 	bool undumpable;			/* [tree_lock] others may not look into it: PR_SET_DUMPABLE, set-user-ID programs */
 	bool subreaper;				/* [tree_lock] PR_SET_CHILD_SUBREAPER: gets the orphans of its descendants */
-	bool no_random;				/* [tree_lock] ADDR_NO_RANDOMIZE of personality(2) */
+	u32 personality;			/* [tree_lock; read without it] personality(2) */
+	u8 memory_failure;			/* [a] PR_MCE_KILL: kept; no failure of memory is told to programs */
 	u32 membarriers;			/* [a] what the process has registered for: membarrier(2) */
 	struct rlimit_abi rlimit[16];		/* [tree_lock] */
 	u64 start_ns;				/* [I] */
@@ -135,6 +138,7 @@ struct task {
 	bool policy_reset;			/* [tree_lock] children begin with SCHED_OTHER */
 	u8 death_signal;			/* [tree_lock] when the parent ends: PR_SET_PDEATHSIG */
 	u64 timer_slack_ns;			/* [o] kept only; 0: TIMER_SLACK_NS */
+	struct seccomp seccomp;
 	struct io_count io;			/* [o] others may look */
 	u64 fault_trapno, fault_error, fault_addr;	/* [o] of the last fault that became a signal */
 };
@@ -158,6 +162,7 @@ int process_subsystem_init(void);
 
 /* pid.c: numbers shared by tasks, processes, groups and sessions; tree_lock held */
 u32 tid_alloc_locked(struct task *t);
+u32 tid_last(void);				/* the last number given out; tree_lock need not be held */
 void tid_free_locked(struct task *t);
 void tid_take_over_locked(struct task *t, u32 tid);
 
@@ -207,9 +212,11 @@ int signal_send_process(struct process *p, const struct siginfo_abi *info);	/* k
 int signal_send_task(struct task *t, const struct siginfo_abi *info);		/* tgkill; tree_lock not held, t referenced */
 /* tree_lock held; t NULL: the process. false: nobody will ever take it */
 bool signal_send_locked(struct process *p, struct task *t, const struct siginfo_abi *info);
-/* tree_lock held. Must one more queued signal be refused? t NULL: of the process */
-bool signal_queue_full_locked(const struct process *p, const struct task *t, int sig);
+/* tree_lock held. Must one more queued signal be refused to p, or to one of its threads? The limit counts those of all its user's. */
+bool signal_queue_full_locked(const struct process *p, int sig);
+u64 signals_of_user_locked(u32 uid);			/* queued now; tree_lock held */
 void signal_force(int sig, int code, u64 addr, int trapno, u64 error);		/* a fault of the current task: cannot be ignored */
+void signal_force_info(const struct siginfo_abi *info);	/* the same, with all that is told */
 void signal_self(int sig);				/* to the current task, for what it is doing */
 static inline void signal_pipe(void) { signal_self(SIGPIPE); }
 bool signal_pending_current(void);

@@ -148,17 +148,39 @@ static void continue_locked(struct process *p)
 	}
 }
 
-/* RLIMIT_SIGPENDING, of each queue; the first of a kind finds a place always. */
+/* RLIMIT_SIGPENDING; the first of a kind finds a place always. */
 static u64 queue_max(const struct process *p)
 {
 	return p->rlimit[RLIMIT_SIGPENDING].cur;
 }
 
-bool signal_queue_full_locked(const struct process *p, const struct task *t, int sig)
-{
-	const struct pending *q = t != NULL ? &t->pending : &p->pending;
+struct user_signals { u32 uid; u64 nr; };
 
-	return sig >= SIGRTMIN && READ_ONCE(q->nr) >= queue_max(p);
+static bool add_queued(struct process *p, void *arg)
+{
+	struct user_signals *u = arg;
+	struct task *t;
+
+	if (p->cred.uid != u->uid)
+		return true;
+	u->nr += READ_ONCE(p->pending.nr);
+	list_for_each(t, &p->tasks, group_link)
+		u->nr += READ_ONCE(t->pending.nr);
+	return true;
+}
+
+u64 signals_of_user_locked(u32 uid)
+{
+	struct user_signals u = { .uid = uid };
+
+	assert_held(&tree_lock);
+	process_for_each(add_queued, &u);
+	return u.nr;
+}
+
+bool signal_queue_full_locked(const struct process *p, int sig)
+{
+	return sig >= SIGRTMIN && pending_all() >= queue_max(p) && signals_of_user_locked(p->cred.uid) >= queue_max(p);
 }
 
 static void kill_locked(struct process *p)
@@ -271,26 +293,35 @@ void signal_self(int sig)
 	spin_unlock(&tree_lock);
 }
 
-/* A fault of the current task. If it is blocked or ignored the program cannot go on: it dies of it. */
-void signal_force(int sig, int code, u64 addr, int trapno, u64 error)
+/* If it is blocked or ignored the program cannot go on: it dies of it. */
+void signal_force_info(const struct siginfo_abi *info)
 {
 	struct task *t = task_current();
 	struct process *p = t->process;
-	struct siginfo_abi info = { .signo = sig, .code = code };
+	int sig = info->signo;
 
-	info.fault.addr = addr;
-	t->fault_trapno = trapno;
-	t->fault_error = error;
-	t->fault_addr = addr;
 	spin_lock(&p->signal_lock);
 	if ((t->blocked & SIGBIT(sig)) || p->action[sig].handler == SIG_IGN) {
 		p->action[sig].handler = SIG_DFL;
 		t->blocked &= ~SIGBIT(sig);
 	}
 	pending_remove(&t->pending, SIGBIT(sig));
-	pending_add(&t->pending, &info, NULL, ~0ULL);
+	pending_add(&t->pending, info, NULL, ~0ULL);
 	signal_recalc(t);
 	spin_unlock(&p->signal_lock);
+}
+
+/* A fault of the current task. */
+void signal_force(int sig, int code, u64 addr, int trapno, u64 error)
+{
+	struct task *t = task_current();
+	struct siginfo_abi info = { .signo = sig, .code = code };
+
+	info.fault.addr = addr;
+	t->fault_trapno = trapno;
+	t->fault_error = error;
+	t->fault_addr = addr;
+	signal_force_info(&info);
 }
 
 void signal_exec(struct process *p)

@@ -59,10 +59,33 @@ static u64 share_of(const struct clock *c, const struct usage *u)
 	return u->user_ns + (c->share == SHARE_ALL ? u->system_ns : 0);
 }
 
+struct by_number { u32 pid; const struct process *found; };
+
+static bool has_number(struct process *p, void *arg)
+{
+	struct by_number *b = arg;
+
+	if (p->pid == b->pid)
+		b->found = p;
+	return b->found == NULL;
+}
+
+/* Whose CPU time t's clock counts; NULL: it has ended. tree_lock held */
+static const struct process *counted(const struct ptimer *t)
+{
+	struct by_number b = { t->spec.clock.id, NULL };
+
+	if (b.pid == 0 || b.pid == t->process->pid)
+		return t->process;
+	process_for_each(has_number, &b);
+	return b.found;
+}
+
 /* What t's clock shows; tree_lock held. */
 static u64 now_locked(const struct ptimer *t)
 {
 	const struct clock *c = &t->spec.clock;
+	const struct process *p;
 	struct usage u = { 0 };
 	struct task *task;
 
@@ -72,7 +95,10 @@ static u64 now_locked(const struct ptimer *t)
 	case CLOCK_MONO:
 		return time_mono_ns();
 	case CLOCK_CPU_PROCESS:
-		usage_of_process_locked(t->process, &u);
+		p = counted(t);
+		if (p == NULL)
+			return 0;		/* nor does a process */
+		usage_of_process_locked(p, &u);
 		return share_of(c, &u);
 	}
 	task = task_find_locked(c->id);
@@ -90,7 +116,8 @@ static void start(struct ptimer *t, u64 now)
 	if (t->spec.silent)
 		return;
 	if (clock_is_cpu(&t->spec.clock)) {
-		u64 earliest = MAX(left / MIN(nr_cpus, MAX(t->process->nr_tasks, 1U)), CPU_POLL_MIN);
+		bool own = t->spec.clock.id == 0 || t->spec.clock.id == t->process->pid;
+		u64 earliest = MAX(left / (own ? MIN(nr_cpus, MAX(t->process->nr_tasks, 1U)) : nr_cpus), CPU_POLL_MIN);
 
 		t->poll_ns = now != t->polled ? CPU_POLL_MIN : MIN(t->poll_ns * 2, CPU_POLL_MAX);
 		t->polled = now;

@@ -50,6 +50,13 @@ void usage_of_task(const struct task *t, struct usage *u)
 	usage_add_task(u, t);
 }
 
+void usage_of_thread(const struct task *t, struct usage *u)
+{
+	usage_of_task(t, u);
+	u->minor_faults = READ_ONCE(t->thread->minor_faults);
+	u->major_faults = READ_ONCE(t->thread->major_faults);
+}
+
 void usage_of_process_locked(const struct process *p, struct usage *u)
 {
 	const struct space *s = NULL;

@@ -27,7 +27,8 @@ struct rusage_abi;
 
 void usage_add(struct usage *u, const struct usage *more);
 void usage_add_space(struct usage *u, const struct space *s);	/* the faults that happened in it */
-void usage_of_task(const struct task *t, struct usage *u);	/* of a task that stays; without faults, they are the space's */
+void usage_of_task(const struct task *t, struct usage *u);	/* of a task that stays; without faults: the process finds them in its space */
+void usage_of_thread(const struct task *t, struct usage *u);	/* the same with its own */
 void usage_of_process(struct process *p, struct usage *u);
 void usage_of_process_locked(const struct process *p, struct usage *u);	/* tree_lock held */
 void usage_to_abi(const struct usage *u, struct rusage_abi *ru);

@@ -7,6 +7,7 @@
 #include "managers/processor/pcache/fault.h"
 
 #include "arch/x86/regs.h"
+#include "kernel/thread.h"
 #include "kernel/time.h"
 #include "lib/base/printk.h"
 #include "managers/protocol/memory_ops.h"
@@ -153,6 +154,7 @@ static void count_outcome(struct space *s, int rc, bool exec)
 {
 	count(nr_pgfault);
 	__atomic_fetch_add(rc == FAULT_MEMORY ? &s->major_faults : &s->minor_faults, 1, __ATOMIC_RELAXED);
+	++*(rc == FAULT_MEMORY ? &thread_current()->major_faults : &thread_current()->minor_faults);
 	if (exec)
 		count(nr_pgfault_code);
 	switch (rc) {

@@ -38,6 +38,8 @@ static void on_syscall(struct regs *r)
 	syscall_fn fn = nr < NR_SYSCALLS ? handler[nr] : NULL;
 
 	space_moves_on();
+	if (unlikely(READ_ONCE(task_current()->seccomp.mode) != SECCOMP_OFF) && !seccomp_allows(r))
+		return;
 	r->rax = fn != NULL ? fn(r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9) : no_such_call(nr);
 	/* what only the signal code understands must not reach a program: deliver turns it into EINTR or a restart */
 	if ((s64)r->rax <= -ERESTARTSYS && (s64)r->rax >= -ERESTART_RESTARTBLOCK)

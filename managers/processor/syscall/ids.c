@@ -149,7 +149,9 @@ s64 sys_get_robust_list(u64 pid, u64 head, u64 len, u64 a3, u64 a4, u64 a5)
 
 	spin_lock(&tree_lock);
 	t = (u32)pid == 0 ? task_current() : task_find_locked(pid);
-	if (t == NULL)
+	if (t == NULL && (u32)pid == process_init->pid)
+		rc = cred_may_inspect(&process_current()->cred, &process_init->cred) ? 0 : -EPERM;
+	else if (t == NULL)
 		rc = -ESRCH;
 	else if (t->process != process_current() && !cred_may_inspect(&process_current()->cred, &t->process->cred))
 		rc = -EPERM;

@@ -68,6 +68,12 @@ static s64 map_zeros(const struct file *f, u64 prot, u64 *flags)
 	return 0;
 }
 
+/* personality(2): what can be read can be executed. */
+static u64 with_exec(u64 prot)
+{
+	return (prot & PROT_READ) && (READ_ONCE(process_current()->personality) & READ_IMPLIES_EXEC) ? prot | PROT_EXEC : prot;
+}
+
 s64 sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
 {
 	struct file *f = NULL;
@@ -75,6 +81,7 @@ s64 sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
 
 	if (off & ~PAGE_MASK)
 		return -EINVAL;
+	prot = with_exec(prot);
 	if (!(flags & MAP_ANONYMOUS)) {
 		f = fd_get(fd);
 		if (f == NULL)
@@ -101,7 +108,7 @@ s64 sys_munmap(u64 addr, u64 len, u64 a2, u64 a3, u64 a4, u64 a5)
 
 s64 sys_mprotect(u64 addr, u64 len, u64 prot, u64 a3, u64 a4, u64 a5)
 {
-	return space_mprotect(task_current()->space, addr, len, prot);
+	return space_mprotect(task_current()->space, addr, len, with_exec(prot));
 }
 
 s64 sys_brk(u64 addr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)

@@ -107,6 +107,12 @@ static u64 time_left(u64 deadline)
 	return deadline == POLL_NOW || deadline <= now ? 0 : deadline - now;
 }
 
+/* Is what is left of the time to be written where it was read? */
+static bool tells_rest(u64 timeout)
+{
+	return timeout != 0 && !(READ_ONCE(process_current()->personality) & STICKY_TIMEOUTS);
+}
+
 s64 sys_ppoll(u64 fds, u64 n, u64 timeout, u64 mask, u64 size, u64 a5)
 {
 	u64 deadline;
@@ -119,7 +125,7 @@ s64 sys_ppoll(u64 fds, u64 n, u64 timeout, u64 mask, u64 size, u64 a5)
 	if (entered < 0)
 		return entered;
 	rc = poll_user(fds, n, deadline);
-	if (timeout != 0)
+	if (tells_rest(timeout))
 		(void)!timespec_to_user(timeout, time_left(deadline));
 	return sigmask_leave(entered, rc == -EINTR ? -ERESTARTNOHAND : rc);
 }
@@ -216,7 +222,7 @@ s64 sys_select(u64 n, u64 in, u64 out, u64 ex, u64 timeout, u64 a5)
 		deadline = left == 0 ? POLL_NOW : time_mono_ns() + left;
 	}
 	rc = select_user(n, user, deadline);
-	if (timeout != 0) {
+	if (tells_rest(timeout)) {
 		left = time_left(deadline);
 		tv = (struct timeval_abi){ left / NSEC_PER_SEC, left % NSEC_PER_SEC / 1000 };
 		(void)!copy_to_user(timeout, &tv, sizeof(tv));
@@ -239,7 +245,7 @@ s64 sys_pselect6(u64 n, u64 in, u64 out, u64 ex, u64 timeout, u64 mask)
 	if (entered < 0)
 		return entered;
 	rc = select_user(n, user, deadline);
-	if (timeout != 0)
+	if (tells_rest(timeout))
 		(void)!timespec_to_user(timeout, time_left(deadline));
 	return sigmask_leave(entered, rc);
 }

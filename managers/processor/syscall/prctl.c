@@ -10,14 +10,13 @@
 
 enum {
 	PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_GET_KEEPCAPS = 7, PR_SET_KEEPCAPS,
-	PR_GET_TIMING = 13, PR_SET_TIMING, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP = 21, PR_CAPBSET_READ = 23, PR_CAPBSET_DROP,
+	PR_GET_TIMING = 13, PR_SET_TIMING, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP = 21, PR_SET_SECCOMP, PR_CAPBSET_READ, PR_CAPBSET_DROP,
 	PR_GET_TSC, PR_SET_TSC, PR_GET_SECUREBITS, PR_SET_SECUREBITS, PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_TASK_PERF_EVENTS_DISABLE,
-	PR_TASK_PERF_EVENTS_ENABLE, PR_SET_MM = 35, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS,
+	PR_TASK_PERF_EVENTS_ENABLE, PR_MCE_KILL, PR_MCE_KILL_GET, PR_SET_MM, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS,
 	PR_GET_NO_NEW_PRIVS, PR_GET_TID_ADDRESS, PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, PR_CAP_AMBIENT = 47, PR_GET_SPECULATION_CTRL = 52,
 	PR_SET_SPECULATION_CTRL, PR_SET_IO_FLUSHER = 57, PR_GET_IO_FLUSHER
 };
 #define TSC_ENABLE		1
-#define SECURE_KEEP_CAPS	(1U << 4)
 enum { AMBIENT_IS_SET = 1, AMBIENT_RAISE, AMBIENT_LOWER, AMBIENT_CLEAR_ALL };
 
 static s64 set_name(u64 user)
@@ -62,7 +61,7 @@ static s64 ambient(struct credentials *c, u64 what, u64 cap)
 		rc = (c->ambient & bit) != 0;
 		break;
 	case AMBIENT_RAISE:
-		if (c->permitted & c->inheritable & bit)
+		if ((c->permitted & c->inheritable & bit) && !(c->secure & SECURE_NO_AMBIENT))
 			c->ambient |= bit;
 		else
 			rc = -EPERM;
@@ -80,11 +79,23 @@ static s64 ambient(struct credentials *c, u64 what, u64 cap)
 	return rc;
 }
 
+/* Late, early, or as the machine does; kept as MCE_KILL_DEFAULT less that, so that who has said nothing has 0. */
+enum { MCE_KILL_LATE, MCE_KILL_EARLY, MCE_KILL_DEFAULT };
+
+static s64 memory_failure(struct process *p, u64 what, u64 policy)
+{
+	if (what == 0 ? policy != 0 : what != 1 || policy > MCE_KILL_DEFAULT)
+		return -EINVAL;
+	WRITE_ONCE(p->memory_failure, what == 0 ? 0 : MCE_KILL_DEFAULT - policy);
+	return 0;
+}
+
 s64 sys_prctl(u64 op, u64 arg, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct task *t = task_current();
 	struct process *p = t->process;
 	struct credentials *c = &p->cred;
+	s64 rc;
 
 	switch ((u32)op) {
 	case PR_SET_PDEATHSIG:
@@ -102,12 +113,14 @@ s64 sys_prctl(u64 op, u64 arg, u64 a2, u64 a3, u64 a4, u64 a5)
 		WRITE_ONCE(p->undumpable, arg == 0);
 		return 0;
 	case PR_GET_KEEPCAPS:
-		return c->keep_caps;
+		return (c->secure & SECURE_KEEP_CAPS) != 0;
 	case PR_SET_KEEPCAPS:
 		if (arg > 1)
 			return -EINVAL;
-		c->keep_caps = arg;
-		return 0;
+		spin_lock(&tree_lock);
+		rc = cred_keep_caps(c, arg);
+		spin_unlock(&tree_lock);
+		return rc;
 	case PR_GET_TIMING:
 		return 0;			/* PR_TIMING_STATISTICAL, as Linux says */
 	case PR_SET_TIMING:
@@ -117,7 +130,9 @@ s64 sys_prctl(u64 op, u64 arg, u64 a2, u64 a3, u64 a4, u64 a5)
 	case PR_GET_NAME:
 		return copy_to_user(arg, thread_current()->name, 16);
 	case PR_GET_SECCOMP:
-		return 0;
+		return t->seccomp.mode;
+	case PR_SET_SECCOMP:
+		return arg == SECCOMP_STRICT || arg == SECCOMP_FILTER ? seccomp_set(arg - 1, 0, arg == SECCOMP_STRICT ? 0 : a2) : -EINVAL;
 	case PR_CAPBSET_READ:
 		return arg <= CAP_LAST ? (s64)(c->bounding >> arg & 1) : -EINVAL;
 	case PR_CAPBSET_DROP:
@@ -127,17 +142,19 @@ s64 sys_prctl(u64 op, u64 arg, u64 a2, u64 a3, u64 a4, u64 a5)
 	case PR_SET_TSC:
 		return arg == TSC_ENABLE ? 0 : -EINVAL;
 	case PR_GET_SECUREBITS:
-		return c->keep_caps ? SECURE_KEEP_CAPS : 0;
-	case PR_SET_SECUREBITS:			/* the one that there is */
-		if (!cred_has(c, CAP_SETPCAP))
-			return -EPERM;
-		if (arg & ~(u64)SECURE_KEEP_CAPS)
-			return -EINVAL;
-		c->keep_caps = arg != 0;
-		return 0;
+		return c->secure;
+	case PR_SET_SECUREBITS:
+		spin_lock(&tree_lock);
+		rc = cred_set_secure(c, arg);
+		spin_unlock(&tree_lock);
+		return rc;
 	case PR_TASK_PERF_EVENTS_DISABLE:
 	case PR_TASK_PERF_EVENTS_ENABLE:
 		return 0;			/* all of them: there are none */
+	case PR_MCE_KILL:
+		return a3 != 0 || a4 != 0 ? -EINVAL : memory_failure(p, arg, a2);
+	case PR_MCE_KILL_GET:
+		return arg != 0 || a2 != 0 || a3 != 0 || a4 != 0 ? -EINVAL : MCE_KILL_DEFAULT - p->memory_failure;
 	case PR_SET_MM:
 		return a3 != 0 || a4 != 0 || cred_has(c, CAP_SYS_RESOURCE) ? -EINVAL : -EPERM;
 	case PR_SET_THP_DISABLE:
@@ -196,21 +213,26 @@ s64 sys_arch_prctl(u64 code, u64 addr, u64 a2, u64 a3, u64 a4, u64 a5)
 		return put_user64(addr, arch_get_fs_base());
 	case 0x1004:
 		return put_user64(addr, arch_get_gs_base());
+	case 0x1011:				/* ARCH_GET_CPUID: the instruction is there */
+		return 1;
+	case 0x1012:				/* ARCH_SET_CPUID: and cannot be taken away */
+		return -ENODEV;
 	}
 	return -EINVAL;
 }
 
 #define PERSONALITY_ASK		0xffffffffU
 
+/* What the bits do is where it is done: uname(2), select(2), mmap(2), mprotect(2), exec. */
 s64 sys_personality(u64 persona, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct process *p = process_current();
-	u32 was = p->no_random ? ADDR_NO_RANDOMIZE : 0;
+	u32 was;
 
-	if ((u32)persona == PERSONALITY_ASK)
-		return was;
-	if ((u32)persona & ~ADDR_NO_RANDOMIZE)
-		return -EINVAL;			/* no other system's programs, and no other bug's */
-	WRITE_ONCE(p->no_random, ((u32)persona & ADDR_NO_RANDOMIZE) != 0);
+	spin_lock(&tree_lock);
+	was = p->personality;
+	if ((u32)persona != PERSONALITY_ASK)
+		p->personality = persona;
+	spin_unlock(&tree_lock);
 	return was;
 }

@@ -174,6 +174,22 @@ static void info_from_self(struct siginfo_abi *info, int sig, int code)
 	info->kill.uid = process_current()->cred.uid;
 }
 
+/* With a reference. A thread's number does for its process. */
+static struct process *find_to_signal(u32 id)
+{
+	struct process *p = process_find(id);
+	struct task *t;
+
+	if (p != NULL)
+		return p;
+	spin_lock(&tree_lock);
+	t = task_find_locked(id);
+	if (t != NULL)
+		process_get(p = t->process);
+	spin_unlock(&tree_lock);
+	return p;
+}
+
 s64 sys_kill(u64 pid, u64 sig, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct kill_many k = { .all = (s32)pid == -1 };
@@ -185,20 +201,9 @@ s64 sys_kill(u64 pid, u64 sig, u64 a2, u64 a3, u64 a4, u64 a5)
 		return -ESRCH;
 	info_from_self(&k.info, (u32)sig <= NR_SIGNALS ? sig : 0, SI_USER);
 	if (id > 0) {
-		p = process_find(id);
-		if (p == NULL) {
-			/* a thread's number does for its process */
-			struct task *t;
-
-			spin_lock(&tree_lock);
-			t = task_find_locked(id);
-			p = t ? t->process : NULL;
-			if (p != NULL)
-				process_get(p);
-			spin_unlock(&tree_lock);
-			if (p == NULL)
-				return -ESRCH;
-		}
+		p = find_to_signal(id);
+		if (p == NULL)
+			return -ESRCH;
 		spin_lock(&tree_lock);
 		if ((u32)sig > NR_SIGNALS)
 			rc = -EINVAL;
@@ -219,6 +224,12 @@ s64 sys_kill(u64 pid, u64 sig, u64 a2, u64 a3, u64 a4, u64 a5)
 	return k.allowed ? 0 : k.found ? -EPERM : -ESRCH;
 }
 
+/* Process 1 has a number, but no thread. */
+static bool is_init(u32 tgid, u32 tid)
+{
+	return tid == process_init->pid && (tgid == 0 || tgid == tid);
+}
+
 static s64 send_to_task(u32 tgid, u32 tid, int sig)
 {
 	struct siginfo_abi info;
@@ -230,7 +241,9 @@ static s64 send_to_task(u32 tgid, u32 tid, int sig)
 	info_from_self(&info, sig, SI_TKILL);
 	spin_lock(&tree_lock);
 	t = task_find_locked(tid);
-	if (t == NULL || (tgid != 0 && t->process->pid != tgid))
+	if (is_init(tgid, tid))			/* who may signal it does so in vain: it handles none */
+		rc = (u32)sig > NR_SIGNALS ? -EINVAL : may_signal(process_init, sig) ? 0 : -EPERM;
+	else if (t == NULL || (tgid != 0 && t->process->pid != tgid))
 		rc = -ESRCH;
 	else if ((u32)sig > NR_SIGNALS)
 		rc = -EINVAL;
@@ -278,11 +291,13 @@ s64 sys_rt_tgsigqueueinfo(u64 tgid, u64 tid, u64 sig, u64 user, u64 a4, u64 a5)
 		return rc;
 	spin_lock(&tree_lock);
 	t = task_find_locked(tid);
-	if (t == NULL || t->process->pid != (u32)tgid)
+	if (is_init(tgid, tid))
+		rc = may_signal(process_init, sig) ? 0 : -EPERM;
+	else if (t == NULL || t->process->pid != (u32)tgid)
 		rc = -ESRCH;
 	else if (!may_signal(t->process, sig))
 		rc = -EPERM;
-	else if (signal_queue_full_locked(t->process, t, sig))
+	else if (signal_queue_full_locked(t->process, sig))
 		rc = -EAGAIN;
 	else
 		signal_send_locked(t->process, t, &info);
@@ -301,13 +316,13 @@ s64 sys_rt_sigqueueinfo(u64 pid, u64 sig, u64 user, u64 a3, u64 a4, u64 a5)
 	rc = info_from_user(&info, user, sig, (u32)pid == task_current()->tid);
 	if (rc < 0)
 		return rc;
-	p = process_find(pid);
+	p = find_to_signal(pid);
 	if (p == NULL)
 		return -ESRCH;
 	spin_lock(&tree_lock);
 	if (!may_signal(p, sig))
 		rc = -EPERM;
-	else if (signal_queue_full_locked(p, NULL, sig))
+	else if (signal_queue_full_locked(p, sig))
 		rc = -EAGAIN;
 	else
 		signal_send_locked(p, NULL, &info);
@@ -339,7 +354,7 @@ s64 sys_pidfd_send_signal(u64 pidfd, u64 sig, u64 user, u64 flags, u64 a4, u64 a
 		rc = -ESRCH;
 	else if (rc == 0 && !may_signal(p, sig))
 		rc = -EPERM;
-	else if (rc == 0 && user != 0 && signal_queue_full_locked(p, NULL, sig))
+	else if (rc == 0 && user != 0 && signal_queue_full_locked(p, sig))
 		rc = -EAGAIN;
 	else if (rc == 0)
 		signal_send_locked(p, NULL, &info);

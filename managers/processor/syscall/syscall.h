@@ -16,6 +16,12 @@ SYSCALLS(SYSCALL_PROTO)
 
 void syscall_init(void);
 void machine_name(char *to, size_t room);	/* sethostname(2) */
+void machine_domain(char *to, size_t room);	/* setdomainname(2) */
+/* As these calls, with a text that may end in a newline: 0, -EPERM, -EINVAL */
+int __must_check machine_set_name(const char *text);
+int __must_check machine_set_domain(const char *text);
+unsigned log_console_level(void);		/* syslog(2): lines below it go out; may sleep */
+bool reboot_by_keys(void);			/* RB_ENABLE_CAD: Ctrl-Alt-Del would start the machine anew at once */
 
 /* Shared by several files of calls. */
 int __must_check timespec_from_user(u64 user, u64 *ns);	/* -EFAULT, -EINVAL */

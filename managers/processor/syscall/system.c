@@ -4,6 +4,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/platform.h"
 #include "arch/x86/uaccess.h"
+#include "kernel/load.h"
 #include "kernel/param.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
@@ -28,6 +29,32 @@ void machine_name(char *to, size_t room)
 	spin_unlock(&names_lock);
 }
 
+void machine_domain(char *to, size_t room)
+{
+	spin_lock(&names_lock);
+	str_copy(to, domain_name, room);
+	spin_unlock(&names_lock);
+}
+
+static int set_name_text(char *name, const char *text)
+{
+	size_t n = strlen(text);
+
+	n -= n > 0 && text[n - 1] == '\n';
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (n > NAME_LEN)
+		return -EINVAL;
+	spin_lock(&names_lock);
+	memset(name, 0, NAME_LEN + 1);
+	memcpy(name, text, n);
+	spin_unlock(&names_lock);
+	return 0;
+}
+
+int machine_set_name(const char *text) { return set_name_text(host_name, text); }
+int machine_set_domain(const char *text) { return set_name_text(domain_name, text); }
+
 static s64 set_name(char *name, u64 user, u64 len)
 {
 	char text[NAME_LEN + 1] = "";
@@ -50,17 +77,20 @@ s64 sys_setdomainname(u64 user, u64 len, u64 a2, u64 a3, u64 a4, u64 a5) { retur
 s64 sys_uname(u64 user, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct { char sysname[65], nodename[65], release[65], version[65], machine[65], domain[65]; } u = { 0 };
+	u32 persona = READ_ONCE(process_current()->personality);
 
 	str_copy(u.sysname, "Linux", 65);	/* whose system calls these are */
 	machine_name(u.nodename, sizeof(u.nodename));
-	str_copy(u.release, "6.1.0-tangram", 65);
+	str_copy(u.release, persona & UNAME26 ? "2.6.61-tangram" : "6.1.0-tangram", 65);	/* as Linux says 6.1 then */
 	str_copy(u.version, "#1 SMP PREEMPT Tangram", 65);
-	str_copy(u.machine, "x86_64", 65);
+	str_copy(u.machine, (persona & PER_MASK) == PER_LINUX32 ? "i686" : "x86_64", 65);
 	spin_lock(&names_lock);
 	str_copy(u.domain, domain_name, sizeof(u.domain));
 	spin_unlock(&names_lock);
 	return copy_to_user(user, &u, sizeof(u));
 }
+
+#define SYSINFO_LOAD_SHIFT	16
 
 s64 sys_sysinfo(u64 user, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
@@ -80,6 +110,8 @@ s64 sys_sysinfo(u64 user, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 	s.totalram = m.total;
 	s.freeram = m.free;
 	s.procs = process_count();
+	for (unsigned i = 0; i < NR_LOADS; i++)
+		s.loads[i] = load_average(i) << (SYSINFO_LOAD_SHIFT - LOAD_SHIFT);
 	s.unit = 1;
 	return copy_to_user(user, &s, sizeof(s));
 }

@@ -29,7 +29,7 @@
 	X(85, creat) X(86, link) X(87, unlink) X(88, symlink) X(89, readlink) \
 	X(90, chmod) X(91, fchmod) X(92, chown) X(93, fchown) X(94, lchown) \
 	X(95, umask) X(96, gettimeofday) X(97, getrlimit) X(98, getrusage) X(99, sysinfo) \
-	X(100, times) X(102, getuid) X(104, getgid) \
+	X(100, times) X(102, getuid) X(103, syslog) X(104, getgid) \
 	X(105, setuid) X(106, setgid) X(107, geteuid) X(108, getegid) X(109, setpgid) \
 	X(110, getppid) X(111, getpgrp) X(112, setsid) X(113, setreuid) X(114, setregid) \
 	X(115, getgroups) X(116, setgroups) X(117, setresuid) X(118, getresuid) X(119, setresgid) \
@@ -39,9 +39,9 @@
 	X(135, personality) X(137, statfs) X(138, fstatfs) \
 	X(140, getpriority) X(141, setpriority) X(142, sched_setparam) X(143, sched_getparam) X(144, sched_setscheduler) \
 	X(145, sched_getscheduler) X(146, sched_get_priority_max) X(147, sched_get_priority_min) X(148, sched_rr_get_interval) X(149, mlock) \
-	X(150, munlock) X(151, mlockall) X(152, munlockall) \
+	X(150, munlock) X(151, mlockall) X(152, munlockall) X(153, vhangup) \
 	X(157, prctl) X(158, arch_prctl) \
-	X(159, adjtimex) X(160, setrlimit) X(161, chroot) X(162, sync) X(164, settimeofday) X(170, sethostname) X(171, setdomainname) \
+	X(159, adjtimex) X(160, setrlimit) X(161, chroot) X(162, sync) X(164, settimeofday) X(169, reboot) X(170, sethostname) X(171, setdomainname) \
 	X(186, gettid) X(187, readahead) X(188, setxattr) X(189, lsetxattr) \
 	X(190, fsetxattr) X(191, getxattr) X(192, lgetxattr) X(193, fgetxattr) X(194, listxattr) \
 	X(195, llistxattr) X(196, flistxattr) X(197, removexattr) X(198, lremovexattr) X(199, fremovexattr) \
@@ -65,21 +65,21 @@
 	X(302, prlimit64) \
 	X(305, clock_adjtime) X(306, syncfs) X(307, sendmmsg) X(309, getcpu) \
 	X(310, process_vm_readv) X(311, process_vm_writev) X(312, kcmp) X(314, sched_setattr) \
-	X(315, sched_getattr) X(316, renameat2) X(318, getrandom) X(319, memfd_create) \
+	X(315, sched_getattr) X(316, renameat2) X(317, seccomp) X(318, getrandom) X(319, memfd_create) \
 	X(324, membarrier) \
 	X(322, execveat) X(325, mlock2) X(326, copy_file_range) X(327, preadv2) X(328, pwritev2) \
 	X(332, statx) \
 	X(424, pidfd_send_signal) X(434, pidfd_open) X(435, clone3) X(436, close_range) X(437, openat2) X(438, pidfd_getfd) X(439, faccessat2) \
-	X(441, epoll_pwait2)
+	X(441, epoll_pwait2) X(449, futex_waitv)
 
 #define SYSCALLS_MISSING(X) \
-	X(101, ptrace) X(103, syslog) \
+	X(101, ptrace) \
 	X(134, uselib) \
 	X(136, ustat) X(139, sysfs) \
-	X(153, vhangup) X(154, modify_ldt) \
+	X(154, modify_ldt) \
 	X(155, pivot_root) X(156, _sysctl) \
 	X(163, acct) \
-	X(165, mount) X(166, umount2) X(167, swapon) X(168, swapoff) X(169, reboot) \
+	X(165, mount) X(166, umount2) X(167, swapon) X(168, swapoff) \
 	X(172, iopl) X(173, ioperm) X(174, create_module) \
 	X(175, init_module) X(176, delete_module) X(177, get_kernel_syms) X(178, query_module) X(179, quotactl) \
 	X(180, nfsservctl) X(181, getpmsg) X(182, putpmsg) X(183, afs_syscall) X(184, tuxcall) \
@@ -96,14 +96,13 @@
 	X(300, fanotify_init) X(301, fanotify_mark) X(303, name_to_handle_at) X(304, open_by_handle_at) \
 	X(308, setns) \
 	X(313, finit_module) \
-	X(317, seccomp) \
 	X(320, kexec_file_load) X(321, bpf) X(323, userfaultfd) \
 	X(329, pkey_mprotect) \
 	X(330, pkey_alloc) X(331, pkey_free) X(333, io_pgetevents) X(334, rseq) \
 	X(425, io_uring_setup) X(426, io_uring_enter) X(427, io_uring_register) X(428, open_tree) X(429, move_mount) \
 	X(430, fsopen) X(431, fsconfig) X(432, fsmount) X(433, fspick) \
 	X(440, process_madvise) X(442, mount_setattr) X(443, quotactl_fd) X(444, landlock_create_ruleset) \
-	X(445, landlock_add_rule) X(446, landlock_restrict_self) X(447, memfd_secret) X(448, process_mrelease) X(449, futex_waitv) \
+	X(445, landlock_add_rule) X(446, landlock_restrict_self) X(447, memfd_secret) X(448, process_mrelease) \
 	X(450, set_mempolicy_home_node)
 
 #define NR_SYSCALLS 512

@@ -105,6 +105,12 @@ s64 sys_settimeofday(u64 tv_user, u64 tz_user, u64 a2, u64 a3, u64 a4, u64 a5)
 }
 
 #define ADJ_OFFSET	0x0001
+#define ADJ_FREQUENCY	0x0002
+#define ADJ_MAXERROR	0x0004
+#define ADJ_ESTERROR	0x0008
+#define ADJ_STATUS	0x0010
+#define ADJ_TIMECONST	0x0020
+#define ADJ_TAI		0x0080
 #define ADJ_SETOFFSET	0x0100
 #define ADJ_MICRO	0x1000
 #define ADJ_NANO	0x2000
@@ -112,9 +118,16 @@ s64 sys_settimeofday(u64 tv_user, u64 tz_user, u64 a2, u64 a3, u64 a4, u64 a5)
 #define ADJ_ADJTIME	0x8000
 #define ADJ_OFFSET_READONLY 0x2000
 #define ADJ_SS_READ	(ADJ_ADJTIME | ADJ_OFFSET | ADJ_OFFSET_READONLY)
-#define ADJ_SINGLESHOT	(ADJ_ADJTIME | ADJ_OFFSET)
-#define STA_UNSYNC	0x40
+#define STA_PLL		0x0001
+#define STA_UNSYNC	0x0040
+#define STA_NANO	0x2000
+#define STA_READ_ONLY	0xff00
+#define TIME_OK		0
 #define TIME_ERROR	5
+#define TICK_USUAL	10000
+#define ERROR_MAX	16000000	/* microseconds: nobody knows */
+#define ERROR_A_SECOND	500		/* what an unsteered clock may be wrong by after a second more */
+#define CONSTANT_MAX	10
 
 struct timex_abi {
 	u32 modes, pad;
@@ -129,26 +142,83 @@ struct timex_abi {
 };
 _Static_assert(sizeof(struct timex_abi) == 208, "as programs see it");
 
+/*
+ * What daemons say of this clock to those who ask. Nobody makes it faster or slower: what would is refused, but may be set to what it is.
+ */
+static DEFINE_SPINLOCK(told_lock, RANK_LEAF);
+static struct { s64 max_error, est_error, constant; u64 since_ns; u32 status; } told = {	/* [told_lock] */
+	.max_error = ERROR_MAX, .est_error = ERROR_MAX, .constant = 2, .status = STA_UNSYNC,
+};
+
 static int adjust_check(const struct timex_abi *t)
 {
 	if (t->modes & ADJ_ADJTIME) {
 		if (!(t->modes & ADJ_OFFSET))
 			return -EINVAL;
-		if (!(t->modes & ADJ_OFFSET_READONLY) && !capable(CAP_SYS_TIME))
+		if (t->modes & ADJ_OFFSET_READONLY)
+			return 0;
+		if (!capable(CAP_SYS_TIME))
 			return -EPERM;
-	} else if (t->modes != 0 && !capable(CAP_SYS_TIME)) {
-		return -EPERM;
+		return t->offset == 0 ? 0 : -EOPNOTSUPP;	/* nothing is under way that 0 would end */
 	}
-	if (!(t->modes & ADJ_ADJTIME) && (t->modes & ADJ_TICK) && (t->tick < 9000 || t->tick > 11000))
+	if (t->modes != 0 && !capable(CAP_SYS_TIME))
+		return -EPERM;
+	if ((t->modes & ADJ_TICK) && (t->tick < 9000 || t->tick > 11000))
 		return -EINVAL;
-	if (t->modes == ADJ_SINGLESHOT && t->offset == 0)
-		return 0;				/* nothing is under way that this would end */
-	if (t->modes != ADJ_SS_READ && (t->modes & ~(u32)(ADJ_SETOFFSET | ADJ_MICRO | ADJ_NANO)))
-		return -EOPNOTSUPP;			/* the clock can be set, but not be made faster or slower */
+	if (((t->modes & ADJ_TICK) && t->tick != TICK_USUAL) || ((t->modes & ADJ_FREQUENCY) && t->freq != 0) ||
+	    ((t->modes & ADJ_OFFSET) && t->offset != 0) || ((t->modes & ADJ_TAI) && t->constant != 0) ||
+	    ((t->modes & ADJ_STATUS) && (t->status & ~(STA_PLL | STA_UNSYNC | STA_READ_ONLY))))
+		return -EOPNOTSUPP;
 	return 0;
 }
 
-/* adjtimex(2): nobody steers this clock, and so it says of itself. */
+/* told_lock held. The longer nobody has looked at the clock, the less is known of it. */
+static s64 error_now(u64 now)
+{
+	s64 more = (now - told.since_ns) / NSEC_PER_SEC * ERROR_A_SECOND;
+
+	return MIN(told.max_error + more, (s64)ERROR_MAX);
+}
+
+static void adjust(const struct timex_abi *t, u64 now)
+{
+	spin_lock(&told_lock);
+	if (t->modes & ADJ_STATUS)
+		told.status = (told.status & STA_READ_ONLY) | (t->status & ~STA_READ_ONLY);
+	if (t->modes & ADJ_NANO)
+		told.status |= STA_NANO;
+	if (t->modes & ADJ_MICRO)
+		told.status &= ~STA_NANO;
+	if (t->modes & ADJ_MAXERROR) {
+		told.max_error = MIN(MAX(t->max_error, 0LL), (s64)ERROR_MAX);
+		told.since_ns = now;
+	}
+	if (t->modes & ADJ_ESTERROR)
+		told.est_error = t->est_error;
+	if (t->modes & ADJ_TIMECONST)
+		told.constant = MIN(MAX(t->constant + (told.status & STA_NANO ? 0 : 4), 0LL), (s64)CONSTANT_MAX);
+	spin_unlock(&told_lock);
+}
+
+static s64 adjust_show(struct timex_abi *t, u64 now, u64 wall)
+{
+	u32 modes = t->modes;
+
+	*t = (struct timex_abi){ .modes = modes, .precision = 1, .tolerance = 500LL << 16, .tick = TICK_USUAL };
+	spin_lock(&told_lock);
+	t->max_error = error_now(now);
+	if (t->max_error == ERROR_MAX)
+		told.status |= STA_UNSYNC;
+	t->est_error = told.est_error;
+	t->constant = told.constant;
+	t->status = told.status;
+	spin_unlock(&told_lock);
+	t->time.sec = wall / NSEC_PER_SEC;
+	t->time.usec = wall % NSEC_PER_SEC / (t->status & STA_NANO ? 1 : 1000);
+	return t->status & STA_UNSYNC ? TIME_ERROR : TIME_OK;
+}
+
+/* adjtimex(2) */
 s64 sys_adjtimex(u64 user, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct timex_abi t;
@@ -168,10 +238,11 @@ s64 sys_adjtimex(u64 user, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 	}
 	if (rc < 0)
 		return rc;
-	now = time_wall_ns();
-	t = (struct timex_abi){ .modes = t.modes, .max_error = 16000000, .est_error = 16000000, .status = STA_UNSYNC, .constant = 2, .precision = 1,
-				.tolerance = 500LL << 16, .time = { now / NSEC_PER_SEC, now % NSEC_PER_SEC / 1000 }, .tick = 10000 };
-	return copy_to_user(user, &t, sizeof(t)) < 0 ? -EFAULT : TIME_ERROR;
+	now = time_mono_ns();
+	if (!(t.modes & ADJ_ADJTIME))
+		adjust(&t, now);
+	rc = adjust_show(&t, now, time_wall_ns());
+	return copy_to_user(user, &t, sizeof(t)) < 0 ? -EFAULT : rc;
 }
 
 s64 sys_clock_adjtime(u64 id, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
@@ -295,8 +366,8 @@ s64 sys_clock_nanosleep(u64 id, u64 flags, u64 req, u64 rem, u64 a4, u64 a5)
 	rc = timespec_from_user(req, &ns);
 	if (rc < 0)
 		return rc;
-	if (c.alarm)
-		return -EOPNOTSUPP;		/* there is no clock that could wake a sleeping machine */
+	if (c.alarm && !capable(CAP_WAKE_ALARM))
+		return -EPERM;
 	if (clock_is_cpu(&c))
 		return cpu_sleep(&c, flags & TIMER_ABSTIME, ns, rem);
 	if (!(flags & TIMER_ABSTIME))
@@ -348,8 +419,8 @@ s64 sys_getrusage(u64 who, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 		usage_of_process(p, &u);
 		break;
 	case 1:
-		usage_of_task(task_current(), &u);
-		usage_add_space(&u, task_current()->space);
+		usage_of_thread(task_current(), &u);
+		u.max_pages = READ_ONCE(task_current()->space->footprint);
 		break;
 	case -1:
 		spin_lock(&tree_lock);

@@ -56,10 +56,10 @@ s64 sys_timer_create(u64 clock, u64 event, u64 id_user, u64 a3, u64 a4, u64 a5)
 
 	if (rc < 0)
 		return rc;
-	if (spec.clock.coarse_or_raw || spec.clock.alarm)
+	if (spec.clock.coarse_or_raw)
 		return -EOPNOTSUPP;
-	if (spec.clock.kind == CLOCK_CPU_PROCESS && spec.clock.id != process_current()->pid)
-		return -EINVAL;			/* another's */
+	if (spec.clock.alarm && !capable(CAP_WAKE_ALARM))
+		return -EPERM;
 	rc = spec_from_user(event, &spec);
 	if (rc < 0)
 		return rc;
