@@ -9,7 +9,7 @@ bench:
 
 # The Linux VM to compare with: the interop tests', with swap over the network and with our programs.
 bench-linux-packages := --packages tests/interop/packages.txt --packages bench/linux-packages.txt --cache $(O)/linux-packages
-bench-linux-programs := $(addprefix $(O)/user/,word_count remote_fault map_time)
+bench-linux-programs := $(addprefix $(O)/user/,word_count run_time remote_fault map_time)
 $(O)/bench/linux/vmlinux: tests/interop/packages.txt bench/linux-packages.txt
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) scripts/make-linux-vm $(@D) $(bench-linux-packages)

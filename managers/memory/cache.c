@@ -206,7 +206,7 @@ static unsigned absent_around(struct object *o, u64 index, u64 *first)
 	return end - start;
 }
 
-enum fetch_why { FETCH_READ, FETCH_FILL, FETCH_AHEAD };
+enum fetch_why { FETCH_READ, FETCH_FILL, FETCH_AHEAD, FETCH_RANGE };
 
 /*
  * Frames for the page at *first and others, entered as being read; how many (0: it is there already or being read). What a
@@ -227,6 +227,8 @@ static int fetch_begin(struct object *o, u64 *first, enum fetch_why why, void **
 		return -EFAULT;
 	}
 	s = stream_of_miss(o, index);
+	if (why == FETCH_RANGE)
+		s->window = READ_WINDOW;
 	nr = MIN((u64)s->window, pages_of(o) - index);
 	if (why == FETCH_FILL && s->window == WINDOW_FIRST)
 		nr = absent_around(o, index, &index);
@@ -257,8 +259,8 @@ static int fetch_begin(struct object *o, u64 *first, enum fetch_why why, void **
 	if (i > 0) {
 		s->next = index + i;
 		s->mark = index + i / 2;
-		if (index != 0 && why != FETCH_AHEAD && s->window == WINDOW_FIRST)
-			s->mark = ~0ULL;	/* not known to be sequential yet */
+		if (why == FETCH_RANGE || (index != 0 && why != FETCH_AHEAD && s->window == WINDOW_FIRST))
+			s->mark = ~0ULL;	/* not known to be sequential yet; or its reader asks in time */
 	}
 	spin_unlock(&cache_lock);
 	for (unsigned k = i; k < 1U << order; k++)
@@ -319,43 +321,115 @@ static void fetch_end(struct object *o, u64 index, unsigned nr, int rc)
 	waiting_answer(o);
 }
 
-static int storage_read_data(struct object *o, u64 off, void *buf, u32 len)
-{
-	struct rpc_storage_read_req q = {
-		.fs = le32_of(o->fs), .gen = le32_of(o->gen), .ino = le64_of(o->ino), .off = le64_of(off), .len = le32_of(len),
-	};
-	struct rpc call = { .node = o->storage_node, .op = RPC_storage_read, .req = &q, .rep = buf, .rep_size = len };
-	int rc = rpc_start(&call);
+#define BRING_AT_ONCE	4
 
-	if (rc == 0)
-		rc = rpc_wait(&call);
-	if (rc >= 0 && call.rep_len > len)
+/* Pages that are being read from storage. */
+struct fetch {
+	struct object *o;
+	u64 index;
+	unsigned nr;
+	void *data;
+	struct rpc_storage_read_req req;
+	struct rpc call;
+	int rc;				/* of rpc_start() */
+};
+
+static void fetch_start(struct fetch *f)
+{
+	struct object *o = f->o;
+
+	f->req = (struct rpc_storage_read_req){
+		.fs = le32_of(o->fs), .gen = le32_of(o->gen), .ino = le64_of(o->ino), .off = le64_of(f->index * PAGE_SIZE),
+		.len = le32_of(f->nr * PAGE_SIZE),
+	};
+	f->call = (struct rpc){
+		.node = o->storage_node, .op = RPC_storage_read, .req = &f->req, .rep = f->data, .rep_size = f->nr * PAGE_SIZE,
+	};
+	f->rc = rpc_start(&f->call);
+}
+
+static int fetch_wait(struct fetch *f)
+{
+	u32 len = f->nr * PAGE_SIZE;
+	int rc = f->rc == 0 ? rpc_wait(&f->call) : f->rc;
+
+	if (rc >= 0 && f->call.rep_len > len)
 		rc = -EPROTO;
 	if (rc < 0) {
 		count(nr_memory_storage_error);
-		pr_warn("memory: reading inode %llu of %s at %llu: %s", (unsigned long long)o->ino,
-			fit_node_name(o->storage_node), (unsigned long long)off, errno_name(rc));
+		pr_warn("memory: reading inode %llu of %s at %llu: %s", (unsigned long long)f->o->ino,
+			fit_node_name(f->o->storage_node), (unsigned long long)(f->index * PAGE_SIZE), errno_name(rc));
 		return rc;
 	}
-	memset(buf + call.rep_len, 0, len - call.rep_len);	/* behind the end */
+	memset(f->data + f->call.rep_len, 0, len - f->call.rep_len);	/* behind the end */
 	return 0;
+}
+
+static int fetch_finish(struct fetch *f, enum fetch_why why)
+{
+	int rc = fetch_wait(f);
+
+	fetch_end(f->o, f->index, f->nr, rc);
+	if (rc == 0) {
+		count_n(nr_memory_cache_read, f->nr);
+		count_n(nr_memory_cache_readahead, why == FETCH_AHEAD ? f->nr : f->nr - 1);
+	}
+	return rc;
 }
 
 /* Read the page at index, and what the window says after it. */
 static int cache_fetch(struct object *o, u64 index, enum fetch_why why)
 {
-	void *data;
-	int nr = fetch_begin(o, &index, why, &data), rc;
+	struct fetch f = { .o = o, .index = index };
+	int nr = fetch_begin(o, &f.index, why, &f.data);
 
 	if (nr <= 0)
 		return nr;
-	rc = storage_read_data(o, index * PAGE_SIZE, data, nr * PAGE_SIZE);
-	fetch_end(o, index, nr, rc);
-	if (rc == 0) {
-		count_n(nr_memory_cache_read, nr);
-		count_n(nr_memory_cache_readahead, why == FETCH_AHEAD ? nr : nr - 1);
+	f.nr = nr;
+	fetch_start(&f);
+	return fetch_finish(&f, why);
+}
+
+/* The first of these pages that is not there, nor being read; nr: none. */
+static unsigned first_absent(struct object *o, u64 index, unsigned nr)
+{
+	unsigned i = 0;
+
+	spin_lock(&cache_lock);
+	while (i < nr && index + i < pages_of(o) && page_tree_get(&o->pages, index + i) != NULL)
+		i++;
+	i = index + i < pages_of(o) ? i : nr;
+	spin_unlock(&cache_lock);
+	return i;
+}
+
+void cache_bring(struct object *o, u64 index, unsigned nr)
+{
+	struct fetch fetch[BRING_AT_ONCE];
+	unsigned first = 0, last = 0, i = 0;
+
+	if (object_is_shm(o))
+		return;
+	while (first < last || i < nr) {
+		struct fetch *f = &fetch[last % BRING_AT_ONCE];
+		int got = 0;
+
+		i += i < nr ? first_absent(o, index + i, nr - i) : 0;
+		if (i < nr && last - first < BRING_AT_ONCE) {
+			*f = (struct fetch){ .o = o, .index = index + i };
+			got = fetch_begin(o, &f->index, FETCH_RANGE, &f->data);
+			if (got < 0)
+				i = nr;		/* whoever reads the page will see the error itself */
+		}
+		if (got > 0) {
+			f->nr = got;
+			i += got;
+			last++;
+			fetch_start(f);
+		} else if (first < last) {
+			(void)fetch_finish(&fetch[first++ % BRING_AT_ONCE], FETCH_RANGE);
+		}
 	}
-	return rc;
 }
 
 static void ahead_work(struct work *w)

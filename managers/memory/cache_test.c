@@ -234,19 +234,23 @@ static void failed_write_back(void **state)
 #define BIG_PAGES 1000
 static u64 big;
 
+static void check_page(u64 index)
+{
+	struct rpc_memory_fill_req q = { LE(big), LE(index) };
+	u8 page[PAGE_SIZE];
+	u64 got;
+
+	assert_int_equal(fake_now(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0, NULL, 0, page, NULL), FILL_DATA);
+	memcpy(&got, page + 8 * (index % 512), 8);
+	assert_int_equal(got, index * 7 + 1);
+}
+
 static void *reader(void *arg)
 {
 	u64 first = (u64)(uintptr_t)arg;
 
-	for (u64 i = 0; i < BIG_PAGES; i++) {
-		u64 index = first < 4 ? i : (i * 397 + first) % BIG_PAGES, want = index * 7 + 1, got;
-		struct rpc_memory_fill_req q = { LE(big), LE(index) };
-		u8 page[PAGE_SIZE];
-
-		assert_int_equal(fake_now(P_NODE, RPC_memory_fill, &q, sizeof(q), NULL, 0, NULL, 0, page, NULL), FILL_DATA);
-		memcpy(&got, page + 8 * (index % 512), 8);
-		assert_int_equal(got, want);
-	}
+	for (u64 i = 0; i < BIG_PAGES; i++)
+		check_page(first < 4 ? i : (i * 397 + first) % BIG_PAGES);
 	return NULL;
 }
 
@@ -281,6 +285,39 @@ static void sequential_reads_come_in_windows(void **state)
 	big = file_open(1);
 	reader(NULL);
 	assert_true(s_reads - before <= BIG_PAGES / READ_WINDOW + 4);
+	assert_int_equal(file_close(big), 0);
+	memory_check_empty();
+}
+
+/* What is absent of a range comes by several reads, all under way before the first is waited for, and nothing twice. */
+static void a_range_is_brought_at_once(void **state)
+{
+	struct object *o;
+	unsigned before;
+
+	big = file_open(1);
+	o = object_find(big, P_NODE);
+	assert_non_null(o);
+	check_page(20);
+	before = s_reads;
+	s_under_way_most = 0;
+	cache_bring(o, 8, 4 * READ_WINDOW);
+	assert_in_range(s_reads - before, 4, 6);
+	assert_in_range(s_under_way_most, 3, 4);
+	before = s_reads;
+	cache_bring(o, 8, 4 * READ_WINDOW);
+	for (unsigned i = 8; i < 8 + 4 * READ_WINDOW; i++)
+		check_page(i);
+	assert_int_equal(s_reads, before);
+	cache_bring(o, BIG_PAGES - 3, 100);
+	cache_bring(o, BIG_PAGES + 3, 100);
+	check_page(BIG_PAGES - 1);
+	assert_int_equal(s_reads, before + 1);
+	s_fail = EIO;
+	cache_bring(o, 500, 40);			/* whoever reads them is told, and asks again */
+	s_fail = 0;
+	check_page(500);
+	object_put(o);
 	assert_int_equal(file_close(big), 0);
 	memory_check_empty();
 }
@@ -670,6 +707,7 @@ int main(void)
 		cmocka_unit_test(holes_of_shared_memory), cmocka_unit_test(shared_memory_is_its_makers), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
 		cmocka_unit_test(file_against_array), cmocka_unit_test(shm_against_array),
 		cmocka_unit_test(one_fetch_a_page), cmocka_unit_test(sequential_reads_come_in_windows),
+		cmocka_unit_test(a_range_is_brought_at_once),
 		cmocka_unit_test(several_ahead), cmocka_unit_test(fills_ahead_wait_for_the_read), cmocka_unit_test(two_reads_end_at_once),
 		cmocka_unit_test(died_while_opening),
 		cmocka_unit_test(died_and_came_back_while_opening), cmocka_unit_test(reserve_of_the_dead),

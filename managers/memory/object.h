@@ -111,6 +111,8 @@ int fill_ahead_again(struct object *o, struct rpc_call *c);	/* fill.c: that has 
 /* The page's new contents from a flush. Beyond the end: dropped (the file was truncated). -EAGAIN as above, -ENOMEM. */
 int cache_store(struct object *o, u64 index, const void *data, bool may_sleep);
 s64 cache_read(struct object *o, u64 off, void *buf, u64 len);		/* short only at the end; sleeps */
+/* Who will read these pages now: what is absent is fetched, by several reads at once. Sleeps. What fails fails again for who reads it. */
+void cache_bring(struct object *o, u64 index, unsigned nr);
 /* Make what is cached of [off, off+len) agree with data that storage has already; sleeps. create: absent pages are made. */
 int cache_patch(struct object *o, u64 off, const void *data, u64 len, bool create);
 /* Pages from index on are dropped, the end of the page before is zeroed from byte size on; sleeps. */

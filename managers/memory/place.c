@@ -54,6 +54,7 @@ static int place(struct space *s, u64 index, struct object *o, u64 off, u32 nr)
 	int rc = 0;
 	u32 i;
 
+	cache_bring(o, off / PAGE_SIZE, nr + (off % PAGE_SIZE != 0));
 	for (i = 0; i < nr; i++) {
 		rc = read_page(o, off + i * PAGE_SIZE, &f);
 		if (rc <= 0)

@@ -218,7 +218,7 @@ unsigned fit_self(void) { return 2; }
 static struct s_file { u8 *data; u64 size, room; int holds; } s_file[S_FILES];	/* inode i + 1 */
 static pthread_mutex_t s_lock = PTHREAD_MUTEX_INITIALIZER;
 static int s_fail;			/* errno of the next calls that read or write; 0: none */
-static unsigned s_delay_us, s_reads, s_writes, s_syncs;
+static unsigned s_delay_us, s_reads, s_writes, s_syncs, s_under_way, s_under_way_most;
 static u64 s_claims;			/* how long it says that files are; 0: the truth */
 
 static void s_resize(struct s_file *f, u64 size)
@@ -327,6 +327,8 @@ static int s_serve(unsigned op, const void *req, const struct rpc_seg *seg, unsi
 
 int rpc_start(struct rpc *call)
 {
+	unsigned under_way;
+
 #ifdef TANGRAM_FUZZ
 	if (call->node != S_NODE)	/* whatever a processor node says */
 		return -EHOSTDOWN;
@@ -342,10 +344,17 @@ int rpc_start(struct rpc *call)
 	call->status = s_serve(call->op, call->req, call->seg, call->nr_segs, call->rep, &call->rep_len);
 	pthread_mutex_unlock(&s_lock);
 	assert_true(call->rep_len <= call->rep_size);
+	under_way = __atomic_add_fetch(&s_under_way, 1, __ATOMIC_RELAXED);
+	if (under_way > READ_ONCE(s_under_way_most))
+		WRITE_ONCE(s_under_way_most, under_way);
 	return 0;
 }
 
-int rpc_wait(struct rpc *call) { return call->status; }
+int rpc_wait(struct rpc *call)
+{
+	(void)__atomic_sub_fetch(&s_under_way, 1, __ATOMIC_RELAXED);
+	return call->status;
+}
 
 int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
 {

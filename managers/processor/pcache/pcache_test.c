@@ -457,7 +457,7 @@ static void op_read(struct task *t)
 	flux(t->p, t->arena, first, nr, MOVING);
 	for (unsigned i = first; i < first + nr;) {
 		u64 off = (from + i - first) * PAGE_SIZE;
-		unsigned placed = space_place(t->p->s, va_of(t->arena, i), first + nr - i, 1, file, off);
+		unsigned placed = space_place(t->p->s, va_of(t->arena, i), first + nr - i, 1, 1 + sim_random(3), file, off);
 		bool done = placed > 0 || read_ordinary(t, i, file, off);
 
 		for (unsigned k = 0; k < MAX(placed, 1U); k++, i++, off += PAGE_SIZE)
@@ -776,7 +776,7 @@ static void read_placed(unsigned i, struct space *s)
 	struct object *o = sim_files[0].object;
 
 	must(space_mmap(s, va, PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
-	if (space_place(s, va, 1, 1, o, i * PAGE_SIZE) == 0) {
+	if (space_place(s, va, 1, 1, 1, o, i * PAGE_SIZE) == 0) {
 		if (object_read(o, i * PAGE_SIZE, &word, 8) != 8)
 			sim_fail("read of page %u", i);
 		must(space_write(s, va, &word, 8), "space_write");

@@ -20,12 +20,16 @@
 #define PLACE_READ_LARGE	(1024 * 1024UL)
 #define PLACE_READ_SMALL	(64 * 1024UL)
 #define PLACE_RUN		16U		/* pages: fewer in a row are read as ever, in one message too */
+#define PLACE_AT_ONCE		2U		/* so that M has the next to do when it answers one */
 
 struct placing {
 	struct space *s;
 	u64 vpn, change;
 	unsigned nr;
 	pte_t *slot[PLACE_MAX_PAGES];
+	struct rpc_memory_place_req req;
+	struct rpc call;
+	int rc;			/* of rpc_start() */
 };
 
 static bool may_place(const struct vma *v)
@@ -67,46 +71,89 @@ static void end(struct placing *p, unsigned placed)
 		pte_waiters_wake(p->s, p->vpn + i);
 }
 
-static unsigned ask(struct placing *p, struct object *o, u64 off)
+static void ask(struct placing *p, struct object *o, u64 off)
 {
-	struct rpc_memory_place_req req = {
+	p->req = (struct rpc_memory_place_req){
 		.space = le64_of(p->s->id), .change = le64_of(p->change), .index = le64_of(p->vpn), .object = le64_of(o->id),
 		.off = le64_of(off), .nr = le32_of(p->nr),
 	};
-	struct rpc call = { .node = o->memory_node, .op = RPC_memory_place, .req = &req };
-	int rc;
-
+	p->call = (struct rpc){ .node = o->memory_node, .op = RPC_memory_place, .req = &p->req };
 	changes_push(p->s, p->change);
 	count(nr_space_place);
-	rc = rpc_start(&call);
-	if (rc == 0)
-		rc = rpc_wait(&call);
-	return rc > 0 && (unsigned)rc <= p->nr ? rc : 0;	/* what is wrong an ordinary read will say */
+	p->rc = rpc_start(&p->call);
 }
 
-unsigned space_place(struct space *s, u64 va, unsigned most, unsigned least, struct object *o, u64 off)
+/* Pages that M has put there. What is wrong an ordinary read will say. */
+static unsigned answer(struct placing *p)
 {
-	struct placing p = { .s = s, .vpn = va >> PAGE_SHIFT };
+	int rc = p->rc == 0 ? rpc_wait(&p->call) : p->rc;
+
+	return rc > 0 && (unsigned)rc <= p->nr ? rc : 0;
+}
+
+/* Of the pages at va the first so many, at least so many, are asked for; false: they are not. */
+static bool place_start(struct placing *p, struct space *s, u64 va, unsigned most, unsigned least, struct object *o, u64 off)
+{
 	u64 seq = load_acquire(&s->seq);
 	struct vma_file *vf = NULL;
-	unsigned placed = 0;
 	struct vma v;
 
+	p->s = s;
+	p->vpn = va >> PAGE_SHIFT;
 	if (s->memory_node != o->memory_node || space_vma_get(s, va, &v, &vf) < 0)
-		return 0;
+		return false;
 	vma_file_put(vf);
 	vma_files_reap();
 	most = MIN(most, (unsigned)MIN((v.end - va) >> PAGE_SHIFT, (u64)PLACE_MAX_PAGES));
 	if (!may_place(&v) || most < least)
-		return 0;
+		return false;
 	if (RULE(PLACE_CACHED))
 		most = object_uncached(o, off, most * PAGE_SIZE) >> PAGE_SHIFT;
-	begin(&p, most, seq);
-	if (p.nr >= MAX(least, 1U))
-		placed = ask(&p, o, off);
-	end(&p, placed);
+	begin(p, most, seq);
+	if (p->nr < least) {
+		end(p, 0);
+		return false;
+	}
+	ask(p, o, off);
+	return true;
+}
+
+static unsigned place_finish(struct placing *p)
+{
+	unsigned placed = answer(p);
+
+	end(p, placed);
 	count_n(nr_space_place_page, placed);
 	return placed;
+}
+
+unsigned space_place(struct space *s, u64 va, unsigned most, unsigned least, unsigned piece, struct object *o, u64 off)
+{
+	struct placing placing[PLACE_AT_ONCE], *p;
+	unsigned first = 0, last = 0, asked = 0, done = 0, placed;
+	bool whole = true, more = true;
+
+	for (;;) {
+		while (more && last - first < PLACE_AT_ONCE && asked < most && !READ_ONCE(thread_current()->fatal_pending)) {
+			unsigned nr = MIN(most - asked, piece);
+
+			p = &placing[last % PLACE_AT_ONCE];
+			more = place_start(p, s, va + asked * PAGE_SIZE, nr, MAX(least, 1U), o, off + asked * PAGE_SIZE);
+			if (!more)
+				break;
+			asked += p->nr;
+			more = p->nr == nr;
+			last++;
+		}
+		if (first == last)
+			return done;
+		p = &placing[first++ % PLACE_AT_ONCE];
+		placed = place_finish(p);
+		if (whole)		/* what is placed behind a gap the ordinary read, which is next, puts there again */
+			done += placed;
+		if (placed < p->nr)
+			whole = more = false;
+	}
 }
 
 bool space_read_is_large(const struct object *o, size_t len)
@@ -119,19 +166,11 @@ bool space_read_is_large(const struct object *o, size_t len)
 
 size_t space_read_placed(struct space *s, u64 va, size_t len, struct object *o, u64 off, size_t *piece)
 {
-	size_t done = 0, head = -va & (PAGE_SIZE - 1);
+	size_t head = -va & (PAGE_SIZE - 1);
 
 	if (head != 0) {
 		*piece = MIN(*piece, head);
 		return 0;
 	}
-	while (len - done >= PLACE_RUN * PAGE_SIZE && !READ_ONCE(thread_current()->fatal_pending)) {
-		unsigned nr = MIN((len - done) >> PAGE_SHIFT, (size_t)PLACE_MAX_PAGES);
-		unsigned placed = space_place(s, va + done, nr, PLACE_RUN, o, off + done);
-
-		done += placed * PAGE_SIZE;
-		if (placed < nr)
-			break;
-	}
-	return done;
+	return (size_t)space_place(s, va, len >> PAGE_SHIFT, PLACE_RUN, PLACE_MAX_PAGES, o, off) << PAGE_SHIFT;
 }

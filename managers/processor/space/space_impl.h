@@ -162,9 +162,11 @@ void space_populate(struct space *s, u64 start, u64 len, bool write);	/* as far 
 /* --- place.c --- */
 /*
  * Have M put the bytes of o at off into the pages of [va, va + most * PAGE_SIZE): as many from the first on as nobody has touched and M has
- * the newest bytes of, none if these are fewer than least. How many it has put there. No lock held; sleeps until M answers.
+ * the newest bytes of; in requests of up to piece pages (PLACE_MAX_PAGES at most), two under way, none of fewer than least. How many
+ * from the first on it has put there; behind a page that could not be, others may have what the file has. No lock held; sleeps until M
+ * has answered all.
  */
-unsigned space_place(struct space *s, u64 va, unsigned most, unsigned least, struct object *o, u64 off);
+unsigned space_place(struct space *s, u64 va, unsigned most, unsigned least, unsigned piece, struct object *o, u64 off);
 
 /* --- space.c --- */
 int space_vma_get(struct space *s, u64 va, struct vma *out, struct vma_file **vf);	/* a copy; vf referenced; -EFAULT */
