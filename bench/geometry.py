@@ -180,10 +180,10 @@ def word_count_size(samples, linux, size):
                         counters["nr_pcache_prefetch"], counters["nr_victim_flush_finished_dirty"])
             if fraction in SWAPPED:
                 before = linux.swapped()
-                out = linux.run("run_time 1 word_count /tmp/text", limit_of(cache_of(footprint, fraction)))
+                out = linux.run("run_time 1 /usr/bin/word_count /tmp/text", limit_of(cache_of(footprint, fraction)))
                 swapped = [after - less for after, less in zip(linux.swapped(), before)]
                 samples.add((size, SWAP, fraction), *linux_times(out), swapped[0], 0, swapped[1])
-        samples.add((size, LOCAL, LOCAL_FRACTION), *linux_times(linux.run("run_time 1 word_count /tmp/text")), 0, 0, 0)
+        samples.add((size, LOCAL, LOCAL_FRACTION), *linux_times(linux.run("run_time 1 /usr/bin/word_count /tmp/text")), 0, 0, 0)
 
 
 def word_count_rows(rows, samples, size):
