@@ -139,6 +139,23 @@ class TestPrograms(unittest.TestCase):
             self.assertEqual((status, out), (1, b""))
             self.assertIn(b"2 MB written", err)
 
+    def test_file_stress(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.ok("file_stress", folder, "2", "7")
+            left = sorted(os.listdir(folder))
+            self.assertEqual(left, ["stress-%d-%da" % (p, n) for p in range(3) for n in range(2)] + ["stress-log"])
+            self.ok("file_stress", folder, "0", "7")
+            status, out, err = run("file_stress", folder, "0", "8")         # another run's files
+            self.assertEqual((status, out), (1, b""))
+            with open(os.path.join(folder, left[3]), "r+b") as file:
+                file.seek(100)
+                byte = file.read(1)[0]
+                file.seek(100)
+                file.write(bytes([byte ^ 1]))
+            status, out, err = run("file_stress", folder, "0", "7")
+            self.assertEqual((status, out), (1, b""))
+            self.assertRegex(err, b"stress-1-1a: byte 100 of [0-9]+ is 0x%x, should be 0x%x" % (byte ^ 1, byte))
+
     def test_map_slowly(self):
         with tempfile.TemporaryDirectory() as folder:
             self.assertEqual(run("map_slowly", folder + "/file", "1000", "0"), (0, b"mapped\nmap_slowly: OK 1000 pages\n", b""))

@@ -15,13 +15,13 @@ SMALL = {"vm": "8M", "mremap": "8M", "mmap": "8M", "msync": "2M", "shm": "1M"}
 ONE = "echo '== {name}'; timeout {limit} stress-ng --{name} 2 {size} -t {seconds} --verify --metrics-brief --temp-path /tmp; echo \"status $?\"\n"
 
 
-def stress_ng(bed, stressors, seconds, cpus, pcache, sizes, limit):
+def stress_ng(bed, stressors, seconds, cpus, pcache, sizes, limit, more=()):
     script = "exec 2>&1\n" + "".join(ONE.format(name=name, seconds=seconds, limit=20 * seconds + 100,
                                                 size="--%s-bytes %s" % (name, sizes[name]) if name in sizes else "")
                                      for name in stressors)
     result = bed.run("/bin/bash", "-c", script, timeout=limit,
                      options=["--image", "debian-stress", "--cpus", str(cpus), "--pcache", pcache, "--memory", "384M",
-                              "--mem-memory", "1G", "--env", "PATH=/usr/bin"])
+                              "--mem-memory", "1G", "--env", "PATH=/usr/bin", *more])
     parts = re.split(r"(?m)^== ", result.out.decode())[1:]
     assert [part.split("\n", 1)[0] for part in parts] == list(stressors), result.out[-1000:]
     for part in parts:
