@@ -142,7 +142,8 @@ struct fit_conn {
 	struct roce_qp *qp;		/* [lock] NULL: between two */
 	u16 gen;			/* [lock] of the QP: how many were there before */
 	struct roce_cq *cq;
-	struct cm_id *cm;
+	struct cm_id *cm;		/* [membership thread] */
+	struct cm_id *old_cm;		/* [membership thread] of the QP before, until the next one works: a farewell may come by it */
 	u64 incarnation;		/* [I] the peer's */
 	u32 peer_max_request;		/* [I] */
 	u64 heard_ns;			/* [a] when something last arrived */

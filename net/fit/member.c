@@ -213,20 +213,20 @@ static void cm_event(const struct cm_event *ev, void *arg)
 	member_kick();
 }
 
-/* The connection's cm_id goes, the peer is told, and what it said and we have not looked at is nothing to us: but for a farewell. */
-static void conn_cm_end(struct fit_conn *c)
+/* A cm_id of the connection's goes, the peer is told, and what it said and we have not looked at is nothing to us: but for a farewell. */
+static void cm_end(struct fit_conn *c, struct cm_id **which)
 {
-	struct cm_id *id = c->cm;
+	struct cm_id *id = *which;
 	struct note *n, *tmp;
 	unsigned dropped = 0;
 
 	if (id == NULL)
 		return;
 	roce_cm_destroy(id);
-	c->cm = NULL;
+	*which = NULL;
 	spin_lock(&note_lock);
 	list_for_each_safe(n, tmp, &notes, link) {
-		if (n->conn == c) {
+		if (n->conn == c && n->id == id) {
 			list_del(&n->link);
 			c->left |= n->farewell;
 			kfree(n);
@@ -238,6 +238,22 @@ static void conn_cm_end(struct fit_conn *c)
 		conn_fail(c, "it left");
 	while (dropped-- != 0)
 		conn_put(c);
+}
+
+static void conn_cm_end(struct fit_conn *c)
+{
+	cm_end(c, &c->cm);
+	cm_end(c, &c->old_cm);
+}
+
+/* The peer is told that the queue pair is no more. It may be leaving at this moment: its farewell, and ours, still go by this one. */
+static void conn_cm_retire(struct fit_conn *c)
+{
+	cm_end(c, &c->old_cm);
+	c->old_cm = c->cm;
+	c->cm = NULL;
+	if (c->old_cm != NULL)
+		roce_cm_disconnect(c->old_cm, NULL, 0);
 }
 
 /* --- hello --- */
@@ -590,7 +606,10 @@ static void link_down(struct fit_node *n, struct fit_conn *c)
 	} else {
 		n->retry_ns = time_mono_ns() + RETRY_NS;
 	}
-	conn_cm_end(c);
+	if (c->link == LINK_WORKS)
+		conn_cm_retire(c);
+	else
+		cm_end(c, &c->cm);
 	conn_qp_end(c);
 	c->told = false;		/* if it heard nothing of that, it is said on the next one */
 	if (c->link != LINK_BROKEN)
@@ -615,6 +634,7 @@ static void link_up(struct fit_node *n, struct fit_conn *c)
 	count(nr_fit_remade);
 	crash_point(CRASH_link_up, NULL);
 	pr_note("fit: the connection to %s works again", n->name);
+	cm_end(c, &c->old_cm);
 	conn_go(c);
 }
 
@@ -727,7 +747,7 @@ static void note_handle(struct note *r)
 		join_request(r);
 		return;
 	}
-	if (c->node->conn != c || c->cm != r->id)
+	if (c->node->conn != c || (c->cm != r->id && (c->old_cm != r->id || !r->farewell)))
 		return;				/* of an epoch or a queue pair that is over */
 	switch (r->type) {
 	case CM_ESTABLISHED:

@@ -148,7 +148,11 @@ int roce_cm_reject(struct cm_id *id, u16 reason, const void *data, u32 len)
 		memcpy(&cm.rejection, data, sizeof(cm.rejection));
 	return 0;
 }
-void roce_cm_disconnect(struct cm_id *id, const void *data, u32 len) { memcpy(&cm.farewell, data, sizeof(cm.farewell)); }
+void roce_cm_disconnect(struct cm_id *id, const void *data, u32 len)
+{
+	if (len >= sizeof(cm.farewell))
+		memcpy(&cm.farewell, data, sizeof(cm.farewell));
+}
 void roce_cm_destroy(struct cm_id *id) { cm.destroyed++; }
 static bool answered;
 bool roce_cm_gone(const struct cm_id *id) { return answered; }
@@ -498,11 +502,34 @@ static void farewells(void **state)
 	memcpy(nothing, &word, sizeof(word));
 	cm_event(&(struct cm_event){ .type = CM_DISCONNECTED, .id = c->cm, .private_data = nothing, .private_len = sizeof(nothing) }, c);
 	node_look(c->node, time_mono_ns(), 0);		/* the note is still unread */
+	handle_notes();
 	node_look(&fit_nodes[HIGHER], time_mono_ns(), 0);
 	assert_int_equal(fit_nodes[HIGHER].state, NODE_DOWN);
 	assert_int_equal(nr_said("storage-3 left"), 1);
 	assert_int_equal(nr_said("is dead"), 0);
 	assert_true(fit_node_left(HIGHER));
+}
+
+/* Our queue pair breaks, and we say so, as the peer leaves: its farewell comes by the one that is no more. */
+static void a_farewell_that_crosses(void **state)
+{
+	struct fit_conn *c = joined();
+	struct cm_id *old = c->cm;
+	le32 word = le32_of(FIT_FAREWELL);
+	u8 data[224] = { 0 };
+
+	conn_break(c, "a fatal error of the transport");
+	node_look(c->node, time_mono_ns(), 0);
+	assert_int_equal(c->link, LINK_BROKEN);
+	event(CM_DISCONNECTED, old, c, HIGHER, 0, data, sizeof(data));
+	assert_false(c->broken || c->failed);			/* without a farewell: we know */
+	memcpy(data, &word, sizeof(word));
+	event(CM_DISCONNECTED, old, c, HIGHER, 0, data, sizeof(data));
+	node_look(&fit_nodes[HIGHER], time_mono_ns(), 0);
+	assert_int_equal(fit_nodes[HIGHER].state, NODE_DOWN);
+	assert_int_equal(nr_said("storage-3 left"), 1);
+	assert_int_equal(nr_said("is dead"), 0);
+	assert_int_equal(cm.destroyed, 1);
 }
 
 /* Ours is said when the queue pair works, and waited for. */
@@ -669,7 +696,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(who_may_not_join), T(joins_answer_a_challenge), T(who_is_refused_is_told), T(connecting_answers_the_challenge),
 		T(the_answer_to_a_join_is_checked), T(broken_by_us_and_asked_for_again), T(broken_there_and_offered), T(farewells),
-		T(our_farewell), T(who_leaves_takes_nobody_in), T(a_farewell_is_not_answered), T(a_farewell_is_said_again), T(given_up_by_the_peer),
+		T(our_farewell), T(a_farewell_that_crosses), T(who_leaves_takes_nobody_in), T(a_farewell_is_not_answered), T(a_farewell_is_said_again), T(given_up_by_the_peer),
 		T(no_queue_pair_comes_up), T(silence_is_death_unless_it_was_ours), T(a_flood_does_not_stop_the_clock),
 	};
 

@@ -61,6 +61,8 @@ struct cm_id {
 	bool active;			/* [I] */
 	bool closed;			/* [lock] its user is gone: no more events */
 	bool asked_to_wait;		/* [lock] REQ_RCVD: an MRA was sent */
+	bool parted;			/* [lock] a DREQ of ours was sent */
+	bool heard;			/* [lock] the peer's DREQ: our user was told of it */
 	struct thread *in_callback;	/* [lock] */
 	u32 local_id, remote_id;	/* [I], [lock] */
 	u32 peer_ip;			/* [I] */
@@ -255,6 +257,7 @@ static void send_rej(struct cm_id *id, u8 about, u16 reason, const void *private
 static void send_dreq(struct cm_id *id, const void *private_data, u32 private_len)
 {
 	cm_step(id, CMS_DREQ_SENT);
+	id->parted = true;
 	id->tid = (u64)id->local_id << 32 | CM_DREQ;
 	send_and_wait(id, &(struct cm_msg){
 		.attr = CM_DREQ, .tid = id->tid, .local_id = id->local_id, .remote_id = id->remote_id,
@@ -577,10 +580,22 @@ static void got_rej(struct roce_cm *cm, struct cm_id *id, const struct cm_msg *m
 	deliver(id, &ev);
 }
 
+/* Whose owner does not give up for want of an answer says farewell until it is answered, or its owner has done with it. */
+static bool patient(const struct cm_id *id)
+{
+	return id->state == CMS_DREQ_SENT && id->attr.persist && !id->closed;
+}
+
+/*
+ * Two that part at once: the DREQs cross, and what the peer's says is told all the same, once. Of those who persist: each goes on saying its
+ * own until that is answered, for it may be lost.
+ */
+static bool crossed(const struct cm_id *id) { return id->attr.persist && id->parted; }
+
 static void got_dreq(struct roce_cm *cm, u32 ip, struct cm_id *id, const struct cm_msg *m)
 {
 	struct cm_event ev = { .type = CM_DISCONNECTED, .private_data = m->private_data, .private_len = m->private_len };
-	bool tell = false;
+	bool up = false, tell = false;
 
 	if (id != NULL && READ_ONCE(id->qpn) != m->remote_qpn) {	/* of another connection that had this id (12.6.10) */
 		count(nr_roce_cm_stray);
@@ -594,18 +609,20 @@ static void got_dreq(struct roce_cm *cm, u32 ip, struct cm_id *id, const struct 
 		return;
 	spin_lock(&cm->lock);
 	if (id->remote_id == m->local_id) {
-		tell = id->state == CMS_ESTABLISHED || id->state == CMS_REP_SENT;
-		if (tell || id->state == CMS_DREQ_SENT) {
+		up = id->state == CMS_ESTABLISHED || id->state == CMS_REP_SENT;
+		tell = up || (crossed(id) && !id->heard);
+		id->heard |= tell;
+		if (up || (id->state == CMS_DREQ_SENT && !patient(id))) {
 			cm_step(id, CMS_TIMEWAIT);
 			id->due = time_mono_ns() + CM_TIMEWAIT_NS;
 			roce_kick_at(id->dev, id->due);
 		}
 	}
 	spin_unlock(&cm->lock);
-	if (tell) {
+	if (up)
 		qp_error_by_number(cm->dev, id->qpn);
+	if (tell)
 		deliver(id, &ev);
-	}
 }
 
 static void handle(struct roce_cm *cm, const struct mad_in *in)
@@ -757,12 +774,6 @@ static void ask_neighbour(struct roce_cm *cm, u32 ip)
 		return;
 	neighbour_ask(nif, n);
 	neighbour_put(nif, n);
-}
-
-/* Whose owner does not give up for want of an answer says farewell until it is answered, or its owner has done with it. */
-static bool patient(const struct cm_id *id)
-{
-	return id->state == CMS_DREQ_SENT && id->attr.persist && !id->closed;
 }
 
 /* One id's turn: its timer, and what its QP has to tell. The caller holds a reference. */

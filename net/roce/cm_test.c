@@ -233,6 +233,39 @@ static void a_long_farewell(void **state)
 	assert_false(lets_say_farewell(false, false));
 }
 
+/*
+ * Both part at once, one with a farewell: it is heard, once, also if it was lost at first. Who does not persist is told nothing, as before.
+ * late: the farewell is lost, and the other's DREQ comes before it is repeated.
+ */
+static unsigned farewells_that_cross(bool persistent, bool late)
+{
+	unsigned heard = 0;
+
+	they_persist = persistent;
+	begin(1, true);
+	they_persist = false;
+	sim_run(20 * NSEC_PER_MSEC);
+	memset(pas.private_data, 0, sizeof(pas.private_data));
+	sim.cut = late;
+	roce_cm_disconnect(act.id, "farewell", 9);
+	sim_run(late ? 10 * NSEC_PER_MSEC : 0);
+	sim.cut = false;
+	roce_cm_disconnect(pas.id, NULL, 0);
+	sim_run(5 * NSEC_PER_SEC);
+	assert_true(roce_cm_gone(act.id) && roce_cm_gone(pas.id));
+	for (unsigned i = 2; i < pas.nr_events; i++)
+		heard += pas.events[i] == CM_DISCONNECTED && strcmp((char *)pas.private_data, "farewell") == 0;
+	end_all();
+	return heard;
+}
+
+static void farewells_cross(void **state)
+{
+	assert_int_equal(farewells_that_cross(true, false), 1);
+	assert_int_equal(farewells_that_cross(true, true), 1);
+	assert_int_equal(farewells_that_cross(false, false), 0);
+}
+
 /* Each side says how often the other is to try again when a receiver is not ready; the active one also how often at all. */
 static void retry_counts(void **state)
 {
@@ -697,7 +730,7 @@ static void destroy_anytime(void **state)
 int main(int argc, char **argv)		/* an argument: only tests that match it */
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(golden_mads), cmocka_unit_test(connect_and_part), cmocka_unit_test(a_long_farewell), cmocka_unit_test(private_data_of_req),
+		cmocka_unit_test(golden_mads), cmocka_unit_test(connect_and_part), cmocka_unit_test(a_long_farewell), cmocka_unit_test(farewells_cross), cmocka_unit_test(private_data_of_req),
 		cmocka_unit_test(retry_counts),
 		cmocka_unit_test(refused), cmocka_unit_test(unreachable), cmocka_unit_test(lost_rtu), cmocka_unit_test(broken),
 		cmocka_unit_test(destroy_anytime), cmocka_unit_test(sidr), cmocka_unit_test(sidr_of_the_wrong_kind),
