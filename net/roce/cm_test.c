@@ -243,8 +243,8 @@ static unsigned farewells_that_cross(bool persistent, bool late)
 
 	they_persist = persistent;
 	begin(1, true);
-	they_persist = false;
 	sim_run(20 * NSEC_PER_MSEC);
+	they_persist = false;
 	memset(pas.private_data, 0, sizeof(pas.private_data));
 	sim.cut = late;
 	roce_cm_disconnect(act.id, "farewell", 9);

@@ -709,6 +709,7 @@ static void run_seed(u64 seed, const struct geometry *fixed)
 	if (only_zap)
 		use_shared = use_files = use_fork = false;
 	use_reads = !only_zap && seed % 2 == 0;
+	sim_memory_tight = seed % 3 == 0;
 	pcache_up(&g);
 	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
 		sim_file(i, 16);
@@ -1323,6 +1324,46 @@ static void a_fork_at_the_limit(void **st)
 	sim_must_run(drop_all, "drop");
 	sim_memory_takes_all = false;
 	pcache_down();
+}
+
+/*
+ * At M's limit one space unmaps, and another maps as much at once: the room is there when M has heard of the first, and not before. M, which
+ * hears of the two in any order, has no more charged than was reserved.
+ */
+static struct space *leaving_one, *leaving_other;
+
+static void leaving_begin(void *arg)
+{
+	leaving_one = space_create();
+	leaving_other = space_create();
+	sim_memory_limit = TOLD_PAGES;
+	for (unsigned i = 0; i < 3; i++) {
+		struct space *s = i % 2 ? leaving_other : leaving_one;
+
+		told_map(s, 0);
+		must(space_madvise(s, va_of(0, 0), TOLD_PAGES * PAGE_SIZE, ABI_MADV_PAGEOUT), "pageout");
+		must(space_munmap(s, va_of(0, 0), TOLD_PAGES * PAGE_SIZE), "munmap");
+	}
+	told_map(leaving_other, 0);
+	assert_int_equal(space_mmap(leaving_one, va_of(0, 0), PAGE_SIZE, PROT_READ | PROT_WRITE,
+				    ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), -ENOMEM);
+	space_put(leaving_one);
+	space_put(leaving_other);
+	sim_memory_limit = 1LL << 60;
+}
+
+static void memory_that_leaves(void **st)
+{
+	for (u64 seed = 1; seed <= 20; seed++) {
+		sim_begin(seed);
+		sim_memory_takes_all = true;
+		sim_memory_slow = 1 + seed % 3 * 10;
+		pcache_up(&(struct geometry){ 2 * TOLD_PAGES, 1, 4, &policy_lru });
+		sim_must_run(leaving_begin, "leave");
+		sim_must_run(drop_all, "drop");
+		sim_memory_takes_all = false;
+		pcache_down();
+	}
 }
 
 /* A file mapped privately: the block of a page that is missed comes with it, of one that is copied, too; not if nothing may come ahead. */
@@ -2089,6 +2130,8 @@ static bool mutant_found(int rule, u64 seeds, u64 *at)
 			token_seed(seed);
 		if (rule == RULE_KEPT_VERSION)
 			kept_over_close(NULL);
+		if (rule == RULE_COMMIT_LEAVES)
+			memory_that_leaves(NULL);
 		if (rule == RULE_PLACE_CACHED)
 			shared_file(NULL);
 		for (u64 seed = 1; seed <= (only_zap ? 4 * seeds : seeds); seed++) {	/* few schedules notice */
@@ -2151,6 +2194,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(advice_is_taken), cmocka_unit_test(one_by_one),
 		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(ahead_is_written_without_a_fault),
 		cmocka_unit_test(changes_leave_when_needed), cmocka_unit_test(wishes_split_no_mapping), cmocka_unit_test(a_fork_at_the_limit),
+		cmocka_unit_test(memory_that_leaves),
 		cmocka_unit_test(blocks_around_a_miss),
 	};
 

@@ -52,6 +52,7 @@ u64 sim_memory_spaces(void);
 extern unsigned sim_memory_flushes;	/* messages */
 extern bool sim_memory_takes_all;	/* it refuses no page, nor to send one ahead */
 extern s64 sim_memory_limit;		/* pages that M promises in all */
+extern bool sim_memory_tight;		/* it promises no more than is needed: what is charged there is what is reserved, at times */
 extern bool sim_memory_refuses;		/* the first page of each flush */
 extern u32 sim_memory_refusal;		/* what it says then: a positive errno, if it is sane */
 extern void (*sim_memory_spoil)(unsigned op, void *rep);	/* a reply on its way, which it may change; NULL: nobody does */

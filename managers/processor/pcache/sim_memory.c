@@ -47,6 +47,7 @@ unsigned sim_memory_flushes;
 bool sim_memory_takes_all;
 bool sim_memory_refuses;
 s64 sim_memory_limit = 1LL << 60;
+bool sim_memory_tight;
 u32 sim_memory_refusal = ENOMEM;
 void (*sim_memory_spoil)(unsigned op, void *rep);
 static struct m_space *spaces[M_MAX_SPACES];	/* objects too: id >= WIRE_OBJECT_FIRST */
@@ -176,7 +177,7 @@ void sim_memory_reset(void)
 	next_space = 0;
 	next_object = WIRE_OBJECT_FIRST;
 	reserved = 0;
-	sim_memory_dead = false;
+	sim_memory_dead = sim_memory_tight = false;
 	sim_fill_fails = 0;
 	sim_memory_slow = 1;
 }
@@ -406,6 +407,18 @@ static void do_flush(struct message *m)
 	answer(m, 0);
 }
 
+/* M never has to charge what was not reserved before: it could refuse, and a change that is refused is the end of its space. */
+static void check_charged(void)
+{
+	s64 charged = 0;
+
+	for (unsigned i = 0; i < nr_spaces; i++)
+		if (spaces[i]->alive)
+			charged += spaces[i]->map.nr_accounted;
+	if (charged > reserved)
+		sim_fail("M has charged %lld pages, and %lld are reserved", (long long)charged, (long long)reserved);
+}
+
 static int apply_remap(struct m_space *s, const struct rpc_memory_remap_req *q)
 {
 	u64 start = le64_get(q->start), len = le64_get(q->len), to = le64_get(q->new_start), to_len = le64_get(q->new_len);
@@ -490,6 +503,7 @@ static void do_changes(struct message *m)
 				 (unsigned long long)len, errno_name(rc));
 		s->applied++;
 	}
+	check_charged();
 	answer(m, 0);
 }
 
@@ -526,6 +540,7 @@ static void do_change(struct message *m)
 	if (rc < 0 && m->call->op != RPC_memory_fork)
 		sim_fail("M refuses op %x [%llx, +%llx): %s", m->call->op, (unsigned long long)start, (unsigned long long)len, errno_name(rc));
 	s->applied++;
+	check_charged();
 	answer(m, rc);
 }
 
@@ -569,12 +584,19 @@ static void do_file(struct message *m)
 		}
 		break;
 	}
-	case RPC_memory_commit:
-		reserved += (s64)le64_get(((struct rpc_memory_commit_req *)m->req)->pages);
-		if (reserved < 0)
-			sim_fail("more commit given back than was had");
-		((struct rpc_memory_commit_rep *)reply(m, 8))->moved = ((struct rpc_memory_commit_req *)m->req)->pages;
+	case RPC_memory_commit: {
+		s64 pages = (s64)le64_get(((struct rpc_memory_commit_req *)m->req)->pages);
+		struct rpc_memory_commit_rep *r = reply(m, sizeof(*r));
+
+		if (pages > 0 && (reserved + pages > sim_memory_limit || (sim_memory_tight && pages >= 4096))) {
+			answer(m, -ENOMEM);
+			return;
+		}
+		reserved += pages;
+		r->moved = le64_of((u64)pages);
+		check_charged();
 		break;
+	}
 	case RPC_memory_space_create:
 		((struct rpc_memory_space_create_rep *)reply(m, 8))->space = le64_of(m_new(++next_space)->id);
 		break;

@@ -30,6 +30,7 @@ static void change_done(struct rpc *call)
 
 	if (call->status < 0)
 		space_lost(s, call->status);
+	commit_left(s->memory_node, &c->leaving);
 	change_free(c);
 	(void)__atomic_sub_fetch(&s->changes_out, 1, __ATOMIC_SEQ_CST);
 	waitq_wake_all(&changes_wait);		/* the space may be gone already: the queue is everybody's */
@@ -176,7 +177,23 @@ static bool queue(struct space *s, const struct wire_change *w)
 	return true;
 }
 
-void change_add(struct space *s, u16 what, const struct vma *v)
+/* The same; *frees: it gives memory of M's back, so M has to hear of it at once, and what leaves has left when M has answered. */
+static bool queue_leaving(struct space *s, const struct wire_change *w, const struct commit_leaving *l, bool *frees)
+{
+	bool less = le16_get(w->what) == WIRE_CHANGE_UNMAP || le16_get(w->what) == WIRE_CHANGE_ZAP, queued;
+
+	spin_lock(&s->pt_lock);
+	queued = queue(s, w);
+	*frees = less && queued && changes_free(s->queued->req.changes.list.of, s->queued->nr);
+	if (*frees) {
+		s->queued->leaving.pages += l->pages;
+		s->queued->leaving.life = l->life;
+	}
+	spin_unlock(&s->pt_lock);
+	return queued;
+}
+
+static void add(struct space *s, u16 what, const struct vma *v, const struct commit_leaving *l)
 {
 	struct wire_change w = {
 		.start = le64_of(v->start), .len = le64_of(v->end - v->start), .index = le64_of(v->index),
@@ -186,28 +203,29 @@ void change_add(struct space *s, u16 what, const struct vma *v)
 
 	DEBUG_BUG_ON(!mutex_held(&s->map_lock));
 	count(nr_space_change_queued);
-	spin_lock(&s->pt_lock);
-	queued = queue(s, &w);
-	spin_unlock(&s->pt_lock);
+	queued = queue_leaving(s, &w, l, &frees);
 	if (!queued) {			/* nobody else adds: once it is empty it stays so */
 		send_all(s);
-		spin_lock(&s->pt_lock);
-		queued = queue(s, &w);
-		spin_unlock(&s->pt_lock);
+		queued = queue_leaving(s, &w, l, &frees);
 		DEBUG_BUG_ON(!queued);
 	}
-	if (what != WIRE_CHANGE_UNMAP && what != WIRE_CHANGE_ZAP)
-		return;
-	spin_lock(&s->pt_lock);
-	frees = s->queued != NULL && changes_free(s->queued->req.changes.list.of, s->queued->nr);
-	spin_unlock(&s->pt_lock);
 	if (frees)			/* others may be waiting for the memory */
 		send_all(s);
+	else
+		commit_left(s->memory_node, l);
+}
+
+void change_add(struct space *s, u16 what, const struct vma *v) { add(s, what, v, &(struct commit_leaving){ 0 }); }
+
+void change_add_unmap(struct space *s, u64 start, u64 end, const struct commit_leaving *l)
+{
+	add(s, WIRE_CHANGE_UNMAP, &(struct vma){ .start = start, .end = end }, l);
 }
 
 void changes_drop(struct space *s)
 {
 	spin_lock(&s->pt_lock);
+	DEBUG_BUG_ON(s->queued != NULL && s->queued->leaving.pages != 0);	/* that is sent as soon as it is queued */
 	if (s->queued != NULL)
 		s->change = s->queued_from - 1;
 	change_free(s->queued);

@@ -169,7 +169,7 @@ static int drop_unwanted(struct space *child, const struct unwanted *u, u64 nr)
 	for (u64 i = 0; i < nr && rc == 0; i++) {
 		rc = change_reserve(child);
 		if (rc == 0)
-			change_add(child, u[i].wipe ? WIRE_CHANGE_ZAP : WIRE_CHANGE_UNMAP,
+			change_add(child, u[i].wipe ? WIRE_CHANGE_ZAP : WIRE_CHANGE_UNMAP,	/* its commit: until the child ends */
 				   &(struct vma){ .start = u[i].start, .end = u[i].end });
 	}
 	mutex_unlock(&child->map_lock);

@@ -85,6 +85,7 @@ int space_add(struct space *s, const struct vma *tmpl)
 
 int space_unmap_locked(struct space *s, u64 start, u64 end)
 {
+	struct commit_leaving leaving;
 	u64 accounted;
 	int rc;
 
@@ -104,9 +105,10 @@ int space_unmap_locked(struct space *s, u64 start, u64 end)
 	}
 	space_bump(s);
 	space_zap(s, start, end);
-	commit_return(s, accounted);
-	change_add(s, WIRE_CHANGE_UNMAP, &(struct vma){ .start = start, .end = end });
+	commit_leave(s, accounted, &leaving);
+	change_add_unmap(s, start, end, &leaving);
 	space_open(s, 0);
+	commit_settle(s);
 	return 0;
 }
 

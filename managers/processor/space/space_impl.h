@@ -66,11 +66,16 @@ void space_bump(struct space *s);
 void space_lost(struct space *s, int error);		/* any context */
 
 /* --- change.c: change numbers, what M is told --- */
+struct commit_leaving {				/* commit_leave() */
+	u64 pages;
+	u32 life;				/* of the memory node */
+};
 /* A message to M: allocated before anything is changed, so that it cannot fail half-way. */
 struct change {
 	struct rpc rpc;
 	struct space *s;
 	u32 nr;					/* [pt_lock while it is queued] changes in it */
+	struct commit_leaving leaving;		/* [pt_lock while it is queued] what it gives back of commit */
 	union {
 		u8 bytes[RPC_MAX_REQ];
 		le64 head[2];			/* every change begins with space and change number */
@@ -94,6 +99,7 @@ void changes_wait_done(struct space *s);		/* until M has answered all that were 
 int __must_check change_reserve(struct space *s);
 /* map_lock held, reserved before. Number and place in the queue in one step; may sleep. what: WIRE_CHANGE_*, of v's range */
 void change_add(struct space *s, u16 what, const struct vma *v);
+void change_add_unmap(struct space *s, u64 start, u64 end, const struct commit_leaving *l);	/* the same, WIRE_CHANGE_UNMAP */
 /* Before a message that names this change number leaves: what is queued up to it is sent. May sleep; no lock but map_lock held. */
 void changes_push(struct space *s, u64 number);
 /* map_lock held, nothing in flight names the space: M is not told what is still queued, and its numbers are given out again. */
@@ -114,7 +120,14 @@ int space_unmap_locked(struct space *s, u64 start, u64 end);
 
 /* --- commit.c --- */
 int commit_charge(struct space *s, u64 pages);		/* map_lock held; may ask M: -ENOMEM */
-void commit_return(struct space *s, u64 pages);
+void commit_return(struct space *s, u64 pages);		/* M has never been told of them, or has said that the space is gone */
+/*
+ * What a munmap gives back: first it leaves, which the space says with map_lock held before M can hear of it; when M has answered,
+ * or need not be told, it has left. Then, if much is unused, M gets it back; this one sleeps until M has answered. settle: no lock but map_lock.
+ */
+void commit_leave(struct space *s, u64 pages, struct commit_leaving *l);
+void commit_left(unsigned n, const struct commit_leaving *l);	/* n: the memory node; any context */
+void commit_settle(struct space *s);
 void commit_adopt(struct space *s, u64 pages);		/* M has charged them already (fork, exec) */
 void commit_drain(void);				/* give everything unused back */
 u64 commit_held(void);
