@@ -20,6 +20,7 @@
 #ifndef MANAGERS_MEMORY_MEMORY_H
 #define MANAGERS_MEMORY_MEMORY_H
 
+#include "arch/x86/platform.h"
 #include "kernel/counter.h"
 #include "kernel/thread.h"
 #include "lib/base/lock.h"
@@ -90,6 +91,18 @@ void commit_forget(unsigned node);			/* the node is dead, its spaces are gone */
 u64 commit_total(void);					/* reservations of all nodes */
 u64 commit_limit(void);
 void commit_init(void);
+
+/* --- ids of spaces and objects --- */
+/*
+ * Processor nodes may have spaces and objects of another memory node's, or of an earlier boot of this one's: nothing new gets such an id.
+ * So an id has this node's number in it, and counts from a random beginning; two boots of a node that give out n ids each meet with a
+ * probability of 2n / 2^56. The clock is no help: it may be set back, and nodes boot within a second.
+ */
+static inline u64 ids_begin(void) { return arch_random(); }
+static inline u64 id_next(u64 *last)		/* the caller locks; never 0 */
+{
+	return (u64)fit_self() << WIRE_ID_NODE_SHIFT | (++*last & ((1ULL << WIRE_ID_NODE_SHIFT) - 1));
+}
 
 /* --- ops.c --- */
 int memory_serve(struct rpc_call *c);		/* run the call's handler (again) */

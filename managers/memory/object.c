@@ -2,7 +2,6 @@
 /* Objects by id and by file: their birth, who has them open, and their end. */
 #include "managers/memory/object.h"
 
-#include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "lib/hash.h"
@@ -14,7 +13,7 @@
 #define MODE_REGULAR	0100000
 
 static struct list by_id[1 << BUCKET_BITS], by_key[1 << BUCKET_BITS];	/* [cache_lock] */
-static u64 last_id;				/* [cache_lock] */
+static u64 last_id;				/* [cache_lock] processor nodes keep pages by it after the last close */
 static struct list closing = LIST_INIT(closing);	/* [cache_lock] unused, to be closed */
 static unsigned nr_closing;			/* [cache_lock] on the list or being closed */
 static struct waitq close_done = WAITQ_INIT(close_done);
@@ -36,8 +35,7 @@ void objects_init(void)
 		list_init(&by_id[i]);
 		list_init(&by_key[i]);
 	}
-	/* no id is ever given out twice, by a later boot either: processor nodes keep pages by it after the last close */
-	last_id = WIRE_OBJECT_FIRST + ((time_wall_ns() / NSEC_PER_SEC) << 28);
+	last_id = ids_begin();
 	work_init(&close_work, close_some);
 	close_queue = work_queue_create("objects", 1, PRIO_NORMAL);	/* its own: closing waits for S */
 	if (close_queue == NULL)
@@ -102,7 +100,7 @@ static struct object *object_alloc(unsigned storage_node, u32 fs, u32 gen, u64 i
 static void object_enter(struct object *o)
 {
 	assert_held(&cache_lock);
-	o->id = last_id++;
+	o->id = WIRE_OBJECT_FIRST | id_next(&last_id);
 	list_add_tail(id_bucket(o->id), &o->id_link);
 	if (!object_is_shm(o))
 		list_add_tail(key_bucket(o->storage_node, o->fs, o->ino), &o->key_link);

@@ -2,7 +2,6 @@
 /* Address spaces by id, their birth and end. */
 #include "managers/memory/space.h"
 
-#include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/hash.h"
 #include "managers/memory/memory.h"
@@ -10,12 +9,11 @@
 #include "mm/slab.h"
 
 #define BUCKET_BITS	8
-#define IDS_A_SECOND	4096ULL		/* spaces that begin in a second, on the average of a boot, are no more */
 #define BATCH		64		/* pages handled between two takings of a space's lock */
 
 static struct list table[1 << BUCKET_BITS];	/* [spaces_lock] */
 static DEFINE_SPINLOCK(spaces_lock, RANK_SPACE);	/* nothing is taken under it */
-static u64 last_id;				/* [spaces_lock] ids are never used twice in one boot, nor in the next */
+static u64 last_id;				/* [spaces_lock] */
 static atomic64_t nr_live;
 
 static struct list *bucket_of(u64 id) { return &table[hash_bits(id, BUCKET_BITS)]; }
@@ -36,8 +34,7 @@ void spaces_init(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(table); i++)
 		list_init(&table[i]);
-	/* a processor node may have spaces of an earlier boot, which it must not find again as somebody else's */
-	last_id = (time_wall_ns() / NSEC_PER_SEC * IDS_A_SECOND) % (WIRE_OBJECT_FIRST / 2);
+	last_id = ids_begin();
 }
 
 struct space *space_create(unsigned node)
@@ -60,8 +57,7 @@ u64 space_publish(struct space *s)
 {
 	ref_get(&s->refs);
 	spin_lock(&spaces_lock);
-	s->id = ++last_id;
-	BUG_ON(wire_is_object(s->id));
+	s->id = id_next(&last_id);
 	list_add_tail(bucket_of(s->id), &s->table_link);
 	spin_unlock(&spaces_lock);
 	return s->id;

@@ -720,27 +720,36 @@ static void reservation(void **state)
 	memory_check_empty();
 }
 
-/* A processor node that outlives M may still have spaces of M's last boot: none of the next has such an id, while 4096 a second will do. */
-static u64 wall_ns = 1700000000 * NSEC_PER_SEC;
-u64 time_wall_ns(void) { return wall_ns; }
+/*
+ * A processor node that outlives M may still have spaces and objects of M's last boot, or of another M: none of the next has such an id,
+ * whatever the clock says; it stands still here.
+ */
+u64 time_wall_ns(void) { return 1700000000 * NSEC_PER_SEC; }
 
 static void ids_of_another_boot(void **state)
 {
-	u64 old[18], id;
+	u64 space[16], object[16];
 
-	for (unsigned i = 0; i < ARRAY_SIZE(old); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(space); i++) {
+		struct rpc_memory_shm_create_rep r;
+
+		self = 2 + i / 4 % 2 * 40;		/* boots of two nodes, a few of each in turn */
 		spaces_init();
-		old[i] = new_space();
-		assert_int_equal(CALL(memory_space_exit, NULL, LE(old[i]), LE(1)), 0);
-		wall_ns += 2 * NSEC_PER_SEC << i;
-		for (unsigned k = 0; k <= i; k++) {
-			spaces_init();
-			id = new_space();
-			assert_false(id >= old[k] && id < old[k] + 4096);
-			assert_false(wire_is_object(id));
-			assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(1)), 0);
+		objects_init();
+		space[i] = new_space();
+		assert_int_equal(CALL(memory_shm_create, &r, LE(PAGE_SIZE)), 0);
+		object[i] = le64_get(r.object);
+		assert_false(wire_is_object(space[i]));
+		assert_true(wire_is_object(object[i]));
+		assert_int_equal(space[i] >> WIRE_ID_NODE_SHIFT, self);
+		for (unsigned k = 0; k < i; k++) {
+			assert_true(space[i] - space[k] + 4096 > 2 * 4096);
+			assert_true(object[i] - object[k] + 4096 > 2 * 4096);
 		}
+		assert_int_equal(CALL(memory_space_exit, NULL, LE(space[i]), LE(1)), 0);
+		assert_int_equal(CALL(memory_close, NULL, LE(object[i]), le32_of(1)), 0);
 	}
+	self = 2;
 	memory_check_empty();
 }
 

@@ -209,7 +209,8 @@ enum node_role fit_node_role(unsigned node)
 	return node == S_NODE ? ROLE_STORAGE : node == 2 ? ROLE_MEMORY : node == P_NODE || node == 9 ? ROLE_PROCESSOR : ROLE_NONE;
 }
 const char *fit_node_name(unsigned node) { return node == S_NODE ? "storage-3" : "processor-1"; }
-unsigned fit_self(void) { return 2; }
+static unsigned self = 2;
+unsigned fit_self(void) { return self; }
 
 /* --- the storage node --- */
 

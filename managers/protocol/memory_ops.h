@@ -2,8 +2,9 @@
 /*
  * What a memory node answers. M is the home of address spaces (their map and their private pages) and of file data.
  *
- * Identity of a page: (space, index). A space id below 2^32 is an address space, index the virtual page number; from
- * 2^32 on it is an object (a file's data or shared memory), index the page offset in it. M hands both kinds out.
+ * Identity of a page: (space, index). A space id below 2^62 is an address space, index the virtual page number; from
+ * 2^62 on it is an object (a file's data or shared memory), index the page offset in it. M hands both kinds out; none is
+ * given out twice, by another memory node or another boot either: bits 56 to 61 are M's node, those below begin anywhere.
  *
  * Change numbers: each change of an address space's map (map, unmap, protect, remap, zap, fork, exit) carries the next
  * number of that space, starting at 1 for the first after memory_space_create; M applies them in number order and parks
@@ -17,7 +18,9 @@
 #include "lib/base/errno.h"
 #include "managers/protocol/gen.h"
 
-#define WIRE_OBJECT_FIRST (1ULL << 32)
+#define WIRE_OBJECT_FIRST (1ULL << 62)
+#define WIRE_ID_NODE_SHIFT 56
+_Static_assert((u64)FIT_MAX_NODES << WIRE_ID_NODE_SHIFT <= WIRE_OBJECT_FIRST, "an id has room for its node");
 static inline bool wire_is_object(u64 space) { return space >= WIRE_OBJECT_FIRST; }
 
 /* Bytes. No file is longer: a reply that says so is not believed (-EIO), since sums and page numbers are made of it. */

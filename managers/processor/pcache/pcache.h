@@ -27,7 +27,7 @@ struct shadow_group;
 
 /* --- identity --- */
 struct page_id {
-	u64 space;		/* private pages: the space's salt (below 2^32); else the object */
+	u64 space;		/* private pages: the space's salt (below WIRE_OBJECT_FIRST); else the object */
 	u64 index;		/* virtual page number; page offset in the object */
 };
 
