@@ -1327,6 +1327,77 @@ static void a_fork_at_the_limit(void **st)
 }
 
 /*
+ * A move of much of what the cache holds, where both the old place and the new one fit into the sets: the pages go each other out of the
+ * way, and next to none is evicted for want of a line that is free a moment later.
+ */
+#define MOVED_PAGES 200
+#define MOVED_SETS 64
+#define MOVED_WAYS 4
+static struct space *moved_space;
+static u64 moved_evicted;
+
+static u64 moved_place(u64 va)
+{
+	for (;; va += 4 << 20) {
+		u32 in[MOVED_SETS] = { 0 }, most = 0;
+
+		for (unsigned i = 0; i < MOVED_PAGES; i++) {
+			u32 set = pcache_set_of((struct page_id){ moved_space->salt, (va >> PAGE_SHIFT) + i })->number;
+
+			most = MAX(most, ++in[set]);
+		}
+		if (most <= MOVED_WAYS)
+			return va;
+	}
+}
+
+static void moved_run(void *arg)
+{
+	u64 len = MOVED_PAGES * PAGE_SIZE, from, to, before;
+
+	moved_space = space_create();
+	from = moved_place(0x10000000);
+	to = moved_place(from + (4 << 20));
+	must(space_mmap(moved_space, from, len, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	for (unsigned i = 0; i < MOVED_PAGES; i++) {
+		u64 v[2] = { 0, 1000 + i };
+
+		must(sim_access(moved_space, from + i * PAGE_SIZE, true, shared_access, v), "write access");
+	}
+	for (unsigned round = 0; round < 4; round++) {
+		before = this_cpu_read8(nr_pcache_eviction_succeed);
+		must(space_mremap(moved_space, from, len, len, ABI_MREMAP_MAYMOVE | ABI_MREMAP_FIXED, to), "mremap");
+		moved_evicted += this_cpu_read8(nr_pcache_eviction_succeed) - before;
+		for (unsigned i = 0; i < MOVED_PAGES; i++) {
+			u64 v[2] = { 1000 + i, 1000 + i };
+
+			must(sim_access(moved_space, to + i * PAGE_SIZE, false, shared_access, v), "access");
+		}
+		before = from;
+		from = to;
+		to = before;
+	}
+	space_put(moved_space);
+}
+
+static void a_move_makes_way(void **st)
+{
+	for (u64 seed = 1; seed <= 6; seed++) {
+		sim_begin(seed);
+		sim_memory_takes_all = true;
+		pcache_up(&(struct geometry){ MOVED_WAYS, MOVED_SETS, 8, &policy_lru });
+		moved_evicted = 0;
+		sim_must_run(moved_run, "move");
+		if (getenv("SIM_VERBOSE") != NULL)
+			fprintf(stderr, "move seed %llu: %llu evicted\n", (unsigned long long)seed, (unsigned long long)moved_evicted);
+		assert_in_range(moved_evicted, 0, 4);
+		sim_must_run(drop_all, "drop");
+		sim_memory_takes_all = false;
+		pcache_down();
+	}
+}
+
+/*
  * At M's limit one space unmaps, and another maps as much at once: the room is there when M has heard of the first, and not before. M, which
  * hears of the two in any order, has no more charged than was reserved.
  */
@@ -2194,7 +2265,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(advice_is_taken), cmocka_unit_test(one_by_one),
 		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(ahead_is_written_without_a_fault),
 		cmocka_unit_test(changes_leave_when_needed), cmocka_unit_test(wishes_split_no_mapping), cmocka_unit_test(a_fork_at_the_limit),
-		cmocka_unit_test(memory_that_leaves),
+		cmocka_unit_test(memory_that_leaves), cmocka_unit_test(a_move_makes_way),
 		cmocka_unit_test(blocks_around_a_miss),
 	};
 

@@ -80,10 +80,8 @@ static enum pass_answer page_out_present(struct pass *p, struct pcache_line *lin
 	return page_out(line);
 }
 
-static enum pass_answer page_out_absent(struct pass *p, struct pcache_set *set, u64 vpn, pte_t *slot)
+static enum pass_answer page_out_absent(struct pass *p, struct pcache_set *set, struct pcache_line *line, u64 vpn, pte_t *slot)
 {
-	struct pcache_line *line = set_line_private(set, (struct page_id){ p->s->salt, vpn }, p->s);
-
 	return line == NULL ? PASS_DONE : page_out(line);
 }
 

@@ -66,10 +66,9 @@ static enum pass_answer fork_present(struct pass *p, struct pcache_line *line, s
 	return share(p, &line->page, o->vpn, pte_read(o->slot) & ~PTE_DIRTY);
 }
 
-static enum pass_answer fork_absent(struct pass *p, struct pcache_set *set, u64 vpn, pte_t *slot)
+static enum pass_answer fork_absent(struct pass *p, struct pcache_set *set, struct pcache_line *line, u64 vpn, pte_t *slot)
 {
 	struct page_id id = { p->s->salt, vpn };
-	struct pcache_line *line = set_line_private(set, id, p->s);
 	struct pcache_victim *v = line != NULL ? NULL : set_victim_private(set, id, p->s);
 	pte_t *mine;
 

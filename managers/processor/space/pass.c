@@ -36,6 +36,8 @@ static void wait_set(struct pass *p, struct pcache_set *set)
 	set_wait_plain(set, seen);
 }
 
+static void at_slot(struct pass *p, u64 vpn, pte_t *slot);
+
 /* Drops the set lock. false: look at the page again. */
 static bool answer(struct pass *p, struct pcache_set *set, u64 vpn, enum pass_answer a)
 {
@@ -56,6 +58,12 @@ static bool answer(struct pass *p, struct pcache_set *set, u64 vpn, enum pass_an
 		spin_unlock(&set->lock);
 		pass_flush(p);
 		(void)line_make_room(p->room, false);
+		return false;
+	case PASS_WAY:
+		spin_unlock(&set->lock);
+		p->depth++;
+		at_slot(p, p->way.vpn, p->way.slot);
+		p->depth--;
 		return false;
 	case PASS_UNLOCKED:
 		return true;
@@ -113,7 +121,7 @@ static bool at_private(struct pass *p, u64 vpn, pte_t *slot, pte_t v)
 		wait_set(p, set);
 		return false;
 	}
-	return answer(p, set, vpn, p->absent == NULL ? PASS_DONE : p->absent(p, set, vpn, slot));
+	return answer(p, set, vpn, p->absent == NULL ? PASS_DONE : p->absent(p, set, line, vpn, slot));
 }
 
 static void at_slot(struct pass *p, u64 vpn, pte_t *slot)

@@ -18,6 +18,7 @@ enum pass_answer {
 	PASS_AGAIN,		/* ask again at once */
 	PASS_CLEAN,		/* have the page written home, then ask again */
 	PASS_ROOM,		/* make room in p->room, then ask again */
+	PASS_WAY,		/* another page of the range is in the way: do that one first (p->way), then ask again */
 };
 
 struct pass {
@@ -25,9 +26,9 @@ struct pass {
 	struct tlb_batch tlb;
 	struct pcache_line *pinned[TLB_BATCH_MAX];
 	unsigned nr;
-	/* A page that is mapped; one that is PRIVATE and not mapped. The set lock is held. NULL: nothing to do. */
+	/* A page that is mapped; one that is PRIVATE and not mapped, and its line if it is in one. The set lock is held. NULL: nothing to do. */
 	enum pass_answer (*present)(struct pass *p, struct pcache_line *line, struct pcache_owner *o);
-	enum pass_answer (*absent)(struct pass *p, struct pcache_set *set, u64 vpn, pte_t *slot);
+	enum pass_answer (*absent)(struct pass *p, struct pcache_set *set, struct pcache_line *line, u64 vpn, pte_t *slot);
 	/* A PTE that is EMPTY and not 0. No lock. */
 	void (*empty)(struct pass *p, u64 vpn, pte_t *slot);
 	/* A page of the kernel's own (vDSO) that is mapped. No lock. NULL: nothing to do. */
@@ -36,7 +37,12 @@ struct pass {
 	u32 prot;		/* protect */
 	struct space *child;	/* fork */
 	u64 delta;		/* mremap: added to a page number */
+	u64 first, end;		/* mremap: the pages of the old range */
+	pte_t *new_slots;	/* mremap: the table of the new range that was used last, */
+	u64 new_first;		/* and the page of its first entry */
 	struct pcache_set *room;
+	struct { u64 vpn; pte_t *slot; } way;
+	unsigned depth;		/* so many pages wait for one that is in their way */
 };
 
 void pass_init(struct pass *p, struct space *s);

@@ -15,51 +15,104 @@
 
 /* --- moving the pages --- */
 
+#define WAY_MAX	8		/* pages that wait for one that is in their way */
+
+/* pt_lock held */
 static pte_t *new_slot(struct pass *p, u64 vpn)
 {
-	pte_t *slot;
+	u64 to = vpn + p->delta, first = to - to % PTES_PER_TABLE;
+
+	if (p->new_slots == NULL || p->new_first != first) {
+		p->new_slots = pte_slot(&p->s->pgd, first << PAGE_SHIFT, false);
+		p->new_first = first;
+	}
+	BUG_ON(p->new_slots == NULL);		/* made before anything was changed */
+	return p->new_slots + to % PTES_PER_TABLE;
+}
+
+/* The entry goes to the page's new place. */
+static pte_t *move_entry(struct pass *p, u64 vpn, pte_t *slot)
+{
+	pte_t *to;
 
 	spin_lock(&p->s->pt_lock);
-	slot = pte_slot(&p->s->pgd, (vpn + p->delta) << PAGE_SHIFT, false);
+	to = new_slot(p, vpn);
+	(void)pte_xchg(to, pte_xchg(slot, 0));
 	spin_unlock(&p->s->pt_lock);
-	BUG_ON(slot == NULL);		/* made before anything was changed */
-	return slot;
+	return to;
 }
 
 static void move_mark(struct pass *p, u64 vpn, pte_t *slot, pte_t mark)
 {
-	pte_t *to = new_slot(p, vpn);
-
 	spin_lock(&p->s->pt_lock);
 	(void)pte_xchg(slot, 0);
-	(void)pte_xchg(to, mark);
+	(void)pte_xchg(new_slot(p, vpn), mark);
 	spin_unlock(&p->s->pt_lock);
 }
 
 static void rename_page(struct pass *p, struct pcache_page *page, struct pcache_owner *o)
 {
-	pte_t *old = o->slot;
-
-	o->slot = new_slot(p, o->vpn);
-	move_mark(p, o->vpn, old, pte_read(old));
+	o->slot = move_entry(p, o->vpn, o->slot);
 	o->vpn += p->delta;
 	page->id.index += p->delta;
 	shadow_renamed(page);
 }
 
-/* One owner, in a line: into the new set, whose lock is to be had before this one's if its number is lower. Drops the lock. */
-static enum pass_answer rehome_line(struct pass *p, struct pcache_set *from, struct pcache_set *to, u64 vpn)
+static bool movable(const struct pcache_line *line)
 {
-	struct page_id id = { p->s->salt, vpn };
-	struct pcache_line *line, *new;
-	struct pcache_owner *o;
+	return line->state == LINE_MAPPED && line->pins == 0 && line->page.nr_owners == 1;
+}
 
+/*
+ * The set has no free line of its own. If one of them holds a page that is to be moved, too, that one goes first: else a page would be
+ * evicted, or the reserve be used up, for want of a line that is free a moment later. false: there is none, or too many wait already
+ */
+static bool way_out(struct pass *p, struct pcache_set *to)
+{
+	struct pcache_line *line;
+
+	if (to->nr_free > 0 || p->depth == WAY_MAX)
+		return false;
+	list_for_each(line, &to->lines, link) {
+		struct pcache_owner *o = list_first(&line->page.owners, struct pcache_owner, link);
+
+		if (line->page.object == NULL && movable(line) && o->space == p->s && o->vpn >= p->first && o->vpn < p->end) {
+			p->way.vpn = o->vpn;
+			p->way.slot = o->slot;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The lock of another set, too. false: this one's had to be given up for it, since that one's comes first */
+static bool lock_other(struct pcache_set *from, struct pcache_set *to)
+{
+	if (from->number < to->number) {
+		spin_lock_nested(&to->lock);
+		return true;
+	}
 	spin_unlock(&from->lock);
 	pcache_lock_two(from, to);
-	line = set_line_private(from, id, p->s);
-	if (line == NULL || line->state != LINE_MAPPED || line->pins != 0 || line->page.nr_owners != 1) {
+	return false;
+}
+
+/* One owner, in a line: into the new set. Drops the lock. */
+static enum pass_answer rehome_line(struct pass *p, struct pcache_set *from, struct pcache_set *to, struct pcache_line *line, u64 vpn)
+{
+	struct page_id id = { p->s->salt, vpn };
+	struct pcache_line *new;
+	struct pcache_owner *o;
+
+	if (!lock_other(from, to))
+		line = set_line_private(from, id, p->s);
+	if (line == NULL || !movable(line)) {
 		spin_unlock(&to->lock);
 		return PASS_AGAIN;	/* something changed meanwhile */
+	}
+	if (way_out(p, to)) {
+		spin_unlock(&to->lock);
+		return PASS_WAY;
 	}
 	id.index += p->delta;
 	new = line_take(to, id, NULL);
@@ -84,14 +137,10 @@ static enum pass_answer rehome_line(struct pass *p, struct pcache_set *from, str
 	return PASS_UNLOCKED;
 }
 
-static enum pass_answer rehome_victim(struct pass *p, struct pcache_set *from, struct pcache_set *to, u64 vpn)
+static enum pass_answer rehome_victim(struct pass *p, struct pcache_set *from, struct pcache_set *to, struct pcache_victim *v, u64 vpn)
 {
-	struct page_id id = { p->s->salt, vpn };
-	struct pcache_victim *v;
-
-	spin_unlock(&from->lock);
-	pcache_lock_two(from, to);
-	v = set_victim_private(from, id, p->s);
+	if (!lock_other(from, to))
+		v = set_victim_private(from, (struct page_id){ p->s->salt, vpn }, p->s);
 	if (v == NULL || v->state != VICTIM_HELD || v->page.nr_owners != 1) {
 		spin_unlock(&to->lock);
 		return PASS_AGAIN;
@@ -115,18 +164,17 @@ static void part(struct pass *p, struct pcache_page *page, u64 vpn, pte_t *slot)
 }
 
 /* A private page; nothing of the range is mapped any more, so no translation can be stale. */
-static enum pass_answer move_private(struct pass *p, struct pcache_set *set, u64 vpn, pte_t *slot)
+static enum pass_answer move_private(struct pass *p, struct pcache_set *set, struct pcache_line *line, u64 vpn, pte_t *slot)
 {
 	struct page_id id = { p->s->salt, vpn }, new_id = { p->s->salt, vpn + p->delta };
 	struct pcache_set *to = pcache_set_of(new_id);
-	struct pcache_line *line = set_line_private(set, id, p->s);
 	struct pcache_victim *v = line != NULL ? NULL : set_victim_private(set, id, p->s);
 	struct pcache_page *page = line != NULL ? &line->page : v != NULL ? &v->page : NULL;
 
 	if (line != NULL && (line->state != LINE_MAPPED || line->pins != 0))
 		return PASS_WAIT;
 	if (page == NULL) {
-		move_mark(p, vpn, slot, pte_read(slot));
+		(void)move_entry(p, vpn, slot);
 		count(nr_mremap_pset_same);
 		return PASS_DONE;
 	}
@@ -138,17 +186,14 @@ static enum pass_answer move_private(struct pass *p, struct pcache_set *set, u64
 		return PASS_DONE;
 	}
 	if (to != set)
-		return line != NULL ? rehome_line(p, set, to, vpn) : rehome_victim(p, set, to, vpn);
+		return line != NULL ? rehome_line(p, set, to, line, vpn) : rehome_victim(p, set, to, v, vpn);
 	rename_page(p, page, list_first(&page->owners, struct pcache_owner, link));
 	set_changed(set);
 	count(nr_mremap_pset_same);
 	return PASS_DONE;
 }
 
-static void move_empty(struct pass *p, u64 vpn, pte_t *slot)
-{
-	move_mark(p, vpn, slot, pte_read(slot));
-}
+static void move_empty(struct pass *p, u64 vpn, pte_t *slot) { (void)move_entry(p, vpn, slot); }
 
 static void move_pages(struct space *s, u64 old, u64 len, u64 new)
 {
@@ -158,6 +203,8 @@ static void move_pages(struct space *s, u64 old, u64 len, u64 new)
 	p.delta = (new >> PAGE_SHIFT) - (old >> PAGE_SHIFT);	/* downwards too: modulo 2^64 */
 	if (!RULE(REMAP_DOWN))
 		p.delta = (new - old) >> PAGE_SHIFT;
+	p.first = old >> PAGE_SHIFT;
+	p.end = (old + len) >> PAGE_SHIFT;
 	p.absent = move_private;
 	p.empty = move_empty;
 	pass_run(&p, old, old + len);
@@ -232,8 +279,7 @@ static int move_locked(struct space *s, const struct remap *r, const struct vma 
 	}
 	space_bump(s);
 	space_hold(s, 0, r->old, r->old + r->old_len);
-	space_protect_ptes(s, r->old, r->old + r->old_len, 0);	/* unmapped, waited for, nothing in flight */
-	space_settle(s, r->old, r->old + r->old_len);
+	space_protect_ptes(s, r->old, r->old + r->old_len, 0);	/* unmapped, waited for; flushes held, so nothing is in flight afterwards */
 	fill_remap(c, r);
 	set_moved(s, r->old, r->old + r->old_len, (r->new >> PAGE_SHIFT) - (r->old >> PAGE_SHIFT));
 	change_send(s, c, RPC_memory_remap);

@@ -109,8 +109,6 @@ void changes_drop(struct space *s);
 /* Forget the contents of [start, end): PTEs, ownerships, lines and entries that nobody owns then. keep: only of object pages. */
 void space_zap(struct space *s, u64 start, u64 end);
 void space_protect_ptes(struct space *s, u64 start, u64 end, u32 prot);
-/* Wait until nothing of [start, end) is BUSY or CLEANING. */
-void space_settle(struct space *s, u64 start, u64 end);
 void object_zap(struct object *o, u64 first, u64 last);	/* object.c: lines, entries and PTEs of these pages, dirty or not */
 
 /* --- map.c, map_lock held --- */

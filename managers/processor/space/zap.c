@@ -20,10 +20,9 @@ static enum pass_answer zap_present(struct pass *p, struct pcache_line *line, st
 	return PASS_DONE;
 }
 
-static enum pass_answer zap_absent(struct pass *p, struct pcache_set *set, u64 vpn, pte_t *slot)
+static enum pass_answer zap_absent(struct pass *p, struct pcache_set *set, struct pcache_line *line, u64 vpn, pte_t *slot)
 {
 	struct page_id id = { p->s->salt, vpn };
-	struct pcache_line *line = set_line_private(set, id, p->s);
 	struct pcache_victim *v = line != NULL || !RULE(ZAP_VICTIMS) ? NULL : set_victim_private(set, id, p->s);
 	struct pcache_page *page = line != NULL ? &line->page : v != NULL ? &v->page : NULL;
 
@@ -116,10 +115,3 @@ void space_protect_ptes(struct space *s, u64 start, u64 end, u32 prot)
 	pass_run(&p, start, end);
 }
 
-void space_settle(struct space *s, u64 start, u64 end)
-{
-	struct pass p;
-
-	pass_init(&p, s);
-	pass_run(&p, start, end);
-}
