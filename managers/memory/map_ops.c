@@ -259,17 +259,16 @@ static int remap_act(struct space *s, struct rpc_call *c)
 		rc = charge_more(s, more >> PAGE_SHIFT);
 	if (rc < 0)
 		return rc;
-	/* what needs memory first: a page that has both places loses one of them, whatever becomes of the map */
-	if (to != start)
-		rc = space_copy_pages(s, first, first + kept, to >> PAGE_SHIFT);
+	if (to != start)		/* what needs memory first */
+		rc = space_reserve_pages(s, first, first + kept, to >> PAGE_SHIFT);
 	if (rc == 0) {
 		spin_lock(&s->lock);
 		rc = vma_map_move(&s->map, start, len, to, to_len, dontunmap);
 		spin_unlock(&s->lock);
 		if (to != start && rc == 0)
-			space_drop_pages(s, first, first + kept);
-		else if (to != start)
-			space_drop_pages(s, to >> PAGE_SHIFT, (to >> PAGE_SHIFT) + kept);
+			space_move_pages(s, first, first + kept, to >> PAGE_SHIFT);
+		if (to != start)
+			space_settle_pages(s, to >> PAGE_SHIFT, (to >> PAGE_SHIFT) + kept);
 	}
 	if (rc == 0 && to_len < len)
 		space_drop_pages(s, first + kept, first + (len >> PAGE_SHIFT));

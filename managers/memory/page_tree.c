@@ -9,8 +9,11 @@
 #define WAYS	(1U << BITS)
 #define MAX_HEIGHT 8
 
+_Static_assert(WAYS == PAGE_TREE_LEAF, "a leaf is a node of the lowest level");
+
 struct tree_node {
 	u32 nr;			/* slots in use */
+	bool reserved;		/* of the lowest level: stays though it be empty */
 	void *slot[WAYS];	/* nodes; on the lowest level what the caller stored */
 };
 
@@ -39,7 +42,7 @@ static void prune(struct page_tree *t, u64 key)
 		path[--level] = p;
 		p = path[level]->slot[slot_of(key, level)];
 	}
-	for (; level < t->height && path[level]->nr == 0; level++) {
+	for (; level < t->height && path[level]->nr == 0 && !path[level]->reserved; level++) {
 		kfree(path[level]);
 		if (level + 1 == t->height) {
 			t->root = NULL;
@@ -86,15 +89,14 @@ static int grow(struct page_tree *t, u64 key)
 	return 0;
 }
 
-int page_tree_set(struct page_tree *t, u64 key, void *item, void **old)
+/* The node of the lowest level that key is in, made if there is none; NULL: no memory */
+static struct tree_node *make_leaf(struct page_tree *t, u64 key)
 {
 	struct tree_node *n;
 	void **slot;
 
-	if (key > PAGE_TREE_MAX)
-		return -EINVAL;
 	if (grow(t, key) < 0)
-		return -ENOMEM;		/* a level more does no harm; the next prune takes it away */
+		return NULL;		/* a level more does no harm; the next prune takes it away */
 	n = t->root;
 	for (unsigned level = t->height; level-- > 1;) {
 		slot = &n->slot[slot_of(key, level)];
@@ -102,12 +104,25 @@ int page_tree_set(struct page_tree *t, u64 key, void *item, void **old)
 			*slot = kzalloc(sizeof(*n));
 			if (*slot == NULL) {
 				prune(t, key);
-				return -ENOMEM;
+				return NULL;
 			}
 			n->nr++;
 		}
 		n = *slot;
 	}
+	return n;
+}
+
+int page_tree_set(struct page_tree *t, u64 key, void *item, void **old)
+{
+	struct tree_node *n;
+	void **slot;
+
+	if (key > PAGE_TREE_MAX)
+		return -EINVAL;
+	n = make_leaf(t, key);
+	if (n == NULL)
+		return -ENOMEM;
 	slot = &n->slot[slot_of(key, 0)];
 	*old = *slot;
 	if (*slot == NULL) {
@@ -139,6 +154,50 @@ void *page_tree_remove(struct page_tree *t, u64 key)
 	if (n->nr == 0 || t->nr == 0)
 		prune(t, key);
 	return item;
+}
+
+int page_tree_reserve(struct page_tree *t, u64 key)
+{
+	struct tree_node *n;
+
+	if (key > PAGE_TREE_MAX)
+		return -EINVAL;
+	n = make_leaf(t, key);
+	if (n == NULL)
+		return -ENOMEM;
+	n->reserved = true;
+	return 0;
+}
+
+/* The leaves of [first, last) in the subtree n of the given level, whose smallest key is base; n itself stays. */
+static void settle(struct tree_node *n, unsigned level, u64 base, u64 first, u64 last)
+{
+	u64 span = 1ULL << (level * BITS);
+
+	if (level == 0) {
+		n->reserved = false;
+		return;
+	}
+	for (unsigned i = first > base ? (first - base) / span : 0; i < WAYS && base + i * span < last; i++) {
+		struct tree_node *child = n->slot[i];
+
+		if (child == NULL)
+			continue;
+		settle(child, level - 1, base + i * span, first, last);
+		if (child->nr == 0 && !child->reserved) {
+			kfree(child);
+			n->slot[i] = NULL;
+			n->nr--;
+		}
+	}
+}
+
+void page_tree_settle(struct page_tree *t, u64 first, u64 last)
+{
+	if (t->root == NULL)
+		return;
+	settle(t->root, t->height - 1, 0, first, last);
+	prune(t, first);
 }
 
 /* The first in the subtree n of the given level, whose smallest key is base. */

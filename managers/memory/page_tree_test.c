@@ -100,6 +100,55 @@ static void random_ops(void **state)
 	assert_null(t.root);		/* an empty tree holds no memory */
 }
 
+/* What is reserved needs no memory later, whatever was removed meanwhile; and what is not used is given back, in its range alone. */
+static void reserved(void **state)
+{
+	enum { FAR = 1 << 20, FARTHER = 1 << 28 };
+	struct page_tree t = { 0 };
+	unsigned failures = 0;
+	void *old;
+
+	assert_int_equal(page_tree_reserve(&t, PAGE_TREE_MAX + 1), -EINVAL);
+	for (u64 nth = 1; ; nth++) {
+		int rc;
+
+		assert_int_equal(page_tree_set(&t, 5, item, &old), 0);
+		shim_fail_alloc(nth);
+		rc = page_tree_reserve(&t, FAR);
+		shim_fail_alloc(0);
+		failures += rc != 0;
+		if (rc == 0)
+			break;
+		assert_int_equal(rc, -ENOMEM);
+		page_tree_settle(&t, 0, PAGE_TREE_MAX);
+		assert_ptr_equal(page_tree_remove(&t, 5), item);
+		assert_null(t.root);
+	}
+	assert_int_equal(failures, 6);		/* three levels more, and three nodes down to the leaf */
+	assert_int_equal(page_tree_reserve(&t, FARTHER), 0);
+	assert_ptr_equal(page_tree_remove(&t, 5), item);
+	assert_int_equal(t.nr, 0);
+	shim_fail_alloc(1);
+	for (unsigned round = 0; round < 2; round++) {
+		assert_int_equal(page_tree_set(&t, FAR + PAGE_TREE_LEAF - 1, item, &old), 0);
+		assert_int_equal(page_tree_set(&t, FARTHER, &item[1], &old), 0);
+		assert_ptr_equal(page_tree_remove(&t, FAR + PAGE_TREE_LEAF - 1), item);
+		assert_ptr_equal(page_tree_remove(&t, FARTHER), &item[1]);
+	}
+	page_tree_settle(&t, 0, FARTHER);
+	assert_int_equal(page_tree_set(&t, FARTHER, item, &old), 0);
+	assert_int_equal(page_tree_set(&t, FAR, item, &old), -ENOMEM);
+	shim_fail_alloc(0);
+	page_tree_settle(&t, FARTHER, FARTHER + 1);
+	assert_ptr_equal(page_tree_get(&t, FARTHER), item);
+	assert_ptr_equal(page_tree_remove(&t, FARTHER), item);
+	assert_null(t.root);
+	page_tree_settle(&t, 0, 1);
+	assert_int_equal(page_tree_reserve(&t, 3), 0);
+	page_tree_settle(&t, 3, 4);
+	assert_null(t.root);
+}
+
 static void limits(void **state)
 {
 	struct page_tree t = { 0 };
@@ -114,6 +163,6 @@ static void limits(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(random_ops), cmocka_unit_test(limits) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(random_ops), cmocka_unit_test(reserved), cmocka_unit_test(limits) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

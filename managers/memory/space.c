@@ -10,6 +10,7 @@
 
 #define BUCKET_BITS	8
 #define BATCH		64		/* pages handled between two takings of a space's lock */
+#define SETTLE		(1ULL << 18)	/* page numbers, the same */
 
 static struct list table[1 << BUCKET_BITS];	/* [spaces_lock] */
 static DEFINE_SPINLOCK(spaces_lock, RANK_SPACE);	/* nothing is taken under it */
@@ -189,36 +190,65 @@ void space_drop_pages(struct space *s, u64 first, u64 last)
 	} while (nr == BATCH);
 }
 
-int space_copy_pages(struct space *s, u64 first, u64 last, u64 to)
+int space_reserve_pages(struct space *s, u64 first, u64 last, u64 to)
 {
-	u64 key = first;
+	u64 key = first, at;
 
 	for (;;) {
 		int rc = 0;
 
 		spin_lock(&s->lock);
 		for (unsigned nr = 0; nr < BATCH && rc == 0; nr++) {
-			struct frame *f = page_tree_next(&s->pages, &key);
-			void *old;
-
-			if (f == NULL || key >= last || s->dead) {
+			if (page_tree_next(&s->pages, &key) == NULL || key >= last || s->dead) {
 				spin_unlock(&s->lock);
 				return 0;
 			}
-			rc = page_tree_set(&s->pages, key - first + to, f, &old);
-			if (rc < 0)
-				break;
-			page_get(f);
-			if (old != NULL)
-				page_put(old);	/* a flush that named a page of the target before it was mapped */
-			key++;
+			at = key - first + to;
+			rc = page_tree_reserve(&s->pages, at);
+			if (rc == 0)		/* the first that is in another leaf */
+				key += PAGE_TREE_LEAF - at % PAGE_TREE_LEAF;
 		}
 		spin_unlock(&s->lock);
-		if (rc == -ENOMEM && cache_reclaim(32) > 0)
-			continue;
-		if (rc < 0) {
-			space_drop_pages(s, to, to + last - first);
+		if (rc < 0 && (rc != -ENOMEM || cache_reclaim(32) == 0)) {
+			space_settle_pages(s, to, to + last - first);
 			return rc;
 		}
 	}
+}
+
+void space_settle_pages(struct space *s, u64 first, u64 last)
+{
+	for (u64 at = first; at < last; at += SETTLE) {
+		spin_lock(&s->lock);
+		page_tree_settle(&s->pages, at, MIN(at + SETTLE, last));
+		spin_unlock(&s->lock);
+	}
+}
+
+void space_move_pages(struct space *s, u64 first, u64 last, u64 to)
+{
+	struct frame *gone[BATCH];
+	unsigned nr, nr_gone;
+
+	do {
+		u64 key = first;
+
+		nr_gone = 0;
+		spin_lock(&s->lock);
+		for (nr = 0; nr < BATCH; nr++) {
+			struct frame *f = page_tree_next(&s->pages, &key);
+			void *old = NULL;
+
+			if (f == NULL || key >= last)
+				break;
+			if (page_tree_set(&s->pages, key - first + to, f, &old) < 0)
+				old = f;	/* there is no memory for one that came since, which no sound peer sends */
+			page_tree_remove(&s->pages, key);
+			if (old != NULL)
+				gone[nr_gone++] = old;	/* or a flush named a page of the target before it was mapped */
+		}
+		spin_unlock(&s->lock);
+		for (unsigned i = 0; i < nr_gone; i++)
+			page_put(gone[i]);
+	} while (nr == BATCH);
 }

@@ -42,11 +42,14 @@ u64 spaces_live(void);
 u64 spaces_vmas(void);
 
 /*
- * Private pages of [first, last): dropped, or put at the page number to as well (all of them, or none: -ENOMEM). In batches:
- * the lock is taken and given back here. What makes this safe is that the range is closed by the change that is being applied.
+ * Private pages of [first, last): dropped, or moved to the page number to, for which memory has been reserved before: so a move cannot fail,
+ * and no page is at both places. In batches: the lock is taken and given back here. What makes this safe is that the range is closed by the
+ * change that is being applied. After a reservation the pages of the target are settled, whatever became of it.
  */
 void space_drop_pages(struct space *s, u64 first, u64 last);
-int __must_check space_copy_pages(struct space *s, u64 first, u64 last, u64 to);
+int __must_check space_reserve_pages(struct space *s, u64 first, u64 last, u64 to);	/* -ENOMEM: nothing is reserved */
+void space_move_pages(struct space *s, u64 first, u64 last, u64 to);
+void space_settle_pages(struct space *s, u64 first, u64 last);
 
 /* --- change.c --- */
 
