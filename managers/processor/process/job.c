@@ -285,30 +285,19 @@ static s64 give_up_controlling(struct tty *t)
 	return 0;
 }
 
-struct group_find { u32 pgid, sid; };
-
-static bool find_group(struct process *p, void *arg)
-{
-	struct group_find *g = arg;
-
-	if (p->pgid == g->pgid)
-		g->sid = p->sid;
-	return g->sid == 0;
-}
-
 static s64 set_foreground(struct tty *t, u32 pgid)
 {
 	struct process *p = process_current();
-	struct group_find g = { .pgid = pgid };
+	u32 sid;
 
 	if (p->tty != t || t->sid != p->sid)
 		return -ENOTTY;
 	if ((s32)pgid < 0)
 		return -EINVAL;
-	process_for_each(find_group, &g);
-	if (g.sid == 0)
+	sid = process_group_session_locked(pgid);
+	if (sid == 0)
 		return -ESRCH;
-	if (g.sid != p->sid)
+	if (sid != p->sid)
 		return -EPERM;
 	t->pgid = pgid;
 	return 0;

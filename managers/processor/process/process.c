@@ -279,20 +279,41 @@ unsigned process_count(void)
 	return READ_ONCE(nr_processes);
 }
 
+struct process *process_find_locked(u32 pid)
+{
+	struct task *t = task_find_locked(pid);
+	struct process *p;
+
+	assert_held(&tree_lock);
+	if (t != NULL)
+		return t->process->pid == pid ? t->process : NULL;
+	list_for_each(p, &all, all_link)	/* ended, or its first thread has */
+		if (p->pid == pid)
+			return p;
+	return NULL;
+}
+
 struct process *process_find(u32 pid)
 {
-	struct process *p, *found = NULL;
+	struct process *p;
 
 	spin_lock(&tree_lock);
-	list_for_each(p, &all, all_link) {
-		if (p->pid == pid) {
-			process_get(p);
-			found = p;
-			break;
-		}
-	}
+	p = process_find_locked(pid);
+	if (p != NULL)
+		process_get(p);
 	spin_unlock(&tree_lock);
-	return found;
+	return p;
+}
+
+u32 process_group_session_locked(u32 pgid)
+{
+	struct process *p;
+
+	assert_held(&tree_lock);
+	list_for_each(p, &all, all_link)
+		if (p->pgid == pgid)
+			return p->sid;
+	return 0;
 }
 
 void process_for_each(bool (*fn)(struct process *p, void *arg), void *arg)

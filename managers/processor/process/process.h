@@ -154,6 +154,8 @@ static inline struct process *process_current(void) { return task_current()->pro
 void process_get(struct process *p);
 void process_put(struct process *p);
 struct process *process_find(u32 pid);		/* with a reference, or NULL; tree_lock not held */
+struct process *process_find_locked(u32 pid);	/* tree_lock held; valid under it; one that has ended and is not reaped, too */
+u32 process_group_session_locked(u32 pgid);	/* tree_lock held: the session that the group's members are all of; 0: there is none */
 struct task *task_find_locked(u32 tid);		/* tree_lock held; valid under it */
 void process_for_each(bool (*fn)(struct process *p, void *arg), void *arg);	/* under tree_lock; false ends it */
 unsigned process_count(void);

@@ -20,31 +20,8 @@ s64 sys_getppid(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 	return pid;
 }
 
-struct pid_search { u32 pid; struct process *found; };
-
-static bool has_pid(struct process *p, void *arg)
-{
-	struct pid_search *s = arg;
-
-	if (p->pid == s->pid)
-		s->found = p;
-	return s->found == NULL;
-}
-
 /* tree_lock held */
-static struct process *find_locked(u32 pid)
-{
-	struct pid_search s = { pid, NULL };
-	struct task *t;
-
-	if (pid == 0)
-		return process_current();
-	t = task_find_locked(pid);
-	if (t != NULL)
-		return t->process->pid == pid ? t->process : NULL;
-	process_for_each(has_pid, &s);		/* a zombie, or one whose first thread is gone */
-	return s.found;
-}
+static struct process *find_locked(u32 pid) { return pid == 0 ? process_current() : process_find_locked(pid); }
 
 s64 sys_getpgid(u64 pid, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
@@ -70,21 +47,10 @@ s64 sys_getsid(u64 pid, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 	return rc;
 }
 
-struct group_search { u32 pgid, sid; bool found; };
-
-static bool group_in_session(struct process *p, void *arg)
-{
-	struct group_search *g = arg;
-
-	g->found = p->pgid == g->pgid && p->sid == g->sid;
-	return !g->found;
-}
-
 /* setpgid(2): of oneself or of a child that has not execed, within the session, to a group that is there or its own */
 static s64 setpgid_locked(u32 pid, u32 pgid)
 {
 	struct process *self = process_current(), *p = find_locked(pid);
-	struct group_search g = { pgid, self->sid, false };
 
 	if (p == NULL || (p != self && p->parent != self))
 		return -ESRCH;
@@ -92,11 +58,8 @@ static s64 setpgid_locked(u32 pid, u32 pgid)
 		return -EACCES;
 	if (p->sid != self->sid || p->sid == p->pid)
 		return -EPERM;
-	if (pgid != p->pid) {
-		process_for_each(group_in_session, &g);
-		if (!g.found)
-			return -EPERM;
-	}
+	if (pgid != p->pid && process_group_session_locked(pgid) != self->sid)
+		return -EPERM;
 	p->pgid = pgid;
 	return 0;
 }
@@ -115,23 +78,13 @@ s64 sys_setpgid(u64 pid, u64 pgid, u64 a2, u64 a3, u64 a4, u64 a5)
 	return rc;
 }
 
-static bool is_group(struct process *p, void *arg)
-{
-	struct group_search *g = arg;
-
-	g->found = p->pgid == g->pgid;
-	return !g->found;
-}
-
 s64 sys_setsid(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct process *p = process_current();
-	struct group_search g = { .pgid = p->pid };
 	s64 rc = p->pid;
 
 	spin_lock(&tree_lock);
-	process_for_each(is_group, &g);
-	if (g.found)
+	if (process_group_session_locked(p->pid) != 0)
 		rc = -EPERM;
 	else {
 		p->pgid = p->sid = p->pid;
