@@ -3,7 +3,7 @@
  * Signals for files that become ready. Who asks for them hangs on the file's wait queues as poll(2) does; a wake-up there queues work, and
  * the work looks what is ready, and sends: signals are sent under tree_lock, wake-ups come under locks that are taken after it.
  *
- * async_lock (sleeps) guards what is set; events and the owner's numbers are read by the work without it.
+ * async_lock (sleeps): one turns it on or off at a time, or makes the struct. What is set is changed, and copied, under the struct's lock.
  */
 #include "managers/processor/fs/async.h"
 
@@ -22,14 +22,18 @@ struct owner_abi { s32 type, id; };
 enum { CODE_IN = 1, CODE_OUT, CODE_MSG, CODE_ERR, CODE_HUP = 6 };	/* POLL_* of sigaction(2) */
 #define MESSAGE		0x400		/* POLLMSG */
 
+struct setting {
+	struct owner_abi owner;		/* id 0: nobody */
+	u32 uid, euid;			/* who set it, and may send */
+	u32 signo;			/* 0: SIGIO, without more */
+	int fd;
+};
+
 struct async {
 	refcount_t refs;		/* the file's, and that of queued work */
 	struct file *file;		/* [lock] without a reference; NULL: it is gone */
 	struct spinlock lock;
-	struct owner_abi owner;		/* [async_lock; a] id 0: nobody */
-	u32 uid, euid;			/* [async_lock; a] who set it, and may send */
-	u32 signo;			/* [async_lock; a] 0: SIGIO, without more */
-	int fd;				/* [async_lock; a] */
+	struct setting set;		/* [lock] */
 	struct timer timer;		/* goes off at once: a wake-up may not queue work, under the lock that it comes with */
 	struct work work;
 	u32 events;			/* [a] what the wake-ups since the last work were about */
@@ -46,13 +50,27 @@ static void async_put(struct async *a)
 		kfree(a);
 }
 
+/* All of one moment. Of a file for which nothing was ever set: zeros. */
+static struct setting setting_of(struct file *f)
+{
+	struct async *a = load_acquire(&f->async);
+	struct setting set = { .owner.type = OWNER_TID };
+
+	if (a != NULL) {
+		spin_lock(&a->lock);
+		set = a->set;
+		spin_unlock(&a->lock);
+	}
+	return set;
+}
+
 /* --- telling --- */
 
-struct telling { const struct async *a; struct siginfo_abi info; };
+struct telling { const struct setting *set; struct siginfo_abi info; };
 
-static bool may_tell(const struct async *a, const struct process *p)
+static bool may_tell(const struct setting *set, const struct process *p)
 {
-	return a->euid == 0 || a->euid == p->cred.suid || a->euid == p->cred.uid || a->uid == p->cred.suid || a->uid == p->cred.uid;
+	return set->euid == 0 || set->euid == p->cred.suid || set->euid == p->cred.uid || set->uid == p->cred.suid || set->uid == p->cred.uid;
 }
 
 /* fcntl(2): where a real-time signal finds its queue full, a plain SIGIO says that there is something. tree_lock held */
@@ -67,70 +85,61 @@ static bool tell_member(struct process *p, void *arg)
 {
 	const struct telling *t = arg;
 
-	if (p->pgid == (u32)t->a->owner.id && p != process_init && p->state == PROCESS_LIVE && may_tell(t->a, p))
+	if (p->pgid == (u32)t->set->owner.id && p != process_init && p->state == PROCESS_LIVE && may_tell(t->set, p))
 		send(t, p, NULL);
 	return true;
 }
 
-struct pid_search { u32 pid; struct process *found; };
-
-static bool has_pid(struct process *p, void *arg)
+static void tell(const struct setting *set, u32 ready)
 {
-	struct pid_search *s = arg;
-
-	if (p->pid == s->pid)
-		s->found = p;
-	return s->found == NULL;
-}
-
-static void tell(const struct async *a, u32 ready)
-{
-	struct telling t = { .a = a, .info = { .signo = SIGIO, .code = SI_KERNEL } };
-	struct pid_search s = { a->owner.id, NULL };
+	struct telling t = { .set = set, .info = { .signo = SIGIO, .code = SI_KERNEL } };
+	struct process *p;
 	struct task *task;
 
-	if (a->signo != 0) {
-		t.info.signo = a->signo;
+	if (set->signo != 0) {
+		t.info.signo = set->signo;
 		t.info.code = ready & MESSAGE ? CODE_MSG : ready & POLLIN ? CODE_IN : ready & POLLOUT ? CODE_OUT : ready & POLLERR ? CODE_ERR : CODE_HUP;
 		t.info.poll.band = t.info.code == CODE_IN ? POLLIN | POLLRDNORM : t.info.code == CODE_OUT ? POLLOUT | POLLWRNORM : ready;
-		t.info.poll.fd = a->fd;
+		t.info.poll.fd = set->fd;
 	}
 	spin_lock(&tree_lock);
-	if (a->owner.type == OWNER_PGRP) {
+	if (set->owner.type == OWNER_PGRP) {
 		process_for_each(tell_member, &t);
-	} else if (a->owner.type == OWNER_TID) {
-		task = task_find_locked(a->owner.id);
-		if (task != NULL && may_tell(a, task->process))
+	} else if (set->owner.type == OWNER_TID) {
+		task = task_find_locked(set->owner.id);
+		if (task != NULL && may_tell(set, task->process))
 			send(&t, task->process, task);
 	} else {
-		process_for_each(has_pid, &s);
-		if (s.found != NULL && s.found != process_init && s.found->state == PROCESS_LIVE && may_tell(a, s.found))
-			send(&t, s.found, NULL);
+		p = process_find_locked(set->owner.id);
+		if (p != NULL && p != process_init && p->state == PROCESS_LIVE && may_tell(set, p))
+			send(&t, p, NULL);
 	}
 	spin_unlock(&tree_lock);
 }
 
 void async_tell_message(struct file *f)
 {
-	const struct async *a = load_acquire(&f->async);
+	struct setting set = setting_of(f);
 
-	if (a != NULL && a->owner.id != 0)
-		tell(a, MESSAGE | POLLIN | POLLRDNORM);
+	if (set.owner.id != 0)
+		tell(&set, MESSAGE | POLLIN | POLLRDNORM);
 }
 
 static void async_work(struct work *w)
 {
 	struct async *a = container_of(w, struct async, work);
 	u32 events = __atomic_exchange_n(&a->events, 0, __ATOMIC_SEQ_CST), ready = 0;
+	struct setting set;
 	struct file *f;
 
 	spin_lock(&a->lock);
 	f = a->file != NULL && ref_get_not_zero(&a->file->refs) ? a->file : NULL;
+	set = a->set;
 	spin_unlock(&a->lock);
 	if (f != NULL) {
 		ready = file_poll(f, NULL) & events;
-		if (ready != 0 && READ_ONCE(f->flags) & O_ASYNC && a->owner.id != 0)
-			tell(a, ready);
+		if (ready != 0 && READ_ONCE(f->flags) & O_ASYNC && set.owner.id != 0)
+			tell(&set, ready);
 		file_put(f);
 	}
 	async_put(a);
@@ -210,7 +219,9 @@ int async_set(struct file *f, int fd, bool on)
 	if (a != NULL)
 		off(a);
 	if (a != NULL && on) {
-		a->fd = fd;
+		spin_lock(&a->lock);
+		a->set.fd = fd;
+		spin_unlock(&a->lock);
 		(void)file_poll(f, &a->pt);
 	}
 	if (on && a == NULL) {
@@ -222,40 +233,40 @@ int async_set(struct file *f, int fd, bool on)
 	return 0;
 }
 
-static bool has_pgid(struct process *p, void *arg)
+/* tree_lock held. Is there anybody to tell? */
+static bool owner_there(const struct owner_abi *o)
 {
-	struct pid_search *s = arg;
-
-	if (p->pgid == s->pid)
-		s->found = p;
-	return s->found == NULL;
+	switch (o->type) {
+	case OWNER_TID: return task_find_locked(o->id) != NULL;
+	case OWNER_PID: return process_find_locked(o->id) != NULL;
+	default: return process_group_session_locked(o->id) != 0;
+	}
 }
 
 static int set_owner(struct file *f, struct owner_abi o)
 {
 	const struct credentials *c = &process_current()->cred;
-	struct pid_search s = { o.id, NULL };
-	bool there = o.id == 0;
+	u32 uid, euid;
 	struct async *a;
+	bool there;
 
 	spin_lock(&tree_lock);
-	if (o.type == OWNER_TID) {
-		there |= task_find_locked(o.id) != NULL;
-	} else {
-		process_for_each(o.type == OWNER_PID ? has_pid : has_pgid, &s);
-		there |= s.found != NULL;
-	}
+	there = o.id == 0 || owner_there(&o);
+	uid = c->uid;
+	euid = c->euid;
 	spin_unlock(&tree_lock);
 	if (!there)
 		return -ESRCH;
 	mutex_lock(&async_lock);
 	a = async_of(f);
-	if (a != NULL) {
-		a->owner = o;
-		a->uid = c->uid;
-		a->euid = c->euid;
-	}
 	mutex_unlock(&async_lock);
+	if (a != NULL) {
+		spin_lock(&a->lock);
+		a->set.owner = o;
+		a->set.uid = uid;
+		a->set.euid = euid;
+		spin_unlock(&a->lock);
+	}
 	return a == NULL ? -ENOMEM : 0;
 }
 
@@ -266,16 +277,9 @@ int async_set_owner(struct file *f, s32 who)
 	return set_owner(f, (struct owner_abi){ who < 0 ? OWNER_PGRP : OWNER_PID, who < 0 ? -who : who });
 }
 
-static struct owner_abi owner_of(struct file *f)
-{
-	const struct async *a = load_acquire(&f->async);
-
-	return a != NULL ? a->owner : (struct owner_abi){ OWNER_TID, 0 };
-}
-
 s32 async_owner(struct file *f)
 {
-	struct owner_abi o = owner_of(f);
+	struct owner_abi o = setting_of(f).owner;
 
 	return o.type == OWNER_PGRP ? -o.id : o.id;
 }
@@ -284,10 +288,11 @@ void async_set_fd(struct file *f, int fd)
 {
 	struct async *a = load_acquire(&f->async);
 
-	mutex_lock(&async_lock);
-	if (a != NULL)
-		a->fd = fd;
-	mutex_unlock(&async_lock);
+	if (a == NULL)
+		return;
+	spin_lock(&a->lock);
+	a->set.fd = fd;
+	spin_unlock(&a->lock);
 }
 
 static s64 set_signal(struct file *f, u64 signo)
@@ -298,15 +303,18 @@ static s64 set_signal(struct file *f, u64 signo)
 		return -EINVAL;
 	mutex_lock(&async_lock);
 	a = async_of(f);
-	if (a != NULL)
-		a->signo = signo;
 	mutex_unlock(&async_lock);
+	if (a != NULL) {
+		spin_lock(&a->lock);
+		a->set.signo = signo;
+		spin_unlock(&a->lock);
+	}
 	return a == NULL ? -ENOMEM : 0;
 }
 
 s64 async_fcntl(struct file *f, u32 cmd, u64 arg)
 {
-	const struct async *a = load_acquire(&f->async);
+	struct setting set;
 	struct owner_abi o;
 	u32 ids[2];
 
@@ -314,17 +322,18 @@ s64 async_fcntl(struct file *f, u32 cmd, u64 arg)
 	case F_SETOWN: return async_set_owner(f, arg);
 	case F_GETOWN: return async_owner(f);
 	case F_SETSIG: return set_signal(f, arg);
-	case F_GETSIG: return a != NULL ? a->signo : 0;
+	case F_GETSIG: return setting_of(f).signo;
 	case F_GETOWN_EX:
-		o = owner_of(f);
+		o = setting_of(f).owner;
 		return copy_to_user(arg, &o, sizeof(o));
 	case F_SETOWN_EX:
 		if (copy_from_user(&o, arg, sizeof(o)) < 0)
 			return -EFAULT;
 		return o.type < OWNER_TID || o.type > OWNER_PGRP ? -EINVAL : set_owner(f, o);
 	case F_GETOWNER_UIDS:
-		ids[0] = a != NULL ? a->uid : 0;
-		ids[1] = a != NULL ? a->euid : 0;
+		set = setting_of(f);
+		ids[0] = set.uid;
+		ids[1] = set.euid;
 		return copy_to_user(arg, ids, sizeof(ids));
 	}
 	return -EINVAL;
