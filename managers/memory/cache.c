@@ -10,7 +10,7 @@
 #include "managers/memory/object.h"
 #include "mm/slab.h"
 
-#define SEEK_PAGES	256		/* looked at, at a time */
+#define LOCK_PAGES	256		/* looked at, or let go, at a time */
 #define WINDOW_FIRST	4		/* pages, of a reader not known to be sequential */
 
 struct spinlock cache_lock = SPINLOCK_INIT("page cache", RANK_PAGE_CACHE);
@@ -33,6 +33,15 @@ void cache_init(void)
 	ahead_queue = work_queue_create("readahead", 2, PRIO_NORMAL);
 	if (cpages == NULL || ahead_queue == NULL)
 		panic("memory: no memory for the page cache");
+}
+
+/* Called for each page by who looks at many: others want the lock, too. What was found before may be gone afterwards. */
+static void lock_break(u64 *nr)
+{
+	if (++*nr % LOCK_PAGES != 0)
+		return;
+	spin_unlock(&cache_lock);
+	spin_lock(&cache_lock);
 }
 
 u64 cache_dirty_pages(void) { return atomic_read(&nr_dirty); }
@@ -118,15 +127,16 @@ unsigned cache_reclaim(unsigned nr)
 u64 cache_drop(struct object *o)
 {
 	struct cpage *p;
-	u64 key = 0, nr = 0;
+	u64 key = 0, nr = 0, seen = 0;
 
 	spin_lock(&cache_lock);
 	while ((p = page_tree_next(&o->pages, &key)) != NULL) {
 		key++;
-		if (p->dirty || p->reading)
-			continue;
-		page_forget(p);
-		nr++;
+		if (!p->dirty && !p->reading) {
+			page_forget(p);
+			nr++;
+		}
+		lock_break(&seen);
 	}
 	spin_unlock(&cache_lock);
 	return nr;
@@ -677,7 +687,7 @@ int cache_patch(struct object *o, u64 off, const void *data, u64 len, bool creat
 void cache_cut(struct object *o, u64 size)
 {
 	static const u8 zeros[PAGE_SIZE];
-	u64 key = DIV_ROUND_UP(size, PAGE_SIZE);
+	u64 key = DIV_ROUND_UP(size, PAGE_SIZE), nr = 0;
 	struct cpage *p;
 
 	spin_lock(&cache_lock);
@@ -689,6 +699,7 @@ void cache_cut(struct object *o, u64 size)
 			continue;
 		}
 		page_forget(p);
+		lock_break(&nr);
 	}
 	spin_unlock(&cache_lock);
 	if (size % PAGE_SIZE != 0)
@@ -728,7 +739,7 @@ int cache_reserve(struct object *o, u64 first, u64 end)
 int cache_punch(struct object *o, u64 from, u64 to)
 {
 	static const u8 zeros[PAGE_SIZE];
-	u64 key = from / PAGE_SIZE;
+	u64 key = from / PAGE_SIZE, nr = 0;
 	struct cpage *p;
 	int rc = 0;
 
@@ -736,6 +747,7 @@ int cache_punch(struct object *o, u64 from, u64 to)
 	while (rc == 0 && (p = page_tree_next(&o->pages, &key)) != NULL && key < to / PAGE_SIZE) {
 		if (object_is_shm(o)) {
 			page_forget(p);
+			lock_break(&nr);
 			continue;
 		}
 		spin_unlock(&cache_lock);
@@ -749,16 +761,16 @@ int cache_punch(struct object *o, u64 from, u64 to)
 
 u64 cache_seek(struct object *o, u64 index, bool present)
 {
+	u64 nr = 0;
+
 	spin_lock(&cache_lock);
 	if (present) {
 		if (page_tree_next(&o->pages, &index) == NULL)
 			index = ~0ULL;
 	} else {
 		while (index < pages_of(o) && page_tree_get(&o->pages, index) != NULL) {
-			if (++index % SEEK_PAGES == 0) {	/* others want the lock, too */
-				spin_unlock(&cache_lock);
-				spin_lock(&cache_lock);
-			}
+			index++;
+			lock_break(&nr);
 		}
 	}
 	spin_unlock(&cache_lock);

@@ -611,6 +611,39 @@ static void sizes_that_cannot_be(void **state)
 	memory_check_empty();
 }
 
+/* Who lets many pages go lets others have the lock of the page cache meanwhile. */
+static unsigned nr_releases;
+static void lock_released(const struct spinlock *l) { nr_releases += l == &cache_lock; }
+
+static void many_pages_go(void **state)
+{
+	enum { NR = 2000 };
+	struct rpc_memory_shm_create_rep made;
+	struct rpc_memory_range_rep r;
+	u64 pages;
+
+	assert_int_equal(CALL(memory_shm_create, &made, .size = LE(NR * PAGE_SIZE)), 0);
+	object = le64_get(made.object);
+	for (unsigned how = 0; how < 2; how++) {
+		assert_int_equal(CALL(memory_range, &r, .object = LE(object), .off = LE(0), .len = LE(NR * PAGE_SIZE),
+				      .what = le32_of(WIRE_RANGE_ALLOCATE)), 0);
+		pages = pages_cached();
+		assert_true(pages >= NR);
+		nr_releases = 0;
+		shim_on_unlock = lock_released;
+		if (how == 0)
+			assert_int_equal(CALL(memory_range, &r, .object = LE(object), .off = LE(0), .len = LE(NR * PAGE_SIZE),
+					      .what = le32_of(WIRE_RANGE_PUNCH)), 0);
+		else
+			assert_int_equal(CALL(memory_truncate, NULL, .object = LE(object), .size = LE(0)), 0);
+		shim_on_unlock = NULL;
+		assert_int_equal(pages_cached(), pages - NR);
+		assert_true(nr_releases > NR / 300);
+	}
+	assert_int_equal(CALL(memory_close, NULL, .object = LE(object), .count = le32_of(1)), 0);
+	memory_check_empty();
+}
+
 /* Pages that were never written, or given back, take no room and are found. */
 static void holes_of_shared_memory(void **state)
 {
@@ -704,7 +737,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_requests), cmocka_unit_test(sizes_that_cannot_be),
-		cmocka_unit_test(holes_of_shared_memory), cmocka_unit_test(shared_memory_is_its_makers), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
+		cmocka_unit_test(holes_of_shared_memory),
+		cmocka_unit_test(many_pages_go), cmocka_unit_test(shared_memory_is_its_makers), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
 		cmocka_unit_test(file_against_array), cmocka_unit_test(shm_against_array),
 		cmocka_unit_test(one_fetch_a_page), cmocka_unit_test(sequential_reads_come_in_windows),
 		cmocka_unit_test(a_range_is_brought_at_once),

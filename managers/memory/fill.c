@@ -185,8 +185,11 @@ static int ahead_of_space(struct space *s, const struct rpc_memory_fill_ahead_re
 		return rc;
 	for (unsigned i = 0; i < nr; i++) {
 		if (zeros & (1U << i)) {
-			count(nr_memory_fill_zero);
 			p.f[i] = page_of_zeros();
+			if (p.f[i] != NULL)
+				count(nr_memory_fill_zero);
+			else
+				count(nr_memory_fill_not_at_hand);
 		} else if (p.f[i] != NULL) {
 			count(nr_memory_fill_private);
 		} else {

@@ -33,7 +33,7 @@
 	X(nr_memory_fill_object, "fills answered with a page of an object")		\
 	X(nr_memory_fill_zero, "fills answered zero, without data; pages of zeros sent ahead of use")			\
 	X(nr_memory_fill_to_worker, "fills whose page had to come from storage")	\
-	X(nr_memory_fill_not_at_hand, "pages asked for ahead of use that did not come: beyond the end, or storage would have to be asked") \
+	X(nr_memory_fill_not_at_hand, "pages asked for ahead of use that did not come: beyond the end, storage would have to be asked, or no memory") \
 	X(nr_memory_fill_refused, "fills refused: not mapped, beyond the end, no such space") \
 	X(nr_memory_flush, "flush requests taken")					\
 	X(nr_memory_flush_private, "private pages flushed")				\

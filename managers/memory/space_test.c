@@ -603,6 +603,28 @@ static void no_memory_for_the_gap(void **state)
 	memory_check_empty();
 }
 
+/* A page of zeros for which there is no memory does not come, and is not counted as one that did. */
+static void no_memory_for_zeros(void **state)
+{
+	u64 id = new_space(), zeros, missing;
+	struct rpc_memory_fill_ahead_req q = { LE(id), LE(1), { { LE(0x10), LE(0x11) } }, le32_of(2) };
+	struct fake *f;
+
+	assert_int_equal(map_at(id, 1, 0x10000, 0x2000, 0), 0);
+	zeros = counter_read(&nr_memory_fill_zero);
+	missing = counter_read(&nr_memory_fill_not_at_hand);
+	f = fake_call(P_NODE, RPC_memory_fill_ahead, &q, sizeof(q), NULL, 0);
+	shim_fail_alloc(2);
+	fake_deliver(f);
+	shim_fail_alloc(0);
+	assert_int_equal(f->status, 1);
+	assert_int_equal(counter_read(&nr_memory_fill_zero), zeros + 1);
+	assert_int_equal(counter_read(&nr_memory_fill_not_at_hand), missing + 1);
+	fake_done(f);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(2)), 0);
+	memory_check_empty();
+}
+
 /* Without any memory left a call is parked all the same: a change that was refused would hold up all after it. */
 static void parking_needs_no_memory(void **state)
 {
@@ -1063,7 +1085,7 @@ static void bad_placings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pages_ahead_of_a_space), cmocka_unit_test(no_memory_for_the_gap),
+		cmocka_unit_test(pages_ahead_of_a_space), cmocka_unit_test(no_memory_for_the_gap), cmocka_unit_test(no_memory_for_zeros),
 		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory),
 		cmocka_unit_test(changes_travel_together), cmocka_unit_test(refused_changes_use_their_number),
 		cmocka_unit_test(reservation), cmocka_unit_test(a_fork_takes_nothing_of_the_reservation),

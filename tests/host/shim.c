@@ -143,10 +143,14 @@ WEAK bool spin_trylock(struct spinlock *l)
 	return true;
 }
 
+void (*shim_on_unlock)(const struct spinlock *l);
+
 WEAK void spin_unlock(struct spinlock *l)
 {
 	unsigned i = nr_held;
 
+	if (shim_on_unlock != NULL)
+		shim_on_unlock(l);
 	while (i > 0 && held[i - 1].lock != l)
 		i--;
 	if (i == 0)
