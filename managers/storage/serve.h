@@ -27,6 +27,14 @@ static inline int decode_time(le64 sec, le32 nsec, struct ext4_time *t)
 	return t->nsec < NSEC_PER_SEC ? 0 : -EINVAL;
 }
 
+/* What is changed, and when. */
+static inline int decode_change(le64 ino, le32 gen, le64 sec, le32 nsec, struct ext4_id *id, struct ext4_time *now)
+{
+	int rc = decode_id(ino, gen, id);
+
+	return rc == 0 ? decode_time(sec, nsec, now) : rc;
+}
+
 /* Volume locked; node: who is answered, and may be promised that it stays so. */
 void attr_to_wire(struct volume *v, const struct ext4_attr *a, unsigned node, struct wire_attr *w);
 /* Ends a handler: counts; volume_unlock() when v is not NULL. Returns rc. */

@@ -92,10 +92,8 @@ int serve_storage_write(const struct rpc_storage_write_req *q, struct rpc_storag
 	struct ext4_id id;
 	u64 size = 0;
 	s64 n;
-	int rc = decode_id(q->ino, q->gen, &id);
+	int rc = decode_change(q->ino, q->gen, q->now, q->now_ns, &id, &now);
 
-	if (rc == 0)
-		rc = decode_time(q->now, q->now_ns, &now);
 	if (rc == 0 && le64_get(q->off) >> 63)
 		rc = -EFBIG;
 	if (rc < 0)
@@ -116,10 +114,8 @@ int serve_storage_truncate(const struct rpc_storage_truncate_req *q, struct rpc_
 	struct ext4_time now;
 	struct volume *v;
 	struct ext4_id id;
-	int rc = decode_id(q->ino, q->gen, &id);
+	int rc = decode_change(q->ino, q->gen, q->now, q->now_ns, &id, &now);
 
-	if (rc == 0)
-		rc = decode_time(q->now, q->now_ns, &now);
 	if (rc == 0 && le64_get(q->size) >> 63)
 		rc = -EINVAL;
 	if (rc < 0)
@@ -137,10 +133,8 @@ int serve_storage_range(const struct rpc_storage_range_req *q, struct rpc_storag
 	struct ext4_time now;
 	struct volume *v;
 	struct ext4_id id;
-	int rc = decode_id(q->ino, q->gen, &id);
+	int rc = decode_change(q->ino, q->gen, q->now, q->now_ns, &id, &now);
 
-	if (rc == 0)
-		rc = decode_time(q->now, q->now_ns, &now);
 	if (rc == 0 && (what > WIRE_RANGE_ALLOCATE || off >> 62 || len >> 62))
 		rc = -EINVAL;
 	if (rc < 0)

@@ -117,10 +117,8 @@ int serve_storage_create(const struct rpc_storage_create_req *q, struct rpc_stor
 	struct ext4_time now;
 	struct volume *v;
 	struct ext4_id dir;
-	int rc = decode_id(q->ino, q->gen, &dir);
+	int rc = decode_change(q->ino, q->gen, q->now, q->now_ns, &dir, &now);
 
-	if (rc == 0)
-		rc = decode_time(q->now, q->now_ns, &now);
 	if (rc == 0)
 		rc = decode_name(c);
 	if (rc < 0)
@@ -140,10 +138,8 @@ int serve_storage_symlink(const struct rpc_storage_symlink_req *q, struct rpc_st
 	struct ext4_time now;
 	struct volume *v;
 	struct ext4_id dir;
-	int rc = decode_id(q->ino, q->gen, &dir);
+	int rc = decode_change(q->ino, q->gen, q->now, q->now_ns, &dir, &now);
 
-	if (rc == 0)
-		rc = decode_time(q->now, q->now_ns, &now);
 	if (rc == 0 && (name_len == 0 || name_len > c->bulk_len))
 		rc = -EINVAL;
 	if (rc < 0)
@@ -184,10 +180,8 @@ int serve_storage_unlink(const struct rpc_storage_unlink_req *q, struct rpc_stor
 	struct ext4_time now;
 	struct volume *v;
 	struct ext4_id dir;
-	int rc = decode_id(q->ino, q->gen, &dir);
+	int rc = decode_change(q->ino, q->gen, q->now, q->now_ns, &dir, &now);
 
-	if (rc == 0)
-		rc = decode_time(q->now, q->now_ns, &now);
 	if (rc == 0)
 		rc = decode_name(c);
 	if (rc < 0)

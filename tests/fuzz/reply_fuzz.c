@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "managers/processor/fs/storagefs.c"
+#include "managers/processor/fs/test_storagefs.h"
 #include "managers/processor/space/exec_reply.h"
 
 static const u8 *in;
@@ -75,20 +75,6 @@ int rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk,
 	return how < 56 ? (int)how : 0;
 }
 
-int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
-{
-	return rpc_call_bulk(node, op, req, NULL, 0, rep, rep_size, NULL);
-}
-
-struct inode *inode_alloc(const struct inode_ops *ops, u32 mode)
-{
-	struct inode *i = kzalloc(sizeof(*i));
-
-	i->ops = ops;
-	i->type = mode & S_IFMT;
-	i->mode = mode;
-	return i;
-}
 
 static void attr_check(const struct inode *i, const struct attr *a)
 {
@@ -96,29 +82,19 @@ static void attr_check(const struct inode *i, const struct attr *a)
 	    a->mtime.nsec >= NSEC_PER_SEC || a->ctime.nsec >= NSEC_PER_SEC || a->btime.nsec >= NSEC_PER_SEC);
 }
 
-void attr_ask(struct attr_asked *asked) { }
 void attr_keep(struct inode *i, const struct attr_asked *asked, const struct attr *a, u32 lease_ms, unsigned own) { attr_check(i, a); }
 void attr_rights_answered(struct inode *i, const struct attr_asked *asked, const struct attr *a) { attr_check(i, a); }
-bool attr_kept(struct inode *i, struct attr *a) { return false; }
-void attr_change_begin(const struct attr_file *f) { }
-void attr_change_end(const struct attr_file *f) { }
-void attr_change_end_found(const struct attr_file *f, unsigned nr) { }
 void attr_change_end_rights(const struct attr_file *f, struct inode *i, const struct attr_asked *asked, const struct attr *now)
 {
 	if (now != NULL)
 		attr_check(i, now);
 }
 bool attr_rights_right(const struct inode *i) { return next_byte() & 1; }
-int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out) { return -ENOSYS; }
 static s64 moved(size_t len) { return next_byte() < 128 ? -EIO : (s64)MIN(len, (size_t)next_byte()); }
 s64 object_read(struct object *o, u64 off, void *buf, size_t len) { return moved(len); }
 s64 object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append) { return moved(len); }
 u64 object_size(struct object *o) { return next_byte(); }
 s64 object_seek(struct object *o, u64 off, bool hole) { return next_byte() < 128 ? -ENXIO : (s64)off; }
-int device_open(u32 rdev, struct file *f) { return -ENXIO; }
-int fifo_open(struct inode *i, struct file *f) { return -ENXIO; }
-void fs_written(struct inode *i) { }
-int rlimit_file_size(u64 at, size_t *len) { return 0; }
 
 static void inode_free(struct inode *i)
 {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "managers/processor/fs/storagefs.c"
+#include "managers/processor/fs/test_storagefs.h"
 
 static struct wire_attr said;		/* by the node */
 static u8 listing[512];
@@ -33,38 +33,15 @@ int rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk,
 	}
 	return 0;
 }
-int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
-{
-	return rpc_call_bulk(node, op, req, NULL, 0, rep, rep_size, NULL);
-}
 
-struct inode *inode_alloc(const struct inode_ops *ops, u32 mode)
-{
-	struct inode *i = kzalloc(sizeof(*i));
-
-	i->ops = ops;
-	i->type = mode & S_IFMT;
-	i->mode = mode;
-	return i;
-}
-void attr_ask(struct attr_asked *asked) { }
 void attr_keep(struct inode *i, const struct attr_asked *asked, const struct attr *a, u32 lease_ms, unsigned own) { }
-bool attr_kept(struct inode *i, struct attr *a) { return false; }
-void attr_change_begin(const struct attr_file *f) { }
-void attr_change_end(const struct attr_file *f) { }
-void attr_change_end_found(const struct attr_file *f, unsigned nr) { }
 void attr_rights_answered(struct inode *i, const struct attr_asked *asked, const struct attr *a) { }
 void attr_change_end_rights(const struct attr_file *f, struct inode *i, const struct attr_asked *asked, const struct attr *now) { }
 bool attr_rights_right(const struct inode *i) { return true; }
-int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out) { return -ENOSYS; }
 s64 object_read(struct object *o, u64 off, void *buf, size_t len) { return -ENOSYS; }
 s64 object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append) { return -ENOSYS; }
 u64 object_size(struct object *o) { return 0; }
 s64 object_seek(struct object *o, u64 off, bool hole) { return -ENXIO; }
-int device_open(u32 rdev, struct file *f) { return -ENOSYS; }
-int fifo_open(struct inode *i, struct file *f) { return -ENOSYS; }
-void fs_written(struct inode *i) { }
-int rlimit_file_size(u64 at, size_t *len) { return 0; }
 
 static void good(void)
 {
