@@ -319,6 +319,24 @@ static int s_serve(unsigned op, const void *req, const struct rpc_seg *seg, unsi
 		s_resize(f, le64_get(q->size));
 		return 0;
 	}
+	case RPC_storage_range: {		/* of files whose only hole is behind their end */
+		const struct rpc_storage_range_req *q = req;
+		struct rpc_storage_range_rep *r = rep;
+		struct s_file *f = s_find(q->fs, q->gen, q->ino);
+		u64 off = le64_get(q->off), len = le64_get(q->len);
+
+		if (fail != 0)
+			return -fail;
+		if (f == NULL)
+			return -ESTALE;
+		if (le32_get(q->what) <= WIRE_RANGE_HOLE && off >= f->size)
+			return -ENXIO;
+		if (le32_get(q->what) == WIRE_RANGE_PUNCH && off < f->size)
+			memset(f->data + off, 0, MIN(len, f->size - off));
+		r->off = le64_of(s_claims != 0 ? s_claims : le32_get(q->what) == WIRE_RANGE_HOLE ? f->size : off);
+		*rep_len = sizeof(*r);
+		return 0;
+	}
 	case RPC_storage_sync:
 		s_syncs++;
 		return 0;

@@ -3,9 +3,15 @@
 /* PARSERS: managers/memory/ops.c managers/memory/map_ops.c managers/memory/flush.c managers/memory/place.c managers/memory/fill.c managers/memory/file_ops.c */
 /*
  * Every op that a memory node answers, from the definition of the protocol, of processor nodes that
- * exist and that do not: requests that make sense, with some of their bytes changed. Each call ends exactly once, and nothing is
- * left when the callers are dead.
+ * exist and that do not: requests that make sense, with some of their bytes changed, storage that fails or says what cannot be. Each
+ * call ends exactly once, and nothing is left when the callers are dead.
+ *
+ * There is one thread. What the node's work queues are given is done when the input says so, or somebody would sleep: the same input
+ * does the same, and comes to the same lines. (Threads that meet anywhere are stress_test.c's.)
  */
+#include "kernel/sched.h"
+#include "kernel/work.h"
+#include "lib/base/printk.h"
 #include "managers/memory/test_fit.h"
 
 #define MAX_CALLS 256
@@ -15,7 +21,62 @@ static size_t in_left;
 
 static u8 next_byte(void) { return in_left == 0 ? 0 : (in_left--, *in++); }
 
+/* --- one thread, one clock: in place of kernel/work.c, the host's scheduler and its time --- */
+
+struct work_queue *system_work;
+static struct list pending = LIST_INIT(pending);	/* of all queues, in their order */
+
+void work_init(struct work *w, void (*fn)(struct work *w))
+{
+	list_init(&w->link);
+	w->fn = fn;
+	w->queued = false;
+}
+
+struct work_queue *work_queue_create(const char *name, unsigned nr_threads, int prio) { return (struct work_queue *)&pending; }
+
+bool work_queue_add(struct work_queue *q, struct work *w)
+{
+	bool fresh = !w->queued;
+
+	if (fresh)
+		list_add_tail(&pending, &w->link);
+	w->queued = true;
+	return fresh;
+}
+
+static bool work_one(void)
+{
+	struct work *w = list_first(&pending, struct work, link);
+
+	if (w == NULL)
+		return false;
+	list_del(&w->link);
+	w->queued = false;
+	w->fn(w);
+	return true;
+}
+
+static void work_all(void)
+{
+	while (work_one())
+		;
+}
+
+/* Whoever would sleep waits for what is queued, or for ever. */
+void schedule(void)
+{
+	if (!work_one())
+		panic("a wait that nothing ends");
+}
+
+u64 time_wall_ns(void) { return NSEC_PER_SEC; }
+u64 time_mono_ns(void) { return NSEC_PER_SEC; }
+
+/* --- requests --- */
+
 static u64 space[4], object[4], change[4];		/* spaces and objects that there are, the last change number of each space */
+static unsigned nr_spaces, nr_objects;			/* that answers named */
 
 static u64 page(u8 x) { return 0x400 + x % 32; }
 
@@ -107,6 +168,10 @@ static u32 make(unsigned op, void *body, u8 *bulk)
 	case RPC_memory_truncate:
 		*(struct rpc_memory_truncate_req *)body = (struct rpc_memory_truncate_req){ o, le64_of(z * 300), le64_of(5) };
 		break;
+	case RPC_memory_range:
+		*(struct rpc_memory_range_req *)body = (struct rpc_memory_range_req){
+			o, le64_of((u64)(z % 16) << (x & 128 ? 11 : 12)), le64_of((u64)((x >> 2) % 8) << 12), le32_of((z >> 4) % 6), le64_of(5) };
+		break;
 	case RPC_memory_commit:
 	case RPC_memory_shm_create:
 		*(le64 *)body = le64_of((u64)(s64)(s8)z);
@@ -121,12 +186,14 @@ static u32 make(unsigned op, void *body, u8 *bulk)
 static struct fake *one_call(void)
 {
 	static u8 bulk[RPC_MAX_BULK_OUT];
-	unsigned at = next_byte() % 32;		/* not of as many as there are: who appends an op does not change what kept inputs do */
+	u8 body[RPC_MAX_REQ] = { 0 }, spoil, first = next_byte();
+	unsigned at = first % 32;		/* not of as many as there are: who appends an op does not change what kept inputs do */
 	const struct rpc_op *op = &memory_ops[at];
-	u8 body[RPC_MAX_REQ] = { 0 }, spoil;
 	struct fake *f;
 	u32 len;
 
+	if (first < 192)
+		work_all();
 	if (at >= nr_memory_ops || op->run == NULL || op->op == RPC_memory_shutdown)
 		return NULL;
 	memset(bulk, 0, 1024);
@@ -144,7 +211,19 @@ static struct fake *one_call(void)
 	f = fake_call(spoil == 255 ? 9 : P_NODE, spoil == 254 ? 0x999 : op->op, body, op->req_size, bulk, len);
 	f->obsolete = spoil == 253;	/* its caller died before it is done */
 	f->call.rep_room = (spoil & 140) == 140 ? 0 : RPC_MAX_BULK_IN;
+	s_fail = spoil == 252 ? EIO : 0;
+	s_claims = spoil == 251 ? WIRE_SIZE_MAX + 1 : 0;
 	return f;
+}
+
+/* Where an id of an answer is kept. */
+static unsigned slot(u64 *ids, unsigned *nr, u64 id)
+{
+	for (unsigned i = 0; i < 4; i++)
+		if (ids[i] == id)
+			return i;
+	ids[*nr % 4] = id;
+	return (*nr)++ % 4;
 }
 
 /* What an answer says is used by the calls to come. */
@@ -155,12 +234,10 @@ static void learn(const struct fake *f)
 	if (!f->replied || f->status < 0)
 		return;
 	memcpy(&id, f->rep, 8);
-	if (f->call.op == RPC_memory_space_create || f->call.op == RPC_memory_fork) {
-		space[id % 4] = id;
-		change[id % 4] = 0;
-	}
+	if (f->call.op == RPC_memory_space_create || f->call.op == RPC_memory_fork)
+		change[slot(space, &nr_spaces, id)] = 0;
 	if (f->call.op == RPC_memory_open || f->call.op == RPC_memory_shm_create)
-		object[id % 4] = id;
+		(void)slot(object, &nr_objects, id);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
@@ -169,15 +246,17 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	static bool once;
 	unsigned nr = 0;
 
-	if (!once) {
+	if (!once)
 		memory_start();
-		for (unsigned i = 0; i < S_FILES; i++)
-			s_resize(&s_file[i], 10000 * i);
-		once = true;
+	once = true;
+	for (unsigned i = 0; i < S_FILES; i++) {
+		s_resize(&s_file[i], 0);
+		s_resize(&s_file[i], 10000 * i);
 	}
 	memset(space, 0, sizeof(space));
 	memset(object, 0, sizeof(object));
 	memset(change, 0, sizeof(change));
+	nr_spaces = nr_objects = 0;
 	in = data;
 	in_left = size;
 	while (in_left > 0 && nr < MAX_CALLS) {
@@ -187,22 +266,28 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 			continue;
 		call[nr++] = f;
 		fake_deliver(f);
+		if (s_fail != 0 || s_claims != 0)
+			work_all();
 		learn(f);
 	}
+	s_fail = s_claims = 0;
 	for (unsigned i = 0; i < nr; i++)
 		call[i]->obsolete = true;
 	memory_node_changed(P_NODE, ROLE_PROCESSOR, false);
 	memory_node_changed(9, ROLE_PROCESSOR, false);
-	for (unsigned i = 0; i < nr; i++) {
-		for (unsigned spin = 0; !load_acquire(&call[i]->replied); spin++) {
-			if (spin > 100000)
-				abort();		/* a call that does not end */
-			usleep(20);
-		}
-		fake_done(call[i]);
-	}
+	work_all();
+	for (unsigned i = 0; i < nr; i++)
+		fake_done(call[i]);		/* each has ended */
 	objects_close_wait();
 	if (spaces_live() != 0 || spaces_vmas() != 0 || objects_active() != 0 || pages_private() != 0)
 		abort();
+	if (objects_sync_all(false) < 0)	/* a flush to a file that nobody has open stays in memory until then */
+		abort();
+	objects_drop_idle();
+	if (objects_cached() != 0 || pages_cached() != 0 || cache_dirty_pages() != 0 || shim_frames_live() != 0 || commit_total() != 0)
+		abort();
+	for (unsigned i = 0; i < S_FILES; i++)
+		if (s_file[i].holds != 0)
+			abort();
 	return 0;
 }

@@ -15,7 +15,7 @@ one() {
 		storage_fuzz)	n=400 ;;
 		fit_fuzz)	n=100 ;;
 		member_fuzz)	n=3000 ;;
-		memory_fuzz)	n=1500 ;;
+		memory_fuzz)	n=6000 ;;
 		*)		n=20000 ;;
 		esac
 	fi

@@ -120,6 +120,14 @@ static u32 make(unsigned op, void *body, u8 *bulk)
 		((struct rpc_storage_write_req *)body)->off = le64_of((u64)y << z % 40);
 		memset(bulk, z, RPC_MAX_BULK_OUT);
 		return z * 128;
+	case RPC_storage_range: {
+		struct rpc_storage_range_req *q = body;
+
+		q->what = le32_of(y % 5);
+		q->off = le64_of((u64)(y / 5) << (z & 7 ? 10 : 9 + z / 8));
+		q->len = le64_of((u64)(z / 8) << (z & 7 ? 10 : x % 16));
+		return 0;
+	}
 	case RPC_storage_truncate:
 		((struct rpc_storage_truncate_req *)body)->size = le64_of((u64)y << z % 48);
 		return 0;
