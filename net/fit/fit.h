@@ -189,6 +189,7 @@ struct fit_node {
 	u64 answer;			/* [membership thread] the challenge that it gave us; 0: none */
 	const char *last_error;		/* [membership thread] so that it is logged once */
 	char name[24];
+	char silence[40];		/* [membership thread] why it was called dead, for the log */
 	struct waitq slot_wait;		/* callers that wait for credit */
 	struct waitq drain_wait;	/* the membership thread, for conn->drained */
 };

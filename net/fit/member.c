@@ -831,7 +831,8 @@ static u64 node_look(struct fit_node *n, u64 now, u64 late)
 				pr_note("fit: %s does not answer our farewell", n->name);
 				c->left = true;
 			}
-			node_down(n, "silent for too long");
+			snprintf(n->silence, sizeof(n->silence), "silent for too long (%llu ms)", (unsigned long long)(silent / NSEC_PER_MSEC));
+			node_down(n, n->silence);
 			return now;
 		}
 		if (silent >= fit_suspect_ns && n->state == NODE_UP) {

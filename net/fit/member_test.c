@@ -671,7 +671,7 @@ static void silence_is_death_unless_it_was_ours(void **state)
 	assert_int_equal(nr_said("storage-3 speaks again"), 1);
 	node_look(n, now + 2700 * NSEC_PER_MSEC, 0);
 	assert_int_equal(n->state, NODE_DOWN);
-	assert_int_equal(nr_said("storage-3 is dead: silent for too long"), 1);
+	assert_int_equal(nr_said("storage-3 is dead: silent for too long (2050 ms)"), 1);
 }
 
 /* REQs that come as fast as they are refused do not keep this thread from looking at the others' silence. */

@@ -329,7 +329,7 @@ static void got_sidr_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 	ev.listener_arg = l.arg;
 	if (l.fn == NULL)
 		sidr.status = 1;
-	else
+	else if (roce_pkey_ours(m->pkey))
 		l.fn(&ev, l.arg);
 	send_msg(cm, ip, &(struct cm_msg){
 		.attr = CM_SIDR_REP, .tid = m->tid, .local_id = m->local_id, .service_id = m->service_id, .sidr_status = sidr.status,
@@ -416,6 +416,10 @@ static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 	}
 	if (m->transport != 0) {
 		refuse(cm, ip, m, 0, CM_REJ_TRANSPORT);
+		return;
+	}
+	if (!roce_pkey_ours(m->pkey)) {			/* table 111 has no reason of its own for that */
+		refuse(cm, ip, m, 0, CM_REJ_UNSUPPORTED);
 		return;
 	}
 	if (m->remote_ip != cm->dev->nif->ip) {		/* another GID of ours, which packets do not go to */

@@ -39,6 +39,8 @@ static unsigned golden_file(const char *path)
 			assert_int_equal(m.service_id >> 16, 0x106);
 			assert_int_equal(m.private_len, CM_REQ_PRIVATE);
 		}
+		if (m.attr == CM_REQ || m.attr == CM_SIDR_REQ)
+			assert_int_equal(m.pkey, ROCE_PKEY);		/* of rxe, too: full members of the default partition */
 		if (m.attr == CM_REJ)
 			assert_int_equal(m.reason, CM_REJ_INVALID_SERVICE);
 		if (m.attr == CM_SIDR_REQ || m.attr == CM_SIDR_REP)
@@ -559,7 +561,7 @@ static void rejected_by_reason(void **state)
 {
 	static const u16 reasons[] = {
 		CM_REJ_INVALID_SERVICE, CM_REJ_INVALID_SERVICE, CM_REJ_TRANSPORT, CM_REJ_GID, CM_REJ_GID, CM_REJ_PATH_MTU, CM_REJ_PATH_MTU,
-		CM_REJ_PATH_MTU,
+		CM_REJ_PATH_MTU, CM_REJ_UNSUPPORTED, CM_REJ_UNSUPPORTED,
 	};
 
 	begin(1, true);
@@ -580,6 +582,8 @@ static void rejected_by_reason(void **state)
 		case 5: m.path_mtu = 0; break;
 		case 6: m.path_mtu = 6; break;
 		case 7: m.path_mtu = 5; sim.node[1].dev->max_mtu = 1024; break;		/* more than this link's */
+		case 8: m.pkey = 0x9234; break;			/* another partition */
+		case 9: m.pkey = 0; break;			/* of none */
 		}
 		say(&m);
 		assert_int_equal(heard.nr[CM_REJ], 1);
@@ -590,6 +594,47 @@ static void rejected_by_reason(void **state)
 	}
 	sim.tap = NULL;
 	end_all();
+}
+
+/* Packets, which carry the partition's key too, are let through by the same rule: a limited member may talk to a full one. */
+static void limited_member(void **state)
+{
+	struct cm_id *first;
+	struct cm_msg m;
+
+	begin(1, true);
+	sim_run(NSEC_PER_SEC);
+	first = pas.id;
+	m = good_req();
+	m.pkey = 0x7fff;
+	pas.accept = false;
+	sim.tap = hear;
+	memset(&heard, 0, sizeof(heard));
+	say(&m);
+	assert_int_equal(pas.nr_events, 3);		/* its listener decides */
+	assert_int_equal(heard.last.reason, CM_REJ_CONSUMER);
+	sim.tap = NULL;
+	pas.id = first;
+	end_all();
+}
+
+/* A datagram service of another partition is none: status 2, and its listener hears nothing. */
+static void sidr_of_another_partition(void **state)
+{
+	struct cm_msg m = { .attr = CM_SIDR_REQ, .tid = 7, .local_id = 5, .pkey = 0x1234, .service_id = DGRAM };
+
+	sim_start(1, 9000);
+	memset(&dgram, 0, sizeof(dgram));
+	assert_int_equal(roce_dev_cm_listen(sim.node[1].dev, DGRAM, on_dgram, &dgram), 0);
+	sim.tap = hear;
+	memset(&heard, 0, sizeof(heard));
+	say(&m);
+	sim_run(20 * NSEC_PER_MSEC);			/* ARP first */
+	assert_int_equal(heard.nr[CM_SIDR_REP], 1);
+	assert_int_equal(heard.last.sidr_status, 2);
+	assert_int_equal(dgram.asked, 0);
+	sim.tap = NULL;
+	sim_stop();
 }
 
 /* An MRA that was lost is said again when the REQ comes again; and nothing before the user had its first look. */
@@ -686,7 +731,7 @@ static void flood_more(const struct cm_event *ev, void *arg)
 	ev->sidr->status = 0;
 	if (++flood_asked == 100000)
 		return;
-	cm_mad_build(mad, &(struct cm_msg){ .attr = CM_SIDR_REQ, .tid = flood_asked, .service_id = DGRAM });
+	cm_mad_build(mad, &(struct cm_msg){ .attr = CM_SIDR_REQ, .tid = flood_asked, .pkey = ROCE_PKEY, .service_id = DGRAM });
 	cm_receive(sim.node[1].dev, sim.node[0].ip, ROCE_GSI_QPN, mad, MAD_LEN);
 }
 
@@ -698,7 +743,7 @@ static void flood(void **state)
 	sim_start(1, 9000);
 	flood_asked = 0;
 	assert_int_equal(roce_dev_cm_listen(sim.node[1].dev, DGRAM, flood_more, NULL), 0);
-	cm_mad_build(mad, &(struct cm_msg){ .attr = CM_SIDR_REQ, .service_id = DGRAM });
+	cm_mad_build(mad, &(struct cm_msg){ .attr = CM_SIDR_REQ, .pkey = ROCE_PKEY, .service_id = DGRAM });
 	cm_receive(sim.node[1].dev, sim.node[0].ip, ROCE_GSI_QPN, mad, MAD_LEN);
 	sim.cut = true;
 	assert_int_equal(roce_dev_run(sim.node[1].dev), 0);	/* at once again */
@@ -734,7 +779,8 @@ int main(int argc, char **argv)		/* an argument: only tests that match it */
 		cmocka_unit_test(retry_counts),
 		cmocka_unit_test(refused), cmocka_unit_test(unreachable), cmocka_unit_test(lost_rtu), cmocka_unit_test(broken),
 		cmocka_unit_test(destroy_anytime), cmocka_unit_test(sidr), cmocka_unit_test(sidr_of_the_wrong_kind),
-		cmocka_unit_test(rejected_by_reason), cmocka_unit_test(asked_to_wait_again), cmocka_unit_test(dreq_of_another),
+		cmocka_unit_test(rejected_by_reason), cmocka_unit_test(limited_member), cmocka_unit_test(sidr_of_another_partition),
+		cmocka_unit_test(asked_to_wait_again), cmocka_unit_test(dreq_of_another),
 		cmocka_unit_test(stale_connection), cmocka_unit_test(flood),
 		cmocka_unit_test(bad_wire),
 	};

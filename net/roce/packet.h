@@ -82,6 +82,8 @@ extern const struct roce_op roce_ops[256];
 
 static inline bool roce_opcode_is_ud(u8 opcode) { return opcode >> 5 == 3; }
 static inline bool roce_opcode_is_rc(u8 opcode) { return opcode >> 5 == 0; }
+/* Of the one partition that there is: we are full members of it, who talk to limited ones, too (10.9.3). */
+static inline bool roce_pkey_ours(u16 pkey) { return (pkey & 0x7fff) == (ROCE_PKEY & 0x7fff); }
 
 /* AETH syndrome (9.7.5.1): bits 7..5 say which, bits 4..0 a credit count, an RNR timer or a NAK code */
 enum {

@@ -104,7 +104,7 @@ void roce_rx(void *arg, const struct net_rx *rx)
 		count(nr_roce_drop_icrc);
 		return;
 	}
-	if ((p.pkey & 0x7fff) != (ROCE_PKEY & 0x7fff)) {
+	if (!roce_pkey_ours(p.pkey)) {
 		count(nr_roce_drop_pkey);
 		return;
 	}

@@ -163,7 +163,7 @@ static void connection_message(void)
 		.service_id = y & 2 ? DGRAM : SERVICE, .path_mtu = y >= 250 ? 7 : 1 + x % 5, .retry_count = 3, .rnr_retry = y & 7,
 		.local_ip = a.node->ip, .remote_ip = y >= 248 ? 1 : b.node->ip, .ip_service = y & 8, .ip_src = a.node->ip, .ip_dst = b.node->ip,
 		.about = y & 3, .reason = y, .service_timeout = y, .sidr_status = y & 64 ? 1 : 0, .flow_control = x & 1,
-		.transport = y >= 252, .private_data = out, .private_len = x,
+		.transport = y >= 252, .pkey = y == 247 ? 0x1234 : ROCE_PKEY, .private_data = out, .private_len = x,
 	};
 	struct roce_pkt p = { .opcode = UD_SEND_ONLY, .qpn = ROCE_GSI_QPN, .src_qpn = x == 255 ? 2 : ROCE_GSI_QPN, .qkey = ROCE_GSI_QKEY };
 

@@ -24,6 +24,16 @@ from tangramlib.processes import spawn
 from tangramlib.program import environment
 
 SECONDS = 60            # in which what a test waits for must have happened, times PATIENCE
+# What a node's word that another is dead may come later than fit.dead: 0.1 s by which its timer may be late before that does not count
+# (LATE_NS of net/fit/member.c), the rest for a host that lets it stand between two looks at its clock.
+LATE_MS = 500
+
+
+def held(role, accounting):
+    """{name: value} of what the node holds for programs, which are gone."""
+    if role == "storage":
+        return {name: accounting[name] for name in ("holds",) if accounting[name] != 0}
+    return balance.held(role, accounting)
 
 
 class Running:
@@ -112,8 +122,11 @@ class Lab(Cluster):
 
     def start_all(self):
         super().start()
-        self.wait_ready(lambda text: None)
+        self.wait_started()
         self._read_output()
+
+    def wait_started(self):
+        self.wait_ready(lambda text: None)
 
     def _read_output(self):
         for port in ("stdout", "stderr"):
@@ -194,8 +207,11 @@ class Lab(Cluster):
             self.wait_gone(role)
         return None
 
+    def is_gone(self, role):
+        return self.nodes[role].state in ("gone", "away")
+
     def wait_gone(self, role):
-        self.until(lambda: self.nodes[role].state in ("gone", "away"), "the %s node to be gone" % role)
+        self.until(lambda: self.is_gone(role), "the %s node to be gone" % role)
 
     def start_again(self, role):
         """The node boots anew, with the same disk and a log of its own."""
@@ -245,12 +261,26 @@ class Lab(Cluster):
         """The node's own time of the first line with the text, seconds."""
         return float(re.search(r"\[ *([0-9.]+)\][^\n]*" + text, self.log(role)).group(1))
 
+    def detected(self, role, name, dead_ms=2000):
+        """
+        The node calls another dead when that was silent for fit.dead, and no later, by the node's own clock and without the time in
+        which it did not run; with that time it depends on the host: from its word that the other is silent on, a few seconds.
+        """
+        self.until_said(role, name + " is dead: silent for too long")
+        silent = [int(ms) for ms in re.findall(name + r" is dead: silent for too long \((\d+) ms\)", self.log(role))]
+        said = re.findall(r"\[ *([0-9.]+)\][^\n]*fit: " + name + " is (silent|dead)", self.log(role))
+        print("%s: %s was silent for %s ms; said %s" % (role, name, silent, said))
+        assert silent and all(dead_ms <= ms <= dead_ms + LATE_MS for ms in silent), (role, name, silent)
+        for (then, what), (now, after) in zip(said, said[1:]):
+            assert (what, after) != ("silent", "dead") or (float(now) - float(then)) * 1000 < dead_ms * PATIENCE, said
+
     def wire(self, spec):
         wire.command(self.folder.path, "faults " + spec)
 
     def balanced(self, *roles, seconds=SECONDS):
         """Once no program is left the nodes hold nothing for one."""
-        self.tell("processor", "balance")
+        if self.nodes["processor"].state == "ready":
+            self.tell("processor", "balance")
         for role in roles:
             self.balance_of(role, seconds)
 
@@ -259,7 +289,7 @@ class Lab(Cluster):
         while True:
             if role == "processor":     # what is kept of closed files may have lines of the reserve
                 self.tell(role, "drop-caches")
-            left = balance.held(role, self.ask(role, "acct"))
+            left = held(role, self.ask(role, "acct"))
             if not left:
                 return
             assert time.monotonic() < deadline, (role, left)
