@@ -9,5 +9,5 @@ obj-y += $(addprefix $(P)/fs/,async.o attr_cache.o cpuinfo.o cpu_sys.o dentry.o 
 	proc_pid.o signalfd.o storagefs.o synthfs.o timerfd.o tmpfs.o)
 obj-y += $(addprefix $(P)/ipc/,ids.o mqueue.o msg.o sem.o shm.o)
 obj-y += $(addprefix $(P)/tty/,console.o ldisc.o pty.o tty.o)
-obj-y += $(addprefix $(P)/socket/,connect.o inet.o options.o ports.o queue.o rights.o show.o socket.o transfer.o unix.o)
+obj-y += $(addprefix $(P)/socket/,connect.o inet.o interface.o options.o ports.o queue.o rights.o show.o socket.o transfer.o unix.o)
 -include managers/processor/pcache/build.mk managers/processor/space/build.mk

@@ -90,18 +90,12 @@ static bool tell_member(struct process *p, void *arg)
 	return true;
 }
 
-static void tell(const struct setting *set, u32 ready)
+static void tell_owner(const struct setting *set, const struct siginfo_abi *info)
 {
-	struct telling t = { .set = set, .info = { .signo = SIGIO, .code = SI_KERNEL } };
+	struct telling t = { .set = set, .info = *info };
 	struct process *p;
 	struct task *task;
 
-	if (set->signo != 0) {
-		t.info.signo = set->signo;
-		t.info.code = ready & MESSAGE ? CODE_MSG : ready & POLLIN ? CODE_IN : ready & POLLOUT ? CODE_OUT : ready & POLLERR ? CODE_ERR : CODE_HUP;
-		t.info.poll.band = t.info.code == CODE_IN ? POLLIN | POLLRDNORM : t.info.code == CODE_OUT ? POLLOUT | POLLWRNORM : ready;
-		t.info.poll.fd = set->fd;
-	}
 	spin_lock(&tree_lock);
 	if (set->owner.type == OWNER_PGRP) {
 		process_for_each(tell_member, &t);
@@ -115,6 +109,28 @@ static void tell(const struct setting *set, u32 ready)
 			send(&t, p, NULL);
 	}
 	spin_unlock(&tree_lock);
+}
+
+static void tell(const struct setting *set, u32 ready)
+{
+	struct siginfo_abi info = { .signo = SIGIO, .code = SI_KERNEL };
+
+	if (set->signo != 0) {
+		info.signo = set->signo;
+		info.code = ready & MESSAGE ? CODE_MSG : ready & POLLIN ? CODE_IN : ready & POLLOUT ? CODE_OUT : ready & POLLERR ? CODE_ERR : CODE_HUP;
+		info.poll.band = info.code == CODE_IN ? POLLIN | POLLRDNORM : info.code == CODE_OUT ? POLLOUT | POLLWRNORM : ready;
+		info.poll.fd = set->fd;
+	}
+	tell_owner(set, &info);
+}
+
+void async_tell_urgent(struct file *f)
+{
+	const struct siginfo_abi info = { .signo = SIGURG, .code = SI_KERNEL };
+	struct setting set = setting_of(f);
+
+	if (set.owner.id != 0)
+		tell_owner(&set, &info);
 }
 
 void async_tell_message(struct file *f)

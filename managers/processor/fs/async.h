@@ -15,6 +15,7 @@ int __must_check async_set(struct file *f, int fd, bool on);
 int __must_check async_set_owner(struct file *f, s32 who);
 s32 async_owner(struct file *f);
 void async_set_fd(struct file *f, int fd);	/* the descriptor that signals name, of one that has an owner */
+void async_tell_urgent(struct file *f);		/* out-of-band data has come: SIGURG, whether O_ASYNC is set or not. No lock but mutexes held */
 void async_tell_message(struct file *f);		/* something about it that is no data: POLL_MSG. No lock but mutexes held */
 void async_file_gone(struct file *f);		/* its last reference went */
 

@@ -50,15 +50,15 @@
 enum {	/* options of SOL_SOCKET */
 	SO_DEBUG = 1, SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_DONTROUTE, SO_BROADCAST, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_OOBINLINE,
 	SO_NO_CHECK, SO_PRIORITY, SO_LINGER, SO_BSDCOMPAT, SO_REUSEPORT, SO_PASSCRED, SO_PEERCRED, SO_RCVLOWAT, SO_SNDLOWAT,
-	SO_RCVTIMEO, SO_SNDTIMEO, SO_ACCEPTCONN = 30, SO_SNDBUFFORCE = 32, SO_RCVBUFFORCE, SO_PROTOCOL = 38, SO_DOMAIN = 39,
-	SO_PEEK_OFF = 42, SO_COOKIE = 57
+	SO_RCVTIMEO, SO_SNDTIMEO, SO_BINDTODEVICE = 25, SO_TIMESTAMP = 29, SO_ACCEPTCONN = 30, SO_SNDBUFFORCE = 32, SO_RCVBUFFORCE, SO_PROTOCOL = 38, SO_DOMAIN = 39,
+	SO_TIMESTAMPNS = 35, SO_PEEK_OFF = 42, SO_COOKIE = 57, SO_BINDTOIFINDEX = 62
 };
 enum {	/* of IPPROTO_TCP */
 	TCP_NODELAY = 1, TCP_MAXSEG, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_SYNCNT, TCP_LINGER2, TCP_DEFER_ACCEPT,
 	TCP_WINDOW_CLAMP, TCP_INFO, TCP_QUICKACK, TCP_CONGESTION, TCP_USER_TIMEOUT = 18
 };
 enum {	/* of IPPROTO_IP */
-	IP_TOS = 1, IP_TTL, IP_MTU_DISCOVER = 10, IP_RECVERR = 11, IP_MULTICAST_TTL = 33, IP_MULTICAST_LOOP = 34
+	IP_TOS = 1, IP_TTL, IP_PKTINFO = 8, IP_RECVTTL = 12, IP_RECVTOS, IP_MTU_DISCOVER = 10, IP_RECVERR = 11, IP_MULTICAST_TTL = 33, IP_MULTICAST_LOOP = 34
 };
 
 #define SIOCGSTAMP	0x8906
@@ -67,6 +67,18 @@ enum {	/* of IPPROTO_IP */
 #define FIOGETOWN	0x8903
 #define SIOCGPGRP	0x8904
 #define SIOCATMARK	0x8905
+#define SIOCGIFNAME	0x8910
+#define SIOCGIFCONF	0x8912
+#define SIOCGIFFLAGS	0x8913
+#define SIOCSIFFLAGS	0x8914
+#define SIOCGIFADDR	0x8915
+#define SIOCGIFDSTADDR	0x8917
+#define SIOCGIFBRDADDR	0x8919
+#define SIOCGIFNETMASK	0x891b
+#define SIOCGIFMETRIC	0x891d
+#define SIOCGIFMTU	0x8921
+#define SIOCGIFHWADDR	0x8927
+#define SIOCGIFINDEX	0x8933
 #define SIOCOUTQ	0x5411
 
 #define SOCKADDR_MAX	128
@@ -84,6 +96,14 @@ struct mmsghdr_abi { struct msghdr_abi hdr; u32 len, pad; };
 struct cmsghdr_abi { u64 len; s32 level, type; };
 _Static_assert(sizeof(struct msghdr_abi) == 56 && sizeof(struct mmsghdr_abi) == 64, "as programs see it");
 #define CMSG_ALIGN(n)	ALIGN_UP((u64)(n), 8ULL)
+
+#define IFNAMSIZ	16
+#define LOOPBACK_NAME	"lo"		/* the one interface there is */
+#define LOOPBACK_INDEX	1
+struct in_pktinfo_abi { s32 index; u32 local, to; };
+/* What MSG_ERRQUEUE tells: ip(7), IP_RECVERR; behind it whose fault it was. */
+struct extended_err_abi { u32 error; u8 origin, type, code, pad; u32 info, data; struct sockaddr_in_abi offender; };
+_Static_assert(sizeof(struct in_pktinfo_abi) == 12 && sizeof(struct extended_err_abi) == 32, "as programs see it");
 
 struct ucred_abi { s32 pid; u32 uid, gid; };
 struct linger_abi { s32 on, seconds; };

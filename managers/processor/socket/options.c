@@ -28,6 +28,9 @@ static const struct option {
 	OPT(SOL_SOCKET, SO_KEEPALIVE, keepalive, 0, 0, FLAG), OPT(SOL_SOCKET, SO_BROADCAST, broadcast, 0, 0, FLAG),
 	OPT(SOL_SOCKET, SO_PASSCRED, pass_cred, 0, 0, FLAG), OPT(SOL_SOCKET, SO_OOBINLINE, oob_inline, 0, 0, FLAG),
 	OPT(SOL_SOCKET, SO_DONTROUTE, dont_route, 0, 0, FLAG), OPT(SOL_SOCKET, SO_NO_CHECK, no_check, 0, 0, FLAG),
+	OPT(SOL_SOCKET, SO_TIMESTAMP, timestamp, 0, 0, FLAG), OPT(SOL_SOCKET, SO_TIMESTAMPNS, timestamp_ns, 0, 0, FLAG),
+	OPT(IPPROTO_IP, IP_PKTINFO, pkt_info, 0, 0, FLAG), OPT(IPPROTO_IP, IP_RECVTTL, recv_ttl, 0, 0, FLAG),
+	OPT(IPPROTO_IP, IP_RECVTOS, recv_tos, 0, 0, FLAG),
 	OPT(SOL_SOCKET, SO_DEBUG, debug, 0, 0, FLAG), OPT(SOL_SOCKET, SO_PRIORITY, priority, 0, 0, 0),
 	OPT(IPPROTO_TCP, TCP_NODELAY, no_delay, 0, 0, FLAG), OPT(IPPROTO_TCP, TCP_CORK, cork, 0, 0, FLAG),
 	OPT(IPPROTO_TCP, TCP_KEEPIDLE, keep_idle, 1, 32767, 0), OPT(IPPROTO_TCP, TCP_KEEPINTVL, keep_interval, 1, 32767, 0),
@@ -79,6 +82,45 @@ static int timeout_set(u64 user, int len, u64 *ns)
 	return 0;
 }
 
+/* SO_BINDTODEVICE: all goes through the loopback interface in any case. An empty name: to none. */
+static int bind_to_device(struct socket *s, u64 user, int len)
+{
+	char name[IFNAMSIZ] = { 0 };
+
+	if (copy_from_user(name, user, MIN(len, IFNAMSIZ - 1)) < 0)
+		return -EFAULT;
+	if (READ_ONCE(s->opt.bound_to_device) && !capable(CAP_NET_RAW))
+		return -EPERM;
+	if (name[0] != '\0' && strcmp(name, LOOPBACK_NAME) != 0)
+		return -ENODEV;
+	WRITE_ONCE(s->opt.bound_to_device, name[0] != '\0');
+	return 0;
+}
+
+static int device_get(struct socket *s, u64 user, u64 len_user, int len)
+{
+	bool bound = READ_ONCE(s->opt.bound_to_device);
+
+	if (bound && len < IFNAMSIZ)
+		return -EINVAL;
+	if (bound && copy_to_user(user, LOOPBACK_NAME, sizeof(LOOPBACK_NAME)) < 0)
+		return -EFAULT;
+	return put_user32(len_user, bound ? sizeof(LOOPBACK_NAME) : 0);
+}
+
+/* Only one form of time stamp is wanted; errors that nobody wants to hear of are forgotten. */
+static void option_follows(struct socket *s, int level, int name)
+{
+	struct message *m;
+
+	if (level == SOL_SOCKET && name == SO_TIMESTAMP)
+		WRITE_ONCE(s->opt.timestamp_ns, 0);
+	if (level == SOL_SOCKET && name == SO_TIMESTAMPNS)
+		WRITE_ONCE(s->opt.timestamp, 0);
+	while (level == IPPROTO_IP && name == IP_RECVERR && !READ_ONCE(s->opt.recv_err) && (m = socket_error_take(s)) != NULL)
+		message_free(m);
+}
+
 static int socket_level_set(struct socket *s, int name, u64 user, int len, int value)
 {
 	struct linger_abi linger;
@@ -118,6 +160,13 @@ static int socket_level_set(struct socket *s, int name, u64 user, int len, int v
 		s->peek_off = MAX(value, -1);
 		spin_unlock(&s->lock);
 		return 0;
+	case SO_BINDTOIFINDEX:
+		if (READ_ONCE(s->opt.bound_to_device) && !capable(CAP_NET_RAW))
+			return -EPERM;
+		if (value < 0 || value > LOOPBACK_INDEX)
+			return value < 0 ? -EINVAL : -ENODEV;
+		WRITE_ONCE(s->opt.bound_to_device, value != 0);
+		return 0;
 	case SO_RCVTIMEO: return timeout_set(user, len, &s->opt.receive_ns);
 	case SO_SNDTIMEO: return timeout_set(user, len, &s->opt.send_ns);
 	case SO_RCVLOWAT:
@@ -137,6 +186,8 @@ int socket_option_set(struct socket *s, int level, int name, u64 user, int len)
 		return -EINVAL;
 	if (level != SOL_SOCKET && (s->kind->family == AF_UNIX || (level != IPPROTO_IP && !(level == IPPROTO_TCP && s->kind == &inet_tcp))))
 		return no_such_level(s, level);
+	if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
+		return bind_to_device(s, user, len);
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION)
 		return -ENOENT;			/* there is no congestion, and nothing to control it */
 	if (len < (int)sizeof(value)) {
@@ -161,6 +212,7 @@ int socket_option_set(struct socket *s, int level, int name, u64 user, int len)
 	if (level == SOL_SOCKET && name == SO_DEBUG && value != 0 && !capable(CAP_NET_ADMIN))
 		return -EACCES;
 	WRITE_ONCE(*option_value(s, o), o->flags & FLAG ? value != 0 : value);
+	option_follows(s, level, name);
 	return 0;
 }
 
@@ -204,6 +256,7 @@ static int socket_level_get(struct socket *s, int name, union value *v)
 	case SO_PEEK_OFF:
 		v->i = READ_ONCE(s->peek_off);
 		return s->kind == &inet_tcp ? -EOPNOTSUPP : (int)sizeof(int);
+	case SO_BINDTOIFINDEX: v->i = READ_ONCE(s->opt.bound_to_device) ? LOOPBACK_INDEX : 0; return sizeof(int);
 	case SO_COOKIE: v->cookie = (uintptr_t)s >> 4 & 0xffffffff; return sizeof(v->cookie);
 	}
 	return -ENOPROTOOPT;
@@ -246,6 +299,8 @@ int socket_option_get(struct socket *s, int level, int name, u64 user, u64 len_u
 		return -EINVAL;
 	if (level != SOL_SOCKET && (s->kind->family == AF_UNIX || (level != IPPROTO_IP && !(level == IPPROTO_TCP && s->kind == &inet_tcp))))
 		return -EOPNOTSUPP;
+	if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
+		return device_get(s, user, len_user, len);
 	memset(&v, 0, sizeof(v));
 	if (o != NULL) {
 		v.i = READ_ONCE(*option_value(s, o));

@@ -19,6 +19,10 @@ struct message {
 	struct ucred_abi cred;		/* who sent it */
 	u32 charge;			/* bytes, the message's own memory included */
 	u32 len, off, room;		/* bytes put in, taken out, that fit in */
+	u64 stamp;			/* wall clock, ns: when a datagram was sent, which is when it came */
+	u32 to;				/* AF_INET: the address it was sent to, in network order */
+	u8 ttl, tos;
+	bool mark;			/* no bytes: here stands, or stood, the urgent one (tcp(7), out-of-band data) */
 	u32 name_len;			/* name of the sender, of a datagram */
 	u8 name[SOCKADDR_MAX];
 	u8 data[];

@@ -70,6 +70,7 @@ struct socket *socket_alloc(const struct socket_kind *kind)
 	list_init(&s->flight_link);
 	list_init(&s->all_link);
 	list_init(&s->orphans);
+	list_init(&s->errors);
 	s->peek_off = -1;
 	s->opt = (struct socket_options){ .receive_low = 1, .keep_idle = 7200, .keep_interval = 75, .keep_count = 9, .syn_count = 6,
 					  .linger2 = 60, .quick_ack = 1, .max_seg = 65483, .ttl = 64, .mtu_discover = 1,
@@ -197,9 +198,10 @@ static s64 socket_ioctl(struct file *f, u32 cmd, u64 arg)
 	case SIOCGPGRP:
 		return put_user32(arg, async_owner(f));
 	case SIOCATMARK:
-		return s->kind == &inet_tcp ? put_user32(arg, 0) : -EOPNOTSUPP;
+		if (s->kind == &inet_tcp)
+			return put_user32(arg, socket_at_mark(s));
 	}
-	return -ENOTTY;
+	return interface_ioctl(cmd, arg);
 }
 
 static void socket_release(struct file *f)
@@ -215,6 +217,10 @@ static void socket_release(struct file *f)
 	spin_lock(&s->lock);
 	list_splice_tail(&unread, &s->queue.messages);
 	queue_init(&s->queue);
+	list_splice_tail(&unread, &s->errors);
+	if (s->cork != NULL)
+		list_add_tail(&unread, &s->cork->link);
+	s->cork = NULL;
 	spin_unlock(&s->lock);
 	mutex_unlock(&net_lock);
 	messages_discard(&unread);

@@ -12,6 +12,7 @@
  *	rights.c	open files on their way in messages (SCM_RIGHTS), and cycles of them that nobody can reach
  *	ports.c		which local addresses are taken
  *	options.c	getsockopt and setsockopt
+ *	interface.c	the loopback interface, as ioctl() shows it
  *
  * Locks. net_lock (mutex, RANK_SOCKET_NET) orders changes of who is connected to whom, of names and of listening queues; it is
  * not held over a wait. socket->lock (spinlock, RANK_SOCKET) guards one socket's queue and what the data path reads; never
@@ -54,6 +55,8 @@ enum socket_state {
 #undef SOCKET_STATE
 };
 
+enum socket_urgent { URGENT_NONE, URGENT_THERE, URGENT_TAKEN };
+
 #define SHUT_RECEIVE	1		/* bits of socket->shut */
 #define SHUT_SEND	2
 
@@ -76,6 +79,8 @@ struct socket_options {			/* [lock] as setsockopt left them */
 	int no_delay, cork, keep_idle, keep_interval, keep_count, syn_count, linger2, defer_accept, window_clamp, quick_ack,
 	    user_timeout, max_seg;
 	int tos, ttl, mtu_discover, recv_err, multicast_ttl, multicast_loop;
+	int timestamp, timestamp_ns, pkt_info, recv_ttl, recv_tos;
+	bool bound_to_device;		/* SO_BINDTODEVICE: to the one there is */
 	int receive_low;
 	struct linger_abi linger;
 	u64 receive_ns, send_ns;	/* timeouts; 0: none */
@@ -92,6 +97,12 @@ struct socket {
 	bool asked, told;		/* [net_lock] a connect that did not wait was begun; how it ended was told */
 	int error;			/* [lock] for SO_ERROR and the next call */
 	struct message_queue queue;	/* [lock] */
+	struct message *cork;		/* [lock] UDP: what MSG_MORE has begun; NULL: nothing */
+	struct address cork_to;		/* [lock] whom it is for; len 0: the default peer */
+	struct list errors;		/* [lock] IP_RECVERR: datagrams that reached nobody, oldest first */
+	unsigned nr_errors;		/* [lock] */
+	u8 urgent;			/* [lock] enum socket_urgent: the byte of MSG_OOB that came last */
+	u8 urgent_byte;			/* [lock] kept here, unless SO_OOBINLINE was set when it came */
 	s32 peek_off;			/* [lock] SO_PEEK_OFF: where the next peek begins; -1: at the front, always */
 	struct socket *peer;		/* [net_lock and lock to change] with a reference */
 	struct address local, remote;	/* [net_lock and lock to change] */
@@ -152,8 +163,10 @@ struct address socket_address(struct socket *s, bool remote);	/* a copy; len 0: 
 struct address socket_peer_address(struct socket *s);		/* what getpeername() says; len 0: not connected */
 int __must_check connection_take(struct socket *s, struct socket **out);	/* off a listener's queue: -EAGAIN, -EINVAL */
 void socket_wake(struct socket *s);
+s64 interface_ioctl(u32 cmd, u64 user);				/* netdevice(7); -ENOTTY: none of those */
 int __must_check socket_error(struct socket *s);		/* the pending error, taken: 0 or negative */
 void socket_fail(struct socket *s, int error);			/* set it, positive, and wake all */
+struct message *socket_error_take(struct socket *s);	/* the oldest datagram that reached nobody, or NULL; with the last the error goes */
 /* For /proc/net: fn for each socket, under net_lock. */
 void sockets_for_each(void (*fn)(struct socket *s, void *arg), void *arg);
 
@@ -168,6 +181,13 @@ int __must_check socket_shutdown(struct socket *s, int how);
 int __must_check socket_option_set(struct socket *s, int level, int name, u64 user, int len);
 int __must_check socket_option_get(struct socket *s, int level, int name, u64 user, u64 len_user);
 
+struct message_info {			/* what control messages tell of a datagram */
+	bool known, refused;		/* there is one; it comes back: nobody was there */
+	u64 stamp;
+	u32 to;
+	u8 ttl, tos;
+};
+
 struct transfer {			/* one send or receive */
 	/* where the bytes are: a kernel buffer, or the program's memory in pieces */
 	void *kernel;
@@ -180,6 +200,9 @@ struct transfer {			/* one send or receive */
 	struct rights *rights;		/* send: taken over once a message carries it; receive: the caller's to install and put */
 	struct ucred_abi *cred;		/* send: SCM_CREDENTIALS or NULL; receive: filled in, may be NULL */
 	bool want_rights;		/* receive: the caller can take them */
+	u8 ttl, tos;			/* send: IP_TTL, 0 where not given; IP_TOS */
+	bool has_tos;			/* send: IP_TOS was given */
+	struct message_info info;	/* receive */
 	bool has_cred;			/* receive: cred was filled in and the socket asks for it */
 	unsigned out_flags;		/* receive: MSG_TRUNC, MSG_EOR */
 };
@@ -187,6 +210,7 @@ s64 __must_check socket_send(struct socket *s, struct transfer *t);
 s64 __must_check socket_receive(struct socket *s, struct transfer *t);
 u32 socket_events(struct socket *s);				/* POLL* */
 u32 socket_readable_bytes(struct socket *s);			/* FIONREAD */
+bool socket_at_mark(struct socket *s);				/* SIOCATMARK */
 
 /* sleep with the option's timeout: 0; -EAGAIN when it is over; -EINTR or -ERESTARTSYS by a signal */
 #define socket_wait(q, cond, timeout_ns) ({							\

@@ -4,6 +4,7 @@
 #include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
+#include "managers/processor/fs/async.h"
 #include "managers/processor/fs/file.h"
 #include "managers/processor/fs/fs_abi.h"
 #include "managers/processor/process/process.h"
@@ -156,6 +157,76 @@ static int deliver(struct socket *to, struct message *m, bool join)
 	return rc;
 }
 
+/* --- the urgent byte: tcp(7), MSG_OOB --- */
+
+static void urgent_tell(struct socket *s)
+{
+	struct file *f;
+
+	mutex_lock(&net_lock);
+	f = s->file;
+	if (f != NULL && !ref_get_not_zero(&f->refs))
+		f = NULL;
+	mutex_unlock(&net_lock);
+	if (f == NULL)
+		return;
+	async_tell_urgent(f);
+	file_put(f);
+}
+
+/* A mark in s's queue, where reading stops; the byte is beside it, or follows it. Only the last one counts. false: s is closed */
+static bool urgent_arrives(struct socket *s, struct message *mark, u8 byte)
+{
+	struct message *m;
+
+	mark->mark = true;
+	mark->charge = 0;
+	spin_lock(&s->lock);
+	if (s->state == SOCKET_CLOSED) {
+		spin_unlock(&s->lock);
+		return false;
+	}
+	for (m = queue_first(&s->queue); m != NULL; m = queue_next(&s->queue, m))
+		m->mark = false;
+	queue_put(&s->queue, mark);
+	s->urgent = URGENT_THERE;
+	s->urgent_byte = byte;
+	spin_unlock(&s->lock);
+	waitq_wake_all(&s->read_wait);
+	urgent_tell(s);
+	return true;
+}
+
+static s64 urgent_receive(struct socket *s, struct transfer *t)
+{
+	u8 byte;
+	s64 rc = 0;
+
+	spin_lock(&s->lock);
+	byte = s->urgent_byte;
+	if (s->opt.oob_inline || s->urgent != URGENT_THERE)
+		rc = -EINVAL;
+	else if (!(t->flags & MSG_PEEK))
+		s->urgent = URGENT_TAKEN;
+	spin_unlock(&s->lock);
+	if (rc < 0)
+		return rc;
+	t->out_flags |= MSG_OOB | (t->len == 0 ? MSG_TRUNC : 0);
+	return t->len == 0 ? 0 : transfer_copy(t, &byte, 1, true) == 1 ? 1 : -EFAULT;
+}
+
+bool socket_at_mark(struct socket *s)
+{
+	struct message *m;
+	bool at;
+
+	spin_lock(&s->lock);
+	m = queue_first(&s->queue);
+	at = m != NULL && m->mark;
+	spin_unlock(&s->lock);
+	return at;
+}
+
 /* --- streams --- */
 
 /* What a stream's sender is told before anything is looked at; 0: go on. */
@@ -184,12 +255,12 @@ static bool send_may_go_on(struct socket *s)
 	       (READ_ONCE(s->state) != SOCKET_CONNECTED && READ_ONCE(s->state) != SOCKET_CONNECTING);
 }
 
-/* One message's worth: bytes sent or an error. */
-static s64 stream_send_part(struct socket *s, struct transfer *t)
+/* One message's worth: bytes sent or an error. but_last: the last byte goes another way */
+static s64 stream_send_part(struct socket *s, struct transfer *t, bool but_last)
 {
 	struct socket *peer = peer_get(s);
 	u64 room = send_limit(s) - MIN(charged(s), send_limit(s));
-	size_t n = MIN(MIN(t->len - t->done, (size_t)MESSAGE_MAX), MAX((size_t)room, (size_t)4096)), got;
+	size_t n = MIN(MIN(t->len - t->done - but_last, (size_t)MESSAGE_MAX), MAX((size_t)room, (size_t)4096)), got;
 	struct message *m;
 	int rc;
 
@@ -231,8 +302,42 @@ static s64 stream_send_part(struct socket *s, struct transfer *t)
 	return rc < 0 ? rc : got < n ? -EFAULT : (s64)got;
 }
 
+/* The last byte of a send with MSG_OOB: 1, or an error. */
+static s64 urgent_send(struct socket *s, struct transfer *t)
+{
+	struct socket *peer = peer_get(s);
+	struct message *mark = message_new(0), *m = message_new(256);
+	bool inline_;
+	u8 byte;
+	s64 rc = peer == NULL ? -EPIPE : mark == NULL || m == NULL ? -ENOBUFS : transfer_copy(t, &byte, 1, false) == 1 ? 1 : -EFAULT;
+
+	if (rc < 0)
+		goto out;
+	inline_ = READ_ONCE(peer->opt.oob_inline);
+	if (!urgent_arrives(peer, mark, byte))
+		goto out;
+	mark = NULL;
+	if (!inline_)
+		goto out;
+	m->data[0] = byte;
+	m->len = 1;
+	charge_to(s, m);
+	if (deliver(peer, m, false) < 0)
+		message_done(m);		/* it is gone meanwhile: so is the byte */
+	m = NULL;
+out:
+	if (mark != NULL)
+		message_free(mark);
+	if (m != NULL)
+		message_free(m);
+	if (peer != NULL)
+		socket_put(peer);
+	return rc;
+}
+
 static s64 stream_send(struct socket *s, struct transfer *t)
 {
+	bool urgent = (t->flags & MSG_OOB) && t->len != 0;
 	u64 timeout = READ_ONCE(s->opt.send_ns);
 	s64 rc = 0;
 
@@ -251,7 +356,7 @@ static s64 stream_send(struct socket *s, struct transfer *t)
 			continue;
 		}
 		if (rc == 0)
-			rc = stream_send_part(s, t);
+			rc = urgent && t->done + 1 == t->len ? urgent_send(s, t) : stream_send_part(s, t, urgent);
 	} while (rc >= 0 && t->done < t->len);
 	if (t->done != 0)
 		return t->done;
@@ -315,6 +420,19 @@ static s64 stream_take(struct socket *s, struct transfer *t, struct list *done, 
 		size_t off = m->off + skip, n = MIN(t->len - t->done, (size_t)(m->len - off)), got;
 		bool rights = m->rights != NULL;
 
+		if (n == 0 && m->len == 0 && !rights) {		/* a mark: the urgent byte stops those who read up to it */
+			if (m->mark && t->done != 0) {
+				*stop = true;
+				break;
+			}
+			next = queue_next(&s->queue, m);
+			if (!peek && queue_take(&s->queue, m, 0)) {
+				s->urgent = m->mark ? URGENT_NONE : s->urgent;
+				list_add_tail(done, &m->link);
+			}
+			m = next;
+			continue;
+		}
 		skip = 0;
 		if (s->opt.pass_cred && t->has_cred && memcmp(t->cred, &m->cred, sizeof(m->cred)) != 0) {
 			*stop = true;
@@ -507,6 +625,86 @@ static void message_name(struct socket *s, struct message *m)
 	memcpy(m->name, a.bytes, a.len);
 }
 
+/* --- datagrams that reached nobody: ip(7), IP_RECVERR --- */
+
+#define ERRORS_MOST	64
+
+struct message *socket_error_take(struct socket *s)
+{
+	struct message *m;
+
+	spin_lock(&s->lock);
+	m = list_first(&s->errors, struct message, link);
+	if (m != NULL) {
+		list_del(&m->link);
+		if (--s->nr_errors == 0)
+			s->error = 0;
+	}
+	spin_unlock(&s->lock);
+	return m;
+}
+
+/* Nobody has that port: said at the next call to who is connected, or has asked for it; who has asked gets the datagram back, too. */
+static void message_refuse(struct socket *s, struct message *m, const struct transfer *t)
+{
+	bool asked = READ_ONCE(s->opt.recv_err), kept = false, connected;
+	struct address to = t->name != NULL && t->name->len != 0 ? *t->name : socket_address(s, true);
+
+	m->name_len = sizeof(to.in);
+	memcpy(m->name, to.bytes, sizeof(to.in));
+	spin_lock(&s->lock);
+	connected = s->state == SOCKET_CONNECTED;
+	if (asked && s->nr_errors < ERRORS_MOST) {
+		list_add_tail(&s->errors, &m->link);
+		s->nr_errors++;
+		kept = true;
+	}
+	spin_unlock(&s->lock);
+	if (!kept)
+		message_free(m);
+	if (asked || connected)
+		socket_fail(s, ECONNREFUSED);
+}
+
+static void info_take(struct transfer *t, const struct message *m, bool refused)
+{
+	t->info = (struct message_info){ .known = true, .refused = refused, .stamp = m->stamp, .to = m->to, .ttl = m->ttl, .tos = m->tos };
+}
+
+/* MSG_ERRQUEUE */
+static s64 error_receive(struct socket *s, struct transfer *t)
+{
+	struct message *m = socket_error_take(s);
+	size_t n;
+	s64 rc;
+
+	if (m == NULL)
+		return -EAGAIN;
+	n = MIN(t->len, (size_t)m->len);
+	rc = transfer_copy(t, m->data, n, true) < n ? -EFAULT : (s64)n;
+	t->out_flags |= MSG_ERRQUEUE | (m->len > n ? MSG_TRUNC : 0);
+	if (t->name != NULL) {
+		t->name->len = m->name_len;
+		memcpy(t->name->bytes, m->name, m->name_len);
+	}
+	info_take(t, m, true);
+	message_free(m);
+	return rc;
+}
+
+/* What a datagram carries beside its bytes. */
+static void message_stamp(struct socket *s, struct message *m, const struct transfer *t)
+{
+	m->stamp = time_wall_ns();
+	if (s->kind != &inet_udp)
+		return;
+	m->to = t->name != NULL && t->name->len != 0 ? t->name->in.addr : socket_address(s, true).in.addr;
+	if (m->to == 0)
+		m->to = INET_LOOPBACK;
+	m->ttl = t->ttl != 0 ? t->ttl : READ_ONCE(s->opt.ttl);
+	m->tos = t->has_tos ? t->tos : READ_ONCE(s->opt.tos);
+}
+
 /* The filled message goes: it is consumed. */
 static int message_post(struct socket *s, struct socket *to, struct message *m, struct transfer *t)
 {
@@ -514,10 +712,13 @@ static int message_post(struct socket *s, struct socket *to, struct message *m, 
 
 	message_sign(s, m, t);
 	message_name(s, m);
-	if (to == NULL || (s->kind == &inet_udp && queue_is_full(to))) {	/* lost, as a datagram may be */
+	message_stamp(s, m, t);
+	if (to == NULL) {
+		message_refuse(s, m, t);
+		return 0;
+	}
+	if (s->kind == &inet_udp && queue_is_full(to)) {	/* lost, as a datagram may be */
 		message_free(m);
-		if (to == NULL && READ_ONCE(s->state) == SOCKET_CONNECTED)
-			socket_fail(s, ECONNREFUSED);		/* nobody has that port: said at the next call */
 		return 0;
 	}
 	if (s->kind != &inet_udp)
@@ -535,9 +736,36 @@ static int message_post(struct socket *s, struct socket *to, struct message *m, 
 	return rc;
 }
 
-static s64 message_send(struct socket *s, struct transfer *t)
+/* What earlier sends with MSG_MORE have put together, and for whom: send(2). NULL: nothing */
+static struct message *cork_take(struct socket *s, struct address *to)
 {
-	size_t max = s->kind == &inet_udp ? UDP_MAX : READ_ONCE(s->send_size) - UNIX_OVERHEAD;
+	struct message *m;
+
+	spin_lock(&s->lock);
+	m = s->cork;
+	s->cork = NULL;
+	*to = s->cork_to;
+	spin_unlock(&s->lock);
+	return m;
+}
+
+/* More of it is to come. Another thread's, begun meanwhile, is lost. */
+static void cork_keep(struct socket *s, struct message *m, const struct transfer *t)
+{
+	struct message *old;
+
+	spin_lock(&s->lock);
+	old = s->cork;
+	s->cork = m;
+	s->cork_to = t->name != NULL ? *t->name : (struct address){ 0 };
+	spin_unlock(&s->lock);
+	if (old != NULL)
+		message_free(old);
+}
+
+static s64 message_send_behind(struct socket *s, struct transfer *t, const struct message *begun)
+{
+	size_t max = s->kind == &inet_udp ? UDP_MAX : READ_ONCE(s->send_size) - UNIX_OVERHEAD, before = begun != NULL ? begun->len : 0;
 	struct socket *to;
 	struct message *m;
 	s64 rc = socket_error(s);
@@ -546,7 +774,7 @@ static s64 message_send(struct socket *s, struct transfer *t)
 		rc = message_target(s, t, &to);
 	if (rc < 0)
 		return rc;
-	if (t->len > max)
+	if (before + t->len > max)
 		rc = -EMSGSIZE;
 	else if (READ_ONCE(s->shut) & SHUT_SEND)
 		rc = -EPIPE;
@@ -556,21 +784,42 @@ static s64 message_send(struct socket *s, struct transfer *t)
 		rc = message_room(s, t);
 	if (rc == -ECONNREFUSED && s->kind == &unix_dgram && (t->name == NULL || t->name->len == 0))
 		socket_disconnect(s);
-	m = rc == 0 ? message_new(t->len) : NULL;
+	m = rc == 0 ? message_new(before + t->len) : NULL;
 	if (rc == 0 && m == NULL)
 		rc = -ENOBUFS;
 	if (rc == 0) {
-		m->len = transfer_copy(t, m->data, t->len, false);
-		if (m->len != t->len)
+		if (before != 0)
+			memcpy(m->data, begun->data, before);
+		m->len = before + transfer_copy(t, m->data + before, t->len, false);
+		if (m->len != before + t->len)
 			rc = -EFAULT;
 	}
-	if (rc == 0)
+	if (rc == 0 && (t->flags & MSG_MORE) && s->kind == &inet_udp)
+		cork_keep(s, m, t);
+	else if (rc == 0)
 		rc = message_post(s, to, m, t);
 	else if (m != NULL)
 		message_free(m);
 	if (to != NULL)
 		socket_put(to);
 	return rc < 0 ? rc : (s64)t->len;
+}
+
+static s64 message_send(struct socket *s, struct transfer *t)
+{
+	struct message *begun = NULL;
+	struct address to;
+	s64 rc;
+
+	if (s->kind == &inet_udp)
+		begun = cork_take(s, &to);
+	if (begun == NULL)
+		return message_send_behind(s, t, NULL);
+	t->name = to.len != 0 ? &to : NULL;
+	rc = message_send_behind(s, t, begun);
+	t->name = NULL;
+	message_free(begun);
+	return rc;
 }
 
 /* The first message, into the caller's memory; s->reader held. Its length, or -EAGAIN when there is none. */
@@ -603,6 +852,7 @@ static s64 message_take(struct socket *s, struct transfer *t, struct message **d
 		*t->cred = m->cred;
 		t->has_cred = true;
 	}
+	info_take(t, m, false);
 	if (m->rights != NULL)
 		take_rights(t, m, peek);
 	if (peek) {
@@ -654,7 +904,7 @@ static s64 message_receive(struct socket *s, struct transfer *t)
 
 s64 socket_send(struct socket *s, struct transfer *t)
 {
-	if (t->flags & MSG_OOB)
+	if ((t->flags & MSG_OOB) && s->kind != &inet_tcp)
 		return -EOPNOTSUPP;
 	return s->kind->stream ? stream_send(s, t) : message_send(s, t);
 }
@@ -662,9 +912,9 @@ s64 socket_send(struct socket *s, struct transfer *t)
 s64 socket_receive(struct socket *s, struct transfer *t)
 {
 	if ((t->flags & MSG_OOB) && s->kind != &inet_udp)
-		return s->kind == &inet_tcp ? -EINVAL : -EOPNOTSUPP;
+		return s->kind == &inet_tcp ? urgent_receive(s, t) : -EOPNOTSUPP;
 	if ((t->flags & MSG_ERRQUEUE) && s->kind->family == AF_INET)
-		return -EAGAIN;
+		return error_receive(s, t);
 	return s->kind->stream ? stream_receive(s, t) : message_receive(s, t);
 }
 
@@ -681,7 +931,7 @@ u32 socket_events(struct socket *s)
 	spin_lock(&s->lock);
 	state = s->state;
 	shut = s->shut | (s->fin ? SHUT_RECEIVE : 0);
-	if (s->error != 0)
+	if (s->error != 0 || s->nr_errors != 0)
 		events |= POLLERR;
 	if (state == SOCKET_LISTENING) {
 		events |= listening_events(s);
@@ -692,6 +942,8 @@ u32 socket_events(struct socket *s)
 			events |= POLLIN | POLLRDNORM | POLLRDHUP;
 		if (s->kind->stream ? s->queue.bytes >= (u64)MAX(s->opt.receive_low, 1) : s->queue.count != 0)
 			events |= POLLIN | POLLRDNORM;
+		if (s->urgent == URGENT_THERE)
+			events |= POLLPRI;
 		if (state != SOCKET_CONNECTING && (writable(s) || ((shut & SHUT_SEND) && s->kind == &inet_tcp)))
 			events |= POLLOUT | POLLWRNORM;
 	}

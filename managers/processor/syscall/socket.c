@@ -306,6 +306,36 @@ static int credentials_check(const struct ucred_abi *c)
 	return pid && uid && gid ? 0 : -EPERM;
 }
 
+/* Of ip(7): how one datagram goes. There is one interface, and every address it could come from is here. */
+static int ip_control(const struct cmsghdr_abi *h, const u8 *data, size_t len, struct transfer *t)
+{
+	struct in_pktinfo_abi info;
+	s32 value = 0;
+
+	switch (h->type) {
+	case IP_PKTINFO:
+		if (len != sizeof(info))
+			return -EINVAL;
+		memcpy(&info, data, sizeof(info));
+		return info.index == 0 || info.index == LOOPBACK_INDEX ? 0 : -ENODEV;
+	case IP_TTL:
+	case IP_TOS:
+		if (len != sizeof(value) && !(h->type == IP_TOS && len == 1))
+			return -EINVAL;
+		memcpy(&value, data, len);
+		if (value < (h->type == IP_TTL) || value > 255)
+			return -EINVAL;
+		if (h->type == IP_TTL) {
+			t->ttl = value;
+		} else {
+			t->tos = value;
+			t->has_tos = true;
+		}
+		return 0;
+	}
+	return -EINVAL;
+}
+
 static int control_parse(struct socket *s, const u8 *buf, size_t len, struct transfer *t, struct ucred_abi *cred)
 {
 	for (size_t at = 0; at + sizeof(struct cmsghdr_abi) <= len;) {
@@ -317,9 +347,12 @@ static int control_parse(struct socket *s, const u8 *buf, size_t len, struct tra
 		if (h.len < sizeof(h) || h.len > len - at)
 			return -EINVAL;
 		data = h.len - sizeof(h);
-		if (h.level != SOL_SOCKET) {
-			if (s->kind->family == AF_INET)
-				return -EINVAL;
+		if (h.level == IPPROTO_IP && s->kind == &inet_udp) {
+			rc = ip_control(&h, buf + at + sizeof(h), data, t);
+			if (rc < 0)
+				return rc;
+		} else if (h.level != SOL_SOCKET) {
+			;				/* of no protocol that is here: let pass */
 		} else if (s->kind->family == AF_INET) {
 			if (h.type != SCM_RIGHTS && h.type != SCM_CREDENTIALS)
 				return -EINVAL;		/* those two are let pass, and mean nothing */
@@ -441,9 +474,9 @@ static s64 control_room(struct control_out *c, size_t data, size_t least)
 	return MIN((u64)data, c->room - c->done - sizeof(struct cmsghdr_abi));
 }
 
-static int control_head(struct control_out *c, int type, size_t data)
+static int control_head(struct control_out *c, int level, int type, size_t data)
 {
-	struct cmsghdr_abi h = { sizeof(h) + data, SOL_SOCKET, type };
+	struct cmsghdr_abi h = { sizeof(h) + data, level, type };
 
 	if (copy_to_user(c->user + c->done, &h, sizeof(h)) < 0)
 		return -EFAULT;
@@ -475,20 +508,58 @@ static int control_rights(struct control_out *c, struct rights *r, bool cloexec)
 	}
 	if (n < r->nr)
 		c->cut = true;
-	return n != 0 ? control_head(c, SCM_RIGHTS, n * sizeof(s32)) : rc;
+	return n != 0 ? control_head(c, SOL_SOCKET, SCM_RIGHTS, n * sizeof(s32)) : rc;
 }
 
-static int control_credentials(struct control_out *c, const struct ucred_abi *cred)
+/* One that is told as far as there is room. */
+static int control_data(struct control_out *c, int level, int type, const void *data, size_t size)
 {
-	s64 room = control_room(c, sizeof(*cred), 0);
+	s64 room = control_room(c, size, 0);
 
 	if (room < 0)
 		return 0;
-	if (copy_to_user(c->user + c->done + sizeof(struct cmsghdr_abi), cred, room) < 0)
+	if (copy_to_user(c->user + c->done + sizeof(struct cmsghdr_abi), data, room) < 0)
 		return -EFAULT;
-	if ((u64)room < sizeof(*cred))
+	if ((u64)room < size)
 		c->cut = true;
-	return control_head(c, SCM_CREDENTIALS, room);
+	return control_head(c, level, type, room);
+}
+
+static int control_stamp(struct control_out *c, const struct socket *s, u64 ns)
+{
+	struct timespec_abi ts = { ns / NSEC_PER_SEC, ns % NSEC_PER_SEC };
+	struct timeval_abi tv = { ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / 1000 };
+
+	if (READ_ONCE(s->opt.timestamp_ns))
+		return control_data(c, SOL_SOCKET, SO_TIMESTAMPNS, &ts, sizeof(ts));
+	return READ_ONCE(s->opt.timestamp) ? control_data(c, SOL_SOCKET, SO_TIMESTAMP, &tv, sizeof(tv)) : 0;
+}
+
+static int control_refused(struct control_out *c)
+{
+	struct extended_err_abi e = { .error = ECONNREFUSED, .origin = 2, .type = 3, .code = 3, .offender = { AF_INET, 0, INET_LOOPBACK, { 0 } } };
+
+	return control_data(c, IPPROTO_IP, IP_RECVERR, &e, sizeof(e));	/* as ICMP would say it: port unreachable */
+}
+
+/* What the program has asked to hear of a datagram. */
+static int control_info(struct control_out *c, const struct socket *s, const struct message_info *m)
+{
+	struct in_pktinfo_abi info = { LOOPBACK_INDEX, m->to, m->to };
+	s32 ttl = m->ttl;
+	int rc = control_stamp(c, s, m->stamp);
+
+	if (rc < 0 || s->kind != &inet_udp)
+		return rc;
+	if (m->refused)
+		return control_refused(c);
+	if (READ_ONCE(s->opt.pkt_info))
+		rc = control_data(c, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+	if (rc == 0 && READ_ONCE(s->opt.recv_ttl))
+		rc = control_data(c, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
+	if (rc == 0 && READ_ONCE(s->opt.recv_tos))
+		rc = control_data(c, IPPROTO_IP, IP_TOS, &m->tos, sizeof(m->tos));
+	return rc;
 }
 
 static s64 receive_message(struct file *f, struct socket *s, u64 user, u32 flags)
@@ -516,8 +587,10 @@ static s64 receive_message(struct file *f, struct socket *s, u64 user, u32 flags
 	if (rc >= 0) {
 		c.user = h.control;
 		c.room = h.control != 0 ? h.control_len : 0;
-		if (t.has_cred && READ_ONCE(s->opt.pass_cred) && s->kind->family == AF_UNIX)
-			rc2 = control_credentials(&c, &cred);
+		if (t.info.known)
+			rc2 = control_info(&c, s, &t.info);
+		if (rc2 == 0 && t.has_cred && READ_ONCE(s->opt.pass_cred) && s->kind->family == AF_UNIX)
+			rc2 = control_data(&c, SOL_SOCKET, SCM_CREDENTIALS, &cred, sizeof(cred));
 		if (rc2 == 0 && t.rights != NULL)
 			rc2 = control_rights(&c, t.rights, flags & MSG_CMSG_CLOEXEC);
 		if (rc2 == 0 && h.name != 0) {
