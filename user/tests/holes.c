@@ -124,6 +124,33 @@ static void of_appenders(const char *path)
 	close(fd);
 }
 
+/* Zeros of a range do not bring back what is cut off meanwhile, whoever of the two is first. */
+static void of_cutters(const char *path)
+{
+	int fd = open(path, O_RDWR), go[2];
+	char word;
+
+	CHECK(fd >= 0 && pipe(go) == 0);
+	for (int round = 0; round < 40; round++) {
+		pid_t child;
+
+		CHECK(ftruncate(fd, 0) == 0 && pwrite(fd, data, 4 * PIECE, 0) == 4 * PIECE);
+		child = fork();
+		CHECK(child >= 0);
+		if (child == 0) {
+			CHECK(read(go[0], &word, 1) == 1);
+			CHECK(fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 100, 4 * PIECE - 200) == 0 || errno == EOPNOTSUPP);
+			_exit(0);
+		}
+		CHECK(write(go[1], "x", 1) == 1);
+		usleep(round * 50);
+		CHECK(ftruncate(fd, PIECE) == 0 && waitpid(child, NULL, 0) == child && size_of(fd) == PIECE);
+		CHECK(ftruncate(fd, 4 * PIECE) == 0);
+		is(fd, 2 * PIECE, zeros, 2 * PIECE);
+	}
+	CHECK(close(fd) == 0 && close(go[0]) == 0 && close(go[1]) == 0);
+}
+
 static void sealed(void)
 {
 	int fd = memfd_create("holes", MFD_ALLOW_SEALING);
@@ -157,6 +184,7 @@ int main(int argc, char **argv)
 		punched(fd);
 		allocated(fd);
 		of_appenders(path);
+		of_cutters(path);
 		CHECK(close(fd) == 0 && unlink(path) == 0);
 	}
 	sealed();

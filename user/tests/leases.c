@@ -127,19 +127,44 @@ static void untouched(void)
 	closefrom(3);
 }
 
+#define BREAK_TIME "/proc/sys/fs/lease-break-time"
+
+/* Who does not give a lease up has it taken away when the time for that is over. The time is the machine's: root's to set, and set back. */
+static void taken_away(void)
+{
+	char old[32] = "";
+	int time = open(BREAK_TIME, O_RDWR), fd, status;
+	pid_t child;
+
+	if (time < 0 || read(time, old, sizeof(old) - 1) <= 0 || pwrite(time, "1", 1, 0) != 1)
+		return;
+	fd = open("file", O_RDWR | O_CREAT, 0600);
+	CHECK(fd >= 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0);
+	child = opens(O_WRONLY, false);
+	CHECK(waitpid(child, &status, 0) == child && status == 0 && fcntl(fd, F_GETLEASE) == F_UNLCK);
+	CHECK(close(fd) == 0 && unlink("file") == 0);
+	CHECK(pwrite(time, old, strlen(old), 0) == (ssize_t)strlen(old) && close(time) == 0);
+}
+
 int main(void)
 {
 	char folder[] = "/tmp/leases.XXXXXX";
 	int fd;
 
-	be_nobody();
-	CHECK(mkdtemp(folder) != NULL && chdir(folder) == 0);
-	fd = open("file", O_CREAT | O_WRONLY, 0600);
-	CHECK(fd >= 0 && write(fd, "text", 4) == 4 && close(fd) == 0);
 	sigemptyset(&those);
 	sigaddset(&those, SIGIO);
 	sigaddset(&those, SIGRTMIN + 2);
 	CHECK(sigprocmask(SIG_BLOCK, &those, NULL) == 0);
+	CHECK(mkdtemp(folder) != NULL && chdir(folder) == 0);
+	taken_away();
+	CHECK(chdir("/") == 0 && rmdir(folder) == 0);
+	be_nobody();
+	strcpy(folder, "/tmp/leases.XXXXXX");
+	while (sigtimedwait(&those, NULL, &(struct timespec){ 0, 0 }) > 0)
+		;				/* of the lease that was taken away */
+	CHECK(mkdtemp(folder) != NULL && chdir(folder) == 0);
+	fd = open("file", O_CREAT | O_WRONLY, 0600);
+	CHECK(fd >= 0 && write(fd, "text", 4) == 4 && close(fd) == 0);
 	which();
 	broken(O_RDONLY, F_RDLCK, O_WRONLY, false, F_UNLCK);
 	broken(O_RDONLY, F_RDLCK, O_RDWR, true, F_UNLCK);
