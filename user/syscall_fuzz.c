@@ -349,7 +349,8 @@ static const struct { const char *name; long nr; const char *args; unsigned weig
 	C(msgrcv, "IPncg", 2), C(msgctl, "IcP", 1), C(inotify_add_watch, "fpn", 2), C(inotify_rm_watch, "fc", 1), C(adjtimex, "z", 1),
 	C(clock_adjtime, "kz", 1), C(settimeofday, "zz", 1), C(mq_open, "pOiz", 1), C(remap_file_pages, "alcic", 1),
 	C(set_robust_list, "Pn", 1), C(restart_syscall, "", 1), C(io_setup, "cP", 1), C(userfaultfd, "g", 1), C(ptrace, "idPP", 1),
-	C(rt_tgsigqueueinfo, "ddsz", 1),
+	C(rt_tgsigqueueinfo, "ddsz", 1), C(mbind, "alcPnc", 1), C(set_mempolicy, "cPn", 1), C(get_mempolicy, "PPnac", 1), C(move_pages, "dcPPPc", 1),
+	C(migrate_pages, "dnPP", 1), C(io_destroy, "a", 1), C(io_submit, "acP", 1), C(io_getevents, "accPt", 1),
 #undef C
 };
 #define NR_ROWS (sizeof(calls) / sizeof(calls[0]))

@@ -32,7 +32,7 @@ def call(bed, line):
 @case()
 def ordinary_user(bed):
     """What calls say to a user without rights, whoever runs the tests: one cluster for all programs."""
-    words = ["several", "names", "settings", "mqueue", "proc_self", "holes", "async_io", "leases", "bounds", "seccomp", "net_rights", "datagrams", "urgent"]
+    words = ["several", "names", "settings", "mqueue", "proc_self", "holes", "async_io", "leases", "bounds", "seccomp", "net_rights", "datagrams", "urgent", "memory_calls"]
     status, out = on_linux(words)
     assert status == 0, "a program is wrong on Linux: %r" % out
     result = bed.run("/bin/" + words[0], *words[1:])
@@ -51,6 +51,15 @@ def reboot(bed, command):
     result = bed.run("/bin/bounds", "reboot", command, status=None, options=["--get", "/data/left=" + bed.path("left")])
     assert result.status == 128 + signal.SIGTERM and "powered off by a program" in result.err, (result.status, result.err)
     assert bed.read("left") == b"behind\n"
+
+
+@case()
+def calls_that_a_host_may_lack(bed):
+    """Mounts, kernel AIO, memory policies: each program has passed on Linux, where it is allowed and there; here it must."""
+    names = ["mounts", "aio", "mempolicy"]
+    status, out = on_linux(["several"] + names)
+    assert status == 0, "a program is wrong on Linux: %r" % out
+    assert bed.run("/bin/several", *[name + ":must" for name in names]).out == out
 
 
 @case()

@@ -199,6 +199,34 @@ static void rights(void)
 	TRY(chroot("/"));
 }
 
+/* What is there is said before what is not allowed, and what is not there, too. */
+static void not_writable(void)
+{
+	CHECK(mkdir("w", 0700) == 0 && mkdir("w/d", 0700) == 0);
+	make("w/there");
+	for (int mode = 0500; mode != 0; mode = mode == 0500 ? 0600 : 0) {
+		CHECK(chmod("w", mode) == 0);
+		TRY(mkdir("w/there", 0700));
+		TRY(mkdir("w/d", 0700));
+		TRY(mkdir("w/new", 0700));
+		TRY(mkfifo("w/there", 0600));
+		TRY(symlink("a", "w/there"));
+		TRY(symlink("a", "w/new"));
+		TRY(link("own", "w/there"));
+		TRY(unlink("w/none"));
+		TRY(unlink("w/there"));
+		TRY(unlink("w/d"));
+		TRY(rmdir("w/none"));
+		TRY(rmdir("w/there"));
+		TRY(rmdir("w/d"));
+		TRY(rename("w/none", "x"));
+		TRY(rename("own", "w/there"));
+		TRY(open("w/there", O_CREAT | O_EXCL | O_RDWR, 0600));
+		TRY(open("w/new", O_CREAT | O_RDWR, 0600));
+	}
+	CHECK(chmod("w", 0700) == 0);
+}
+
 static int removed(const char *path, const struct stat *s, int kind, struct FTW *at)
 {
 	return s == NULL || at == NULL || kind < 0 || remove(path) < 0;
@@ -217,6 +245,7 @@ static void everything_in(const char *where)
 	removed_folder();
 	nameless(where);
 	rights();
+	not_writable();
 	CHECK(chdir("/") == 0 && nftw(path, removed, 16, FTW_DEPTH | FTW_PHYS) == 0);
 }
 

@@ -11,4 +11,8 @@ s64 anon_install(struct file *f, bool cloexec);		/* a descriptor, or why not (f 
 /* What fd is, if it is of that kind, to be put; NULL: *error is -EBADF, or -EINVAL for a file of another kind. */
 struct file *anon_get(u64 fd, const struct file_ops *ops, s64 *error);
 
+/* eventfd(2), for those who tell by one: to be put; NULL: *error is -EBADF or -EINVAL. Ringing never waits: a full count is left as it is. */
+struct file *eventfd_get(u64 fd, s64 *error);
+void eventfd_ring(struct file *f);
+
 #endif

@@ -12,6 +12,7 @@
 #include "lib/base/printk.h"
 #include "lib/hash.h"
 #include "managers/processor/fs/inotify.h"
+#include "managers/processor/fs/mount.h"
 #include "managers/protocol/storage_ops.h"
 #include "mm/slab.h"
 #include "net/fit/rpc.h"
@@ -54,6 +55,7 @@ void inode_put(struct inode *i)
 		return;
 	if (i->ops->release != NULL)
 		i->ops->release(i);
+	mount_put(i->mount);
 	kfree(i);
 }
 
@@ -139,6 +141,8 @@ struct dentry *dentry_add_locked(struct dentry *parent, const char *name, size_t
 	d->parent = parent;
 	if (parent != NULL) {
 		dentry_get_locked(parent);
+		if (i != NULL)
+			mount_inherit_locked(i, parent->inode);
 		/* walks do not look for what is below such a folder: kept names would never be found again */
 		if (i != NULL && i->type == S_IFDIR && parent->inode->no_cache)
 			i->no_cache = true;
@@ -195,10 +199,60 @@ void dentry_unhook_locked(struct dentry *d)
 	d->dead = true;
 }
 
+/* Of a folder that stands in several places: what the others have kept of the name. */
+static struct dentry *find_elsewhere(struct list *bucket, const struct dentry *parent, u64 hash, const char *name)
+{
+	const struct inode *dir = parent->inode;
+	struct dentry *d;
+
+	list_for_each(d, bucket, hash_link)
+		if (d->hash == hash && d->parent != parent && d->parent->inode->dev == dir->dev && d->parent->inode->ino == dir->ino &&
+		    strcmp(d->name, name) == 0)
+			return d;
+	return NULL;
+}
+
+static void forget_elsewhere(const struct dentry *parent, const char *name)
+{
+	u64 hash = hash_bytes(name, strlen(name));
+	struct dentry *d;
+
+	for (unsigned n = 0; fs_binds != 0 && n < ARRAY_SIZE(names); n++) {
+		while ((d = find_elsewhere(&names[n], parent, hash, name)) != NULL) {	/* from the start: a put may free others, too */
+			dentry_get_locked(d);
+			dentry_unhook_locked(d);
+			dentry_put_locked(d);
+		}
+	}
+}
+
+void dentries_forget_locked(struct dentry *root)
+{
+	struct dentry *d, *next;
+	bool some;
+
+	do {						/* again: parents go after their children */
+		some = false;
+		list_for_each_safe(d, next, &unused, unused_link) {
+			const struct dentry *up = d;
+
+			while (up != NULL && up != root)
+				up = up->parent;
+			if (up == NULL)
+				continue;
+			list_del(&d->unused_link);
+			nr_unused--;
+			dentry_put_locked(dentry_free(d));
+			some = true;
+		}
+	} while (some);
+}
+
 void dentry_forget_locked(struct dentry *parent, const char *name)
 {
 	struct dentry *d = dentry_child_locked(parent, name, strlen(name));
 
+	forget_elsewhere(parent, name);
 	if (d == NULL)
 		return;
 	dentry_unhook_locked(d);
@@ -210,6 +264,8 @@ void dentry_move_locked(struct dentry *from, const char *old, struct dentry *to,
 	struct dentry *d = dentry_child_locked(from, old, strlen(old));
 	char *name = kstrdup(new);
 
+	forget_elsewhere(from, old);
+	forget_elsewhere(to, new);
 	if (d == NULL || d->inode == NULL || name == NULL) {
 		if (d != NULL) {
 			dentry_unhook_locked(d);

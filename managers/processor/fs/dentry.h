@@ -14,7 +14,7 @@ struct dentry {
 	struct list hash_link;		/* [tree_mutex] among those of its parent and name */
 	struct list unused_link;	/* [tree_mutex] */
 	struct dentry *mounted;		/* [tree_mutex] root of what is mounted here */
-	struct dentry *covers;		/* [I] of such a root: where it is mounted */
+	struct dentry *covers;		/* [tree_mutex] of such a root: where it is mounted */
 	bool dead;			/* [tree_mutex] unhooked from its parent */
 	bool last_name;			/* [tree_mutex] ... which was the file's last: it goes with this */
 };

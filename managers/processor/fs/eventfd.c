@@ -178,6 +178,19 @@ static void eventfd_show(struct file *f, struct text *t)
 static const struct file_ops eventfd_ops = { .kind = "[eventfd]", .show = eventfd_show, .read = eventfd_read, .write = eventfd_write, .poll = eventfd_poll, .seek = anon_seek,
 					     .release = eventfd_release };
 
+struct file *eventfd_get(u64 fd, s64 *error)
+{
+	return anon_get(fd, &eventfd_ops, error);
+}
+
+void eventfd_ring(struct file *f)
+{
+	struct counter *c = f->private;
+
+	if (counter_add(c, 1))
+		waitq_wake_all(&c->wait);
+}
+
 s64 sys_eventfd2(u64 initial, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct counter *c;

@@ -55,6 +55,7 @@ struct file {
 	bool announced;			/* [I] its opening was told to who watches: so will be its closing */
 	u8 text;			/* [I once open] enum file_text */
 	bool reads;			/* [I once open] it is counted among the object's readers */
+	bool writes;			/* [I once open] ... among those who write to its mount */
 	atomic_t maps;			/* vmas that map it */
 	struct dentry *dentry;		/* [I] with a reference: its name, for /proc and *at(); may be NULL */
 };

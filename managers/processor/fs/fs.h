@@ -53,6 +53,7 @@ struct inode_ops {
 	int (*setattr)(struct inode *i, const struct attr *a, u32 mask);
 	int (*statfs)(struct inode *i, struct statfs_abi *st);
 	int (*open)(struct inode *i, struct file *f);	/* sets f->ops, f->object, f->private */
+	int (*again)(struct inode *i, struct inode **out);	/* another of the same file, to be bound to another place */
 	void (*release)(struct inode *i);
 };
 
@@ -61,7 +62,8 @@ struct inode {
 	const struct inode_ops *ops;	/* [I] */
 	u32 type;			/* [I] S_IFMT bits */
 	bool no_cache;			/* [I] of a directory: its names, and all below, come and go by themselves (/proc) */
-	bool mount_root;		/* [I] of a directory: the first of a mount */
+	bool mount_root;		/* [I] the first of a mount */
+	struct mount *mount;		/* [I once it has a name] where it was found, with a reference; NULL: it stands nowhere */
 	u64 dev;			/* [I] */
 	void *private;			/* [I] the file system's */
 	/* storagefs */
@@ -89,8 +91,7 @@ void fs_context_put(struct fs_context *c);
 
 /* --- tree (dentry.c, path.c) --- */
 int fs_init(void);				/* mounts: the storage nodes', then /proc, /sys, /dev */
-int fs_mount(const char *path, struct inode *root, const char *type);	/* type: as /proc/mounts names it */
-void fs_for_each_mount(void (*fn)(unsigned nr, const char *path, const char *type, u64 dev, void *arg), void *arg);
+int fs_mount(const char *path, struct inode *root, const char *type);	/* at boot; type: as /proc/mounts names it; others: fs/mount.h */
 struct inode *inode_alloc(const struct inode_ops *ops, u32 mode);
 void inode_get(struct inode *i);
 void inode_put(struct inode *i);
@@ -156,6 +157,8 @@ extern const struct file_ops regular_ops, directory_ops;
 struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode);
 int synthfs_init(void);			/* builds /proc, /sys, /dev */
 int tmpfs_init(void);			/* /dev/shm and /tmp */
+int __must_check tmpfs_root(const char *options, struct inode **out);	/* of a new one: -EINVAL, -ENOMEM */
+int __must_check synthfs_root(const char *type, struct inode **out, const char **name);	/* "proc" and the like: -ENODEV, -ENOMEM */
 int memfd_open(const char *name, bool sealable, struct file **out);
 s64 memfd_seal(struct file *f, u32 seals);		/* F_ADD_SEALS: 0, -EINVAL (not a memfd), -EPERM, -EBUSY */
 s64 memfd_seals(struct file *f);			/* F_GET_SEALS */

@@ -126,6 +126,7 @@ struct statx_abi {
 _Static_assert(sizeof(struct statx_abi) == 256, "as programs see it");
 #define STATX_BASIC	0x7ff
 #define STATX_BTIME	0x800
+#define STATX_MNT_ID	0x1000
 #define STATX_ATTR_MOUNT_ROOT 0x2000
 
 struct statfs_abi { s64 type, bsize, blocks, bfree, bavail, files, ffree; s32 fsid[2]; s64 namelen, frsize, flags, spare[4]; };

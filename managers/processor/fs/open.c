@@ -9,6 +9,7 @@
 #include "managers/processor/fs/inotify.h"
 #include "managers/processor/fs/lease.h"
 #include "managers/processor/fs/lock.h"
+#include "managers/processor/fs/mount.h"
 #include "managers/processor/process/process.h"
 #include "mm/slab.h"
 
@@ -70,6 +71,8 @@ void file_put(struct file *f)
 	if (f->ops != NULL && f->ops->release != NULL)
 		f->ops->release(f);
 	file_text_end(f);
+	if (f->writes)
+		atomic_dec(&f->inode->mount->writers);
 	if (f->object != NULL)
 		object_put(f->object);
 	if (f->inode != NULL)
@@ -194,8 +197,8 @@ static bool name_exists(struct fs_context *c, struct walk *w)
 	return true;
 }
 
-/* ... whose directory must be writable */
-static int walk_to_change_how(struct fs_context *c, struct dentry *start, const char *path, unsigned walk_flags, struct walk *w)
+/* ... whose directory must be writable. Who may not even look into it hears that, but whether there is such a name is said before the rest. */
+static int walk_to_change_how(struct fs_context *c, struct dentry *start, const char *path, unsigned walk_flags, bool make, struct walk *w)
 {
 	int rc = walk_to_name(c, start, path, walk_flags, w);
 
@@ -205,14 +208,25 @@ static int walk_to_change_how(struct fs_context *c, struct dentry *start, const 
 		rc = -ENOENT;
 	else
 		rc = fs_permission(w->dentry->inode, MAY_WRITE | MAY_EXEC);
+	if ((rc == -EACCES || (rc == -EROFS && make)) && fs_permission(w->dentry->inode, MAY_EXEC) == 0) {
+		if (make && name_exists(c, w))
+			rc = -EEXIST;
+		else if (!make && !name_exists(c, w))
+			rc = -ENOENT;
+	}
 	if (rc < 0)
 		dentry_put(w->dentry);
 	return rc;
 }
 
-static int walk_to_change(struct fs_context *c, struct dentry *start, const char *path, struct walk *w)
+static int walk_to_make(struct fs_context *c, struct dentry *start, const char *path, struct walk *w)
 {
-	return walk_to_change_how(c, start, path, 0, w);
+	return walk_to_change_how(c, start, path, 0, true, w);
+}
+
+static int walk_to_remove(struct fs_context *c, struct dentry *start, const char *path, struct walk *w)
+{
+	return walk_to_change_how(c, start, path, 0, false, w);
 }
 
 static void forget(struct dentry *parent, const char *name)
@@ -227,7 +241,7 @@ int fs_mknod(struct fs_context *c, struct dentry *start, const char *path, const
 	struct new_file n;
 	struct inode *i;
 	struct walk w;
-	int rc = walk_to_change(c, start, path, &w);
+	int rc = walk_to_make(c, start, path, &w);
 
 	if (rc < 0)
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
@@ -255,7 +269,7 @@ int fs_symlink(struct fs_context *c, struct dentry *start, const char *path, con
 	struct new_file n;
 	struct inode *i;
 	struct walk w;
-	int rc = walk_to_change(c, start, path, &w);
+	int rc = walk_to_make(c, start, path, &w);
 
 	if (rc < 0)
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
@@ -280,7 +294,7 @@ int fs_symlink(struct fs_context *c, struct dentry *start, const char *path, con
 int fs_link(struct fs_context *c, struct dentry *from, struct dentry *start, const char *path)
 {
 	struct walk w;
-	int rc = walk_to_change(c, start, path, &w);
+	int rc = walk_to_make(c, start, path, &w);
 
 	if (rc < 0)
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
@@ -288,7 +302,7 @@ int fs_link(struct fs_context *c, struct dentry *from, struct dentry *start, con
 		rc = -EEXIST;
 	else if (w.last_is_dir)
 		rc = -ENOENT;
-	else if (w.dentry->inode->dev != from->inode->dev)
+	else if (w.dentry->inode->dev != from->inode->dev || w.dentry->inode->mount != from->inode->mount)
 		rc = -EXDEV;
 	else if (from->inode->type == S_IFDIR)
 		rc = -EPERM;
@@ -339,7 +353,7 @@ int fs_unlink(struct fs_context *c, struct dentry *start, const char *path, bool
 	struct walk w;
 	bool last;
 	u32 type;
-	int rc = walk_to_change(c, start, path, &w);
+	int rc = walk_to_remove(c, start, path, &w);
 
 	if (rc == -EINVAL && rmdir)
 		return path[strlen(path) - 1] == '.' && (strlen(path) < 2 || path[strlen(path) - 2] != '.') ? -EINVAL : -ENOTEMPTY;
@@ -446,9 +460,9 @@ static int rename_check(struct fs_context *c, struct walk *a, struct walk *b, bo
 
 	if (fs_lookup(c, a->dentry, a->last, 0, &from) < 0)
 		return 0;
-	rc = sticky_check(a->dentry->inode, from->inode);
+	rc = from->covers != NULL ? -EBUSY : sticky_check(a->dentry->inode, from->inode);
 	if (rc == 0 && fs_lookup(c, b->dentry, b->last, 0, &to) == 0)
-		rc = sticky_check(b->dentry->inode, to->inode);
+		rc = to->covers != NULL ? -EBUSY : sticky_check(b->dentry->inode, to->inode);
 	*same = from == to;
 	if (rc == 0 && from->inode->type == S_IFDIR && a->dentry != b->dentry)
 		rc = fs_permission(from->inode, MAY_WRITE);	/* its ".." changes */
@@ -486,7 +500,7 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 		return rc == -EINVAL ? -EBUSY : rc;
 	}
 	renamed_begin(c, &a, &b, &r);
-	if (a.dentry->inode->dev != b.dentry->inode->dev)
+	if (a.dentry->inode->dev != b.dentry->inode->dev || a.dentry->inode->mount != b.dentry->inode->mount)
 		rc = -EXDEV;
 	else
 		rc = rename_allowed(c, &a, &b);
@@ -530,7 +544,9 @@ static int open_create(struct fs_context *c, struct dentry *start, const char *p
 		if (rc != -ENOENT)
 			return rc;
 		/* a link that leads to nothing: the file is made there */
-		rc = walk_to_change_how(c, start, path, walk_flags | (flags & (O_NOFOLLOW | O_EXCL) ? 0 : WALK_FOLLOW), &w);
+		rc = walk_to_change_how(c, start, path, walk_flags | (flags & (O_NOFOLLOW | O_EXCL) ? 0 : WALK_FOLLOW), true, &w);
+		if (rc == -EEXIST && !(flags & O_EXCL))
+			continue;			/* somebody has just made it */
 		if (rc < 0)
 			return rc == -EBUSY || rc == -EINVAL ? -EISDIR : rc;
 		new_file_now(&n, w.dentry->inode, S_IFREG | (mode & 07777), umask_of(c));
@@ -602,6 +618,8 @@ static int open_check(struct inode *i, u32 flags, bool fresh)
 		return -EISDIR;
 	if (i->type == S_IFSOCK)
 		return -ENXIO;
+	if ((i->type == S_IFCHR || i->type == S_IFBLK) && (mount_flags(i->mount) & MS_NODEV))
+		return -EACCES;
 	if (flags & O_TRUNC)
 		want |= MAY_WRITE;
 	if (fresh)
@@ -619,6 +637,7 @@ int fs_open(struct fs_context *c, struct dentry *start, const char *path, u32 fl
 
 int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, u32 resolve, struct file **out)
 {
+	struct mount *m;
 	struct dentry *d;
 	bool fresh;
 	int rc;
@@ -644,16 +663,25 @@ int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u3
 	dentry_put(d);
 	if (rc < 0)
 		return rc;
+	m = (*out)->inode->mount;
 	if ((file_access(*out) & MAY_WRITE) || ((flags & O_TRUNC) && !(flags & O_PATH)))
 		rc = file_text_begin(*out, TEXT_WRITES);
 	else if ((*out)->object != NULL && !(flags & O_PATH)) {
 		(*out)->reads = true;
 		object_reader_add((*out)->object, 1);
 	}
+	if (rc == 0 && (file_access(*out) & MAY_WRITE) && m != NULL && (*out)->inode->type == S_IFREG) {
+		atomic_inc(&m->writers);
+		(*out)->writes = true;
+		if (mount_flags(m) & MS_RDONLY)	/* just now */
+			rc = -EROFS;
+	}
 	if (rc == 0 && !(flags & O_PATH))	/* after it is counted: a lease that is given from now on sees it */
 		rc = lease_break(*out, flags & O_TRUNC);
 	if (rc == 0 && (flags & O_TRUNC) && !fresh && (*out)->object != NULL) {
-		rc = fs_resize(*out, 0);
+		rc = (*out)->ops->may_resize != NULL ? (*out)->ops->may_resize(*out, 0) : 0;
+		if (rc == 0)
+			rc = fs_resize(*out, 0);
 	}
 	if (rc < 0)
 		file_put(*out);

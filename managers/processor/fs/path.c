@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* From a path to a dentry: components, symlinks, "..", mounts, permissions (path_resolution(7)). */
 #include "lib/base/errno.h"
-#include "lib/base/printk.h"
 #include "lib/base/string.h"
 #include "managers/processor/fs/dentry.h"
+#include "managers/processor/fs/mount.h"
 #include "managers/processor/process/process.h"
 #include "mm/slab.h"
 
@@ -24,11 +24,16 @@ int inode_rights(struct inode *i)
 
 int fs_permission_ids(struct inode *i, unsigned want, u32 uid, u32 gid, u64 caps)
 {
+	u32 flags = mount_flags(i->mount);
 	int rc = inode_rights(i);
 	u32 bits = i->mode;
 
 	if (rc < 0)
 		return rc;
+	if ((want & MAY_WRITE) && (flags & MS_RDONLY) && (i->type == S_IFREG || i->type == S_IFDIR || i->type == S_IFLNK))
+		return -EROFS;
+	if ((want & MAY_EXEC) && (flags & MS_NOEXEC) && i->type == S_IFREG)
+		return -EACCES;
 	if (uid == i->uid)
 		bits >>= 6;
 	else if (gid == i->gid || credentials_in_group(i->gid))
@@ -330,59 +335,4 @@ int fs_lookup(struct fs_context *c, struct dentry *start, const char *path, unsi
 	if (rc == 0)
 		*out = w.dentry;
 	return rc;
-}
-
-#define MOUNTS_MAX 32
-
-static struct { char path[64]; const char *type; u64 dev; } mounts[MOUNTS_MAX];	/* written at boot, before programs */
-static unsigned nr_mounts;
-
-static void mount_note(const char *path, const char *type, u64 dev)
-{
-	if (nr_mounts == MOUNTS_MAX)
-		return;
-	str_copy(mounts[nr_mounts].path, path, sizeof(mounts[0].path));
-	mounts[nr_mounts].type = type;
-	mounts[nr_mounts].dev = dev;
-	nr_mounts++;
-}
-
-void fs_for_each_mount(void (*fn)(unsigned nr, const char *path, const char *type, u64 dev, void *arg), void *arg)
-{
-	for (unsigned i = 0; i < nr_mounts; i++)
-		fn(i, mounts[i].path, mounts[i].type, mounts[i].dev, arg);
-}
-
-/* Takes over root's reference. */
-int fs_mount(const char *path, struct inode *root, const char *type)
-{
-	struct dentry *d = dentry_add_locked(NULL, "/", 1, root), *at;
-	struct fs_context *c;
-	int rc;
-
-	if (d == NULL)
-		return -ENOMEM;
-	root->mount_root = true;
-	if (strcmp(path, "/") == 0) {
-		if (fs_root != NULL)
-			return -EBUSY;
-		fs_root = d;
-		mount_note(path, type, root->dev);
-		return 0;
-	}
-	rc = fs_context_create(NULL, &c);
-	if (rc < 0)
-		return rc;
-	rc = fs_lookup(c, NULL, path, WALK_FOLLOW | WALK_DIRECTORY, &at);
-	fs_context_put(c);
-	if (rc < 0) {
-		pr_warn("fs: nothing to mount on: there is no directory %s", path);
-		return rc;
-	}
-	mount_note(path, type, root->dev);
-	mutex_lock(&tree_mutex);
-	at->mounted = d;		/* keeps at's reference for ever */
-	d->covers = at;
-	mutex_unlock(&tree_mutex);
-	return 0;
 }

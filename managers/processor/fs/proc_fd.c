@@ -5,6 +5,7 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/dentry.h"
 #include "managers/processor/fs/fd.h"
+#include "managers/processor/fs/mount.h"
 #include "managers/processor/fs/synthfs.h"
 #include "managers/processor/process/process.h"
 
@@ -102,29 +103,16 @@ static void look_file(struct fd_table *files, void *arg)
 	l->cloexec = fd_table_flags(files, l->fd) > 0;
 }
 
-struct mount_look { u64 dev; unsigned nr; };
-
-static void look_mount(unsigned nr, const char *path, const char *type, u64 dev, void *arg)
-{
-	struct mount_look *l = arg;
-
-	if (dev == l->dev)
-		l->nr = nr;
-}
-
 static void show_fdinfo(struct text *t, u32 pid, u32 nr)
 {
 	struct info_look l = { .fd = nr };
-	struct mount_look m = { 0 };
 	u32 flags;
 
 	if (with_files(pid, look_file, &l) < 0 || l.file == NULL)
 		return;
 	flags = (READ_ONCE(l.file->flags) & ~(u32)O_CLOEXEC) | (l.cloexec ? O_CLOEXEC : 0);
-	m.dev = l.file->inode != NULL ? l.file->inode->dev : 0;
-	fs_for_each_mount(look_mount, &m);
 	text_printf(t, "pos:\t%llu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%llu\n", (unsigned long long)READ_ONCE(l.file->pos), flags,
-		    MOUNT_ID(m.nr), (unsigned long long)(l.file->inode != NULL ? l.file->inode->ino : 0));
+		    MOUNT_ID(l.file->inode != NULL && l.file->inode->mount != NULL ? l.file->inode->mount->id : 0), (unsigned long long)(l.file->inode != NULL ? l.file->inode->ino : 0));
 	if (l.file->ops != NULL && l.file->ops->show != NULL)
 		l.file->ops->show(l.file, t);
 	file_put(l.file);

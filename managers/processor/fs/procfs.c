@@ -14,6 +14,7 @@
 #include "managers/processor/fs/dentry.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/lease.h"
+#include "managers/processor/fs/mount.h"
 #include "managers/processor/fs/synthfs.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/random.h"
@@ -62,7 +63,7 @@ static void show_version(struct text *t, u32 pid)
 
 static void show_filesystems(struct text *t, u32 pid)
 {
-	text_printf(t, "nodev\tproc\nnodev\tsysfs\nnodev\tdevtmpfs\nnodev\ttmpfs\n\text4\n");
+	text_printf(t, "nodev\tproc\nnodev\tsysfs\nnodev\tdevtmpfs\nnodev\ttmpfs\nnodev\tramfs\n\text4\n");
 }
 
 static void show_cmdline_kernel(struct text *t, u32 pid)
@@ -99,9 +100,31 @@ static void show_trace(struct text *t, u32 pid)
 	trace_for_each(TRACE_SHOWN, one_trace, t);
 }
 
-static void one_mount(unsigned nr, const char *path, const char *type, u64 dev, void *arg)
+/* A name in a line of names: what would end it is told by its number. */
+static void text_name(struct text *t, const char *name)
 {
-	text_printf(arg, "%s %s %s rw 0 0\n", type, path, type);
+	for (; *name != '\0'; name++) {
+		if (*name == ' ' || *name == '\t' || *name == '\n' || *name == '\\')
+			text_printf(t, "\\%03o", (unsigned)(u8)*name);
+		else
+			text_printf(t, "%c", *name);
+	}
+}
+
+static void text_mount_flags(struct text *t, u32 flags)
+{
+	text_printf(t, "%s%s%s%s", flags & MS_RDONLY ? "ro" : "rw", flags & MS_NOSUID ? ",nosuid" : "", flags & MS_NODEV ? ",nodev" : "",
+		    flags & MS_NOEXEC ? ",noexec" : "");
+}
+
+static void one_mount(const struct mount *m, const char *path, const struct mount *above, void *arg)
+{
+	text_name(arg, m->source != NULL ? m->source : m->type);
+	text_printf(arg, " ");
+	text_name(arg, path);
+	text_printf(arg, " %s ", m->type);
+	text_mount_flags(arg, mount_flags(m));
+	text_printf(arg, " 0 0\n");
 }
 
 static void show_mounts(struct text *t, u32 pid)
@@ -109,10 +132,17 @@ static void show_mounts(struct text *t, u32 pid)
 	fs_for_each_mount(one_mount, t);
 }
 
-static void one_mountinfo(unsigned nr, const char *path, const char *type, u64 dev, void *arg)
+static void one_mountinfo(const struct mount *m, const char *path, const struct mount *above, void *arg)
 {
-	text_printf(arg, "%u %u %u:%u / %s rw - %s %s rw\n", MOUNT_ID(nr), nr == 0 ? 1 : MOUNT_ID(0), (unsigned)(dev >> 8), (unsigned)(dev & 255), path,
-		    type, type);
+	u64 dev = m->dev;
+
+	text_printf(arg, "%u %u %u:%u / ", MOUNT_ID(m->id), above != NULL ? MOUNT_ID(above->id) : 1, (unsigned)(dev >> 8), (unsigned)(dev & 255));
+	text_name(arg, path);
+	text_printf(arg, " ");
+	text_mount_flags(arg, READ_ONCE(m->flags));
+	text_printf(arg, " - %s ", m->type);
+	text_name(arg, m->source != NULL ? m->source : m->type);
+	text_printf(arg, " %s\n", READ_ONCE(m->fs_flags) & MS_RDONLY ? "ro" : "rw");
 }
 
 static void show_mountinfo(struct text *t, u32 pid)
@@ -737,7 +767,10 @@ static const struct synth_entry proc_sys_fs_mqueue[] = {
 	TEXT("msg_default", show_mq_messages), TEXT("msg_max", show_mq_messages), TEXT("msgsize_default", show_mq_size),
 	TEXT("msgsize_max", show_mq_size), TEXT("queues_max", show_mq_queues), { 0 }
 };
+static void show_aio_max(struct text *t, u32 pid) { text_printf(t, "%u\n", AIO_EVENTS_MOST); }
+static void show_aio_nr(struct text *t, u32 pid) { text_printf(t, "%llu\n", (unsigned long long)aio_promised()); }
 static const struct synth_entry proc_sys_fs[] = {
+	TEXT("aio-max-nr", show_aio_max), TEXT("aio-nr", show_aio_nr),
 	TEXT("pipe-max-size", show_pipe_max), TEXT("nr_open", show_nr_open), TEXT("file-max", show_file_max), TEXT("file-nr", show_file_nr),
 	TEXT("leases-enable", show_one), { "lease-break-time", S_IFREG | 0644, .show = show_lease_time, .store = store_lease_time },
 	DIR("inotify", proc_sys_fs_inotify),
@@ -795,20 +828,32 @@ static const struct synth_entry dev_root[] = {
 };
 static const struct synth_entry dev = DIR("dev", dev_root);
 
-static int mount_one(const char *path, const struct synth_entry *e, const char *type)
-{
-	struct inode *i = synth_inode(e, 0, 0);
+static const struct { const char *path, *type; const struct synth_entry *e; } synth_mounts[] = {
+	{ "/proc", "proc", &proc }, { "/sys", "sysfs", &sys }, { "/dev", "devtmpfs", &dev }
+};
 
-	return i == NULL ? -ENOMEM : fs_mount(path, i, type);
+int synthfs_root(const char *type, struct inode **out, const char **name)
+{
+	for (unsigned n = 0; n < ARRAY_SIZE(synth_mounts); n++) {
+		if (strcmp(type, synth_mounts[n].type) != 0)
+			continue;
+		*name = synth_mounts[n].type;
+		*out = synth_inode(synth_mounts[n].e, 0, 0);
+		return *out != NULL ? 0 : -ENOMEM;
+	}
+	return -ENODEV;
 }
 
 int synthfs_init(void)
 {
-	int rc = mount_one("/proc", &proc, "proc");
+	const char *name;
+	struct inode *i;
+	int rc = 0;
 
-	if (rc == 0)
-		rc = mount_one("/sys", &sys, "sysfs");
-	if (rc == 0)
-		rc = mount_one("/dev", &dev, "devtmpfs");
+	for (unsigned n = 0; n < ARRAY_SIZE(synth_mounts) && rc == 0; n++) {
+		rc = synthfs_root(synth_mounts[n].type, &i, &name);
+		if (rc == 0)
+			rc = fs_mount(synth_mounts[n].path, i, name);
+	}
 	return rc;
 }

@@ -70,6 +70,22 @@ struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode)
 	return inode_of(node, &a);
 }
 
+static int storage_again(struct inode *i, struct inode **out)
+{
+	struct inode *n = inode_alloc(&storage_inode_ops, READ_ONCE(i->mode));
+
+	if (n == NULL)
+		return -ENOMEM;
+	n->node = i->node;
+	n->fs = i->fs;
+	n->gen = i->gen;
+	n->ino = i->ino;
+	n->dev = i->dev;
+	n->rdev = i->rdev;
+	*out = n;
+	return 0;
+}
+
 static void attr_fill(const struct inode *i, struct attr *a, const struct wire_attr *w)
 {
 	a->dev = i->dev;
@@ -424,7 +440,7 @@ static int storage_open(struct inode *i, struct file *f)
 static const struct inode_ops storage_inode_ops = {
 	.lookup = storage_lookup, .create = storage_create, .symlink = storage_symlink, .link = storage_link,
 	.unlink = storage_unlink, .rename = storage_rename, .readlink = storage_readlink, .getattr = storage_getattr, .rights = storage_rights,
-	.setattr = storage_setattr, .statfs = storage_statfs, .open = storage_open, .release = storage_release,
+	.setattr = storage_setattr, .statfs = storage_statfs, .open = storage_open, .again = storage_again, .release = storage_release,
 };
 
 /* --- directories --- */
@@ -549,6 +565,11 @@ static s64 regular_write(struct file *f, const void *buf, size_t len, u64 *pos)
 		n = object_write(f->object, &at, buf, len, append);
 	if (n > 0)
 		*pos = at;		/* moved on by object_write(), which alone knows where an append went */
+	if (n > 0 && (READ_ONCE(f->flags) & O_DSYNC) && !object_is_shm(f->object)) {
+		int rc = object_sync(f->object, true);
+
+		n = rc < 0 ? rc : n;
+	}
 	return n;
 }
 

@@ -39,7 +39,16 @@ void attr_rights_answered(struct inode *i, const struct attr_asked *asked, const
 void attr_change_end_rights(const struct attr_file *f, struct inode *i, const struct attr_asked *asked, const struct attr *now) { }
 bool attr_rights_right(const struct inode *i) { return true; }
 s64 object_read(struct object *o, u64 off, void *buf, size_t len) { return -ENOSYS; }
-s64 object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append) { return -ENOSYS; }
+static unsigned syncs;
+static int sync_error;
+static bool shm;
+int object_sync(struct object *o, bool disk) { return syncs += disk, sync_error; }
+bool object_is_shm(const struct object *o) { return shm; }
+s64 object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append)
+{
+	*off += len;
+	return len;
+}
 u64 object_size(struct object *o) { return 0; }
 s64 object_seek(struct object *o, u64 off, bool hole) { return -ENXIO; }
 
@@ -199,9 +208,31 @@ static void targets(void **state)
 	kfree(found);
 }
 
+/* What is written to a file opened so is on the disk when write() returns. */
+static void synchronous(void **state)
+{
+	struct inode i = { .type = S_IFREG };
+	struct file f = { .inode = &i, .flags = O_WRONLY };
+	u64 pos = 0;
+
+	assert_int_equal(regular_write(&f, "abc", 3, &pos), 3);
+	assert_int_equal(syncs, 0);
+	f.flags = O_WRONLY | O_SYNC;
+	assert_int_equal(regular_write(&f, "abc", 3, &pos), 3);
+	f.flags = O_WRONLY | O_DSYNC;
+	assert_int_equal(regular_write(&f, "abc", 3, &pos), 3);
+	assert_int_equal(syncs, 2);
+	assert_int_equal(pos, 9);
+	sync_error = -EIO;
+	assert_int_equal(regular_write(&f, "abc", 3, &pos), -EIO);
+	shm = true;
+	assert_int_equal(regular_write(&f, "abc", 3, &pos), 3);
+	assert_int_equal(syncs, 3);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(attributes), cmocka_unit_test(listings), cmocka_unit_test(the_end), cmocka_unit_test(targets) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(synchronous), cmocka_unit_test(attributes), cmocka_unit_test(listings), cmocka_unit_test(the_end), cmocka_unit_test(targets) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,6 +96,14 @@ const struct synth_entry *synth_entry_of(const struct inode *i, u32 *pid)
 	return s != NULL ? s->e : NULL;
 }
 
+static int synth_again(struct inode *i, struct inode **out)
+{
+	const struct synth *s = i->private;
+
+	*out = synth_inode(s->e, s->pid, s->nr);
+	return *out != NULL ? 0 : -ENOMEM;
+}
+
 static void synth_release(struct inode *i)
 {
 	kfree(i->private);
@@ -322,7 +330,7 @@ static int synth_open(struct inode *i, struct file *f)
 
 static const struct inode_ops synth_ops = {
 	.lookup = synth_lookup, .readlink = synth_readlink, .getattr = synth_getattr, .setattr = synth_setattr,
-	.statfs = synth_statfs, .open = synth_open, .release = synth_release,
+	.statfs = synth_statfs, .open = synth_open, .again = synth_again, .release = synth_release,
 };
 
 static const struct inode_ops synth_link_ops = {

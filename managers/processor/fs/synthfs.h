@@ -5,7 +5,7 @@
 
 #include "managers/processor/fs/fs.h"
 
-#define MOUNT_ID(nr)	(20 + (nr))	/* of the nr-th mount, as programs see it */
+#define MOUNT_ID(id)	(20 + (id))	/* of a mount, as programs see it */
 
 struct text {
 	char *buf;

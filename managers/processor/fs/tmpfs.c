@@ -59,16 +59,44 @@ static void touch(struct tnode *n, bool modified)
 	}
 }
 
+/* What is left in a folder when nobody can come to it any more: the names of a file system that is unmounted. */
+static void take_entries(struct tnode *n, struct list *left)
+{
+	struct tentry *e;
+
+	if (list_empty(&n->entries))
+		return;
+	mutex_lock(&tmpfs_lock);
+	list_for_each(e, &n->entries, link)
+		e->node->parent = NULL;
+	list_splice_tail(left, &n->entries);
+	mutex_unlock(&tmpfs_lock);
+}
+
+/* A loop: folders may lie very deep. */
 static void tnode_put(struct tnode *n)
 {
-	if (!ref_put(&n->refs))
-		return;
-	if (n->object != NULL) {
-		object_put(n->object);
-		atomic_dec(&nr_files);
+	struct list left = LIST_INIT(left);
+
+	for (;;) {
+		struct tentry *e;
+
+		if (ref_put(&n->refs)) {
+			take_entries(n, &left);
+			if (n->object != NULL) {
+				object_put(n->object);
+				atomic_dec(&nr_files);
+			}
+			kfree(n->target);
+			kfree(n);
+		}
+		if (list_empty(&left))
+			return;
+		e = list_first(&left, struct tentry, link);
+		list_del(&e->link);
+		n = e->node;
+		kfree(e);
 	}
-	kfree(n->target);
-	kfree(n);
 }
 
 static int tnode_create(u64 dev, const struct new_file *how, const char *target, struct tnode **out)
@@ -121,6 +149,12 @@ static struct inode *inode_of(struct tnode *n)
 	i->gid = n->gid;
 	i->rdev = n->rdev;
 	return i;
+}
+
+static int tmpfs_again(struct inode *i, struct inode **out)
+{
+	*out = inode_of(i->private);
+	return *out != NULL ? 0 : -ENOMEM;
 }
 
 static void tmpfs_release(struct inode *i)
@@ -503,7 +537,7 @@ static int tmpfs_open(struct inode *i, struct file *f)
 static const struct inode_ops tmpfs_ops = {
 	.lookup = tmpfs_lookup, .create = tmpfs_create, .create_nameless = tmpfs_create_nameless, .symlink = tmpfs_symlink, .link = tmpfs_link, .unlink = tmpfs_unlink,
 	.rename = tmpfs_rename, .readlink = tmpfs_readlink, .getattr = tmpfs_getattr, .rights = tmpfs_rights, .setattr = tmpfs_setattr,
-	.statfs = tmpfs_statfs, .open = tmpfs_open, .release = tmpfs_release,
+	.statfs = tmpfs_statfs, .open = tmpfs_open, .again = tmpfs_again, .release = tmpfs_release,
 };
 
 static s64 file_read(struct file *f, void *buf, size_t len, u64 *pos)
@@ -640,19 +674,84 @@ static u64 files_kept(void)
 	return atomic_read(&nr_files);
 }
 
-static int mount_at(const char *path, u64 dev)
+static int root_create(u64 dev, const struct new_file *how, struct inode **out)
 {
-	const struct new_file how = { .mode = S_IFDIR | 01777 };
 	struct tnode *root;
-	struct inode *i;
-	int rc = tnode_create(dev, &how, NULL, &root);
+	int rc = tnode_create(dev, how, NULL, &root);
 
 	if (rc < 0)
 		return rc;
 	root->nlink = 2;
-	i = inode_of(root);
+	*out = inode_of(root);
 	tnode_put(root);
-	return i == NULL ? -ENOMEM : fs_mount(path, i, "tmpfs");
+	return *out != NULL ? 0 : -ENOMEM;
+}
+
+static int mount_at(const char *path, u64 dev)
+{
+	const struct new_file how = { .mode = S_IFDIR | 01777 };
+	struct inode *i;
+	int rc = root_create(dev, &how, &i);
+
+	return rc < 0 ? rc : fs_mount(path, i, "tmpfs");
+}
+
+static bool number(const char *text, unsigned base, u64 *out)
+{
+	u64 n = 0;
+
+	if (*text == '\0')
+		return false;
+	for (; *text >= '0' && *text < (char)('0' + base); text++)
+		n = n * base + (*text - '0');
+	*out = n;
+	return *text == '\0';
+}
+
+/* One of tmpfs(5)'s; false: it is none of them. What limits the file system is looked at and left: memory's limit is the node's. */
+static bool option(const char *text, struct new_file *how)
+{
+	static const char *const limits[] = { "size=", "nr_blocks=", "nr_inodes=" };
+	u64 n;
+
+	if (strncmp(text, "mode=", 5) == 0 && number(text + 5, 8, &n) && n <= 07777)
+		how->mode = S_IFDIR | n;
+	else if (strncmp(text, "uid=", 4) == 0 && number(text + 4, 10, &n) && n < (u32)-1)
+		how->uid = n;
+	else if (strncmp(text, "gid=", 4) == 0 && number(text + 4, 10, &n) && n < (u32)-1)
+		how->gid = n;
+	else
+		for (unsigned k = 0;; k++) {
+			if (k == ARRAY_SIZE(limits))
+				return false;
+			if (strncmp(text, limits[k], strlen(limits[k])) == 0)
+				return text[strlen(limits[k])] >= '0' && text[strlen(limits[k])] <= '9';
+		}
+	return true;
+}
+
+int tmpfs_root(const char *options, struct inode **out)
+{
+	static atomic64_t next_dev = ATOMIC_INIT(0x2f);
+	struct new_file how = { .mode = S_IFDIR | 01777 };
+	char one[64];
+	u64 dev;
+
+	while (options != NULL && *options != '\0') {
+		size_t len = 0;
+
+		while (options[len] != '\0' && options[len] != ',')
+			len++;
+		if (len >= sizeof(one))
+			return -EINVAL;
+		memcpy(one, options, len);
+		one[len] = '\0';
+		if (len != 0 && !option(one, &how))
+			return -EINVAL;
+		options += len + (options[len] == ',');
+	}
+	dev = atomic_inc_return(&next_dev);
+	return root_create((dev & 0xff) | (dev & 0xfff00) << 12, &how, out);	/* a number of 20 bits, as stat() shows it */
 }
 
 int tmpfs_init(void)
@@ -693,7 +792,7 @@ static void look_for_object(const struct vma *v, void *arg)
 	const struct object **o = arg;
 	const struct file *f = v->file;
 
-	if (f != NULL && *o != NULL && f->object == *o && (v->flags & VMA_SHARED) && (v->prot & PROT_WRITE))
+	if (f != NULL && *o != NULL && f->object == *o && (v->flags & VMA_SHARED) && (v->flags & VMA_MAYWRITE))
 		*o = NULL;
 }
 
@@ -708,7 +807,7 @@ static bool look_for_pid(struct process *p, void *arg)
 	return true;
 }
 
-/* Does a program have it mapped for writing? */
+/* Does a program have it mapped so that it may write, or be allowed to by mprotect()? */
 static bool mapped_for_writing(const struct object *o)
 {
 	struct next_pid n = { 0, 0 };

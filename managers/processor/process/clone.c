@@ -126,6 +126,7 @@ static void copy_registers(struct task *t, const struct clone_args_abi *a)
 		t->thread->keeps_turn = self->keeps_turn;
 	}
 	t->io_priority = task_current()->io_priority;
+	t->mempolicy = task_current()->mempolicy;
 	t->timer_slack_ns = task_current()->timer_slack_ns;
 	fpu_clone(t->thread->ctx.fpu);
 }

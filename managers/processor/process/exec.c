@@ -14,6 +14,7 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/fs.h"
+#include "managers/processor/fs/mount.h"
 #include "managers/processor/ipc/mqueue.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/process/timers.h"
@@ -339,7 +340,7 @@ static int image_make(struct task *t, struct program *prog, const struct exec_ar
 	spin_lock(&tree_lock);
 	*cred = p->cred;
 	spin_unlock(&tree_lock);
-	secure = cred_exec(cred, i->mode, i->uid, i->gid);
+	secure = cred_exec(cred, mount_flags(i->mount) & MS_NOSUID ? i->mode & 0777 : i->mode, i->uid, i->gid);
 	random = param_bool("aslr", true) && (secure || !(p->personality & ADDR_NO_RANDOMIZE));
 	rc = space_exec(s, prog->file, prog->interp, random, p->rlimit[RLIMIT_STACK].cur, img);
 	if (rc == 0)

@@ -135,6 +135,7 @@ struct task {
 	u8 base_priority;			/* [tree_lock] PRIO_* by its policy; the thread's own may be better for a while: */
 	bool boosted;				/* [tree_lock] by one who waits for a lock that it has */
 	u16 io_priority;			/* [tree_lock] ioprio_set(2); kept only */
+	u8 mempolicy;				/* [o] syscall/mempolicy.c */
 	bool policy_reset;			/* [tree_lock] children begin with SCHED_OTHER */
 	u8 death_signal;			/* [tree_lock] when the parent ends: PR_SET_PDEATHSIG */
 	u64 timer_slack_ns;			/* [o] kept only; 0: TIMER_SLACK_NS */

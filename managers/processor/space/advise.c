@@ -246,6 +246,20 @@ s64 space_msync(struct space *s, u64 addr, u64 len, int flags)
 
 /* --- mincore --- */
 
+/* A file's page or one of shared memory, brought by whomever. */
+static bool mapped_page_here(struct space *s, u64 va)
+{
+	struct page_id id = { 0 };
+	struct vma *v;
+
+	spin_lock(&s->vma_lock);
+	v = vma_find(&s->map, va);
+	if (v != NULL)
+		id = (struct page_id){ v->object, v->index + ((va - v->start) >> PAGE_SHIFT) };
+	spin_unlock(&s->vma_lock);
+	return id.space != 0 && object_page_here(id);
+}
+
 static u8 resident(struct space *s, u64 va)
 {
 	pte_t *slot, v;
@@ -254,7 +268,7 @@ static u8 resident(struct space *s, u64 va)
 	slot = pte_slot(&s->pgd, va, false);
 	v = slot == NULL ? 0 : pte_read(slot);
 	spin_unlock(&s->pt_lock);
-	return pte_present(v);
+	return pte_present(v) || (!pte_private(v) && mapped_page_here(s, va));
 }
 
 u64 space_resident(struct space *s, u64 start, u64 end)

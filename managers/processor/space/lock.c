@@ -65,7 +65,31 @@ s64 space_mlock(struct space *s, u64 addr, u64 len, unsigned how, u64 limit)
 	return rc;
 }
 
-s64 space_mlockall(struct space *s, bool now, bool future, u64 limit)
+/* What is mapped, from the bottom up, until as much is here as is brought at once. */
+static void bring_in(struct space *s)
+{
+	u64 left = space_populate_most(), at = 0;
+
+	while (left != 0 && !thread_current()->fatal_pending) {
+		struct vma v = { 0 };
+		struct vma *found;
+
+		spin_lock(&s->vma_lock);
+		found = vma_find_from(&s->map, at);
+		if (found != NULL)
+			v = *found;
+		spin_unlock(&s->vma_lock);
+		if (found == NULL)
+			return;
+		at = v.end;
+		if (!(v.prot & (PROT_READ | PROT_EXEC)) || (v.flags & VMA_VDSO))
+			continue;
+		space_populate(s, v.start, MIN(v.end - v.start, left), false);
+		left -= MIN(v.end - v.start, left);
+	}
+}
+
+s64 space_mlockall(struct space *s, bool now, bool future, bool fetch, u64 limit)
 {
 	int rc = mutex_lock_killable(&s->map_lock);
 
@@ -78,6 +102,8 @@ s64 space_mlockall(struct space *s, bool now, bool future, u64 limit)
 	if (rc == 0 && now && note(s, 0, USER_END, true) < 0)
 		rc = 0;			/* between its mappings there are holes */
 	mutex_unlock(&s->map_lock);
+	if (rc == 0 && now && fetch)
+		bring_in(s);
 	return rc;
 }
 

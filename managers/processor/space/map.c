@@ -130,11 +130,16 @@ s64 space_munmap(struct space *s, u64 addr, u64 len)
 
 /* --- mmap --- */
 
-static u64 choose_address(struct space *s, u64 hint, u64 len)
+#define LOW_FLOOR	0x40000000ULL	/* MAP_32BIT: the second of the first two GiB, as mmap(2) has it */
+#define LOW_TOP		0x80000000ULL
+
+static u64 choose_address(struct space *s, u64 hint, u64 len, bool low)
 {
 	hint = page_down(hint);
 	if (hint >= MMAP_FLOOR && range_ok(hint, len) && vma_range_free(&s->map, hint, hint + len))
 		return hint;
+	if (low)
+		return vma_find_gap(&s->map, LOW_FLOOR, MIN(s->mmap_top, LOW_TOP), len);
 	return vma_find_gap(&s->map, MMAP_FLOOR, s->mmap_top, len);
 }
 
@@ -152,7 +157,7 @@ static s64 mmap_locked(struct space *s, struct vma *v, u64 addr, u64 len, u32 fl
 				return rc;
 		}
 	} else {
-		addr = choose_address(s, addr, len);
+		addr = choose_address(s, addr, len, flags & ABI_MAP_32BIT);
 		if (addr == 0)
 			return -ENOMEM;
 	}
@@ -183,6 +188,12 @@ static int check_file(const struct file *file, u32 prot, u32 flags)
 	return file->object == NULL ? -ENODEV : 0;
 }
 
+/* Nobody may change it any more: seals of a memfd. */
+static bool sealed(struct file *file)
+{
+	return file->ops != NULL && file->ops->may_change != NULL && file->ops->may_change(file) < 0;
+}
+
 static int fill_vma(struct vma *v, u64 len, u32 prot, u32 flags, struct file *file, u64 off, struct object **shm)
 {
 	bool shared = (flags & ABI_MAP_TYPE) != ABI_MAP_PRIVATE;
@@ -197,7 +208,7 @@ static int fill_vma(struct vma *v, u64 len, u32 prot, u32 flags, struct file *fi
 		v->flags |= VMA_LOCKED;
 	if (flags & ABI_MAP_GROWSDOWN)
 		v->flags |= VMA_GROWSDOWN;
-	if (shared && (file == NULL || (file->flags & ABI_O_ACCMODE) == ABI_O_RDWR))
+	if (shared && (file == NULL || ((file->flags & ABI_O_ACCMODE) == ABI_O_RDWR && !sealed(file))))
 		v->flags |= VMA_MAYWRITE;
 	if (vma_accountable(v->prot, v->flags))
 		v->flags |= VMA_ACCOUNTED;
@@ -238,6 +249,8 @@ s64 space_mmap(struct space *s, u64 addr, u64 len, u32 prot, u32 flags, struct f
 		return -ENOMEM;
 	if ((flags & ABI_MAP_ANONYMOUS) && type == ABI_MAP_SHARED_VALIDATE)
 		return -EINVAL;
+	if (type == ABI_MAP_SHARED_VALIDATE && (flags & ~ABI_MAP_KNOWN))
+		return -EOPNOTSUPP;
 	if (flags & ABI_MAP_ANONYMOUS)
 		file = NULL;
 	else if (file == NULL)
@@ -272,6 +285,22 @@ s64 space_mmap(struct space *s, u64 addr, u64 len, u32 prot, u32 flags, struct f
 	if (rc > 0 && (flags & (ABI_MAP_POPULATE | ABI_MAP_LOCKED)) && (prot & PROT_MASK))
 		space_populate(s, rc, len, (prot & PROT_WRITE) && type == ABI_MAP_PRIVATE);
 	return rc;
+}
+
+s64 space_remap_file(struct space *s, u64 start, u64 len, u64 index)
+{
+	struct vma_file *vf = NULL;
+	struct vma v;
+	s64 rc = space_vma_get(s, start, &v, &vf);
+
+	if (rc < 0 || vf == NULL || vf->file == NULL || !(v.flags & VMA_SHARED) || start + len > v.end)
+		rc = -EINVAL;
+	else
+		rc = space_mmap(s, start, len, v.prot, ABI_MAP_SHARED | ABI_MAP_FIXED | (v.flags & VMA_LOCKED ? ABI_MAP_LOCKED : 0), vf->file,
+				index << PAGE_SHIFT);
+	vma_file_put(vf);
+	vma_files_reap();
+	return rc < 0 ? rc : 0;
 }
 
 /* --- mprotect --- */

@@ -53,6 +53,32 @@ static bool copy_cached(struct object *o, u64 off, void *buf, size_t len, bool w
 	}
 }
 
+bool object_page_here(struct page_id id)
+{
+	struct pcache_set *set = pcache_set_of(id);
+	const struct pcache_line *line;
+	bool here;
+
+	spin_lock(&set->lock);
+	line = set_line_object(set, id);
+	here = line != NULL ? line->state != LINE_FILLING && line->state != LINE_LEAVING : set_victim_object(set, id) != NULL;
+	spin_unlock(&set->lock);
+	return here;
+}
+
+size_t object_here(struct object *o, u64 off, size_t len)
+{
+	u64 size = object_size(o);
+	size_t done = 0;
+
+	if (off >= size)
+		return len;
+	len = MIN(len, size - off);
+	while (done < len && object_page_here((struct page_id){ o->id, (off + done) >> PAGE_SHIFT }))
+		done += PAGE_SIZE - ((off + done) & (PAGE_SIZE - 1));
+	return MIN(done, len);
+}
+
 static bool nothing_cached(struct object *o)
 {
 	bool none;

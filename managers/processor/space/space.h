@@ -109,8 +109,14 @@ s64 space_mincore(struct space *s, u64 addr, u64 len, u64 vec);
 #define SPACE_LOCK	1
 #define SPACE_LOCK_FETCH 2
 s64 space_mlock(struct space *s, u64 addr, u64 len, unsigned how, u64 limit);
-s64 space_mlockall(struct space *s, bool now, bool future, u64 limit);
+s64 space_mlockall(struct space *s, bool now, bool future, bool fetch, u64 limit);
 s64 space_munlockall(struct space *s);
+/* mbind(2): of the whole range, -EFAULT where nothing is mapped; policy: up to POLICY_MOST, 0 by default, kept as it is. */
+#define POLICY_MOST	(VMA_POLICY >> VMA_POLICY_SHIFT)
+int __must_check space_policy_set(struct space *s, u64 start, u64 end, u32 policy);
+int __must_check space_policy_get(struct space *s, u64 va, u32 *policy);
+/* remap_file_pages(2): a part of a shared mapping of a file shows another part of that; pages. -EINVAL */
+s64 space_remap_file(struct space *s, u64 start, u64 len, u64 index);
 u64 space_resident(struct space *s, u64 start, u64 end);	/* pages of the range that are here and mapped */
 
 /* The key of a futex word: same key, same memory, whoever maps it where. 0 or -EFAULT. */
@@ -166,6 +172,8 @@ s64 __must_check object_read(struct object *o, u64 off, void *buf, size_t len);
  */
 bool space_read_is_large(const struct object *o, size_t len);
 size_t space_read_placed(struct space *s, u64 va, size_t len, struct object *o, u64 off, size_t *piece);
+/* Of len bytes at off, how many can be read now without asking another node; beyond the file's end: all, as there are none. */
+size_t object_here(struct object *o, u64 off, size_t len);
 s64 __must_check object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append);
 /* Bytes [from, to) become zeros as if written, as far as they are in the file: it does not grow, whoever cuts it meanwhile. -EINTR: killed */
 int __must_check object_zero(struct object *o, u64 from, u64 to);

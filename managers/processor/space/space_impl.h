@@ -155,6 +155,7 @@ int object_clean(struct object *o);			/* all its dirty pages to M; what was lost
 u64 object_asking(void);
 void object_sized(struct object *o, u64 asked, u64 size, u64 least);
 size_t object_uncached(struct object *o, u64 off, size_t len);	/* bytes from off on, up to len, of which M has the newest; waits for what is on its way */
+bool object_page_here(struct page_id id);	/* a file's page, or one of shared memory: in a line or victim entry, and whole */
 void object_drop_idle(struct object *o);		/* clean pages that nobody maps */
 #define WIRE_FS_NONE	0xffffffffU			/* an object without a file */
 

@@ -5,10 +5,17 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/inotify.h"
+#include "managers/processor/fs/mount.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 #include "managers/processor/syscall/where.h"
 #include "mm/slab.h"
+
+/* Its rights are known, and it stands where something may be changed. */
+static int may_begin(struct inode *i)
+{
+	return mount_flags(i->mount) & MS_RDONLY ? -EROFS : inode_rights(i);
+}
 
 /* The time of a read or a write alone is told as one. */
 static int set_attr(struct inode *i, const struct attr *a, u32 mask)
@@ -56,7 +63,7 @@ static s64 change_put(struct inode *i, const struct attr *a, u32 mask)
 static s64 chmod_put(struct inode *i, u32 mode)
 {
 	struct attr a = { .mode = mode & 07777 };
-	int rc = inode_rights(i);
+	int rc = may_begin(i);
 
 	if (rc < 0) {
 		inode_put(i);
@@ -92,7 +99,7 @@ static s64 chown_put(struct inode *i, u32 uid, u32 gid)
 {
 	struct attr a = { .uid = uid, .gid = gid };
 	u32 mask = (uid != (u32)-1 ? SET_UID : 0) | (gid != (u32)-1 ? SET_GID : 0);
-	int rc = inode_rights(i);
+	int rc = may_begin(i);
 
 	if (rc < 0) {
 		inode_put(i);
@@ -160,7 +167,7 @@ static s64 times_put(struct inode *i, struct timespec_abi ts[2])
 	a.atime.nsec = ts[0].nsec;
 	a.mtime.sec = ts[1].sec;
 	a.mtime.nsec = ts[1].nsec;
-	rc = mask == 0 ? 0 : inode_rights(i);
+	rc = mask == 0 ? 0 : may_begin(i);
 	if (rc < 0 || mask == 0) {
 		inode_put(i);
 		return rc;

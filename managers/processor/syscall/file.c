@@ -320,7 +320,19 @@ static bool has_position(const struct file *f)
 	return f->object != NULL || f->ops->readdir != NULL || f->inode == NULL || f->inode->type == S_IFREG;
 }
 
-/* pos NULL: the file's own. nowait: RWF_NOWAIT */
+/* Not more than n bytes of it; false: none, though some are wanted. */
+static bool vector_limit(const struct vector *v, size_t n)
+{
+	size_t left = n;
+
+	for (u64 i = 0; i < v->nr; i++) {
+		v->vec[i].len = MIN(v->vec[i].len, left);
+		left -= v->vec[i].len;
+	}
+	return n != 0 || v->total == 0;
+}
+
+/* pos NULL: the file's own. nowait: RWF_NOWAIT: what no node has to be asked for, of a file on a disk */
 static s64 rw_vector(struct file *f, const struct vector *v, bool write, u64 *pos, bool nowait)
 {
 	s64 n;
@@ -329,8 +341,12 @@ static s64 rw_vector(struct file *f, const struct vector *v, bool write, u64 *po
 		return -EBADF;
 	if (file_socket(f) != NULL)
 		return pos != NULL ? -ESPIPE : vector_socket(f, v, write, nowait);
-	if (nowait)
-		return -EOPNOTSUPP;
+	if (nowait) {
+		if (write || f->ops != &regular_ops)
+			return -EOPNOTSUPP;
+		if (!vector_limit(v, object_here(f->object, pos != NULL ? *pos : READ_ONCE(f->pos), v->total)))
+			return -EAGAIN;
+	}
 	if (pos != NULL) {
 		return has_position(f) ? vector_pieces(f, v, write, pos) : vector_whole(f, v, write);
 	}
@@ -355,6 +371,31 @@ static bool may_position(const struct file *f)
 #define RWF_SYNC	4
 #define RWF_NOWAIT	8
 #define RWF_APPEND	16
+
+/* pos NULL: the file's own */
+static s64 vector_do(struct file *f, const struct vector *v, bool write, u64 *pos, u32 flags)
+{
+	bool append = write && (flags & RWF_APPEND) && f->object != NULL;
+	u64 end = FILE_APPEND;
+	s64 n;
+
+	if (append && pos == NULL) {		/* where the file stands then is behind what was written */
+		mutex_lock(&f->pos_lock);
+		n = rw_vector(f, v, write, &end, flags & RWF_NOWAIT);
+		if (n > 0)
+			f->pos = end;
+		mutex_unlock(&f->pos_lock);
+	} else {
+		n = rw_vector(f, v, write, append ? &end : pos, flags & RWF_NOWAIT);
+	}
+	rw_told(f, n, write);
+	if (n > 0 && write && (flags & (RWF_DSYNC | RWF_SYNC)) && f->object != NULL) {
+		int rc = object_sync(f->object, true);
+
+		n = rc < 0 ? rc : n;
+	}
+	return n;
+}
 
 static s64 vector_call(u64 fd, u64 user, u64 nr, bool write, const u64 *at, u32 flags)
 {
@@ -381,28 +422,18 @@ static s64 vector_call(u64 fd, u64 user, u64 nr, bool write, const u64 *at, u32 
 		n = -EINVAL;
 	}
 	if (n == 0) {
-		bool append = write && (flags & RWF_APPEND) && f->object != NULL;
-		u64 end = FILE_APPEND;
-
-		if (append && at == NULL) {		/* where the file stands then is behind what was written */
-			mutex_lock(&f->pos_lock);
-			n = rw_vector(f, &v, write, &end, flags & RWF_NOWAIT);
-			if (n > 0)
-				f->pos = end;
-			mutex_unlock(&f->pos_lock);
-		} else {
-			n = rw_vector(f, &v, write, append ? &end : at ? &pos : NULL, flags & RWF_NOWAIT);
-		}
+		n = vector_do(f, &v, write, at ? &pos : NULL, flags);
 		vec_put(v.vec, fast);
-		rw_told(f, n, write);
-		if (n > 0 && write && (flags & (RWF_DSYNC | RWF_SYNC)) && f->object != NULL) {
-			int rc = object_sync(f->object, true);
-
-			n = rc < 0 ? rc : n;
-		}
 	}
 	file_put(f);
 	return n;
+}
+
+s64 file_vector_at(struct file *f, struct iovec_abi *vec, u64 nr, size_t total, bool write, u64 pos, u32 flags)
+{
+	struct vector v = { vec, nr, total };
+
+	return vector_do(f, &v, write, has_position(f) ? &pos : NULL, flags);
 }
 
 s64 sys_readv(u64 fd, u64 vec, u64 n, u64 a3, u64 a4, u64 a5) { return vector_call(fd, vec, n, false, NULL, 0); }

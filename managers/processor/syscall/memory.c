@@ -3,7 +3,9 @@
 #include "lib/base/errno.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/fs.h"
+#include "managers/processor/fs/mount.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/syscall/pidfd.h"
 #include "managers/processor/syscall/syscall.h"
 
 #define MAP_SHARED	0x01
@@ -88,6 +90,8 @@ s64 sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off)
 			return -EBADF;
 	}
 	rc = mmap_allowed(task_current()->space, addr, len, prot, flags) ? 0 : -ENOMEM;
+	if (rc == 0 && f != NULL && (prot & PROT_EXEC) && f->inode != NULL && (mount_flags(f->inode->mount) & MS_NOEXEC))
+		rc = -EPERM;
 	if (rc == 0)
 		rc = mmap_lock_allowed(task_current()->space, len, flags);
 	if (rc == 0 && f != NULL && f->ops != NULL && f->ops->may_map != NULL)
@@ -146,6 +150,75 @@ s64 sys_mincore(u64 addr, u64 len, u64 vec, u64 a3, u64 a4, u64 a5)
 	return space_mincore(task_current()->space, addr, len, vec);
 }
 
+/* What a shared mapping of a file shows becomes another part of it. */
+s64 sys_remap_file_pages(u64 start, u64 len, u64 prot, u64 index, u64 flags, u64 a5)
+{
+	start = page_down(start);
+	len = page_down(len);
+	if (prot != 0 || start + len <= start || index + (len >> PAGE_SHIFT) < index || index >= 1ULL << (63 - PAGE_SHIFT))
+		return -EINVAL;
+	return space_remap_file(task_current()->space, start, len, index);
+}
+
+/* --- advice about another process --- */
+
+#define MADV_WILLNEED	3
+#define MADV_COLD	20
+#define MADV_PAGEOUT	21
+
+static int advised_space(u64 pidfd, struct space **out)
+{
+	struct process *p;
+	u32 flags;
+	int rc = pidfd_get(pidfd, &p, &flags);
+
+	if (rc < 0)
+		return rc;
+	spin_lock(&tree_lock);
+	if (p != process_current() && !process_may_inspect_locked(p))
+		rc = -EPERM;
+	spin_unlock(&tree_lock);
+	*out = rc == 0 ? process_space(p->pid) : NULL;
+	process_put(p);
+	return rc < 0 ? rc : *out == NULL ? -ESRCH : 0;
+}
+
+static s64 advise_pieces(struct space *s, const struct iovec_abi *vec, u64 nr, int advice)
+{
+	s64 done = 0, rc = 0;
+
+	for (u64 n = 0; n < nr; n++) {
+		rc = space_madvise(s, vec[n].base, vec[n].len, advice);
+		if (rc < 0)
+			break;
+		done += vec[n].len;
+	}
+	return done != 0 ? done : rc;
+}
+
+s64 sys_process_madvise(u64 pidfd, u64 user, u64 nr, u64 advice, u64 flags, u64 a5)
+{
+	struct iovec_abi fast[FAST_IOV], *vec;
+	struct space *s = NULL;
+	size_t total;
+	s64 rc;
+
+	if ((u32)flags != 0)
+		return -EINVAL;
+	rc = vec_get(user, nr, -EINVAL, fast, &vec, &total);
+	if (rc < 0)
+		return rc;
+	rc = advised_space(pidfd, &s);
+	if (rc != -EBADF && (u32)advice != MADV_WILLNEED && (u32)advice != MADV_COLD && (u32)advice != MADV_PAGEOUT)
+		rc = -EINVAL;
+	if (rc == 0)
+		rc = capable(CAP_SYS_NICE) ? advise_pieces(s, vec, nr, advice) : -EPERM;
+	if (s != NULL)
+		space_put(s);
+	vec_put(vec, fast);
+	return rc;
+}
+
 /* --- locked memory --- */
 
 #define MLOCK_ONFAULT	1
@@ -184,7 +257,7 @@ s64 sys_mlockall(u64 flags, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 		return -EINVAL;
 	if (limit == 0)
 		return -EPERM;
-	return space_mlockall(task_current()->space, flags & MCL_CURRENT, flags & MCL_FUTURE, limit);
+	return space_mlockall(task_current()->space, flags & MCL_CURRENT, flags & MCL_FUTURE, !(flags & MCL_ONFAULT), limit);
 }
 
 s64 sys_munlockall(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)

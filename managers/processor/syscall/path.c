@@ -6,6 +6,8 @@
 #include "managers/processor/fs/dentry.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/inotify.h"
+#include "managers/processor/fs/mount.h"
+#include "managers/processor/fs/synthfs.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
 #include "managers/processor/syscall/where.h"
@@ -293,10 +295,12 @@ s64 sys_statx(u64 dirfd, u64 path, u64 flags, u64 mask, u64 user, u64 a5)
 	rc = fs_stat(i, &a);
 	s.attributes_mask = STATX_ATTR_MOUNT_ROOT;
 	s.attributes = i->mount_root ? STATX_ATTR_MOUNT_ROOT : 0;
+	s.mask = STATX_BASIC | (i->mount != NULL ? STATX_MNT_ID : 0);
+	s.mnt_id = i->mount != NULL ? MOUNT_ID(i->mount->id) : 0;
 	inode_put(i);
 	if (rc < 0)
 		return rc;
-	s.mask = STATX_BASIC | (a.btime.sec ? STATX_BTIME : 0);
+	s.mask |= a.btime.sec ? STATX_BTIME : 0;
 	s.blksize = a.blksize;
 	s.nlink = a.nlink;
 	s.uid = a.uid;
@@ -311,8 +315,8 @@ s64 sys_statx(u64 dirfd, u64 path, u64 flags, u64 mask, u64 user, u64 a5)
 	s.mtime = (struct statx_time_abi){ a.mtime.sec, a.mtime.nsec, 0 };
 	s.rdev_major = a.rdev >> 8;
 	s.rdev_minor = a.rdev & 255;
-	s.dev_major = a.dev >> 8;
-	s.dev_minor = a.dev & 255;
+	s.dev_major = a.dev >> 8 & 0xfff;
+	s.dev_minor = (a.dev & 255) | (a.dev >> 12 & 0xfff00);
 	return copy_to_user(user, &s, sizeof(s));
 }
 
@@ -373,9 +377,9 @@ s64 sys_readlink(u64 path, u64 user, u64 size, u64 a3, u64 a4, u64 a5)
 
 /* --- file systems --- */
 
-static int statfs_to_user(u64 user, struct statfs_abi *st)
+static int statfs_to_user(u64 user, struct statfs_abi *st, u32 mount)
 {
-	st->flags |= ST_VALID | ST_NOATIME;
+	st->flags |= ST_VALID | ST_NOATIME | mount;
 	return copy_to_user(user, st, sizeof(*st));
 }
 
@@ -383,13 +387,15 @@ s64 sys_statfs(u64 path, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct statfs_abi st;
 	struct inode *i;
+	u32 mount;
 	int rc = lookup_user(AT_FDCWD, path, false, WALK_FOLLOW, &i);
 
 	if (rc < 0)
 		return rc;
 	rc = i->ops->statfs != NULL ? i->ops->statfs(i, &st) : -ENOSYS;
+	mount = mount_flags(i->mount);
 	inode_put(i);
-	return rc < 0 ? rc : statfs_to_user(user, &st);
+	return rc < 0 ? rc : statfs_to_user(user, &st, mount);
 }
 
 /* Of files that stand in no directory. */
@@ -406,13 +412,15 @@ s64 sys_fstatfs(u64 fd, u64 user, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct statfs_abi st;
 	struct inode *i;
+	u32 mount;
 	int rc = fd_inode_any(fd, &i);
 
 	if (rc < 0)
 		return rc;
 	rc = i->ops->statfs != NULL ? i->ops->statfs(i, &st) : nameless_statfs(i, &st);
+	mount = mount_flags(i->mount);
 	inode_put(i);
-	return rc < 0 ? rc : statfs_to_user(user, &st);
+	return rc < 0 ? rc : statfs_to_user(user, &st, mount);
 }
 
 /* object 0 on M: everything of everyone */

@@ -186,7 +186,6 @@ s64 sys_copy_file_range(u64 in, u64 in_user, u64 out, u64 out_user, u64 len, u64
 		return -EINVAL;
 	p.in = fd_get(in);
 	p.out = fd_get(out);
-	len = MIN(len, COPY_MAX);
 	n = 0;
 	if (p.in == NULL || p.out == NULL || p.in->ops == NULL || p.out->ops == NULL)
 		n = -EBADF;
@@ -205,6 +204,11 @@ s64 sys_copy_file_range(u64 in, u64 in_user, u64 out, u64 out_user, u64 len, u64
 		to = out_user != 0 ? to : READ_ONCE(p.out->pos);
 		if (from + len < from || to + len < to)
 			n = -EOVERFLOW;
+		len = MIN(len, COPY_MAX);
+		if (p.in->object != NULL)		/* no more than there is counts as copied, or as in the way */
+			len = MIN(len, object_size(p.in->object) - MIN(from, object_size(p.in->object)));
+		if (n < 0)
+			;
 		else if (p.in->object == p.out->object && from < to + len && to < from + len)
 			n = -EINVAL;			/* the ranges overlap */
 		else
@@ -274,8 +278,15 @@ static s64 splice_to_pipe(struct pair *p, u64 *pos, size_t len, u64 flags)
 	}
 	if (rc < 0)
 		return rc;
-	if (has_position(p->in))
-		return copy_from_file(p->in, pos, p->out, NULL, MIN(len, part));
+	if (has_position(p->in)) {
+		size_t done = 0;
+
+		do {
+			n = copy_from_file(p->in, pos, p->out, NULL, MIN(len - done, part));
+			done += MAX(n, (s64)0);
+		} while (n == (s64)part && done < len && (file_poll(p->out, NULL) & (POLLOUT | POLLERR)) == POLLOUT);
+		return done != 0 ? (s64)done : n;
+	}
 	if ((flags & SPLICE_F_NONBLOCK) && !(file_poll(p->in, NULL) & (POLLIN | POLLHUP | POLLERR)))
 		return -EAGAIN;
 	buf = kmalloc(part);

@@ -15,6 +15,8 @@ SYSCALLS(SYSCALL_PROTO)
 #undef SYSCALL_PROTO
 
 void syscall_init(void);
+#define AIO_EVENTS_MOST	65536		/* of all contexts of io_setup(2) together */
+u64 aio_promised(void);			/* how many they have asked for */
 void machine_name(char *to, size_t room);	/* sethostname(2) */
 void machine_domain(char *to, size_t room);	/* setdomainname(2) */
 /* As these calls, with a text that may end in a newline: 0, -EPERM, -EINVAL */
@@ -32,6 +34,12 @@ int __must_check timespec_to_user(u64 user, u64 ns);
 struct iovec_abi;
 int __must_check vec_get(u64 user, u64 n, int too_many, struct iovec_abi *fast, struct iovec_abi **out, size_t *total);
 void vec_put(struct iovec_abi *vec, struct iovec_abi *fast);
+/*
+ * What preadv2(2) and pwritev2(2) do with pieces that are had already, at pos, which only files with positions look at; flags: RWF_*. The
+ * file is open for it and has the operation.
+ */
+struct file;
+s64 __must_check file_vector_at(struct file *f, struct iovec_abi *vec, u64 nr, size_t total, bool write, u64 pos, u32 flags);
 /* RLIMIT_AS and RLIMIT_DATA: may the current process map that? Arguments as mmap(2)'s. */
 struct space;
 bool mmap_allowed(struct space *s, u64 addr, u64 len, u32 prot, u32 flags);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mempolicy [must]: set_mempolicy(2), mbind(2), get_mempolicy(2), move_pages(2) on a machine whose only node of memory is 0. Where the kernel
+ * has none of them (ENOSYS) it does nothing, unless it must.
+ */
+#define _GNU_SOURCE
+#include <linux/mempolicy.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "check.h"
+
+#define PAGE 4096ul
+#define IS(call, value) do { errno = 0; long rc_ = (call); rc_ = rc_ == -1 ? -errno : rc_; if (rc_ != (value)) fail("%s:%d: %s is %ld, not %ld", __FILE__, \
+			    __LINE__, #call, rc_, (long)(value)); } while (0)
+#ifndef MPOL_PREFERRED_MANY
+#define MPOL_PREFERRED_MANY 5
+#endif
+
+static long set(int mode, unsigned long nodes, unsigned long nr) { return syscall(SYS_set_mempolicy, mode, nr ? &nodes : NULL, nr); }
+static long bind_to(void *p, size_t len, int mode, unsigned long nodes, unsigned flags)
+{
+	return syscall(SYS_mbind, p, len, mode, &nodes, 64ul, flags);
+}
+
+/* The mode, or -errno; the nodes into *nodes */
+static long get(void *p, unsigned flags, unsigned long *nodes)
+{
+	int mode = -7;
+
+	*nodes = 77;
+	return syscall(SYS_get_mempolicy, &mode, nodes, 64ul, p, flags) == 0 ? mode : -errno;
+}
+#define GET(p, flags, want, want_nodes) do { unsigned long n_; IS(get(p, flags, &n_), want); CHECK(n_ == (want_nodes)); } while (0)
+
+static void inherited(void) { GET(NULL, 0, MPOL_INTERLEAVE, 1); }
+
+static void of_task(void)
+{
+	unsigned long nodes;
+
+	GET(NULL, 0, MPOL_DEFAULT, 0);
+	IS(set(MPOL_BIND, 1, 64), 0);
+	GET(NULL, 0, MPOL_BIND, 1);
+	IS(set(MPOL_PREFERRED, 1, 64), 0);
+	GET(NULL, 0, MPOL_PREFERRED, 1);
+	IS(set(MPOL_PREFERRED, 0, 0), 0);
+	GET(NULL, 0, MPOL_LOCAL, 0);
+	IS(set(MPOL_LOCAL, 0, 0), 0);
+	IS(set(MPOL_BIND | MPOL_F_STATIC_NODES, 1, 64), 0);
+	GET(NULL, 0, MPOL_BIND | MPOL_F_STATIC_NODES, 1);
+	IS(set(MPOL_BIND, 0, 64), -EINVAL);
+	IS(set(MPOL_BIND, 0, 0), -EINVAL);
+	IS(set(MPOL_DEFAULT, 1, 64), -EINVAL);
+	IS(set(MPOL_LOCAL, 1, 64), -EINVAL);
+	IS(set(77, 0, 0), -EINVAL);
+	IS(set(-1, 0, 0), -EINVAL);
+	IS(set(MPOL_BIND | MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES, 1, 64), -EINVAL);
+	IS(syscall(SYS_set_mempolicy, MPOL_BIND, 8ul, 64ul), -EFAULT);
+	IS(syscall(SYS_set_mempolicy, MPOL_BIND, &nodes, 1ul << 20), -EINVAL);
+	IS(set(MPOL_INTERLEAVE, 1, 64), 0);
+	CHECK(status_in_child(inherited) == 0);
+	GET(NULL, MPOL_F_NODE, 0, 1);
+	IS(get(&nodes, 0, &nodes), -EINVAL);
+	IS(get(NULL, 0x80, &nodes), -EINVAL);
+	GET(NULL, MPOL_F_MEMS_ALLOWED, 0, 1);
+	IS(get(NULL, MPOL_F_MEMS_ALLOWED | MPOL_F_ADDR, &nodes), -EINVAL);
+	IS(syscall(SYS_get_mempolicy, 8ul, NULL, 0ul, NULL, 0ul), -EFAULT);
+	IS(syscall(SYS_get_mempolicy, NULL, NULL, 0ul, NULL, 0ul), 0);
+	IS(set(MPOL_DEFAULT, 0, 0), 0);
+	IS(get(NULL, MPOL_F_NODE, &nodes), -EINVAL);
+}
+
+static void of_range(void)
+{
+	char *p = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned long nodes;
+
+	CHECK(p != MAP_FAILED);
+	GET(p, MPOL_F_ADDR, MPOL_DEFAULT, 0);
+	IS(bind_to(p + 2 * PAGE, 3 * PAGE, MPOL_BIND, 1, 0), 0);
+	GET(p + PAGE, MPOL_F_ADDR, MPOL_DEFAULT, 0);
+	GET(p + 2 * PAGE, MPOL_F_ADDR, MPOL_BIND, 1);
+	GET(p + 4 * PAGE + 5, MPOL_F_ADDR, MPOL_BIND, 1);
+	GET(p + 5 * PAGE, MPOL_F_ADDR, MPOL_DEFAULT, 0);
+	GET(p + 2 * PAGE, MPOL_F_ADDR | MPOL_F_NODE, 0, 1);
+	IS(bind_to(p + 3 * PAGE, PAGE, MPOL_INTERLEAVE, 1, MPOL_MF_MOVE | MPOL_MF_STRICT), 0);
+	GET(p + 3 * PAGE, MPOL_F_ADDR, MPOL_INTERLEAVE, 1);
+	memset(p, 3, 8 * PAGE);
+	IS(bind_to(p, 8 * PAGE, MPOL_DEFAULT, 0, 0), 0);
+	GET(p + 3 * PAGE, MPOL_F_ADDR, MPOL_DEFAULT, 0);
+	IS(bind_to(p + 1, PAGE, MPOL_BIND, 1, 0), -EINVAL);
+	IS(bind_to(p, PAGE, MPOL_BIND, 1, 0x80), -EINVAL);
+	IS(bind_to(p, PAGE, MPOL_BIND, 0, 0), -EINVAL);
+	IS(bind_to(p, PAGE, MPOL_DEFAULT, 1, 0), -EINVAL);
+	IS(bind_to(p, 0, MPOL_BIND, 1, 0), 0);
+	IS(bind_to(p, -1, MPOL_BIND, 1, 0), 0);			/* no pages, rounded up */
+	IS(bind_to(p, -PAGE, MPOL_BIND, 1, 0), -EINVAL);
+	CHECK(munmap(p + 4 * PAGE, PAGE) == 0);
+	IS(bind_to(p, 8 * PAGE, MPOL_BIND, 1, 0), -EFAULT);
+	IS(get(p + 4 * PAGE, MPOL_F_ADDR, &nodes), -EFAULT);
+	CHECK(munmap(p, 8 * PAGE) == 0);
+}
+
+static void moved(void)
+{
+	char *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *pages[3] = { p, p + PAGE, (void *)16 };
+	int nodes[3] = { 0, 0, 0 }, status[3] = { 9, 9, 9 };
+	unsigned long one = 1;
+
+	CHECK(p != MAP_FAILED);
+	*p = 1;
+	IS(syscall(SYS_move_pages, 0, 3ul, pages, NULL, status, 0), 0);
+	CHECK(status[0] == 0 && status[1] == -ENOENT && status[2] == -EFAULT);
+	IS(syscall(SYS_move_pages, 0, 1ul, pages, nodes, status, MPOL_MF_MOVE), 0);
+	CHECK(status[0] == 0);
+	nodes[0] = 500;
+	IS(syscall(SYS_move_pages, 0, 1ul, pages, nodes, status, MPOL_MF_MOVE), -ENODEV);
+	IS(syscall(SYS_move_pages, 0, 1ul, pages, nodes, status, 0x80), -EINVAL);
+	IS(syscall(SYS_move_pages, 99999, 1ul, pages, NULL, status, 0), -ESRCH);
+	IS(syscall(SYS_move_pages, 0, 1ul, 8ul, NULL, status, 0), -EFAULT);
+	IS(syscall(SYS_migrate_pages, 0, 64ul, &one, &one), 0);
+	IS(syscall(SYS_migrate_pages, 99999, 64ul, &one, &one), -ESRCH);
+	IS(syscall(SYS_migrate_pages, 0, 64ul, 8ul, &one), -EFAULT);
+	CHECK(munmap(p, 2 * PAGE) == 0);
+}
+
+int main(int argc, char **argv)
+{
+	if (syscall(SYS_get_mempolicy, NULL, NULL, 0ul, NULL, 0ul) == -1 && errno == ENOSYS && !(argc > 1 && strcmp(argv[1], "must") == 0))
+		return ok("");
+	of_task();
+	of_range();
+	moved();
+	return ok("");
+}
