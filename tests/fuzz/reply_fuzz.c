@@ -93,6 +93,8 @@ bool attr_rights_right(const struct inode *i) { return next_byte() & 1; }
 static s64 moved(size_t len) { return next_byte() < 128 ? -EIO : (s64)MIN(len, (size_t)next_byte()); }
 s64 object_read(struct object *o, u64 off, void *buf, size_t len) { return moved(len); }
 s64 object_write(struct object *o, u64 *off, const void *buf, size_t len, bool append) { return moved(len); }
+int object_sync(struct object *o, bool disk) { return next_byte() < 128 ? -EIO : 0; }
+bool object_is_shm(const struct object *o) { return next_byte() & 1; }
 u64 object_size(struct object *o) { return next_byte(); }
 s64 object_seek(struct object *o, u64 off, bool hole) { return next_byte() < 128 ? -ENXIO : (s64)off; }
 
