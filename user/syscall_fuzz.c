@@ -351,6 +351,7 @@ static const struct { const char *name; long nr; const char *args; unsigned weig
 	C(set_robust_list, "Pn", 1), C(restart_syscall, "", 1), C(io_setup, "cP", 1), C(userfaultfd, "g", 1), C(ptrace, "idPP", 1),
 	C(rt_tgsigqueueinfo, "ddsz", 1), C(mbind, "alcPnc", 1), C(set_mempolicy, "cPn", 1), C(get_mempolicy, "PPnac", 1), C(move_pages, "dcPPPc", 1),
 	C(migrate_pages, "dnPP", 1), C(io_destroy, "a", 1), C(io_submit, "acP", 1), C(io_getevents, "accPt", 1),
+	C(futex_waitv, "zcitc", 1), C(syslog, "cPn", 1), C(seccomp, "cgz", 1),
 #undef C
 };
 #define NR_ROWS (sizeof(calls) / sizeof(calls[0]))
@@ -359,6 +360,8 @@ static const struct { const char *name; long nr; const char *args; unsigned weig
 static bool forbidden(long nr, const unsigned long *a)
 {
 	if (nr == SYS_prctl && (a[0] == PR_SET_PDEATHSIG || a[0] == PR_SET_CHILD_SUBREAPER || a[0] == PR_SET_SECCOMP))
+		return true;
+	if (nr == SYS_seccomp && a[0] == 0)			/* it would do nothing more */
 		return true;
 	if (nr == SYS_ptrace && a[0] == 0)			/* who is traced is not the guardian's alone to reap */
 		return true;

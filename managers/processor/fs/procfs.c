@@ -734,6 +734,8 @@ static const struct synth_entry proc_sys_random[] = {
 	TEXT("uuid", show_uuid), TEXT("boot_id", show_boot_id), TEXT("entropy_avail", show_entropy), TEXT("poolsize", show_entropy),
 	TEXT("write_wakeup_threshold", show_entropy), TEXT("urandom_min_reseed_secs", show_reseed), { 0 }
 };
+static void show_actions(struct text *t, u32 pid) { text_printf(t, "kill_process kill_thread trap errno trace log allow\n"); }
+static const struct synth_entry proc_sys_seccomp[] = { TEXT("actions_avail", show_actions), { 0 } };
 static const struct synth_entry proc_sys_kernel[] = {
 	TEXT("pid_max", show_pid_max), TEXT("ngroups_max", show_ngroups), TEXT("cap_last_cap", show_cap_last),
 	{ "hostname", S_IFREG | 0644, .show = show_hostname, .store = store_hostname },
@@ -741,7 +743,7 @@ static const struct synth_entry proc_sys_kernel[] = {
 	TEXT("core_pattern", show_empty), TEXT("core_uses_pid", show_zero), TEXT("dmesg_restrict", show_one), TEXT("kptr_restrict", show_two),
 	TEXT("randomize_va_space", show_randomize), TEXT("sched_rr_timeslice_ms", show_rr_slice), TEXT("shm_rmid_forced", show_zero),
 	TEXT("ctrl-alt-del", show_ctrl_alt_del), TEXT("printk", show_printk), TEXT("panic", show_zero), TEXT("panic_on_oops", show_one),
-	TEXT("osrelease", show_osrelease), TEXT("ostype", show_ostype), TEXT("tainted", show_zero), DIR("random", proc_sys_random),
+	TEXT("osrelease", show_osrelease), TEXT("ostype", show_ostype), TEXT("tainted", show_zero), DIR("random", proc_sys_random), DIR("seccomp", proc_sys_seccomp),
 	TEXT("threads-max", show_pid_max), TEXT("version", show_version_text), TEXT("overflowuid", show_overflow_id),
 	TEXT("overflowgid", show_overflow_id),
 	TEXT("shmmax", show_shmmax), TEXT("shmall", show_shmmax), TEXT("shmmni", show_shmmni), TEXT("sem", show_sem),

@@ -121,10 +121,14 @@ static bool ignored(const struct process *p, int sig)
 static void tell_of_stop_locked(struct process *p, int code, int sig)
 {
 	struct siginfo_abi info = { .signo = SIGCHLD, .code = code };
+	struct usage used;
 
 	info.child.pid = p->pid;
 	info.child.uid = p->cred.uid;
 	info.child.status = sig;
+	usage_of_process_locked(p, &used);
+	info.child.utime = used.user_ns / CLOCK_TICK_NS;
+	info.child.stime = used.system_ns / CLOCK_TICK_NS;
 	if (p->parent != process_init && !(p->parent->action[SIGCHLD].flags & SA_NOCLDSTOP))
 		signal_send_locked(p->parent, NULL, &info);
 	waitq_wake_all(&p->parent->child_wait);
