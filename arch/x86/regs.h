@@ -36,6 +36,7 @@ struct user_entry_ops {
 #define FAULT_WRITE	2
 #define FAULT_USER	4	/* the CPU was in user mode (not uaccess) */
 #define FAULT_EXEC	16
+#define FAULT_FORCE	32	/* not the CPU's: a tracer writes where the program itself may not */
 void user_entry_register(const struct user_entry_ops *ops);
 
 struct thread;

@@ -10,6 +10,7 @@ struct fault {
 	struct space *s;
 	u64 va, vpn;
 	bool write, exec;
+	bool force;		/* a write to private memory that may be read only: its page is copied as for any other */
 	u64 seq;		/* the space's sequence number before the vma was looked up */
 	struct vma vma;		/* a copy */
 	struct object *object;	/* referenced; NULL for anonymous memory */

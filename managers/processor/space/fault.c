@@ -49,6 +49,8 @@ out:
 
 static int allowed(const struct fault *f)
 {
+	if (f->write && f->force && (f->vma.prot & PROT_MASK) && !(f->vma.flags & (VMA_SHARED | VMA_VDSO)))
+		return 0;
 	if (f->write)
 		return f->vma.prot & PROT_WRITE ? 0 : -EACCES;
 	if (f->exec)
@@ -169,7 +171,7 @@ static void count_outcome(struct space *s, int rc, bool exec)
 int space_fault(struct space *s, u64 va, unsigned flags)
 {
 	struct fault f = { .s = s, .va = page_down(va), .vpn = va >> PAGE_SHIFT, .write = flags & FAULT_WRITE,
-			   .exec = flags & FAULT_EXEC };
+			   .exec = flags & FAULT_EXEC, .force = flags & FAULT_FORCE };
 	u64 start = time_mono_ns();
 	int rc;
 

@@ -82,6 +82,11 @@ int __must_check space_map_vdso(struct space *s, u64 *base);
 /* Copy into another space than the current one (exec's stack): as uaccess, for s. 0 or -EFAULT, -EIO. */
 int __must_check space_write(struct space *s, u64 va, const void *buf, size_t len);
 int __must_check space_read(struct space *s, u64 va, void *buf, size_t len);
+/*
+ * A tracer's write: private memory that the program may only read, too. It gets a page of its own there, which is not charged: there
+ * are not many breakpoints. Not where nothing is allowed (PROT_NONE), nor to the vDSO.
+ */
+int __must_check space_poke(struct space *s, u64 va, const void *buf, size_t len);
 
 /* --- faults --- */
 /*
