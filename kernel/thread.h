@@ -42,6 +42,7 @@ struct thread {
 	void *task;			/* [I] managers/processor: its struct task; NULL for kernel threads */
 	bool signal_pending;		/* [a] set with thread_interrupt(): WAIT_INTR waits end */
 	bool fatal_pending;		/* [a] WAIT_KILLABLE waits end */
+	u32 syscall_work;		/* [a] managers/processor: not 0: its system calls are traced */
 	u64 fault_recover;		/* [o] see arch/x86/uaccess.h */
 	u32 lock_depth;			/* [o] debug: held ranks */
 	u16 lock_held[12];		/* [o] debug: ranks of the mutexes held, in the order taken */

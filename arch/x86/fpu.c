@@ -231,6 +231,48 @@ int fpu_from_user(u64 src)
 	return rc;
 }
 
+u32 fpu_image_size(void)
+{
+	return cpu_features.xsave_size;
+}
+
+u64 fpu_components(void)
+{
+	return cpu_features.xsave ? cpu_features.xcr0 : 0;
+}
+
+void fpu_save(void *image)
+{
+	struct fpu_state *f = fpu_current();
+
+	preempt_disable();
+	image_save(f->image, true);
+	memcpy(image, f->image, cpu_features.xsave_size);
+	preempt_enable();
+}
+
+void fpu_load(const void *image)
+{
+	struct fpu_state *f = fpu_current();
+
+	preempt_disable();
+	memcpy(f->image, image, cpu_features.xsave_size);
+	fpu_reload(f);
+	preempt_enable();
+}
+
+int fpu_check(const void *image, bool legacy)
+{
+	return fpu_image_check(image, !legacy && cpu_features.xsave, cpu_features.xcr0, mxcsr_mask);
+}
+
+void fpu_set_legacy(void *image, const void *legacy)
+{
+	memcpy(image, legacy, FXSAVE_SIZE);
+	if (cpu_features.xsave)
+		((struct xsave_header *)((u8 *)image + FXSAVE_SIZE))->xstate_bv |= XFEATURE_X87 | XFEATURE_SSE;
+}
+
 u32 fpu_exceptions(bool simd)
 {
 	u32 mxcsr;

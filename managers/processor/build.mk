@@ -7,6 +7,7 @@ obj-y += $(addprefix $(P)/process/,bpf.o clocks.o credentials.o pending.o timers
 obj-y += $(addprefix $(P)/syscall/,credentials.o machine.o peek.o prctl.o sched.o seccomp.o timer.o)
 obj-y += $(addprefix $(P)/fs/,async.o attr_cache.o cpuinfo.o cpu_sys.o dentry.o device.o epoll.o eventfd.o fd.o inotify.o lease.o lock.o mount.o open.o path.o pipe.o poll.o proc_fd.o proc_maps.o procfs.o \
 	proc_pid.o signalfd.o storagefs.o synthfs.o timerfd.o tmpfs.o)
+obj-y += $(P)/process/ptrace.o $(P)/syscall/ptrace.o
 obj-y += $(addprefix $(P)/ipc/,ids.o mqueue.o msg.o sem.o shm.o)
 obj-y += $(addprefix $(P)/tty/,console.o ldisc.o pty.o tty.o)
 obj-y += $(addprefix $(P)/socket/,connect.o inet.o interface.o options.o ports.o queue.o rights.o show.o socket.o transfer.o unix.o)

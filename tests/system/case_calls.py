@@ -20,7 +20,7 @@ def on_linux(words):
 @each({"timers": "timers", "identity": "identity", "vdso": "vdso", "signal-details": "signal_details", "pi-mutex": "pi_mutex",
        "bad-args": "bad_args", "limits": "limits",
        "populate": "populate", "epoll-nested": "epoll_nested", "timerfd-short": "timerfd_short", "text-busy": "text_busy", "pidfd": "pidfd", "locked-memory": "locked_memory",
-       "kcmp": "kcmp", "semantics": "semantics", "sysvipc": "sysvipc", "inotify": "inotify", "no-name": "no_name", "file-times": "file_times"})
+       "kcmp": "kcmp", "semantics": "semantics", "sysvipc": "sysvipc", "inotify": "inotify", "no-name": "no_name", "file-times": "file_times", "tracing": "tracing"})
 def call(bed, line):
     words = line.split()
     status, out = on_linux(words)

@@ -8,6 +8,7 @@
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/synthfs.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/ptrace.h"
 #include "managers/processor/process/usage.h"
 #include "managers/processor/space/space.h"
 #include "managers/processor/random.h"
@@ -47,7 +48,7 @@ static void memory_of(u32 pid, struct memory *m)
 /* --- the process --- */
 
 struct look {
-	u32 ppid, pgid, sid, nr_tasks, tty;
+	u32 ppid, pgid, sid, nr_tasks, tty, tracer;
 	s32 tpgid, nice;
 	char letter, comm[16];
 	struct credentials cred;
@@ -59,10 +60,15 @@ struct look {
 	u32 seccomp, filters;
 };
 
+static bool in_trace_stop(const struct task *t) { return t != NULL && t->tracee != NULL && tracee_is_stopped(t->tracee); }
+static u32 tracer_of(const struct task *t) { return t != NULL && t->tracee != NULL ? t->tracee->tracer->tid : 0; }
+
 static char letter_of(const struct process *p)
 {
-	if (p->state == PROCESS_ZOMBIE)
+	if (p->state == PROCESS_ZOMBIE || p->leader_gone)
 		return 'Z';
+	if (in_trace_stop(p->leader))
+		return 't';
 	if (p->stopped)
 		return 'T';
 	return p->leader != NULL && p->leader->thread->state != THREAD_WAITING ? 'R' : 'S';
@@ -106,7 +112,10 @@ static void look_at_thread(const struct process *p, u32 tid, struct look *l)
 	if (t == NULL || t->process != p)
 		return;
 	str_copy(l->comm, t->thread->name, sizeof(l->comm));
-	if (!p->stopped)
+	l->tracer = tracer_of(t);
+	if (in_trace_stop(t))
+		l->letter = 't';
+	else if (!p->stopped)
 		l->letter = t->thread->state != THREAD_WAITING ? 'R' : 'S';
 	l->pending = t->pending.set;
 	l->blocked = t->blocked;
@@ -130,6 +139,7 @@ static bool look_at(u32 pid, u32 tid, struct look *l)
 	l->tty = p->tty != NULL ? p->tty->rdev : 0;
 	l->tpgid = p->tty != NULL ? (s32)p->tty->pgid : -1;
 	l->letter = letter_of(p);
+	l->tracer = tracer_of(p->leader);
 	memcpy(l->comm, p->comm, sizeof(l->comm));
 	l->cred = p->cred;
 	l->reaped = p->reaped;
@@ -192,7 +202,8 @@ void show_pid_statm(struct text *t, u32 pid)
 
 static const char *letter_name(char letter)
 {
-	return letter == 'R' ? "running" : letter == 'S' ? "sleeping" : letter == 'T' ? "stopped" : "zombie";
+	return letter == 'R' ? "running" : letter == 'S' ? "sleeping" : letter == 'T' ? "stopped" :
+	       letter == 't' ? "tracing stop" : "zombie";
 }
 
 static void memory_line(struct text *t, const char *name, u64 pages)
@@ -235,7 +246,7 @@ void show_pid_status(struct text *t, u32 pid, u32 tid)
 		{ "CapBnd", &l.cred.bounding }, { "CapAmb", &l.cred.ambient },
 	};
 	text_printf(t, "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%u\nNgid:\t0\n", l.comm, l.umask, l.letter, letter_name(l.letter), pid);
-	text_printf(t, "Pid:\t%u\nPPid:\t%u\nTracerPid:\t0\n", tid != 0 ? tid : pid, l.ppid);
+	text_printf(t, "Pid:\t%u\nPPid:\t%u\nTracerPid:\t%u\n", tid != 0 ? tid : pid, l.ppid, l.tracer);
 	text_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%u\nGroups:\t", l.cred.uid, l.cred.euid, l.cred.suid, l.cred.fsuid,
 		    l.cred.gid, l.cred.egid, l.cred.sgid, l.cred.fsgid, l.fd_size);
 	for (u32 i = 0; i < l.cred.nr_groups; i++)

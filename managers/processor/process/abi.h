@@ -55,6 +55,7 @@ enum {
 #define CLD_EXITED	1
 #define CLD_KILLED	2
 #define CLD_DUMPED	3
+#define CLD_TRAPPED	4
 #define CLD_STOPPED	5
 #define CLD_CONTINUED	6
 
@@ -134,6 +135,42 @@ struct clone_args_abi {
 #define P_PID		1
 #define P_PGID		2
 #define P_PIDFD		3
+
+/* ptrace */
+enum { PTRACE_TRACEME = 0, PTRACE_PEEKTEXT, PTRACE_PEEKDATA, PTRACE_PEEKUSER, PTRACE_POKETEXT, PTRACE_POKEDATA, PTRACE_POKEUSER, PTRACE_CONT,
+       PTRACE_KILL, PTRACE_SINGLESTEP, PTRACE_GETREGS = 12, PTRACE_SETREGS, PTRACE_GETFPREGS, PTRACE_SETFPREGS, PTRACE_ATTACH,
+       PTRACE_DETACH, PTRACE_SYSCALL = 24, PTRACE_SETOPTIONS = 0x4200, PTRACE_GETEVENTMSG, PTRACE_GETSIGINFO, PTRACE_SETSIGINFO,
+       PTRACE_GETREGSET, PTRACE_SETREGSET, PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_LISTEN, PTRACE_PEEKSIGINFO, PTRACE_GETSIGMASK,
+       PTRACE_SETSIGMASK, PTRACE_GET_SYSCALL_INFO = 0x420e };
+enum { PTRACE_EVENT_FORK = 1, PTRACE_EVENT_VFORK, PTRACE_EVENT_CLONE, PTRACE_EVENT_EXEC, PTRACE_EVENT_VFORK_DONE, PTRACE_EVENT_EXIT,
+       PTRACE_EVENT_STOP = 128 };
+#define PTRACE_O_TRACESYSGOOD	1U			/* the events: 1 << PTRACE_EVENT_* */
+#define PTRACE_O_EXITKILL	(1U << 20)
+#define PTRACE_O_ALL		(0x7fU | PTRACE_O_EXITKILL)
+#define PTRACE_MESSAGE_ENTRY	1			/* PTRACE_GETEVENTMSG where a call is stopped */
+#define PTRACE_MESSAGE_EXIT	2
+#define PTRACE_PEEKSIGINFO_SHARED 1U
+#define NT_PRSTATUS	1
+#define NT_PRFPREG	2
+#define NT_X86_XSTATE	0x202
+struct user_regs_abi {		/* struct user_regs_struct */
+	u64 r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs, rflags, rsp, ss, fs_base, gs_base,
+	    ds, es, fs, gs;
+};
+#define USER_AREA_SIZE		928			/* struct user, of PTRACE_PEEKUSER */
+#define USER_AREA_DEBUG		848			/* its eight debug registers */
+struct peek_siginfo_abi { u64 off; u32 flags; s32 nr; };
+struct syscall_info_abi {
+	u8 op, pad[3];
+	u32 arch;
+	u64 rip, rsp;
+	union {
+		struct { u64 nr, args[6]; } entry;
+		struct { s64 value; u8 is_error; } exit;
+	};
+};
+enum { SYSCALL_INFO_NONE, SYSCALL_INFO_ENTRY, SYSCALL_INFO_EXIT };
+#define AUDIT_ARCH_X86_64	0xc000003eU
 
 struct timespec_abi { s64 sec, nsec; };
 struct timeval_abi { s64 sec, usec; };

@@ -7,6 +7,7 @@
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/ptrace.h"
 #include "managers/processor/process/timers.h"
 #include "managers/processor/syscall/pidfd.h"
 #include "managers/processor/syscall/syscall.h"
@@ -54,7 +55,7 @@ static int flags_check(const struct clone_args_abi *a)
 	u64 f = a->flags;
 	const u64 known = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK | CLONE_PARENT | CLONE_THREAD |
 		CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_UNTRACED |
-		CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND | CLONE_PIDFD;
+		CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND | CLONE_PIDFD | CLONE_PTRACE;
 
 	if ((f & CLONE_THREAD) && !(f & CLONE_SIGHAND))
 		return -EINVAL;
@@ -109,6 +110,8 @@ static void copy_registers(struct task *t, const struct clone_args_abi *a)
 
 	t->start = *arch_user_regs();
 	t->start.rax = 0;
+	if (task_current()->forced_tf)
+		t->start.rflags &= ~0x100ULL;	/* who is stepped is the parent */
 	if (a->stack != 0)
 		t->start.rsp = a->stack + a->stack_size;
 	t->thread->ctx.fs_base = a->flags & CLONE_SETTLS ? a->tls : arch_get_fs_base();
@@ -164,6 +167,7 @@ static s64 clone_common(const struct clone_args_abi *a)
 	struct file *pidfd = NULL;
 	s64 fd = -1;
 	u32 tid;
+	u8 event;
 	int rc = flags_check(a);
 
 	if (rc < 0)
@@ -210,11 +214,14 @@ static s64 clone_common(const struct clone_args_abi *a)
 	parent = (a->flags & CLONE_PARENT) && !thread ? self->process->parent : self->process;
 	process_get(parent);
 	spin_unlock(&tree_lock);
-	rc = task_publish(t, parent);
+	rc = tracee_offer(t, a->flags, a->exit_signal);
+	if (rc == 0)
+		rc = task_publish(t, parent);
 	process_put(parent);
 	if (rc < 0)
 		goto drop_vfork;
 	tid = t->tid;
+	event = t->birth_event;
 	if (pidfd != NULL) {
 		pidfd_name(pidfd, p);
 		file_put(pidfd);
@@ -224,10 +231,15 @@ static s64 clone_common(const struct clone_args_abi *a)
 	thread_start(t->thread);		/* t may be gone from here on */
 	if (!thread)
 		process_put(p);			/* the tree has its own reference */
+	if (event != 0)
+		tracee_event(event, tid);
 	if (vfork != NULL) {
 		/* a fatal signal ends the wait; the child keeps the address space by its own reference */
-		(void)waitq_wait_killable(&vfork->wait, load_acquire(&vfork->done));
+		int killed = waitq_wait_killable(&vfork->wait, load_acquire(&vfork->done));
+
 		vfork_put(vfork);
+		if (killed == 0 && READ_ONCE(self->tracee) != NULL)
+			tracee_event(PTRACE_EVENT_VFORK_DONE, tid);
 	}
 	return tid;
 

@@ -17,6 +17,7 @@
 #include "managers/processor/fs/mount.h"
 #include "managers/processor/ipc/mqueue.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/ptrace.h"
 #include "managers/processor/process/timers.h"
 #include "managers/processor/syscall/syscall.h"
 #include "managers/processor/syscall/where.h"
@@ -325,13 +326,26 @@ static int stack_build(struct space *s, const struct exec_args *a, const struct 
 	return rc;
 }
 
-/* A loaded program in a space of its own, ready to run. */
+/* Between these two nobody may begin to trace the process: it is about to have rights that the tracer was not asked for. */
+static bool gains(const struct credentials *c) { return c->uid != c->euid || c->gid != c->egid; }
+static void private_begin_locked(struct process *p, const struct credentials *c) { p->exec_private += gains(c); }
+static void private_end_locked(struct process *p, const struct credentials *c) { p->exec_private -= gains(c); }
+
+static void private_end(struct process *p, const struct credentials *cred)
+{
+	spin_lock(&tree_lock);
+	private_end_locked(p, cred);
+	spin_unlock(&tree_lock);
+}
+
+/* A loaded program in a space of its own, ready to run; on 0 private_end() is the caller's. */
 static int image_make(struct task *t, struct program *prog, const struct exec_args *a, struct credentials *cred, struct space **out,
 		      struct exec_image *img, u64 *sp)
 {
 	struct process *p = t->process;
 	struct space *s = space_create();
 	const struct inode *i = prog->file->inode;
+	u32 mode = mount_flags(i->mount) & MS_NOSUID ? i->mode & 0777 : i->mode;
 	bool secure, random;
 	int rc;
 
@@ -339,8 +353,9 @@ static int image_make(struct task *t, struct program *prog, const struct exec_ar
 		return -ENOMEM;
 	spin_lock(&tree_lock);
 	*cred = p->cred;
+	secure = cred_exec(cred, tracee_exec_mode_locked(t, mode), i->uid, i->gid);
+	private_begin_locked(p, cred);
 	spin_unlock(&tree_lock);
-	secure = cred_exec(cred, mount_flags(i->mount) & MS_NOSUID ? i->mode & 0777 : i->mode, i->uid, i->gid);
 	random = param_bool("aslr", true) && (secure || !(p->personality & ADDR_NO_RANDOMIZE));
 	rc = space_exec(s, prog->file, prog->interp, random, p->rlimit[RLIMIT_STACK].cur, img);
 	if (rc == 0)
@@ -348,6 +363,7 @@ static int image_make(struct task *t, struct program *prog, const struct exec_ar
 	if (rc == 0)
 		rc = stack_build(s, a, prog, img, cred, secure, sp);
 	if (rc < 0) {
+		private_end(p, cred);
 		space_put(s);
 		return rc;
 	}
@@ -363,6 +379,16 @@ static void regs_begin(struct regs *r, u64 rip, u64 rsp)
 	r->cs = USER_CS;
 	r->ss = USER_DS;
 	r->rflags = 0x202;
+}
+
+/* The same for a thread that runs: for a tracer it is still in its call. */
+static void regs_begin_again(struct regs *r, u64 rip, u64 rsp)
+{
+	u64 vector = r->vector, number = r->error;
+
+	regs_begin(r, rip, rsp);
+	r->vector = vector;
+	r->error = number;
 }
 
 static void process_name(struct task *t, struct program *prog)
@@ -424,6 +450,7 @@ static int become_alone(struct task *t)
 	}
 	list_for_each(child, &p->children, sibling)
 		child->maker = t->tid;
+	tracee_exec_locked(t);
 	spin_unlock(&tree_lock);
 	return 0;
 }
@@ -460,13 +487,14 @@ static void exec_credentials(struct task *t, const struct credentials *cred)
 	struct process *p = t->process;
 
 	spin_lock(&tree_lock);
-	p->undumpable = cred->uid != cred->euid || cred->gid != cred->egid;
+	p->undumpable = gains(cred);
 	p->personality &= ~READ_IMPLIES_EXEC;	/* that is for programs that say nothing of their stack */
 	if (p->undumpable) {
 		t->death_signal = 0;
 		p->personality &= ~PERSONALITY_CLEARED;
 	}
 	p->cred = *cred;
+	private_end_locked(p, cred);
 	spin_unlock(&tree_lock);
 }
 
@@ -490,6 +518,7 @@ static s64 execve(const struct target *x, u64 argv, u64 envp, struct regs *r)
 	struct credentials cred;
 	struct exec_image img;
 	struct space *fresh, *old;
+	u32 tid = t->tid;
 	u64 sp;
 	int rc;
 
@@ -513,6 +542,7 @@ static s64 execve(const struct target *x, u64 argv, u64 envp, struct regs *r)
 	if (rc == 0)
 		rc = exec_reset(t);
 	if (rc < 0) {
+		private_end(t->process, &cred);
 		space_put(fresh);
 		goto put_program;
 	}
@@ -533,7 +563,9 @@ static s64 execve(const struct target *x, u64 argv, u64 envp, struct regs *r)
 	exit_release_vfork(t);
 	space_put(old);
 	program_put(&prog);
-	regs_begin(r, img.entry, sp);
+	regs_begin_again(r, img.entry, sp);
+	if (READ_ONCE(t->tracee) != NULL)
+		tracee_event(PTRACE_EVENT_EXEC, tid);
 	return 0;
 
 put_program:
@@ -604,6 +636,7 @@ int exec_kernel(struct task *t, const struct spawn *s)
 		rc = image_make(t, &prog, &args, &cred, &t->space, &img, &sp);
 	kfree(args.buf);
 	if (rc == 0) {
+		private_end(t->process, &cred);
 		process_name(t, &prog);
 		regs_begin(&t->start, img.entry, sp);
 		t->thread->ctx.cr3 = t->space->pgd.root;

@@ -10,6 +10,7 @@
 #include "managers/processor/ipc/sem.h"
 #include "managers/processor/process/job.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/ptrace.h"
 #include "managers/processor/process/timers.h"
 #include "managers/processor/syscall/pidfd.h"
 #include "managers/processor/syscall/syscall.h"
@@ -83,14 +84,9 @@ static void orphan_children_locked(struct process *p, struct list *dead)
 		list_add_tail(&heir->children, &c->sibling);
 		job_orphan_locked(c, p);
 		tell_death_locked(c);
-		if (c->state == PROCESS_ZOMBIE && heir != process_init) {
+		if (c->state == PROCESS_ZOMBIE && heir != process_init)
 			c->exit_signal = SIGCHLD;
-			tell_parent_locked(c, c->exit_status & 0x7f ? CLD_KILLED : CLD_EXITED,
-					   c->exit_status & 0x7f ? (int)(c->exit_status & 0x7f) : (int)(c->exit_status >> 8 & 0xff));
-		} else if (c->state == PROCESS_ZOMBIE) {
-			process_unlink_locked(c);
-			list_add_tail(dead, &c->sibling);
-		}
+		process_ended_locked(c, dead);
 	}
 }
 
@@ -104,7 +100,7 @@ static void leave_children_locked(struct process *p, u32 tid)
 			c->maker = any_thread(p);
 }
 
-static void put_dead(struct list *dead)
+void put_dead(struct list *dead)
 {
 	struct process *p, *tmp;
 
@@ -114,20 +110,32 @@ static void put_dead(struct list *dead)
 	}
 }
 
-static void process_end_locked(struct process *p, struct list *dead)
+void process_ended_locked(struct process *p, struct list *dead)
 {
 	int status = p->exit_status & 0x7f ? (int)(p->exit_status & 0x7f) : (int)(p->exit_status >> 8 & 0xff);
 	int code = !(p->exit_status & 0x7f) ? CLD_EXITED : p->exit_status & 0x80 ? CLD_DUMPED : CLD_KILLED;
 
-	job_exit_locked(p);
-	orphan_children_locked(p, dead);
-	p->state = PROCESS_ZOMBIE;
-	waitq_wake_all(&p->end_wait);
+	if (p->state != PROCESS_ZOMBIE || !list_empty(&p->dead_tracees))
+		return;
+	if (p->dead_leader != NULL) {
+		tracee_tell_end_locked(p);
+		return;
+	}
 	tell_parent_locked(p, code, status);
 	if (reap_by_itself_locked(p)) {
 		process_unlink_locked(p);
 		list_add_tail(dead, &p->sibling);
 	}
+}
+
+static void process_end_locked(struct process *p, struct list *dead)
+{
+	job_exit_locked(p);
+	orphan_children_locked(p, dead);
+	p->state = PROCESS_ZOMBIE;
+	waitq_wake_all(&p->end_wait);
+	waitq_wake_all(&p->parent->child_wait);	/* process_wait_reap() */
+	process_ended_locked(p, dead);
 }
 
 /* The address space goes first: a parent that sees its child's end sees its memory free, too. */
@@ -181,6 +189,7 @@ void __noreturn task_exit(u32 status)
 	list_del(&t->group_link);
 	leave_children_locked(p, t->tid);
 	tid_free_locked(t);
+	tracee_ends_locked(t, status, &dead);
 	p->nr_tasks--;
 	usage_of_task(t, &used);
 	usage_add(&p->ended, &used);
@@ -205,13 +214,13 @@ void __noreturn task_exit(u32 status)
 		spin_lock(&tree_lock);
 		process_end_locked(p, &dead);
 		spin_unlock(&tree_lock);
-		put_dead(&dead);
 	} else {
 		waitq_wake_all(&p->task_wait);
 		spin_lock(&tree_lock);
 		signal_retarget_locked(p);
 		spin_unlock(&tree_lock);
 	}
+	put_dead(&dead);
 
 	preempt_disable();
 	struct fpu_state *fpu = self->ctx.fpu;
@@ -224,12 +233,14 @@ void __noreturn task_exit(u32 status)
 	thread_exit();
 }
 
-void process_exit_group(struct process *p, u32 status)
+bool process_exit_group(struct process *p, u32 status)
 {
 	struct task *t;
+	bool first;
 
 	spin_lock(&tree_lock);
-	if (!p->group_exit) {
+	first = !p->group_exit;
+	if (first) {
 		p->group_exit = true;
 		p->exit_status = status;
 	}
@@ -239,6 +250,7 @@ void process_exit_group(struct process *p, u32 status)
 	}
 	waitq_wake_all(&p->task_wait);
 	spin_unlock(&tree_lock);
+	return first;
 }
 
 void task_exit_if_killed(void)
@@ -252,12 +264,14 @@ void task_exit_if_killed(void)
 
 s64 sys_exit(u64 code, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
+	tracee_exits((code & 0xff) << 8, false);
 	task_exit((code & 0xff) << 8);
 }
 
 s64 sys_exit_group(u64 code, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	process_exit_group(process_current(), (code & 0xff) << 8);
+	if (process_exit_group(process_current(), (code & 0xff) << 8))
+		tracee_exits((code & 0xff) << 8, true);
 	task_exit((code & 0xff) << 8);
 }
 
@@ -273,6 +287,7 @@ struct wait_for {
 	bool reaped;
 	u32 pid, uid, status, code;	/* code: CLD_* */
 	struct usage usage;
+	struct list dead;		/* whom nobody waits for, now that a tracer has heard of their end */
 };
 
 static bool wait_matches(const struct wait_for *w, const struct process *c)
@@ -297,6 +312,101 @@ static void wait_take(struct wait_for *w, struct process *c, u32 status, u32 cod
 	w->code = code;
 }
 
+static u32 end_code(u32 status)
+{
+	return !(status & 0x7f) ? CLD_EXITED : status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+}
+
+static void wait_take_end(struct wait_for *w, struct process *c)
+{
+	wait_take(w, c, c->exit_status, end_code(c->exit_status));
+	w->usage = c->ended;
+	usage_add(&w->usage, &c->reaped);
+}
+
+/* Reaped by its parent. */
+static void wait_reap(struct wait_for *w, struct process *c)
+{
+	usage_add(&c->parent->reaped, &w->usage);
+	process_unlink_locked(c);
+	w->reaped = true;
+}
+
+/* --- tracees, whatever children may be: ptrace(2) --- */
+
+static bool wait_matches_tracee(const struct wait_for *w, const struct tracee *tr)
+{
+	const struct process *p = tr->process;
+	bool first = tr->task != NULL ? tr->task == p->leader : tr == p->dead_leader;
+
+	if (w->type == P_PIDFD)
+		return p == w->one && first;
+	return w->type == P_ALL || (w->type == P_PID && tr->tid == w->id) || (w->type == P_PGID && p->pgid == w->id);
+}
+
+static bool tracee_has_ended(const struct tracee *tr)
+{
+	const struct process *p = tr->process;
+
+	return tr->state == TRACEE_ZOMBIE && (tr != p->dead_leader || (p->state == PROCESS_ZOMBIE && list_empty(&p->dead_tracees)));
+}
+
+static void wait_take_tracee_end(struct wait_for *w, struct tracee *tr)
+{
+	struct process *p = tr->process;
+	bool first = tr == p->dead_leader, own = first && tracee_of_parent_locked(p);
+
+	wait_take_end(w, p);
+	w->pid = tr->tid;
+	if (!first) {
+		w->status = tr->code;
+		w->code = end_code(tr->code);
+	}
+	if (w->options & WNOWAIT)
+		return;
+	tracee_drop_locked(tr);
+	if (own)
+		wait_reap(w, p);
+	else
+		process_ended_locked(p, &w->dead);
+}
+
+static bool wait_look_at_tracee(struct wait_for *w, struct tracee *tr)
+{
+	if (tracee_has_ended(tr) && (w->options & WEXITED)) {
+		wait_take_tracee_end(w, tr);
+		return true;
+	}
+	if (tr->state == TRACEE_STOPPED && !tr->told) {
+		wait_take(w, tr->process, tr->code << 8 | 0x7f, CLD_TRAPPED);
+		w->pid = tr->tid;
+		usage_of_process_locked(tr->process, &w->usage);
+		tr->told = !(w->options & WNOWAIT);
+		return true;
+	}
+	return false;
+}
+
+/* tree_lock held, as for the next */
+static bool wait_scan_tracees(struct wait_for *w, struct process *self, bool *any)
+{
+	struct tracee *tr;
+	struct task *t;
+
+	list_for_each(t, &self->tasks, group_link) {
+		if ((w->options & WNOTHREAD) && t != task_current())
+			continue;
+		list_for_each(tr, &t->tracees, link) {
+			if (!wait_matches_tracee(w, tr))
+				continue;
+			*any = true;
+			if (wait_look_at_tracee(w, tr))
+				return true;
+		}
+	}
+	return false;
+}
+
 /* tree_lock held. 1: found; 0: there are children, none has anything to say; -ECHILD */
 static int wait_scan_locked(struct wait_for *w, struct process *self)
 {
@@ -307,19 +417,13 @@ static int wait_scan_locked(struct wait_for *w, struct process *self)
 		if (!wait_matches(w, c))
 			continue;
 		any = true;
-		if (c->state == PROCESS_ZOMBIE && (w->options & WEXITED)) {
-			wait_take(w, c, c->exit_status, !(c->exit_status & 0x7f) ? CLD_EXITED :
-				  c->exit_status & 0x80 ? CLD_DUMPED : CLD_KILLED);
-			w->usage = c->ended;
-			usage_add(&w->usage, &c->reaped);
-			if (!(w->options & WNOWAIT)) {
-				usage_add(&self->reaped, &w->usage);
-				process_unlink_locked(c);
-				w->reaped = true;
-			}
+		if (c->state == PROCESS_ZOMBIE && (w->options & WEXITED) && !tracee_hides_end_locked(c)) {
+			wait_take_end(w, c);
+			if (!(w->options & WNOWAIT))
+				wait_reap(w, c);
 			return 1;
 		}
-		if (c->stopped && !c->stop_reported && (w->options & WSTOPPED)) {
+		if (c->stopped && !c->stop_reported && (w->options & WSTOPPED) && !tracee_of_parent_locked(c)) {
 			wait_take(w, c, (u32)c->stop_signal << 8 | 0x7f, CLD_STOPPED);
 			usage_of_process_locked(c, &w->usage);
 			if (!(w->options & WNOWAIT))
@@ -334,6 +438,8 @@ static int wait_scan_locked(struct wait_for *w, struct process *self)
 			return 1;
 		}
 	}
+	if (wait_scan_tracees(w, self, &any))
+		return 1;
 	return any ? 0 : -ECHILD;
 }
 
@@ -344,6 +450,7 @@ static int wait_scan(struct wait_for *w, struct process *self)
 	spin_lock(&tree_lock);
 	rc = wait_scan_locked(w, self);
 	spin_unlock(&tree_lock);
+	put_dead(&w->dead);
 	return rc;
 }
 
@@ -353,6 +460,7 @@ static int wait_child(struct wait_for *w)
 	struct process *self = process_current();
 	int rc, found = 0;
 
+	list_init(&w->dead);
 	if (w->options & WNOHANG) {
 		found = wait_scan(w, self);
 	} else {
@@ -429,7 +537,8 @@ static s64 waitid(struct wait_for *w, u64 info, u64 rusage)
 		si.code = w->code;
 		si.child.pid = w->pid;
 		si.child.uid = w->uid;
-		si.child.status = w->code == CLD_EXITED ? w->status >> 8 & 0xff : w->code == CLD_STOPPED ? w->status >> 8 & 0xff :
+		si.child.status = w->code == CLD_EXITED || w->code == CLD_STOPPED ? w->status >> 8 & 0xff :
+				  w->code == CLD_TRAPPED ? w->status >> 8 :
 				  w->code == CLD_CONTINUED ? SIGCONT : w->status & 0x7f;
 		if (put_rusage(rusage, &w->usage) < 0)
 			return -EFAULT;

@@ -2,6 +2,7 @@
 /* Numbers of tasks: handed out in a circle, so that one is not used again soon. All under tree_lock. */
 #include "lib/base/errno.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/ptrace.h"
 
 #define PID_FIRST	2
 #define PID_MAX		32768
@@ -48,7 +49,7 @@ static bool id_used(u32 id)
 {
 	struct pid_use u = { id, false };
 
-	if (task_find_locked(id) != NULL)
+	if (task_find_locked(id) != NULL || tracee_tid_used(id))
 		return true;
 	process_for_each(same_id, &u);
 	return u.used;

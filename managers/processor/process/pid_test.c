@@ -22,6 +22,14 @@ void process_for_each(bool (*fn)(struct process *p, void *arg), void *arg)
 			break;
 }
 
+/* one whose tracer has not heard of its end; process/ptrace.c */
+static u32 dead_tid;
+
+bool tracee_tid_used(u32 tid)
+{
+	return tid == dead_tid;
+}
+
 static struct task *task_make(void)
 {
 	struct task *t = calloc(1, sizeof(*t));
@@ -69,10 +77,12 @@ static void held_numbers(void **state)
 	holder[1] = (struct process){ .pid = 1, .pgid = t->tid + 2, .sid = 1 };
 	holder[2] = (struct process){ .pid = 1, .pgid = 1, .sid = t->tid + 3 };
 	nr_holders = 3;
+	dead_tid = t->tid + 4;
 	struct task *next = task_make();
 
-	assert_int_equal(next->tid, t->tid + 4);
+	assert_int_equal(next->tid, t->tid + 5);
 	nr_holders = 0;
+	dead_tid = 0;
 	task_end(next);
 	task_end(t);
 	spin_unlock(&tree_lock);

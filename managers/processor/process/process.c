@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Processes and tasks: making them, finding them, letting them go. */
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/ptrace.h"
 #include "managers/processor/process/timers.h"
 
 #include "arch/x86/fpu.h"
@@ -65,6 +66,7 @@ struct process *process_alloc(struct process *parent)
 	list_init(&p->pending.queue);
 	list_init(&p->timers);
 	list_init(&p->sem_undos);
+	list_init(&p->dead_tracees);
 	p->start_ns = time_mono_ns();
 	p->exit_signal = SIGCHLD;
 	memcpy(p->rlimit, parent ? parent->rlimit : default_rlimit, sizeof(p->rlimit));
@@ -91,6 +93,7 @@ struct task *task_alloc(struct process *p)
 		return NULL;
 	list_init(&t->group_link);
 	list_init(&t->tid_link);
+	list_init(&t->tracees);
 	list_init(&t->pending.queue);
 	t->altstack_flags = SS_DISABLE;
 	t->base_priority = PRIO_NORMAL;
@@ -129,6 +132,7 @@ void task_free(struct task *t)
 	signal_flush(&t->pending);
 	spin_unlock(&p->signal_lock);
 	process_put(p);
+	kfree(t->tracee_offer);
 	kfree(t);
 }
 
@@ -259,6 +263,7 @@ int task_publish(struct task *t, struct process *parent)
 			list_add_tail(&parent->children, &p->sibling);
 			p->maker = parent == process_init ? parent->pid : maker_of(parent);
 		}
+		tracee_born_locked(t);
 	}
 	spin_unlock(&tree_lock);
 	return rc;
@@ -267,6 +272,7 @@ int task_publish(struct task *t, struct process *parent)
 /* tree_lock held: off every list it was linked to (L18). */
 void process_unlink_locked(struct process *p)
 {
+	tracee_forget_locked(p);
 	list_del(&p->all_link);
 	list_del(&p->sibling);
 	nr_processes--;

@@ -32,6 +32,7 @@ struct tty;
 #define NR_SIGNALS	64
 typedef u64 sigset_t_;				/* bit n-1: signal n */
 #define SIGBIT(n)	(1ULL << ((n) - 1))
+#define SIG_STOPS	(SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
 
 struct ptimer;					/* process/timers.c */
 struct queued_signal {
@@ -69,6 +70,10 @@ struct process {
 	u32 exit_status;			/* [tree_lock] as wait4 shows it */
 	u32 exit_signal;			/* [I] to the parent: SIGCHLD, or 0 */
 	bool stopped, stop_reported, continued;	/* [tree_lock] job control */
+	bool killed;				/* [tree_lock] SIGKILL has been sent */
+	u32 exec_private;			/* [tree_lock] calls of execve that are about to give it other rights: nobody may attach */
+	struct tracee *dead_leader;		/* [tree_lock] its first thread has ended under a tracer: process/ptrace.h */
+	struct list dead_tracees;		/* [tree_lock] struct tracee: other threads of which the tracer has not heard */
 	bool stop_taken;			/* [tree_lock, signal_lock] a stop was taken off the queue; SIGCONT undoes it */
 	u8 stop_signal;
 	struct waitq child_wait;		/* parents wait here for children */
@@ -102,6 +107,7 @@ struct process {
 };
 
 struct vfork_wait;				/* process/clone.c */
+struct tracee;					/* process/ptrace.h */
 
 #define TIMER_SLACK_NS	50000
 
@@ -142,6 +148,13 @@ struct task {
 	struct seccomp seccomp;
 	struct io_count io;			/* [o] others may look */
 	u64 fault_trapno, fault_error, fault_addr;	/* [o] of the last fault that became a signal */
+	struct tracee *tracee;			/* [tree_lock] it is traced: process/ptrace.h */
+	struct list tracees;			/* [tree_lock] struct tracee.link: whom it traces */
+	struct tracee *tracee_offer;		/* [o of its maker] for a child that is to be traced from the beginning */
+	u8 birth_event;				/* [o of its maker] PTRACE_EVENT_* of its making, or 0 */
+	bool clone_ptrace;			/* [o of its maker] CLONE_PTRACE */
+	bool trap;				/* [signal_lock] a stop is asked for: tracee_traps() */
+	bool forced_tf;				/* [o] the trap flag in its registers is the tracer's */
 };
 
 extern struct spinlock tree_lock;
@@ -201,7 +214,10 @@ void process_unlink_locked(struct process *p);
 
 /* exit.c */
 void __noreturn task_exit(u32 status);			/* this thread only */
-void process_exit_group(struct process *p, u32 status);	/* all threads of p are to end; returns */
+bool process_exit_group(struct process *p, u32 status);	/* all threads of p are to end; returns; false: they were to already */
+/* tree_lock held: p has ended, or who had to hear of it first has. It may come to nobody: then it is put on dead, for put_dead(). */
+void process_ended_locked(struct process *p, struct list *dead);
+void put_dead(struct list *dead);			/* tree_lock not held */
 void task_exit_if_killed(void);				/* on the way to user mode */
 void exit_release_vfork(struct task *t);
 

@@ -14,11 +14,11 @@
 #include "managers/processor/process/job.h"
 #include "managers/processor/process/pending.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/ptrace.h"
 #include "managers/processor/process/timers.h"
 #include "mm/slab.h"
 
 #define SIG_UNBLOCKABLE	(SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
-#define SIG_STOPS	(SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
 #define SIG_IGNORED	(SIGBIT(SIGCHLD) | SIGBIT(SIGCONT) | SIGBIT(SIGURG) | SIGBIT(SIGWINCH))
 
 int signal_next(struct task *t, sigset_t_ mask, struct siginfo_abi *info)
@@ -50,7 +50,7 @@ static sigset_t_ deliverable(const struct task *t)
 
 void signal_recalc(struct task *t)
 {
-	if (deliverable(t)) {
+	if (deliverable(t) || t->trap) {
 		WRITE_ONCE(t->thread->signal_pending, true);
 		arch_set_notify(t->thread);
 	} else if (!READ_ONCE(t->thread->fatal_pending)) {
@@ -126,6 +126,8 @@ static void tell_of_stop_locked(struct process *p, int code, int sig)
 	info.child.pid = p->pid;
 	info.child.uid = p->cred.uid;
 	info.child.status = sig;
+	if (code == CLD_STOPPED && tracee_of_parent_locked(p))
+		return;				/* it hears of each thread of its own */
 	usage_of_process_locked(p, &used);
 	info.child.utime = used.user_ns / CLOCK_TICK_NS;
 	info.child.stime = used.system_ns / CLOCK_TICK_NS;
@@ -150,6 +152,7 @@ static void continue_locked(struct process *p)
 		waitq_wake_all(&p->task_wait);
 		tell_of_stop_locked(p, CLD_CONTINUED, SIGCONT);
 	}
+	tracee_group_continues_locked(p);
 }
 
 /* RLIMIT_SIGPENDING; the first of a kind finds a place always. */
@@ -195,6 +198,7 @@ static void kill_locked(struct process *p)
 		p->group_exit = true;
 		p->exit_status = SIGKILL;
 	}
+	p->killed = true;
 	p->stopped = false;
 	list_for_each(t, &p->tasks, group_link) {
 		thread_interrupt(t->thread, true);
@@ -208,8 +212,8 @@ static bool queue_for_task(struct process *p, struct task *t, const struct sigin
 {
 	sigset_t_ bit = SIGBIT(info->signo);
 
-	if (ignored(p, info->signo) && !((t->blocked | t->waited_for) & bit))
-		return false;
+	if (ignored(p, info->signo) && t->tracee == NULL && !((t->blocked | t->waited_for) & bit))
+		return false;			/* a tracer sees those, too */
 	pending_add(&t->pending, info, mine, queue_max(p));
 	if (!(t->blocked & bit))
 		wake_for_signal(t);
@@ -230,7 +234,7 @@ static bool queue_for_process(struct process *p, const struct siginfo_abi *info,
 			any = t;
 		wanted |= (t->waited_for & bit) != 0;
 	}
-	if (any != NULL && !wanted && ignored(p, info->signo))
+	if (any != NULL && !wanted && ignored(p, info->signo) && (p->leader == NULL || p->leader->tracee == NULL))
 		return false;
 	pending_add(&p->pending, info, mine, queue_max(p));
 	if (any != NULL)
@@ -345,7 +349,8 @@ void signal_exec(struct process *p)
 
 static void die(struct process *p, int sig)
 {
-	process_exit_group(p, sig);		/* no core is written, so none is told of */
+	if (process_exit_group(p, sig))		/* no core is written, so none is told of */
+		tracee_exits(sig, true);
 	task_exit_if_killed();
 }
 
@@ -355,8 +360,12 @@ static void stop(struct task *t, int sig)
 	struct task *other;
 
 	spin_lock(&tree_lock);
-	/* a SIGCONT may have come since the signal was taken; a group that nobody would continue is not stopped by a terminal */
-	if (!p->group_exit && !p->stopped && p->stop_taken && (sig == SIGSTOP || !job_group_orphaned_locked(p->pgid))) {
+	/*
+	 * A SIGCONT may have come since the signal was taken; a group that nobody would continue is not stopped by a terminal. A thread
+	 * that its tracer lets run may stop a group that is stopped already.
+	 */
+	if (!p->group_exit && (!p->stopped || t->tracee != NULL) && p->stop_taken &&
+	    (sig == SIGSTOP || !job_group_orphaned_locked(p->pgid))) {
 		p->stopped = true;
 		p->stop_reported = false;
 		p->continued = false;
@@ -364,16 +373,21 @@ static void stop(struct task *t, int sig)
 		list_for_each(other, &p->tasks, group_link)
 			if (other != t)
 				wake_for_signal(other);
+		tracee_group_stops_locked(p, sig);
 		tell_of_stop_locked(p, CLD_STOPPED, sig);
 	}
 	p->stop_taken = false;
 	spin_unlock(&tree_lock);
 }
 
-static void wait_while_stopped(struct process *p)
+/* Until the group goes on, or a tracer comes: a tracee's stops are its tracer's. */
+static void wait_while_stopped(struct task *t)
 {
-	if (READ_ONCE(p->stopped))
-		(void)waitq_wait_killable(&p->task_wait, !READ_ONCE(p->stopped) || READ_ONCE(p->group_exit));
+	struct process *p = t->process;
+
+	if (READ_ONCE(p->stopped) && READ_ONCE(t->tracee) == NULL)
+		(void)waitq_wait_killable(&p->task_wait, !READ_ONCE(p->stopped) || READ_ONCE(p->group_exit) ||
+					  READ_ONCE(t->tracee) != NULL);
 }
 
 /* What a system call that a signal interrupted does next; see ERESTART* in lib/base/errno.h. */
@@ -421,6 +435,7 @@ static void handle(struct task *t, struct regs *r, const struct siginfo_abi *inf
 	sigset_t_ old = t->restore_blocked ? t->saved_blocked : t->blocked, blocked = t->blocked | act->mask;
 
 	restart_syscall(r, true, act->flags);
+	tracee_hide_step(r);
 	if (frame_build(t, r, info, act, old) < 0) {
 		/* no room for the frame: that is a fault itself, which may be handled on another stack, but only once */
 		pr_debug("%s[%u]: no stack for signal %d", p->comm, t->tid, info->signo);
@@ -435,6 +450,7 @@ static void handle(struct task *t, struct regs *r, const struct siginfo_abi *inf
 	if (!(act->flags & SA_NODEFER))
 		blocked |= SIGBIT(info->signo);
 	signal_set_blocked(t, blocked);
+	tracee_handler();
 }
 
 void signal_deliver(struct regs *r)
@@ -450,11 +466,22 @@ void signal_deliver(struct regs *r)
 		int sig;
 
 		task_exit_if_killed();
-		wait_while_stopped(p);
+		if (READ_ONCE(t->trap)) {
+			tracee_traps();
+			continue;
+		}
+		wait_while_stopped(t);
 		task_exit_if_killed();
+		if (READ_ONCE(t->trap))
+			continue;
 		sig = signal_next(t, ~t->blocked, &info);
 		if (sig == 0)
 			break;
+		if (READ_ONCE(t->tracee) != NULL) {
+			sig = tracee_signal(sig, &info);
+			if (sig == 0)
+				continue;
+		}
 		spin_lock(&p->signal_lock);
 		act = p->action[sig];
 		if (act.handler != SIG_DFL && act.handler != SIG_IGN && (act.flags & SA_RESETHAND))

@@ -8,6 +8,7 @@
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/ptrace.h"
 #include "managers/processor/syscall/syscall.h"
 
 typedef s64 (*syscall_fn)(u64, u64, u64, u64, u64, u64);
@@ -32,18 +33,37 @@ static s64 no_such_call(u64 nr)
 	return -ENOSYS;
 }
 
-static void on_syscall(struct regs *r)
+static inline void call(struct regs *r)
 {
 	u64 nr = (u32)r->error;
 	syscall_fn fn = nr < NR_SYSCALLS ? handler[nr] : NULL;
 
-	space_moves_on();
 	if (unlikely(READ_ONCE(task_current()->seccomp.mode) != SECCOMP_OFF) && !seccomp_allows(r))
 		return;
 	r->rax = fn != NULL ? fn(r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9) : no_such_call(nr);
+}
+
+/* A tracer may have changed the call; with the number -1 there is none, and the result is what the tracer has made it. */
+static void call_traced(struct regs *r)
+{
+	if (tracee_call_begins() && (u32)r->error != ~0U)
+		call(r);
+}
+
+static void on_syscall(struct regs *r)
+{
+	struct thread *self = thread_current();
+
+	space_moves_on();
+	if (unlikely(READ_ONCE(self->syscall_work) != 0))
+		call_traced(r);
+	else
+		call(r);
+	if (unlikely(READ_ONCE(self->syscall_work) != 0))
+		tracee_call_ends();
 	/* what only the signal code understands must not reach a program: deliver turns it into EINTR or a restart */
 	if ((s64)r->rax <= -ERESTARTSYS && (s64)r->rax >= -ERESTART_RESTARTBLOCK)
-		arch_set_notify(thread_current());
+		arch_set_notify(self);
 }
 
 static void fault_signal(int rc, u64 addr, u64 error)
@@ -109,6 +129,8 @@ static void on_exception(struct regs *r)
 	u64 addr = 0;
 	int sig = SIGSEGV, code = SI_KERNEL;
 
+	if (r->vector == 1 && tracee_stale_step(r))
+		return;
 	switch (r->vector) {
 	case 0:	 sig = SIGFPE; code = FPE_INTDIV; addr = r->rip; break;
 	case 1:	 sig = SIGTRAP; code = TRAP_TRACE; addr = r->rip; break;
