@@ -106,6 +106,12 @@ def debian_script(bed, name):
 
 
 @case(limit=300)
+def debian_strace(bed):
+    """Of the larger image: what strace sees of programs is what it sees of them on Linux."""
+    compare_script(bed, "strace", "debian-dev", ["--mem-memory", "1536M"])
+
+
+@case(limit=300)
 def debian_compiler(bed):
     """make and gcc of the larger image; what they build runs there."""
     compare_script(bed, "compiler", "debian-dev", ["--mem-memory", "1536M"])
