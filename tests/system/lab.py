@@ -266,8 +266,9 @@ class Lab(Cluster):
         The node calls another dead when that was silent for fit.dead, and no later, by the node's own clock and without the time in
         which it did not run; with that time it depends on the host: from its word that the other is silent on, a few seconds.
         """
-        self.until_said(role, name + " is dead: silent for too long")
-        silent = [int(ms) for ms in re.findall(name + r" is dead: silent for too long \((\d+) ms\)", self.log(role))]
+        text = name + r" is dead: silent for too long \((\d+) ms\)"
+        self.until_said(role, text)
+        silent = [int(ms) for ms in re.findall(text, self.log(role))]
         said = re.findall(r"\[ *([0-9.]+)\][^\n]*fit: " + name + " is (silent|dead)", self.log(role))
         print("%s: %s was silent for %s ms; said %s" % (role, name, silent, said))
         assert silent and all(dead_ms <= ms <= dead_ms + LATE_MS for ms in silent), (role, name, silent)
