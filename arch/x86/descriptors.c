@@ -42,6 +42,7 @@ void idt_init(void)
 	idt[TRAP_NMI].ist = 1;
 	idt[TRAP_DF].ist = 2;
 	idt[TRAP_MC].ist = 3;
+	idt[TRAP_DB].ist = 4;
 	idt[TRAP_BP].type |= GATE_USER;
 	idt[TRAP_OF].type |= GATE_USER;
 }

@@ -61,6 +61,8 @@ trap_stubs:
 	pushq $vector
 	.if vector == TRAP_NMI || vector == TRAP_DF || vector == TRAP_MC
 	jmp trap_paranoid
+	.elseif vector == TRAP_DB
+	jmp trap_debug
 	.else
 	jmp trap_common
 	.endif
@@ -105,6 +107,29 @@ user_exit_asm:
 	jmp user_return
 
 	/*
+	 * A program that steps itself over "pop %ss; syscall" gets its debug trap behind the second, in kernel mode on its own stack:
+	 * so this has a stack of its own, too. From user mode it goes on where other traps do, on the thread's.
+	 */
+	.balign 16
+trap_debug:
+	cld
+	push_registers
+	ASM_CLAC
+	testb $3, REGS_CS(%rsp)
+	jz paranoid_dispatch
+	swapgs
+	movq %rsp, %rsi
+	movq %gs:cpu_tss+TSS_RSP0, %rsp
+	subq $REGS_SIZE, %rsp
+	movq %rsp, %rdi
+	movl $REGS_SIZE/8, %ecx
+	rep movsq
+	movq %rsp, %rdi
+	xorl %ebp, %ebp
+	call trap_dispatch
+	jmp user_return
+
+	/*
 	 * NMI, double fault and machine check come at any time, also while the user's GS base is loaded in kernel mode.
 	 * They run on a stack of their own, above whose top stands this CPU's GS base; what was loaded is put back.
 	 */
@@ -113,6 +138,7 @@ trap_paranoid:
 	cld
 	push_registers
 	ASM_CLAC
+paranoid_dispatch:
 	movl $0xc0000101, %ecx		/* GS base */
 	rdmsr
 	movl %eax, %ebx

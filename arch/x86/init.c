@@ -26,7 +26,9 @@ void boot_main(u32 kind, u32 info);	/* from boot.S */
 /* Nothing before percpu_init_boot() may touch per-CPU data; after descriptors_init_cpu() a fault is reported. */
 void boot_main(u32 kind, u32 info)
 {
-	void *const ist[NR_IST] = { (void *)BOOT_IST_TOP(0), (void *)BOOT_IST_TOP(1), (void *)BOOT_IST_TOP(2) };
+	void *const ist[NR_IST] = {
+		(void *)BOOT_IST_TOP(0), (void *)BOOT_IST_TOP(1), (void *)BOOT_IST_TOP(2), (void *)BOOT_IST_TOP(3),
+	};
 
 	percpu_init_boot();
 	idt_init();

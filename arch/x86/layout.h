@@ -17,7 +17,7 @@
 /* pages of BOOT_STACK_VA's table: guard, then each stack followed by a guard */
 #define BOOT_STACK_PAGES	4
 #define IST_STACK_PAGES		2
-#define NR_IST			3	/* NMI, double fault, machine check */
+#define NR_IST			4	/* NMI, double fault, machine check, debug */
 #define BOOT_STACK_TOP		(BOOT_STACK_VA + (1 + BOOT_STACK_PAGES) * 4096)
 #define BOOT_IST_TOP(n)		(BOOT_STACK_TOP + ((n) + 1) * (1 + IST_STACK_PAGES) * 4096)
 

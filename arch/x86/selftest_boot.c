@@ -93,6 +93,15 @@ SELFTEST(stack_guards)
 	check_guards((u64)thread_current()->stack + THREAD_STACK_SIZE, THREAD_STACK_SIZE);
 }
 
+/* As a program's step would that ends in the kernel: it is taken on the debug stack, and is the last. */
+SELFTEST(debug_trap_in_kernel)
+{
+	u64 flags;
+
+	__asm__ volatile("pushfq; orq %1, (%%rsp); popfq; nop; nop; pushfq; popq %0" : "=r"(flags) : "i"(RFLAGS_TF) : "memory", "cc");
+	SELFTEST_CHECK(!(flags & RFLAGS_TF));
+}
+
 /* --- what a copy and a checksum cost (lesson: L39) --- */
 
 #define ROUNDS	200		/* the fastest counts: an interrupt, or a host that is busy, only makes one slower */

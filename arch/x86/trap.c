@@ -150,6 +150,10 @@ void trap_paranoid_dispatch(struct regs *r)
 		arch_trace_regs(r);
 		return;
 	}
+	if (r->vector == TRAP_DB) {	/* a program's, that came late: the kernel itself takes no steps, and none further */
+		r->rflags &= ~(u64)RFLAGS_TF;
+		return;
+	}
 	trap_panic(r);
 }
 
