@@ -130,6 +130,7 @@ static void set_user_id(void)
 			if (plain)
 				CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
 			CHECK(setresgid(77, 77, 77) == 0 && setresuid(99, 99, 99) == 0);
+			CHECK(prctl(PR_GET_DUMPABLE) != 1);	/* what it holds was root's */
 			execl(copy, copy, "who", plain ? "plain" : "set", NULL);
 			_exit(100);
 		}

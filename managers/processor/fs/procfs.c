@@ -242,6 +242,17 @@ bool proc_may_look_locked(const struct process *p)
 	return thread_current()->task == NULL || p == process_current() || process_may_inspect_locked(p);
 }
 
+bool proc_is_own(u32 pid, u32 *uid, u32 *gid)
+{
+	const struct process *p = thread_current()->task != NULL ? process_current() : NULL;
+
+	if (p == NULL || p->pid != pid)
+		return false;
+	*uid = p->cred.fsuid;
+	*gid = p->cred.fsgid;
+	return true;
+}
+
 bool proc_may_look(u32 pid)
 {
 	struct process *p = process_find(pid);
@@ -490,7 +501,7 @@ static void show_personality(struct text *t, u32 pid)
 	{ "oom_score", S_IFREG | 0444, .show = show_pid_oom_score }, { "wchan", S_IFREG | 0444, .show = show_wchan },	\
 	{ "oom_score_adj", S_IFREG | 0644, .show = show_pid_oom_adj, .store = store_pid_oom_adj },	\
 	{ "net", S_IFDIR | 0555, .dir = proc_net },							\
-	{ "fd", S_IFDIR | 0500, .find = find_fd, .next = next_fd, .next_mode = S_IFLNK },		\
+	{ "fd", S_IFDIR | 0500, .find = find_fd, .next = next_fd, .next_mode = S_IFLNK, .for_itself = true }, \
 	{ "fdinfo", S_IFDIR | 0555, .find = find_fdinfo, .next = next_fd, .next_mode = S_IFREG }
 
 /* --- threads: a thread's folder has what is its own, and what it shares with its process --- */

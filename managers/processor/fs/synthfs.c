@@ -125,13 +125,18 @@ static int find_name(const struct synth *s, const char *name, struct inode **out
 static int synth_lookup(struct inode *dir, const char *name, struct inode **out)
 {
 	const struct synth *s = dir->private;
+	const struct synth_entry *e;
 	int rc = find_name(s, name, out);
+	u32 pid;
 
-	if (rc == 0 && s->pid != 0) {
-		(*out)->uid = dir->uid;
-		(*out)->gid = dir->gid;
-	}
-	return rc;
+	if (rc != 0 || s->pid == 0)
+		return rc;
+	(*out)->uid = dir->uid;
+	(*out)->gid = dir->gid;
+	e = synth_entry_of(*out, &pid);
+	if (e != NULL && e->for_itself)
+		(void)proc_is_own(pid, &(*out)->uid, &(*out)->gid);
+	return 0;
 }
 
 static s64 synth_readlink(struct inode *i, char *buf, size_t size)

@@ -41,6 +41,7 @@ s64 next_fd(u32 pid, u64 from);
  * May the current task look into this process? What another has in its memory and what it has open is asked for each time: whom a file
  * belongs to was seen when its name was looked up, and the number may be another's by now, or its program a set-user-ID one.
  */
+bool proc_is_own(u32 pid, u32 *uid, u32 *gid);	/* Is that the calling process? And whom it acts for */
 bool proc_may_look(u32 pid);			/* true where there is none: that is said elsewhere */
 struct process;
 bool proc_may_look_locked(const struct process *p);	/* tree_lock held */
@@ -61,6 +62,7 @@ struct synth_entry {		/* one of dir, show, link, rdev; tables end with a row of 
 	void (*show_of)(struct text *t, u32 pid, u32 nr);	/* the same, of one of several alike */
 	int (*store)(const char *value, u32 pid);	/* what is written to it, as text; NULL: it cannot be */
 	bool guarded;		/* for those alone who may look into the process: -EACCES */
+	bool for_itself;	/* the process that it is of may always enter, whatever it has made of itself */
 	s64 (*link)(u32 pid, u32 nr, char *buf, size_t size);	/* length of the target */
 	int (*follow)(u32 pid, u32 nr, struct dentry **out);	/* see inode_ops */
 	u32 rdev;

@@ -205,6 +205,12 @@ bool cred_exec(struct credentials *c, u32 mode, u32 uid, u32 gid)
 	return c->uid != c->euid || c->gid != c->egid;
 }
 
+bool cred_changed_hands(const struct credentials *old, const struct credentials *now)
+{
+	return old->euid != now->euid || old->egid != now->egid || old->fsuid != now->fsuid || old->fsgid != now->fsgid ||
+	       (now->permitted & ~old->permitted) != 0;
+}
+
 bool cred_may_signal(const struct credentials *me, const struct credentials *other)
 {
 	return cred_has(me, CAP_KILL) || me->euid == other->uid || me->euid == other->suid || me->uid == other->uid ||

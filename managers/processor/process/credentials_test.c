@@ -22,6 +22,27 @@ static struct credentials user(u32 real, u32 effective, u32 saved)
 	assert_int_equal((c).uid, r); assert_int_equal((c).euid, e); assert_int_equal((c).suid, s); assert_int_equal((c).fsuid, e); \
 } while (0)
 
+static void hands(void **state)
+{
+	struct credentials old = user(10, 20, 30), now = old;
+
+	assert_false(cred_changed_hands(&old, &now));
+	assert_int_equal(cred_set_uids(&now, 20, SAME, 10), 0);		/* whom it acts for is the same */
+	assert_false(cred_changed_hands(&old, &now));
+	assert_int_equal(cred_set_uids(&now, SAME, 10, SAME), 0);
+	assert_true(cred_changed_hands(&old, &now));
+	now = old;
+	assert_int_equal(cred_setfsuid(&now, 10), 20);
+	assert_true(cred_changed_hands(&old, &now));
+	now = old;
+	now.egid++;
+	assert_true(cred_changed_hands(&old, &now));
+	now = old;
+	now.permitted = 1;
+	assert_true(cred_changed_hands(&old, &now));
+	assert_false(cred_changed_hands(&now, &old));
+}
+
 static void users(void **state)
 {
 	struct credentials c = user(10, 20, 30);
@@ -163,7 +184,7 @@ static void others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(users), cmocka_unit_test(capabilities_follow), cmocka_unit_test(secure_bits), cmocka_unit_test(programs),
+		cmocka_unit_test(hands), cmocka_unit_test(users), cmocka_unit_test(capabilities_follow), cmocka_unit_test(secure_bits), cmocka_unit_test(programs),
 		cmocka_unit_test(nothing_handed_on), cmocka_unit_test(others),
 	};
 

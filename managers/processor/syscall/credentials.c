@@ -15,11 +15,22 @@ s64 sys_geteuid(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return mine()-
 s64 sys_getgid(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return mine()->gid; }
 s64 sys_getegid(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return mine()->egid; }
 
+static void changed_locked(const struct credentials *old)
+{
+	if (!cred_changed_hands(old, mine()))
+		return;
+	WRITE_ONCE(process_current()->undumpable, true);
+	task_current()->death_signal = 0;
+}
+
 /* rc = change(cred, ...) on the current process's own */
 #define CHANGE(change, ...) ({						\
+	struct credentials old_;					\
 	s64 rc_;							\
 	spin_lock(&tree_lock);						\
+	old_ = *mine();							\
 	rc_ = change(&process_current()->cred, __VA_ARGS__);		\
+	changed_locked(&old_);						\
 	spin_unlock(&tree_lock);					\
 	rc_; })
 
