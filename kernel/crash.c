@@ -2,9 +2,12 @@
 /* Crash points: the power goes at a named place. */
 #include "kernel/crash.h"
 
+#include "arch/x86/cpu.h"
+
 #include "kernel/param.h"
 #include "kernel/power.h"
 #include "kernel/printk.h"
+#include "kernel/time.h"
 #include "lib/base/atomic.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
@@ -64,5 +67,8 @@ void crash_point(enum crash_point p, const char *op)
 	if (__atomic_sub_fetch(&left, 1, __ATOMIC_SEQ_CST) != 0)
 		return;
 	pr_err("crash: the power goes at %s%s%s", name_of[p], op != NULL ? "." : "", op != NULL ? op : "");
+	/* The log thread of another CPU may have the line in its hands: it would go with them. */
+	for (u64 end = time_mono_ns() + 50 * NSEC_PER_MSEC; !printk_all_out() && time_mono_ns() < end;)
+		cpu_relax();
 	power_cut();
 }

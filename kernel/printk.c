@@ -212,6 +212,11 @@ void printk_start(void)
 	thread_start(t);
 }
 
+bool printk_all_out(void)
+{
+	return load_acquire(&written) >= __atomic_load_n(&ring.head, __ATOMIC_SEQ_CST);
+}
+
 void printk_drain(void)
 {
 	u64 goal = __atomic_load_n(&ring.head, __ATOMIC_SEQ_CST);

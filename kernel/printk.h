@@ -14,6 +14,7 @@ struct printk_sink {
 void printk_set_sink(const struct printk_sink *sink);	/* by drivers/serial */
 void printk_set_tag(const char *role);			/* "processor": what stands in each line */
 void printk_start(void);
+bool printk_all_out(void);	/* Is everything out that was logged so far? Any context */
 void printk_drain(void);		/* sleeps until everything logged so far is out */
 void printk_panic_flush(void);
 void printk_wake_log_thread(void);	/* the scheduler's: from schedule(), if a line waits */
