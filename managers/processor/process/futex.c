@@ -220,10 +220,12 @@ static int futex_requeue(u64 va, bool shared, u64 va2, unsigned nr_wake, unsigne
 			wake_locked(w);
 			woken++;
 		} else if (moved < nr_move) {
-			list_del(&w->link);
 			w->key = key2;
-			store_release(&w->bucket, b2);
-			bucket_add(b2, w);
+			if (b2 != b) {			/* else it stays where it stands: behind the others it would be met again, without end */
+				list_del(&w->link);
+				store_release(&w->bucket, b2);
+				bucket_add(b2, w);
+			}
 			moved++;
 		} else {
 			break;
