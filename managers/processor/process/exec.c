@@ -416,8 +416,11 @@ static bool alone(struct process *p)
 	return READ_ONCE(p->nr_tasks) == 1;
 }
 
-/* All other threads end; this one becomes the leader. -EAGAIN: another thread was faster, or the process is ending. */
-static int become_alone(struct task *t)
+/*
+ * All other threads end; this one becomes the leader. -EAGAIN: another thread was faster, or the process is ending. -ERESTARTNOINTR: since
+ * cred was made another thread has forbidden new rights, and may have given this one a filter that must not see them.
+ */
+static int become_alone(struct task *t, const struct credentials *cred)
 {
 	struct process *p = t->process, *child;
 	struct task *other;
@@ -426,6 +429,10 @@ static int become_alone(struct task *t)
 	if (p->group_exit || p->exec_task != NULL) {
 		spin_unlock(&tree_lock);
 		return -EAGAIN;
+	}
+	if (p->cred.no_new_privs != cred->no_new_privs) {
+		spin_unlock(&tree_lock);
+		return -ERESTARTNOINTR;
 	}
 	p->exec_task = t;
 	list_for_each(other, &p->tasks, group_link) {
@@ -538,7 +545,7 @@ static s64 execve(const struct target *x, u64 argv, u64 envp, struct regs *r)
 		rc = bad_arguments(t, x);
 	if (rc < 0)
 		goto put_program;
-	rc = become_alone(t);
+	rc = become_alone(t, &cred);
 	if (rc == 0)
 		rc = exec_reset(t);
 	if (rc < 0) {

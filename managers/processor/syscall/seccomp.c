@@ -64,6 +64,9 @@ void seccomp_inherit_locked(struct task *t, const struct task *from)
 	t->seccomp = from->seccomp;
 	if (t->seccomp.filter != NULL)
 		ref_get(&t->seccomp.filter->refs);
+	/* a filter that came since the child's were copied may rest on this, set since then, too */
+	if (from->process->cred.no_new_privs)
+		t->process->cred.no_new_privs = true;
 }
 
 unsigned seccomp_nr_filters(const struct seccomp *s)
@@ -259,6 +262,8 @@ static s64 attach_locked(struct seccomp_filter *f, u32 flags)
 
 	if (self->seccomp.mode == SECCOMP_STRICT)
 		return -EINVAL;
+	if ((flags & FLAG_TSYNC) && self->process->exec_task != NULL)
+		return -EAGAIN;			/* it has its rights already, which no_new_privs may not have cut; this thread ends */
 	for (const struct seccomp_filter *b = self->seccomp.filter; b != NULL; b = b->before)
 		len += b->len + FILTER_COST;
 	if (len > CHAIN_LEN_MAX)
