@@ -201,10 +201,14 @@ struct user_tasks { u32 uid; u64 nr; };
 
 static bool count_tasks(struct process *p, void *arg)
 {
+	const struct tracee *tr;
 	struct user_tasks *u = arg;
 
-	if (p->cred.uid == u->uid)
-		u->nr += p->state == PROCESS_LIVE ? p->nr_tasks : 1;
+	if (p->cred.uid != u->uid)
+		return true;
+	u->nr += p->state == PROCESS_LIVE ? p->nr_tasks : 1;
+	list_for_each(tr, &p->dead_tracees, dead_link)	/* threads that have ended, and whose numbers a tracer keeps */
+		u->nr++;
 	return true;
 }
 
