@@ -186,6 +186,7 @@ int cred_keep_caps(struct credentials *c, bool keep)
 
 bool cred_exec(struct credentials *c, u32 mode, u32 uid, u32 gid)
 {
+	u64 had = c->permitted;
 	bool root;
 
 	if (!c->no_new_privs) {
@@ -200,6 +201,8 @@ bool cred_exec(struct credentials *c, u32 mode, u32 uid, u32 gid)
 	c->suid = c->fsuid = c->euid;
 	c->sgid = c->fsgid = c->egid;
 	c->permitted = root && (c->uid == 0 || c->euid == 0) ? c->bounding | c->inheritable : c->ambient;
+	if (c->no_new_privs)
+		c->permitted &= had;		/* nor does root get back what it has given up */
 	c->effective = root && c->euid == 0 ? c->permitted : c->ambient;
 	c->secure &= ~SECURE_KEEP_CAPS;
 	return c->uid != c->euid || c->gid != c->egid;

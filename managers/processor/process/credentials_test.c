@@ -163,6 +163,23 @@ static void nothing_handed_on(void **state)
 	assert_true(c.ambient == 0 && c.permitted == 0);
 }
 
+static void no_new_privileges(void **state)
+{
+	struct credentials c;
+
+	cred_init_root(&c);
+	c.no_new_privs = true;
+	assert_false(cred_exec(&c, 0755, 0, 0));
+	assert_true(c.permitted == CAP_ALL && c.effective == CAP_ALL);
+	assert_int_equal(cred_set_caps(&c, 1 << CAP_KILL, 1 << CAP_KILL, 0), 0);
+	assert_false(cred_exec(&c, 0755, 0, 0));
+	assert_true(c.permitted == 1 << CAP_KILL && c.effective == 1 << CAP_KILL);	/* what root gave up it does not get back */
+	c = user(10, 10, 10);
+	c.no_new_privs = true;
+	assert_false(cred_exec(&c, 04755, 0, 0));
+	assert_true(c.euid == 10 && c.permitted == 0);
+}
+
 static void others(void **state)
 {
 	struct credentials me = user(10, 10, 10), it = user(20, 20, 20), root;
@@ -185,7 +202,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hands), cmocka_unit_test(users), cmocka_unit_test(capabilities_follow), cmocka_unit_test(secure_bits), cmocka_unit_test(programs),
-		cmocka_unit_test(nothing_handed_on), cmocka_unit_test(others),
+		cmocka_unit_test(nothing_handed_on), cmocka_unit_test(no_new_privileges), cmocka_unit_test(others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
