@@ -68,19 +68,27 @@ static s64 read_unread(u64 buf, size_t len)
 	return done;
 }
 
+/* A line has its number before it can be read: it is the line that is waited for. */
+static bool line_there(u64 next)
+{
+	struct printk_line line;
+
+	return printk_read_line(&next, &line);
+}
+
 static s64 read_new(u64 buf, size_t len)
 {
+	u64 next;
 	s64 rc;
 
 	for (;;) {
-		u64 seen = printk_next_number();
-
 		mutex_lock(&log_lock);
 		rc = read_unread(buf, len);
+		next = unread;
 		mutex_unlock(&log_lock);
 		if (rc != 0)
 			return rc;
-		if (waitq_wait_intr(printk_read_wait(), printk_next_number() != seen, 0) < 0)
+		if (waitq_wait_intr(printk_read_wait(), line_there(next), 0) < 0)
 			return -ERESTARTSYS;
 	}
 }
