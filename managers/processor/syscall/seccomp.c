@@ -8,6 +8,7 @@
 #include "managers/processor/process/bpf.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
+#include "mm/frame.h"
 #include "mm/slab.h"
 
 enum { SET_MODE_STRICT, SET_MODE_FILTER, GET_ACTION_AVAIL };
@@ -204,6 +205,8 @@ static int filter_from_user(u64 user, struct seccomp_filter **out)
 		return -EACCES;
 	if (program.insn == 0)
 		return -EINVAL;
+	if (!frames_to_spare())
+		return -ENOMEM;
 	f = kmalloc(sizeof(*f) + program.len * sizeof(f->insn[0]));
 	room = kmalloc(program.len * sizeof(*room));
 	if (f == NULL || room == NULL)

@@ -17,6 +17,9 @@ static struct process self = { .cred.no_new_privs = true }, child;
 static struct task me = { .process = &self }, other = { .process = &self }, forked = { .process = &child };
 
 DEFINE_SPINLOCK(tree_lock, RANK_PROCESS_TREE);
+static bool memory_is_low;
+u64 frames_free_count(void) { return memory_is_low ? 9 : 100; }
+u64 frames_total(void) { return 160; }
 bool capable(unsigned cap) { return false; }
 void __noreturn task_exit(u32 status) { abort(); }
 bool process_exit_group(struct process *p, u32 status) { abort(); }
@@ -91,11 +94,20 @@ static void thread_in_execve_is_given_none(void **state)
 	assert_int_equal(filter(0), 0);				/* one's own is one's own affair */
 }
 
+static void last_memory_is_kept(void **state)
+{
+	memory_is_low = true;
+	assert_int_equal(filter(0), -ENOMEM);
+	memory_is_low = false;
+	assert_int_equal(me.seccomp.mode, SECCOMP_OFF);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(all_threads, begin, end), cmocka_unit_test_setup_teardown(child_of_then_has_both, begin, end),
 		cmocka_unit_test_setup_teardown(thread_in_execve_is_given_none, begin, end),
+		cmocka_unit_test_setup_teardown(last_memory_is_kept, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
