@@ -505,12 +505,15 @@ void sched_idle(void)
 
 /* --- set-up --- */
 
-/* Resched IPI. need_resched is set by who wants a switch; else a thread was queued behind a lone one, which needs a slice. */
+/*
+ * Resched IPI. need_resched is set by who wants a switch; else a thread was queued behind a lone one, which needs a slice, or the running
+ * one has a signal: its slice is as long as before.
+ */
 static void resched_ipi(void)
 {
 	struct runq *rq = &runqs[cpu_id()];
 
-	if (this_cpu_read8(need_resched) == 0 && READ_ONCE(rq->nr_ready) != 0)
+	if (this_cpu_read8(need_resched) == 0 && READ_ONCE(rq->nr_ready) != 0 && !timers_have_slice())
 		timers_set_slice(time_mono_ns() + thread_slice_ns(rq->current));
 }
 

@@ -35,5 +35,6 @@ void timers_init_cpu(void);
 void timers_interrupt(void);			/* called by arch's timer interrupt */
 /* The scheduler's: the end of the running thread's slice on this CPU, 0 for none; interrupts off. */
 void timers_set_slice(u64 when_ns);
+bool timers_have_slice(void);	/* one is set, and has not ended; interrupts off */
 
 #endif

@@ -67,6 +67,8 @@ void timers_set_slice(u64 when_ns)
 	}
 }
 
+bool timers_have_slice(void) { return timer_cpus[cpu_id()].slice_ns != NEVER; }
+
 void timers_interrupt(void)
 {
 	struct timer_cpu *tc = &timer_cpus[cpu_id()];
