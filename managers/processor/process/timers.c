@@ -59,26 +59,12 @@ static u64 share_of(const struct clock *c, const struct usage *u)
 	return u->user_ns + (c->share == SHARE_ALL ? u->system_ns : 0);
 }
 
-struct by_number { u32 pid; const struct process *found; };
-
-static bool has_number(struct process *p, void *arg)
-{
-	struct by_number *b = arg;
-
-	if (p->pid == b->pid)
-		b->found = p;
-	return b->found == NULL;
-}
-
 /* Whose CPU time t's clock counts; NULL: it has ended. tree_lock held */
 static const struct process *counted(const struct ptimer *t)
 {
-	struct by_number b = { t->spec.clock.id, NULL };
+	u32 pid = t->spec.clock.id;
 
-	if (b.pid == 0 || b.pid == t->process->pid)
-		return t->process;
-	process_for_each(has_number, &b);
-	return b.found;
+	return pid == 0 || pid == t->process->pid ? t->process : process_find_locked(pid);
 }
 
 /* What t's clock shows; tree_lock held. */
