@@ -142,12 +142,15 @@ static bool may_run_on(const struct thread *t, unsigned cpu)
 	return mask == 0 || (mask >> cpu & 1);
 }
 
-/* Where it need not wait, its last CPU before the others: there the least important thread gives way. */
+/*
+ * Where the least important thread gives way: its last CPU if that one is an ordinary thread. A real-time one that gives way may have to
+ * wait for long, whatever the others run by then.
+ */
 static unsigned place_in_front(const struct thread *t, u64 mask)
 {
 	unsigned best = mask >> t->cpu & 1 ? t->cpu : (unsigned)__builtin_ctzll(mask);
 
-	if (READ_ONCE(runqs[best].running) > t->priority)
+	if (READ_ONCE(runqs[best].running) >= PRIO_NORMAL)
 		return best;
 	for_each_cpu(cpu)
 		if ((mask >> cpu & 1) && READ_ONCE(runqs[cpu].running) > READ_ONCE(runqs[best].running))
