@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tracing: ptrace(2), scene by scene. What a tracer and the parent of a tracee see of each stop is printed and is the same on Linux.
- * With the names of scenes: those alone; with "exit N": what the scenes start.
+ * With the names of scenes: those alone; with "exit N" and "who": what the scenes start.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -1327,6 +1328,60 @@ static void rights(void)
 	W(child);
 }
 
+/* A program of root's that takes its owner's rights. */
+static char set_id[] = "/tmp/tracing-XXXXXX";
+static void make_set_id(void)
+{
+	int in = open("/proc/self/exe", O_RDONLY), out = mkstemp(set_id);
+	char buf[65536];
+	ssize_t n;
+
+	CHECK(in >= 0 && out >= 0);
+	while ((n = read(in, buf, sizeof(buf))) > 0)
+		CHECK(write(out, buf, n) == n);
+	CHECK(fchmod(out, 04755) == 0 && close(out) == 0 && close(in) == 0);
+}
+
+static void execs_set_id(void)
+{
+	execl(set_id, set_id, "who", NULL);
+	_exit(99);
+}
+
+/* One without rights asks a parent who has them to trace it: that does not make set-user-ID programs keep theirs. */
+static void set_user_id(void)
+{
+	for (int way = 0; way < 3 && geteuid() == 0; way++) {
+		static const char *const what[] = { "asks", "asks as root", "root attaches" };
+		pid_t child;
+		int status;
+
+		strcpy(set_id + sizeof(set_id) - 7, "XXXXXX");
+		make_set_id();
+		CHECK(pipe(pipe_of) == 0);
+		child = fork();
+		if (child == 0) {
+			if (way == 1)
+				CHECK(tr(PTRACE_TRACEME, 0, 0, 0) == 0);
+			be_nobody();
+			if (way == 0)
+				CHECK(tr(PTRACE_TRACEME, 0, 0, 0) == 0);
+			if (way == 2)
+				CHECK(close(pipe_of[1]) == 0 && read(pipe_of[0], &status, 1) == 0);
+			execs_set_id();
+		}
+		if (way == 2)
+			CHECK(tr(PTRACE_SEIZE, child, 0, 0) == 0);
+		close(pipe_of[1]);
+		while (waitpid(child, &status, 0) == child && WIFSTOPPED(status))
+			tr(PTRACE_CONT, child, 0, 0);
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != (way == 0 ? 2 : 1))
+			fail("%s: ended with %#x", what[way], status);
+		close(pipe_of[0]);
+		CHECK(unlink(set_id) == 0);
+	}
+}
+
 /* --- many at once: nothing is lost and nobody hangs --- */
 
 /* The next of a process's threads, 0 behind the last; *d is NULL at first. */
@@ -1446,7 +1501,7 @@ static const struct { const char *name; void (*fn)(void); } scenes[] = {
 	S(attach_stopped) S(group_stop) S(seizes) S(seize_stopped) S(fork_events) S(fork_events_seized) S(clone_flags) S(threads)
 	S(leader_first) S(exec_in_thread) S(killed_while_stopped) S(group_of_threads) S(other_thread_waits) S(waitid_stops) S(exit_event)
 	S(tracer_reaps) S(tracer_ends) S(tracer_ends_and_kills) S(tracer_ends_in_stop) S(parent_sees_stops) S(tracer_is_told) S(registers)
-	S(memory) S(restarts) S(sleep_goes_on) S(mistakes) S(rights) S(races) S(exec_races)
+	S(memory) S(restarts) S(sleep_goes_on) S(mistakes) S(rights) S(set_user_id) S(races) S(exec_races)
 };
 
 static bool wanted(int argc, char **argv, const char *name)
@@ -1462,6 +1517,8 @@ int main(int argc, char **argv)
 	self = argv[0];
 	if (argc == 3 && strcmp(argv[1], "exit") == 0)
 		_exit(atoi(argv[2]));
+	if (argc == 2 && strcmp(argv[1], "who") == 0)
+		_exit(geteuid() == 0 ? 1 : 2);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
 		pid_t pid;

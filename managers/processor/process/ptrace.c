@@ -83,7 +83,8 @@ void tracee_attach_locked(struct tracee *tr, struct task *t, struct task *tracer
 	tr->tracer = tracer;
 	tr->seized = seized;
 	tr->options = options;
-	tr->capable = cred_has(&tracer->process->cred, CAP_SYS_PTRACE);
+	/* who asks for it: PTRACE_TRACEME does not lend the parent's rights to a child without */
+	tr->capable = cred_has(&process_current()->cred, CAP_SYS_PTRACE);
 	list_add_tail(&tracer->tracees, &tr->link);
 	t->tracee = tr;
 	if (p->stopped) {			/* it is waiting in the group's stop: now it stops for the tracer */

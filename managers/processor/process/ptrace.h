@@ -61,7 +61,7 @@ struct tracee {				/* [tree_lock] all */
 	u32 tid;
 	u8 state;			/* enum tracee_state; READ_ONCE() by the sleeping thread */
 	bool seized;			/* PTRACE_SEIZE, not PTRACE_ATTACH */
-	bool capable;			/* the tracer had CAP_SYS_PTRACE: set-user-ID programs keep their rights */
+	bool capable;			/* who asked for it had CAP_SYS_PTRACE: set-user-ID programs keep their rights */
 	bool in_stop;			/* from before STOPPED until the thread is on its way again */
 	bool told;			/* the tracer's wait has heard of this stop */
 	bool end_told;			/* of a first thread: the tracer was sent a signal for the process's end */
