@@ -994,6 +994,39 @@ static void tracer_ends_in_stop(void)
 	W(child);
 }
 
+static void reads_and_exits(void)
+{
+	char c;
+
+	is_ready();
+	CHECK(read(pipe_of[0], &c, 1) == 1);
+	_exit(9);
+}
+
+/* What the tracer has written where the signal stands is no signal that the program could get. */
+static void no_such_signal(void)
+{
+	pid_t child, tracer;
+	int status;
+
+	CHECK(pipe(pipe_of) == 0);
+	child = running(reads_and_exits);
+	tracer = fork();
+	CHECK(tracer >= 0);
+	if (tracer == 0) {
+		siginfo_t si;
+
+		CHECK(tr(PTRACE_SEIZE, child, 0, PTRACE_O_TRACESYSGOOD) == 0 && tr(PTRACE_INTERRUPT, child, 0, 0) == 0);
+		CHECK(waitpid(child, &status, __WALL) == child && tr(PTRACE_SYSCALL, child, 0, 0) == 0);
+		CHECK(waitid(P_PID, child, &si, WSTOPPED | WNOWAIT | __WALL) == 0 && si.si_status == (SIGTRAP | 0x80));
+		si.si_signo = SIGTRAP | 0x80;
+		TRY(tr(PTRACE_SETSIGINFO, child, 0, P(&si)));
+		_exit(0);
+	}
+	CHECK(waitpid(tracer, NULL, 0) == tracer && write(pipe_of[1], "g", 1) == 1);
+	W(child);
+}
+
 static void parent_sees_stops(void)
 {
 	pid_t child = running(pauses), tracer;
@@ -1500,7 +1533,7 @@ static const struct { const char *name; void (*fn)(void); } scenes[] = {
 	S(exec_plain) S(exec_event) S(syscalls) S(sysgood_off) S(singlestep) S(step_into_handler) S(step_fork) S(signals) S(masks) S(attaches)
 	S(attach_stopped) S(group_stop) S(seizes) S(seize_stopped) S(fork_events) S(fork_events_seized) S(clone_flags) S(threads)
 	S(leader_first) S(exec_in_thread) S(killed_while_stopped) S(group_of_threads) S(other_thread_waits) S(waitid_stops) S(exit_event)
-	S(tracer_reaps) S(tracer_ends) S(tracer_ends_and_kills) S(tracer_ends_in_stop) S(parent_sees_stops) S(tracer_is_told) S(registers)
+	S(tracer_reaps) S(tracer_ends) S(tracer_ends_and_kills) S(tracer_ends_in_stop) S(no_such_signal) S(parent_sees_stops) S(tracer_is_told) S(registers)
 	S(memory) S(restarts) S(sleep_goes_on) S(mistakes) S(rights) S(set_user_id) S(races) S(exec_races)
 };
 

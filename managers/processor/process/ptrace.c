@@ -556,6 +556,7 @@ static void let_go(struct tracee *tr, struct list *dead)
 {
 	struct siginfo_abi kill = { .signo = SIGKILL, .code = SI_KERNEL };
 	struct process *p = tr->process;
+	bool untold;
 
 	if (tr->state == TRACEE_ZOMBIE) {
 		tracee_drop_locked(tr);
@@ -564,8 +565,9 @@ static void let_go(struct tracee *tr, struct list *dead)
 	}
 	if (tr->options & PTRACE_O_EXITKILL)
 		(void)signal_send_locked(p, NULL, &kill);
-	/* a signal of which the tracer has not heard is delivered */
-	tracee_detach_locked(tr, tracee_is_stopped(tr) && tr->has_info && !tr->told && tr->code == (u32)tr->info.signo ? tr->info.signo : 0);
+	/* a signal of which the tracer has not heard is delivered; the number may be one that the tracer wrote */
+	untold = tracee_is_stopped(tr) && tr->has_info && !tr->told && tr->code == (u32)tr->info.signo && tr->code <= NR_SIGNALS;
+	tracee_detach_locked(tr, untold ? tr->info.signo : 0);
 }
 
 void tracee_ends_locked(struct task *t, u32 status, struct list *dead)
