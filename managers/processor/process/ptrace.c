@@ -135,9 +135,10 @@ void tracee_detach_locked(struct tracee *tr, int sig)
 	t->tracee = NULL;
 	if (!tr->in_stop)
 		kfree(tr);
-	if (t->process->stopped) {		/* the group's stop is its own again */
+	if (t->process->stopped) {		/* the group's stop is its own again, and the parent's to wait for */
 		arch_set_notify(t->thread);
 		thread_interrupt(t->thread, false);
+		waitq_wake_all(&t->process->parent->child_wait);
 	}
 }
 
