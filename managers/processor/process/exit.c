@@ -245,6 +245,8 @@ bool process_exit_group(struct process *p, u32 status)
 		p->exit_status = status;
 	}
 	list_for_each(t, &p->tasks, group_link) {
+		if (!first)
+			break;			/* they know; one may be in the stop of PTRACE_EVENT_EXIT, which only SIGKILL ends */
 		thread_interrupt(t->thread, true);
 		arch_set_notify(t->thread);
 	}
