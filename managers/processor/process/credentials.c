@@ -214,6 +214,16 @@ bool cred_changed_hands(const struct credentials *old, const struct credentials 
 	       (now->permitted & ~old->permitted) != 0;
 }
 
+bool cred_exec_traced(struct credentials *c, u32 mode, u32 uid, u32 gid)
+{
+	u64 before = c->permitted;
+	bool given = cred_exec(c, mode & ~(MODE_SET_UID | MODE_SET_GID), uid, gid);
+
+	c->permitted &= before;
+	c->effective &= before;
+	return given;
+}
+
 bool cred_may_signal(const struct credentials *me, const struct credentials *other)
 {
 	return cred_has(me, CAP_KILL) || me->euid == other->uid || me->euid == other->suid || me->uid == other->uid ||

@@ -55,6 +55,8 @@ int __must_check cred_set_secure(struct credentials *c, u64 bits);
 int __must_check cred_keep_caps(struct credentials *c, bool keep);
 /* execve of a file with this mode and owner. true: the program has more rights than who started it (AT_SECURE) */
 bool cred_exec(struct credentials *c, u32 mode, u32 uid, u32 gid);
+/* The same for one who is traced by somebody without CAP_SYS_PTRACE: nothing that it had not before, neither by ids nor for uid 0 */
+bool cred_exec_traced(struct credentials *c, u32 mode, u32 uid, u32 gid);
 /* Has the process acted for somebody else, or with other rights? Then what it holds is not for its new user to see: prctl(2), PR_SET_DUMPABLE */
 bool cred_changed_hands(const struct credentials *old, const struct credentials *now);
 /* May one send signals to the other, or look at it? */

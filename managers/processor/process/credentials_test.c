@@ -198,11 +198,28 @@ static void others(void **state)
 	assert_false(cred_may_inspect(&me, &it));
 }
 
+/* Who traces without rights does not get any by what the other execs. */
+static void traced_programs(void **state)
+{
+	struct credentials c = user(10, 10, 10);
+
+	assert_false(cred_exec_traced(&c, 06755, 0, 0));
+	IDS(c, 10, 10, 10);
+	assert_true(c.permitted == 0 && c.gid == c.egid);
+	cred_init_root(&c);
+	assert_int_equal(cred_set_caps(&c, 0, 1 << CAP_KILL, 0), 0);
+	assert_false(cred_exec_traced(&c, 0755, 0, 0));
+	assert_int_equal(c.permitted, 1 << CAP_KILL);		/* uid 0 alone gives no others */
+	assert_int_equal(c.effective, 1 << CAP_KILL);
+	assert_false(cred_exec(&c, 0755, 0, 0));
+	assert_int_equal(c.permitted, CAP_ALL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hands), cmocka_unit_test(users), cmocka_unit_test(capabilities_follow), cmocka_unit_test(secure_bits), cmocka_unit_test(programs),
-		cmocka_unit_test(nothing_handed_on), cmocka_unit_test(no_new_privileges), cmocka_unit_test(others),
+		cmocka_unit_test(nothing_handed_on), cmocka_unit_test(no_new_privileges), cmocka_unit_test(others), cmocka_unit_test(traced_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -328,13 +328,22 @@ static int stack_build(struct space *s, const struct exec_args *a, const struct 
 
 /* Between these two nobody may begin to trace the process: it is about to have rights that the tracer was not asked for. */
 static bool gains(const struct credentials *c) { return c->uid != c->euid || c->gid != c->egid; }
-static void private_begin_locked(struct process *p, const struct credentials *c) { p->exec_private += gains(c); }
-static void private_end_locked(struct process *p, const struct credentials *c) { p->exec_private -= gains(c); }
+static void private_begin_locked(struct task *t, const struct credentials *c)
+{
+	t->exec_private = gains(c) || (c->permitted & ~t->process->cred.permitted) != 0;
+	t->process->exec_private += t->exec_private;
+}
 
-static void private_end(struct process *p, const struct credentials *cred)
+static void private_end_locked(struct task *t)
+{
+	t->process->exec_private -= t->exec_private;
+	t->exec_private = false;
+}
+
+static void private_end(struct task *t)
 {
 	spin_lock(&tree_lock);
-	private_end_locked(p, cred);
+	private_end_locked(t);
 	spin_unlock(&tree_lock);
 }
 
@@ -353,8 +362,8 @@ static int image_make(struct task *t, struct program *prog, const struct exec_ar
 		return -ENOMEM;
 	spin_lock(&tree_lock);
 	*cred = p->cred;
-	secure = cred_exec(cred, tracee_exec_mode_locked(t, mode), i->uid, i->gid);
-	private_begin_locked(p, cred);
+	secure = (tracee_limits_exec_locked(t) ? cred_exec_traced : cred_exec)(cred, mode, i->uid, i->gid);
+	private_begin_locked(t, cred);
 	spin_unlock(&tree_lock);
 	random = param_bool("aslr", true) && (secure || !(p->personality & ADDR_NO_RANDOMIZE));
 	rc = space_exec(s, prog->file, prog->interp, random, p->rlimit[RLIMIT_STACK].cur, img);
@@ -363,7 +372,7 @@ static int image_make(struct task *t, struct program *prog, const struct exec_ar
 	if (rc == 0)
 		rc = stack_build(s, a, prog, img, cred, secure, sp);
 	if (rc < 0) {
-		private_end(p, cred);
+		private_end(t);
 		space_put(s);
 		return rc;
 	}
@@ -501,7 +510,7 @@ static void exec_credentials(struct task *t, const struct credentials *cred)
 		p->personality &= ~PERSONALITY_CLEARED;
 	}
 	p->cred = *cred;
-	private_end_locked(p, cred);
+	private_end_locked(t);
 	spin_unlock(&tree_lock);
 }
 
@@ -549,7 +558,7 @@ static s64 execve(const struct target *x, u64 argv, u64 envp, struct regs *r)
 	if (rc == 0)
 		rc = exec_reset(t);
 	if (rc < 0) {
-		private_end(t->process, &cred);
+		private_end(t);
 		space_put(fresh);
 		goto put_program;
 	}
@@ -643,7 +652,7 @@ int exec_kernel(struct task *t, const struct spawn *s)
 		rc = image_make(t, &prog, &args, &cred, &t->space, &img, &sp);
 	kfree(args.buf);
 	if (rc == 0) {
-		private_end(t->process, &cred);
+		private_end(t);
 		process_name(t, &prog);
 		regs_begin(&t->start, img.entry, sp);
 		t->thread->ctx.cr3 = t->space->pgd.root;

@@ -153,6 +153,7 @@ struct task {
 	struct tracee *tracee_offer;		/* [o of its maker] for a child that is to be traced from the beginning */
 	u8 birth_event;				/* [o of its maker] PTRACE_EVENT_* of its making, or 0 */
 	bool clone_ptrace;			/* [o of its maker] CLONE_PTRACE */
+	bool exec_private;			/* [tree_lock] its execve is counted in its process's */
 	bool trap;				/* [signal_lock] a stop is asked for: tracee_traps() */
 	bool forced_tf;				/* [o] the trap flag in its registers is the tracer's */
 };

@@ -10,7 +10,6 @@
 #include "mm/slab.h"
 
 #define FLAG_TF		0x100ULL
-#define SET_ID_BITS	06000U
 
 static const u8 next_state[NR_TRACEE_STATES][NR_TRACEE_EVENTS] = {
 	[TRACEE_RUNNING]   = { [TRACEE_EV_STOP] = TRACEE_STOPPED, [TRACEE_EV_END] = TRACEE_ZOMBIE },
@@ -513,9 +512,9 @@ void tracee_born_locked(struct task *child)
 
 /* --- execve --- */
 
-u32 tracee_exec_mode_locked(const struct task *t, u32 mode)
+bool tracee_limits_exec_locked(const struct task *t)
 {
-	return t->tracee != NULL && !t->tracee->capable ? mode & ~SET_ID_BITS : mode;
+	return t->tracee != NULL && !t->tracee->capable;
 }
 
 void tracee_exec_locked(struct task *t)

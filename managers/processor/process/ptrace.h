@@ -113,7 +113,7 @@ void tracee_group_continues_locked(struct process *p);
 int tracee_offer(struct task *child, u64 clone_flags, u32 exit_signal);	/* tree_lock not held; before the child is published: 0 or -ENOMEM */
 void tracee_born_locked(struct task *child);		/* published, not yet started */
 void tracee_exec_locked(struct task *t);		/* t has become the first thread of its process */
-u32 tracee_exec_mode_locked(const struct task *t, u32 mode);	/* of the program's file, without what t must not be given */
+bool tracee_limits_exec_locked(const struct task *t);	/* its tracer has no right to programs that have more rights than t */
 void tracee_ends_locked(struct task *t, u32 status, struct list *dead);	/* t off its lists but still leader: both as tracer and as tracee */
 void tracee_forget_locked(struct process *p);		/* p is reaped, whoever has not heard of it */
 
