@@ -63,6 +63,20 @@ bool queue_take(struct message_queue *q, struct message *m, size_t n)
 	return true;
 }
 
+struct message *queue_mark(struct message_queue *q, struct message *mark)
+{
+	struct message *old = queue_first(q);
+
+	while (old != NULL && !old->mark)
+		old = queue_next(q, old);
+	if (old != NULL)
+		(void)queue_take(q, old, 0);
+	mark->mark = true;
+	mark->charge = 0;
+	queue_put(q, mark);
+	return old;
+}
+
 bool queue_join(struct message_queue *q, const struct message *m)
 {
 	struct message *last = list_last(&q->messages, struct message, link);

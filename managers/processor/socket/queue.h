@@ -22,7 +22,7 @@ struct message {
 	u64 stamp;			/* wall clock, ns: when a datagram was sent, which is when it came */
 	u32 to;				/* AF_INET: the address it was sent to, in network order */
 	u8 ttl, tos;
-	bool mark;			/* no bytes: here stands, or stood, the urgent one (tcp(7), out-of-band data) */
+	bool mark;			/* no bytes: here stands the urgent one (tcp(7), out-of-band data) */
 	u32 name_len;			/* name of the sender, of a datagram */
 	u8 name[SOCKADDR_MAX];
 	u8 data[];
@@ -41,6 +41,8 @@ struct message *message_alloc(size_t room);	/* empty; NULL: no memory */
 void message_free(struct message *m);		/* without rights and sender: they are given back before */
 void queue_put(struct message_queue *q, struct message *m);
 struct message *queue_first(struct message_queue *q);	/* or NULL */
+/* The mark, an empty message of nobody's, goes to the end. The one that was there before, off the queue and the caller's to free; NULL: none */
+struct message *queue_mark(struct message_queue *q, struct message *mark);
 /* The message behind m, or NULL. */
 struct message *queue_next(struct message_queue *q, struct message *m);
 /* Take n bytes off its front; true: that was all, and it is off the queue (a message without bytes: at once). */

@@ -128,6 +128,37 @@ static void empty_messages_count(void **state)
 	message_free(m);
 }
 
+/* However many urgent bytes come, there is one mark, where the last one is: marks cost nobody anything. */
+static void one_mark(void **state)
+{
+	struct message *m = text("abc", 16), *behind = text("def", 16), *mark[100];
+	struct message_queue q;
+	u64 charged;
+
+	queue_init(&q);
+	queue_put(&q, m);
+	charged = q.charged;
+	for (unsigned i = 0; i < ARRAY_SIZE(mark); i++) {
+		mark[i] = text("", 0);
+		if (i == 1)
+			queue_put(&q, behind);
+		assert_ptr_equal(queue_mark(&q, mark[i]), i == 0 ? NULL : mark[i - 1]);
+		assert_int_equal(q.count, i == 0 ? 2 : 3);
+		if (i != 0)
+			message_free(mark[i - 1]);
+	}
+	assert_int_equal(q.bytes, 6);
+	assert_int_equal(q.charged, charged + behind->charge);
+	assert_ptr_equal(queue_next(&q, m), behind);
+	assert_ptr_equal(queue_next(&q, behind), mark[ARRAY_SIZE(mark) - 1]);
+	assert_true(mark[ARRAY_SIZE(mark) - 1]->mark);
+	while ((m = queue_first(&q)) != NULL) {
+		assert_true(queue_take(&q, m, m->len));
+		message_free(m);
+	}
+	assert_int_equal(q.charged, 0);
+}
+
 /* --- ports --- */
 
 static struct socket *new_socket(const struct socket_kind *kind)
@@ -396,6 +427,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_keep_their_order), cmocka_unit_test(what_is_not_joined), cmocka_unit_test(empty_messages_count),
+		cmocka_unit_test(one_mark),
 		cmocka_unit_test(who_may_share_a_port), cmocka_unit_test(any_port_is_a_free_one), cmocka_unit_test(who_is_found),
 		cmocka_unit_test(unreachable_goes), cmocka_unit_test(reachable_stays), cmocka_unit_test(chains_do_not_nest),
 		cmocka_unit_test(random_graphs),

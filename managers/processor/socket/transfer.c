@@ -174,24 +174,25 @@ static void urgent_tell(struct socket *s)
 	file_put(f);
 }
 
-/* A mark in s's queue, where reading stops; the byte is beside it, or follows it. Only the last one counts. false: s is closed */
+/*
+ * A mark in s's queue, where reading stops; the byte is beside it, or follows it. Only the last one counts, and stays: nobody is charged for a
+ * mark, so there must not be many. A reader that has let go of the lock stands at bytes, never at a mark. false: s is closed
+ */
 static bool urgent_arrives(struct socket *s, struct message *mark, u8 byte)
 {
-	struct message *m;
+	struct message *old;
 
-	mark->mark = true;
-	mark->charge = 0;
 	spin_lock(&s->lock);
 	if (s->state == SOCKET_CLOSED) {
 		spin_unlock(&s->lock);
 		return false;
 	}
-	for (m = queue_first(&s->queue); m != NULL; m = queue_next(&s->queue, m))
-		m->mark = false;
-	queue_put(&s->queue, mark);
+	old = queue_mark(&s->queue, mark);
 	s->urgent = URGENT_THERE;
 	s->urgent_byte = byte;
 	spin_unlock(&s->lock);
+	if (old != NULL)
+		message_free(old);
 	waitq_wake_all(&s->read_wait);
 	urgent_tell(s);
 	return true;
