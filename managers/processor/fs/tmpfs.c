@@ -555,10 +555,12 @@ static s64 file_write(struct file *f, const void *buf, size_t len, u64 *pos)
 
 		if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
 			return -EPERM;
-		if ((seals & F_SEAL_GROW) && *pos != FILE_APPEND && *pos + len > object_size(node->object)) {
-			if (*pos >= object_size(node->object))
+		if ((seals & F_SEAL_GROW) && len != 0) {
+			u64 size = object_size(node->object);
+
+			if (*pos == FILE_APPEND || (READ_ONCE(f->flags) & O_APPEND) || *pos >= size)
 				return -EPERM;
-			len = object_size(node->object) - *pos;
+			len = MIN(len, size - *pos);
 		}
 	}
 	n = regular_ops.write(f, buf, len, pos);

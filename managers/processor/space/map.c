@@ -143,11 +143,29 @@ static u64 choose_address(struct space *s, u64 hint, u64 len, bool low)
 	return vma_find_gap(&s->map, MMAP_FLOOR, s->mmap_top, len);
 }
 
+/*
+ * Seals of a memfd: nobody may change it any more. Looked at under map_lock: who seals sets them first and then looks through all maps, so one
+ * of the two sees the other.
+ */
+static int seals_check(struct vma *v)
+{
+	struct vma_file *vf = v->file;
+	struct file *f = vf != NULL ? vf->file : NULL;
+
+	if (!(v->flags & VMA_SHARED) || f == NULL || f->ops == NULL || f->ops->may_change == NULL || f->ops->may_change(f) == 0)
+		return 0;
+	v->flags &= ~VMA_MAYWRITE;
+	return v->prot & PROT_WRITE ? -EPERM : 0;
+}
+
 static s64 mmap_locked(struct space *s, struct vma *v, u64 addr, u64 len, u32 flags)
 {
 	u64 pages;
 	int rc;
 
+	rc = seals_check(v);
+	if (rc < 0)
+		return rc;
 	if (flags & (ABI_MAP_FIXED | ABI_MAP_FIXED_NOREPLACE)) {
 		if (!vma_range_free(&s->map, addr, addr + len)) {
 			if (flags & ABI_MAP_FIXED_NOREPLACE)
@@ -188,12 +206,6 @@ static int check_file(const struct file *file, u32 prot, u32 flags)
 	return file->object == NULL ? -ENODEV : 0;
 }
 
-/* Nobody may change it any more: seals of a memfd. */
-static bool sealed(struct file *file)
-{
-	return file->ops != NULL && file->ops->may_change != NULL && file->ops->may_change(file) < 0;
-}
-
 static int fill_vma(struct vma *v, u64 len, u32 prot, u32 flags, struct file *file, u64 off, struct object **shm)
 {
 	bool shared = (flags & ABI_MAP_TYPE) != ABI_MAP_PRIVATE;
@@ -208,7 +220,7 @@ static int fill_vma(struct vma *v, u64 len, u32 prot, u32 flags, struct file *fi
 		v->flags |= VMA_LOCKED;
 	if (flags & ABI_MAP_GROWSDOWN)
 		v->flags |= VMA_GROWSDOWN;
-	if (shared && (file == NULL || ((file->flags & ABI_O_ACCMODE) == ABI_O_RDWR && !sealed(file))))
+	if (shared && (file == NULL || (file->flags & ABI_O_ACCMODE) == ABI_O_RDWR))
 		v->flags |= VMA_MAYWRITE;
 	if (vma_accountable(v->prot, v->flags))
 		v->flags |= VMA_ACCOUNTED;
