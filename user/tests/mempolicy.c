@@ -67,6 +67,14 @@ static void of_task(void)
 	IS(get(NULL, MPOL_F_MEMS_ALLOWED | MPOL_F_ADDR, &nodes), -EINVAL);
 	IS(syscall(SYS_get_mempolicy, 8ul, NULL, 0ul, NULL, 0ul), -EFAULT);
 	IS(syscall(SYS_get_mempolicy, NULL, NULL, 0ul, NULL, 0ul), 0);
+	/* a mask of 64 bits is asked for with 65, and nothing is written behind it */
+	for (unsigned long nr = 64; nr <= 65; nr++) {
+		unsigned long mask[2] = { 77, 77 };
+
+		IS(syscall(SYS_get_mempolicy, NULL, mask, nr, NULL, 0ul), 0);
+		CHECK(mask[0] == 1 && mask[1] == 77);
+	}
+	IS(syscall(SYS_get_mempolicy, NULL, &nodes, 1ul << 20, NULL, 0ul), -EINVAL);
 	IS(set(MPOL_DEFAULT, 0, 0), 0);
 	IS(get(NULL, MPOL_F_NODE, &nodes), -EINVAL);
 }

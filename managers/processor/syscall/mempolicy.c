@@ -81,13 +81,16 @@ static int policy_from(u32 mode, bool here, bool any, u32 *policy)
 
 static bool has_nodes(u32 policy) { return (policy & 7) != MPOL_DEFAULT && (policy & 7) != MPOL_LOCAL; }
 
+/* As many words as nr - 1 bits need: libnuma asks with one more than its mask has. */
 static int nodes_to_user(u64 user, u64 nr, bool here)
 {
 	u64 word = here;
 
 	if (user == 0)
 		return 0;
-	for (u64 at = 0; at < ALIGN_UP(nr, 64ULL); at += 64, word = 0)
+	if (--nr > NODES_MOST)
+		return -EINVAL;
+	for (u64 at = 0; at < nr; at += 64, word = 0)
 		if (put_user64(user + at / 8, word) < 0)
 			return -EFAULT;
 	return 0;
