@@ -213,6 +213,22 @@ static void as_nobody(void)
 	FAILS(umount("d"), EPERM);
 }
 
+static void covered_root(void)
+{
+	CHECK(chroot("jail") == 0 && chdir("/") == 0 && mount("x", "/", "tmpfs", 0, NULL) == 0);
+	FAILS(open("/../outside", O_RDONLY), ENOENT);
+	FAILS(open("/../../outside", O_RDONLY), ENOENT);
+	FAILS(open("../outside", O_RDONLY), ENOENT);
+}
+
+/* Who has another root does not get out by what is mounted on it. */
+static void jailed(void)
+{
+	CHECK(mkdir("jail", 0755) == 0);
+	make_file("outside", 0644);
+	CHECK(status_in_child(covered_root) == 0 && umount("jail") == 0 && rmdir("jail") == 0 && unlink("outside") == 0);
+}
+
 int main(int argc, char **argv)
 {
 	(void)!unshare(CLONE_NEWNS);
@@ -228,6 +244,7 @@ int main(int argc, char **argv)
 	restricted();
 	in_use();
 	refused();
+	jailed();
 	CHECK(chdir("/") == 0 && rmdir(top) == 0);
 	return ok("");
 }

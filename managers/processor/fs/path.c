@@ -80,11 +80,9 @@ static void walker_up(struct walker *k)
 {
 	struct dentry *d = k->at;
 
-	if (d == k->root)
-		return;
-	while (d->parent == NULL && d->covers != NULL)
+	while (d != k->root && d->parent == NULL && d->covers != NULL)
 		d = d->covers;
-	if (d->parent == NULL)
+	if (d == k->root || d->parent == NULL)		/* the root, or what is mounted on it */
 		return;
 	dentry_get_locked(d->parent);
 	walker_move(k, d->parent);
