@@ -119,6 +119,9 @@ static void refused(void)
 	int gone = udp(&nobody), s = udp(&a), error;
 	socklen_t len = sizeof(error);
 	struct pollfd p = { .fd = s, .events = POLLIN };
+	static char large[60000];
+	ssize_t got;
+	size_t kept = 0;
 
 	CHECK(close(gone) == 0);
 	FAILS(receive(s, sizeof(control), MSG_ERRQUEUE | MSG_DONTWAIT), EAGAIN);
@@ -141,6 +144,13 @@ static void refused(void)
 	CHECK(sendto(s, "lost", 4, 0, (void *)&nobody, sizeof(nobody)) == 4 && poll(&p, 1, 5000) == 1);
 	set(s, IPPROTO_IP, IP_RECVERR, 0);
 	FAILS(receive(s, sizeof(control), MSG_ERRQUEUE), EAGAIN);
+	/* no more of them are kept than of what is received */
+	set(s, IPPROTO_IP, IP_RECVERR, 1);
+	for (int n = 0; n < 64; n++)
+		(void)!sendto(s, large, sizeof(large), 0, (void *)&nobody, sizeof(nobody));
+	while ((got = recv(s, large, sizeof(large), MSG_ERRQUEUE | MSG_DONTWAIT)) >= 0)
+		kept += got;
+	CHECK(kept != 0 && kept < 1000000);
 	CHECK(close(s) == 0);
 }
 

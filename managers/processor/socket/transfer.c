@@ -645,6 +645,17 @@ struct message *socket_error_take(struct socket *s)
 	return m;
 }
 
+/* They are kept as far as what is received may be: nobody but the receiver's limit stops a sender of UDP. s->lock held */
+static bool error_fits(struct socket *s, const struct message *m)
+{
+	u64 charged = m->charge;
+	struct message *e;
+
+	list_for_each(e, &s->errors, link)
+		charged += e->charge;
+	return s->nr_errors < ERRORS_MOST && charged <= READ_ONCE(s->receive_size);
+}
+
 /* Nobody has that port: said at the next call to who is connected, or has asked for it; who has asked gets the datagram back, too. */
 static void message_refuse(struct socket *s, struct message *m, const struct transfer *t)
 {
@@ -655,7 +666,7 @@ static void message_refuse(struct socket *s, struct message *m, const struct tra
 	memcpy(m->name, to.bytes, sizeof(to.in));
 	spin_lock(&s->lock);
 	connected = s->state == SOCKET_CONNECTED;
-	if (asked && s->nr_errors < ERRORS_MOST) {
+	if (asked && error_fits(s, m)) {
 		list_add_tail(&s->errors, &m->link);
 		s->nr_errors++;
 		kept = true;
