@@ -142,6 +142,7 @@ static void bound(void)
 
 static void restricted(void)
 {
+	void *p;
 	int fd;
 
 	CHECK(mkdir("n", 0755) == 0 && mount("n", "n", "tmpfs", MS_NOEXEC | MS_NODEV | MS_NOSUID, NULL) == 0);
@@ -150,7 +151,10 @@ static void restricted(void)
 	FAILS(execl("n/program", "n/program", NULL), EACCES);
 	fd = open("n/program", O_RDONLY);
 	FAILS(mmap(NULL, 4, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0), EPERM);
-	CHECK(close(fd) == 0);
+	p = mmap(NULL, 4, PROT_READ, MAP_PRIVATE, fd, 0);
+	CHECK(p != MAP_FAILED && mprotect(p, 4, PROT_READ | PROT_WRITE) == 0);
+	FAILS(mprotect(p, 4, PROT_READ | PROT_EXEC), EACCES);
+	CHECK(munmap(p, 4) == 0 && close(fd) == 0);
 	if (mknod("n/null", S_IFCHR | 0666, 1 << 8 | 3) == 0)
 		FAILS(open("n/null", O_RDWR), EACCES);
 	CHECK(flags_of("n") == (ST_NOEXEC | ST_NODEV | ST_NOSUID) && umount("n") == 0 && rmdir("n") == 0);

@@ -8,6 +8,8 @@
 #include "arch/x86/regs.h"
 #include "lib/base/printk.h"
 #include "managers/processor/fs/file.h"
+#include "managers/processor/fs/fs.h"
+#include "managers/processor/fs/mount.h"
 #include "managers/processor/space/abi.h"
 #include "managers/protocol/memory_ops.h"
 
@@ -317,6 +319,15 @@ s64 space_remap_file(struct space *s, u64 start, u64 len, u64 index)
 
 /* --- mprotect --- */
 
+/* A file of a mount whose programs are not run (MS_NOEXEC) */
+static bool not_to_run(const struct vma *v)
+{
+	const struct vma_file *vf = v->file;
+	const struct inode *i = vf != NULL && vf->file != NULL ? vf->file->inode : NULL;
+
+	return i != NULL && (mount_flags(i->mount) & MS_NOEXEC);
+}
+
 /* Does any mapping of the range lose a right? It must be mapped as a whole. allowed: may have prot at all */
 static int protect_check(struct space *s, u64 start, u64 end, u32 prot, bool *loses, bool *changes)
 {
@@ -329,6 +340,8 @@ static int protect_check(struct space *s, u64 start, u64 end, u32 prot, bool *lo
 		if ((prot & PROT_WRITE) && (v->flags & VMA_SHARED) && !(v->flags & VMA_MAYWRITE))
 			return -EACCES;
 		if (v->flags & VMA_VDSO)
+			return -EACCES;
+		if ((prot & PROT_EXEC) && !(v->prot & PROT_EXEC) && not_to_run(v))
 			return -EACCES;
 		*loses |= (v->prot & ~prot) != 0;
 		*changes |= v->prot != prot;
