@@ -20,7 +20,7 @@ import cluster                                  # noqa: E402
 import geometry                                 # noqa: E402
 import programs                                 # noqa: E402
 import rdma                                     # noqa: E402
-from measure import OUT                         # noqa: E402
+from measure import OUT, host_awake             # noqa: E402
 from tangramlib.host import TangramError        # noqa: E402
 
 MODULES = (cluster, calls, programs, geometry, rdma)
@@ -35,7 +35,8 @@ def main():
     rows, failed = [], 0
     for part in [parts[name] for name in sys.argv[1:]] or parts.values():
         try:
-            part(rows)
+            with host_awake():
+                part(rows)
         except (RuntimeError, TangramError, OSError, subprocess.SubprocessError, KeyError) as error:
             print("%s: %s" % (part.__name__, error), file=sys.stderr)
             failed += 1

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the parts of the benchmark share: paths, a run of the cluster and its facts, instructions counted by a plugin of QEMU's."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -20,6 +21,24 @@ def plugin(name):
     subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-o", library,
                     os.path.join(ROOT, "bench", name + "_plugin.c")], check=True)
     return library
+
+
+@contextlib.contextmanager
+def host_awake():
+    """
+    With TANGRAM_BENCH_AWAKE=1 a process of idle priority on each of the host's CPUs, so that none halts: on a host that is a virtual
+    machine itself to wake a CPU that halted takes longer than the way of a message, and never the same time.
+    """
+    spin = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])}); os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\n" \
+           "parent = os.getppid()\nwhile os.getppid() == parent:\n    for _ in range(10 ** 6): pass"
+    spinning = [subprocess.Popen([sys.executable, "-c", spin, str(cpu)]) for cpu in sorted(os.sched_getaffinity(0))] \
+        if os.environ.get("TANGRAM_BENCH_AWAKE") == "1" else []
+    try:
+        yield
+    finally:
+        for one in spinning:
+            one.kill()
+            one.wait()
 
 
 def tangram(*words, timeout=300):
