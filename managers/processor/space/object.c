@@ -335,7 +335,7 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 		.storage_node = le32_of(storage_node), .fs = le32_of(fs), .gen = le32_of(gen), .ino = le64_of(ino),
 	};
 	struct rpc_memory_open_rep rep;
-	int node = fit_wait_role(ROLE_MEMORY, RPC_DEFAULT_TIMEOUT_NS), rc;
+	int node = fit_wait_role(ROLE_MEMORY, MEMORY_AWAY_NS), rc;
 	struct object *o;
 	struct mutex *lock;
 	bool in_use;
@@ -395,7 +395,7 @@ int object_create_shm(u64 size, struct object **out)
 {
 	struct rpc_memory_shm_create_req req = { .size = le64_of(size) };
 	struct rpc_memory_shm_create_rep rep;
-	int node = fit_wait_role(ROLE_MEMORY, RPC_DEFAULT_TIMEOUT_NS), rc;
+	int node = fit_wait_role(ROLE_MEMORY, MEMORY_AWAY_NS), rc;
 	struct object *o;
 
 	if (node < 0)

@@ -164,7 +164,7 @@ struct space *space_create_err(int *err)
 
 	if (s == NULL)
 		return NULL;
-	*err = fit_wait_role(ROLE_MEMORY, RPC_DEFAULT_TIMEOUT_NS);
+	*err = fit_wait_role(ROLE_MEMORY, MEMORY_AWAY_NS);
 	if (*err >= 0) {
 		s->memory_node = *err;
 		*err = rpc_call_sure(s->memory_node, RPC_memory_space_create, &(struct rpc_memory_space_create_req){}, &rep,

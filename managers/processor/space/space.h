@@ -17,6 +17,8 @@
 struct file;			/* fs/file.h: an open file; file_get(), file_put() */
 struct object;			/* space/object.h: a file's data or shared memory known here */
 
+/* So long a new program and a file that is opened wait for a memory node that is away: it may be on its way back. Then EHOSTDOWN. */
+#define MEMORY_AWAY_NS	(5 * NSEC_PER_SEC)
 #define AUXV_WORDS	44		/* pairs of a tag and a value, the last of which is 0, 0 */
 
 struct space {
