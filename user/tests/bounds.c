@@ -26,22 +26,12 @@
 #include <sys/utsname.h>
 
 #include "plain.h"
+#include "shown.h"
 
 #define REFUSED(call, why) CHECK((call) == -1 && errno == (why))
 #define PAGE 4096l
 
 static bool here;			/* on a node of ours: nothing may be missing */
-static char text[16384];
-
-static const char *shown(const char *path)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	CHECK(n >= 0 && close(fd) == 0);
-	text[n] = '\0';
-	return text;
-}
 
 static const char *behind(const char *word)
 {

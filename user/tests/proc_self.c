@@ -17,18 +17,7 @@
 
 #include "plain.h"
 #include "said.h"
-
-static char text[65536];
-
-static const char *shown(const char *path)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	CHECK(n >= 0 && close(fd) == 0);
-	text[n] = '\0';
-	return text;
-}
+#include "shown.h"
 
 /* The number behind a word, in what shown() has read. */
 static long long after(const char *word, int base)

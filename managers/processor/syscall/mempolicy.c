@@ -158,6 +158,15 @@ s64 sys_set_mempolicy(u64 mode, u64 nodes_user, u64 nr, u64 a3, u64 a4, u64 a5)
 	return rc;
 }
 
+/* Whole pages from a page's border on, *len of them in bytes: 1; 0 if they are none; -EINVAL */
+static int pages_of(u64 addr, u64 *len)
+{
+	*len = page_up(*len);
+	if ((addr & ~PAGE_MASK) || addr + *len < addr)
+		return -EINVAL;
+	return *len != 0;
+}
+
 s64 sys_mbind(u64 addr, u64 len, u64 mode, u64 nodes_user, u64 nr, u64 flags)
 {
 	bool here, any;
@@ -173,13 +182,9 @@ s64 sys_mbind(u64 addr, u64 len, u64 mode, u64 nodes_user, u64 nr, u64 flags)
 		return -EINVAL;
 	if (((u32)flags & MPOL_MF_MOVE_ALL) && !capable(CAP_SYS_NICE))
 		return -EPERM;
-	if (addr & ~PAGE_MASK)
-		return -EINVAL;
-	len = page_up(len);
-	if (addr + len < addr)
-		return -EINVAL;
-	if (len == 0)
-		return 0;
+	rc = pages_of(addr, &len);
+	if (rc <= 0)
+		return rc;
 	rc = policy_from(mode, here, any, &policy);
 	if (rc < 0)
 		return rc;
@@ -190,14 +195,13 @@ s64 sys_mbind(u64 addr, u64 len, u64 mode, u64 nodes_user, u64 nr, u64 flags)
 s64 sys_set_mempolicy_home_node(u64 addr, u64 len, u64 node, u64 flags, u64 a4, u64 a5)
 {
 	u32 policy;
+	int rc;
 
-	if ((addr & ~PAGE_MASK) || flags != 0 || node != 0)
+	if (flags != 0 || node != 0)
 		return -EINVAL;
-	len = page_up(len);
-	if (addr + len < addr)
-		return -EINVAL;
-	if (len == 0)
-		return 0;
+	rc = pages_of(addr, &len);
+	if (rc <= 0)
+		return rc;
 	if (space_policy_get(task_current()->space, addr, &policy) < 0)
 		return -ENOENT;
 	return (policy & 7) == MPOL_BIND || (policy & 7) == MPOL_PREFERRED_MANY ? 0 : -EOPNOTSUPP;

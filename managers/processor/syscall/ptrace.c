@@ -530,7 +530,10 @@ static s64 get_call_info(u32 pid, u64 room, u64 user)
 
 /* --- going on --- */
 
-static s64 resume(u32 pid, u64 sig, u32 work)
+static void detach_locked(struct tracee *tr, int sig, u32 work) { tracee_detach_locked(tr, sig); }
+
+/* A stopped tracee goes on with this signal, if it is one. */
+static s64 go_on(u32 pid, u64 sig, u32 work, void (*how)(struct tracee *tr, int sig, u32 work))
 {
 	struct tracee *tr;
 	s64 rc = 0;
@@ -542,24 +545,7 @@ static s64 resume(u32 pid, u64 sig, u32 work)
 	else if (sig > NR_SIGNALS)
 		rc = -EIO;
 	else
-		tracee_resume_locked(tr, sig, work);
-	spin_unlock(&tree_lock);
-	return rc;
-}
-
-static s64 detach(u32 pid, u64 sig)
-{
-	struct tracee *tr;
-	s64 rc = 0;
-
-	spin_lock(&tree_lock);
-	tr = find(pid, false);
-	if (tr == NULL)
-		rc = -ESRCH;
-	else if (sig > NR_SIGNALS)
-		rc = -EIO;
-	else
-		tracee_detach_locked(tr, sig);
+		how(tr, sig, work);
 	spin_unlock(&tree_lock);
 	return rc;
 }
@@ -628,10 +614,10 @@ s64 sys_ptrace(u64 request, u64 pid, u64 addr, u64 data, u64 a4, u64 a5)
 	case PTRACE_TRACEME:	return trace_me();
 	case PTRACE_ATTACH:	return attach(pid, false, 0);
 	case PTRACE_SEIZE:	return addr != 0 || (data & ~(u64)PTRACE_O_ALL) ? -EIO : attach(pid, true, data);
-	case PTRACE_DETACH:	return detach(pid, data);
-	case PTRACE_CONT:	return resume(pid, data, 0);
-	case PTRACE_SYSCALL:	return resume(pid, data, WORK_CALLS);
-	case PTRACE_SINGLESTEP:	return resume(pid, data, WORK_STEP);
+	case PTRACE_DETACH:	return go_on(pid, data, 0, detach_locked);
+	case PTRACE_CONT:	return go_on(pid, data, 0, tracee_resume_locked);
+	case PTRACE_SYSCALL:	return go_on(pid, data, WORK_CALLS, tracee_resume_locked);
+	case PTRACE_SINGLESTEP:	return go_on(pid, data, WORK_STEP, tracee_resume_locked);
 	case PTRACE_KILL:	return kill_tracee(pid);
 	case PTRACE_INTERRUPT:	return interrupt(pid);
 	case PTRACE_LISTEN:	return listen(pid);
