@@ -4,8 +4,10 @@ What the transport costs, beside Linux: two nodes of ours and two Debian VMs wit
 each, MTU 9000, measured by turns. Ours by the verbs service (net/service/pingpong.c), Linux by perftest over rdma_cm.
 """
 
+import contextlib
 import os
 import re
+import signal
 import statistics
 import sys
 import time
@@ -65,22 +67,44 @@ class Pairs:
                     raise
                 time.sleep(0.2)
 
-    def perftest(self, name, size, count):
-        """The numbers of perftest's result line, behind size and count."""
-        command = "%s -R -F -n %d -s %d" % (name, count, size)
+    def _perftest_once(self, name, command):
         running = self.linux[1].begin(command)
         try:
             self.linux[1].wait_listening(PERFTEST_PORT)
-            done = self.linux[0].run("%s %s" % (command, self.linux[1].ip), 180)
+            return self.linux[0].run("%s %s" % (command, self.linux[1].ip), 180)
         finally:
-            self.linux[1].end(running, 20)
+            self.linux[1].run("i=0; while pidof %s && [ $i -lt 20 ]; do usleep 50000; i=$((i+1)); done; killall -9 %s" % (name, name))
+            self.linux[1].end(running, 5)
+
+    def perftest(self, name, size, count):
+        """
+        The numbers of perftest's result line, behind size and count. Its server listens anew for the second of two connections, and a
+        client that is faster than that is rejected: it is tried again.
+        """
+        command = "%s -R -F -n %d -s %d" % (name, count, size)
+        for _ in range(5):
+            done = self._perftest_once(name, command)
+            if "EVENT_REJECTED" not in done.out:
+                break
         found = re.search(r"^ *%d +%d +(.*)$" % (size, count), done.out, re.MULTILINE)
         if done.status != 0 or found is None:
             raise RuntimeError("%s: status %d: %s" % (name, done.status, done.out[-300:]))
         return [float(word) for word in found.group(1).split()]
 
+    @contextlib.contextmanager
+    def _linux_stands_still(self):
+        """Our nodes and the switch are alone on the host; ours, which are idle in Linux's turns, cost it nothing."""
+        for one in self.linux:
+            one.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for one in self.linux:
+                one.process.send_signal(signal.SIGCONT)
+
     def ours(self, name, size, count):
-        return self.client.measure(name, self.server.ip, "size=%d" % size, "count=%d" % count)
+        with self._linux_stands_still():
+            return self.client.measure(name, self.server.ip, "size=%d" % size, "count=%d" % count)
 
     def faults(self, what):
         wire.command(self.folder.path, "faults " + what)
