@@ -458,7 +458,9 @@ void qp_fail(struct roce_qp *qp, enum roce_event why)
 		return;
 	count(nr_roce_qp_error);
 	qp->cc.rate = 0;
-	resp_flush(qp);			/* a NAK that says why */
+	resp_flush(qp);			/* a NAK that is due; by that it may fail at once */
+	if (qp->state == QPS_ERR)
+		return;
 	qp_to_error(qp);
 	__atomic_store_n(&qp->broken, true, __ATOMIC_RELEASE);
 	qp_tell(qp, why);

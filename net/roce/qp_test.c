@@ -416,8 +416,8 @@ static void repeated_reads_and_atomics(void **state)
 	good.va = wr.remote_addr;
 	good.rkey = wr.rkey;
 	good.dma_len = 3000;
-	for (unsigned i = 0; i < 8; i++) {
-		static const u8 answers[] = { 3, 2, 1, 0, 0, 0, 0, 1 };
+	for (unsigned i = 0; i < 10; i++) {
+		static const u8 answers[] = { 3, 2, 1, 0, 0, 0, 0, 1, 0, 0 };
 
 		p = good;
 		switch (i) {
@@ -428,6 +428,8 @@ static void repeated_reads_and_atomics(void **state)
 		case 5: p.psn = psn_add(psn, 1); break;						/* the rest, from the wrong place */
 		case 6: p.psn = psn_add(psn, PSN_MASK); break;					/* before all */
 		case 7: p.opcode = RC_FETCH_ADD; p.psn = psn_add(psn, 3); p.swap_add = 5; break;
+		case 8: p.opcode = RC_FETCH_ADD; p.psn = psn_add(psn, 3); p.va += 8; break;
+		case 9: p.opcode = RC_CMP_SWAP; p.psn = psn_add(psn, 3); break;
 		}
 		before = counter_read(&nr_roce_drop_duplicate);
 		sent = sim.node[1].sent;
@@ -444,6 +446,43 @@ static void repeated_reads_and_atomics(void **state)
 	inject_to_b(&good);
 	assert_int_equal(sim.node[1].sent, sent);
 	assert_int_equal(area[0], 5 + 5 * ROCE_MAX_RD);
+	roce_mr_destroy(mr);
+	finish();
+}
+
+static u64 last_orig;
+static void watch_atomics(unsigned from, const u8 *f, u32 len)
+{
+	struct roce_pkt p;
+
+	if (from == 1 && roce_parse(f + NET_DATA_OFF, len - NET_DATA_OFF, &p) && p.opcode == RC_ATOMIC_ACK)
+		last_orig = p.orig;
+}
+
+/* PSNs go round: of two atomics that had one number it is the later one that comes again. */
+static void the_latest_of_a_number(void **state)
+{
+	static u64 word;
+	struct roce_pkt p = { .opcode = RC_FETCH_ADD, .pkey = ROCE_PKEY, .ackreq = true, .swap_add = 3, .va = (uintptr_t)&word };
+	struct roce_mr *mr;
+
+	begin(false);
+	word = 100;
+	mr = roce_dev_mr_create(sim.node[1].dev, 7);
+	p.qpn = eb.qp->qpn;
+	p.rkey = roce_mr_bind(mr, &word, sizeof(word), MR_REMOTE_ATOMIC);
+	p.psn = eb.qp->epsn;
+	sim.tap = watch_atomics;
+	for (unsigned round = 0; round < 3; round++) {
+		eb.qp->epsn = p.psn;		/* 2^24 packets later */
+		for (unsigned again = 0; again < 2; again++) {
+			last_orig = 0;
+			inject_to_b(&p);
+			assert_int_equal(last_orig, 100 + 3 * round);
+			assert_int_equal(word, 103 + 3 * round);
+		}
+	}
+	sim.tap = NULL;
 	roce_mr_destroy(mr);
 	finish();
 }
@@ -617,7 +656,7 @@ int main(void)
 		cmocka_unit_test(table), cmocka_unit_test(every_call_in_every_state), cmocka_unit_test(told_besides_completions),
 		cmocka_unit_test(communication_established), cmocka_unit_test(armed), cmocka_unit_test(moderated),
 		cmocka_unit_test(credits_spare_refusals), cmocka_unit_test(probe_without_credit),
-		cmocka_unit_test(repeated_reads_and_atomics), cmocka_unit_test(rnr_timer), cmocka_unit_test(datagrams),
+		cmocka_unit_test(repeated_reads_and_atomics), cmocka_unit_test(the_latest_of_a_number), cmocka_unit_test(rnr_timer), cmocka_unit_test(datagrams),
 		cmocka_unit_test(link_down_and_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,12 +41,16 @@ static void nak(struct roce_qp *qp, u8 syndrome)
 	qp->nak_psn = qp->epsn;
 }
 
-/* The request at the expected PSN cannot be: say so, and the QP is in error (9.9.3). */
+/*
+ * The request at psn cannot be: what was asked for before it is answered, then this is said, and the QP is in error (9.9.3). Those
+ * answers may have to wait for frames, or for their turn on a congested wire: nothing more is taken meanwhile.
+ */
 static void nak_fatal(struct roce_qp *qp, u8 syndrome, u32 psn)
 {
 	qp->nak_due = syndrome;
 	qp->nak_psn = psn;
-	qp_fail(qp, syndrome == AETH_NAK_ACCESS ? ROCE_EVENT_QP_ACCESS_ERR : ROCE_EVENT_QP_REQ_ERR);
+	qp->failing = true;
+	resp_flush(qp);
 }
 
 static void nak_rnr(struct roce_qp *qp)
@@ -82,6 +86,11 @@ static bool send_response(struct roce_qp *qp, struct rd_entry *e)
 		mr = mr_lock(qp->dev, e->rkey, e->va + off, n, MR_REMOTE_READ, qp->pd);
 		if (mr == NULL) {		/* unbound since the request was taken */
 			tx_put_unused(qp, tx);
+			if (e->again) {		/* as one that comes again later: it may be a packet that the wire doubled */
+				count(nr_roce_drop_duplicate);
+				e->sent = e->nr_psn;
+				return true;
+			}
 			qp->rd_tail = qp->rd_head;
 			nak_fatal(qp, AETH_NAK_ACCESS, p.psn);
 			return false;
@@ -113,15 +122,19 @@ void resp_flush(struct roce_qp *qp)
 			qp->rd_tail++;
 	}
 	if (qp->nak_due != 0) {
-		if (!send_ack(qp, qp->nak_due, qp->nak_psn))
+		u8 syndrome = qp->nak_due;
+
+		if (!send_ack(qp, syndrome, qp->nak_psn))
 			return;
-		if (qp->nak_due == AETH_NAK_PSN)
-			count(nr_roce_tx_nak_psn);
-		else if ((qp->nak_due & AETH_KIND_MASK) == AETH_KIND_RNR)
-			count(nr_roce_tx_nak_rnr);
-		else
-			count(nr_roce_tx_nak_fatal);
 		qp->nak_due = 0;
+		if (syndrome == AETH_NAK_PSN) {
+			count(nr_roce_tx_nak_psn);
+		} else if ((syndrome & AETH_KIND_MASK) == AETH_KIND_RNR) {
+			count(nr_roce_tx_nak_rnr);
+		} else {
+			count(nr_roce_tx_nak_fatal);
+			qp_fail(qp, syndrome == AETH_NAK_ACCESS ? ROCE_EVENT_QP_ACCESS_ERR : ROCE_EVENT_QP_REQ_ERR);
+		}
 	} else if (qp->ack_now) {
 		if (send_ack(qp, ack_syndrome(qp), psn_add(qp->epsn, PSN_MASK)))
 			count(nr_roce_tx_ack);
@@ -264,6 +277,10 @@ static struct rd_entry *rd_new(struct roce_qp *qp)
 {
 	if (qp->rd_head - qp->rd_tail >= ROCE_MAX_RD)
 		resp_flush(qp);
+	if (qp->failing) {			/* one of those before it cannot be answered */
+		count(nr_roce_drop_state);
+		return NULL;
+	}
 	if (qp->rd_head - qp->rd_tail >= ROCE_MAX_RD) {
 		count(nr_roce_drop_busy);
 		return NULL;
@@ -284,25 +301,28 @@ static bool read_allowed(struct roce_qp *qp, const struct roce_pkt *p)
 	return true;
 }
 
-static void remember(struct roce_qp *qp, const struct rd_entry *e)
+static void remember(struct roce_qp *qp, const struct rd_entry *e, u8 kind)
 {
 	qp->resource[qp->nr_resources++ % ROCE_MAX_RD] = (struct rd_resource){
-		.psn = e->psn, .nr_psn = e->nr_psn, .rkey = e->rkey, .len = e->len, .va = e->va, .orig = e->orig, .atomic = e->atomic,
+		.psn = e->psn, .nr_psn = e->nr_psn, .rkey = e->rkey, .len = e->len, .va = e->va, .orig = e->orig, .kind = kind,
 	};
 }
 
-/* The request executed as psn that this one repeats, from its beginning or from a later response on; NULL: none of late. */
+/*
+ * The request executed as psn that this one repeats, from its beginning or from a later response on; NULL: none of late. The latest
+ * first: an older one of that number was executed when the PSNs came by here the last time.
+ */
 static const struct rd_resource *recall(const struct roce_qp *qp, const struct roce_pkt *p, u32 nr)
 {
-	for (unsigned i = 0; i < ROCE_MAX_RD; i++) {
-		const struct rd_resource *r = &qp->resource[i];
+	for (unsigned i = 1; i <= ROCE_MAX_RD; i++) {
+		const struct rd_resource *r = &qp->resource[(qp->nr_resources - i) % ROCE_MAX_RD];
 		s32 at = psn_diff(p->psn, r->psn);
 		u32 off = at * qp->attr.mtu;
 
-		if (r->nr_psn == 0 || at < 0 || (u32)at + nr > r->nr_psn || r->atomic != (p->op->kind != OP_READ))
+		if (r->nr_psn == 0 || at < 0 || (u32)at >= r->nr_psn)
 			continue;
-		if (r->atomic || (p->rkey == r->rkey && p->va == r->va + off && p->dma_len <= r->len - off))
-			return r;
+		return (u32)at + nr <= r->nr_psn && p->op->kind == r->kind && p->rkey == r->rkey && p->va == r->va + off &&
+		       p->dma_len <= r->len - off ? r : NULL;
 	}
 	return NULL;
 }
@@ -327,7 +347,7 @@ static void take_read(struct roce_qp *qp, const struct roce_pkt *p)
 	*e = (struct rd_entry){
 		.psn = qp->epsn, .nr_psn = nr, .msn = qp->msn, .rkey = p->rkey, .len = p->dma_len, .va = p->va,
 	};
-	remember(qp, e);
+	remember(qp, e, OP_READ);
 	qp->rd_head++;
 	qp->epsn = psn_add(qp->epsn, nr);
 }
@@ -359,8 +379,10 @@ static void take_atomic(struct roce_qp *qp, const struct roce_pkt *p)
 	}
 	spin_unlock(&mr->lock);
 	qp->msn = psn_add(qp->msn, 1);
-	*e = (struct rd_entry){ .psn = qp->epsn, .nr_psn = 1, .msn = qp->msn, .orig = orig, .atomic = true };
-	remember(qp, e);
+	*e = (struct rd_entry){
+		.psn = qp->epsn, .nr_psn = 1, .msn = qp->msn, .rkey = p->rkey, .va = p->va, .orig = orig, .atomic = true,
+	};
+	remember(qp, e, p->op->kind);
 	qp->rd_head++;
 	qp->epsn = psn_add(qp->epsn, 1);
 }
@@ -377,6 +399,19 @@ static void rd_cut(struct roce_qp *qp, u32 psn)
 	}
 }
 
+/* Is the answer to this packet's request yet to be sent? */
+static bool owed(const struct roce_qp *qp, u32 psn)
+{
+	for (u32 i = qp->rd_tail; i != qp->rd_head; i++) {
+		const struct rd_entry *e = &qp->rd[i % ROCE_MAX_RD];
+		s32 at = psn_diff(psn, e->psn);
+
+		if (at >= 0 && (u32)at < e->nr_psn)
+			return (u32)at >= e->sent;
+	}
+	return false;
+}
+
 /* A READ or atomic again: answered as before, and never executed twice if that makes a difference (9.7.5.1.5). */
 static void answer_again(struct roce_qp *qp, const struct roce_pkt *p)
 {
@@ -384,17 +419,19 @@ static void answer_again(struct roce_qp *qp, const struct roce_pkt *p)
 	const struct rd_resource *r = packets > 1 << 22 ? NULL : recall(qp, p, packets);
 	struct rd_entry *e;
 
-	if (r == NULL || (!r->atomic && !read_allowed(qp, p))) {
+	if (r == NULL || (r->kind == OP_READ && !read_allowed(qp, p))) {
 		count(nr_roce_drop_duplicate);
 		return;
 	}
+	if (owed(qp, p->psn))			/* and so is what follows it: nothing of that is to be forgotten */
+		return;
 	rd_cut(qp, p->psn);
 	e = rd_new(qp);
 	if (e == NULL)
 		return;
 	*e = (struct rd_entry){
 		.psn = p->psn, .nr_psn = packets, .msn = qp->msn, .rkey = p->rkey, .len = p->dma_len, .va = p->va, .orig = r->orig,
-		.atomic = r->atomic, .again = true,
+		.atomic = r->kind != OP_READ, .again = true,
 	};
 	qp->rd_head++;
 }
@@ -415,7 +452,7 @@ void resp_request(struct roce_qp *qp, const struct roce_pkt *p)
 	s32 ahead;
 
 	assert_held(&qp->lock);
-	if (qp->state != QPS_RTR && qp->state != QPS_RTS && qp->state != QPS_SQD) {
+	if ((qp->state != QPS_RTR && qp->state != QPS_RTS && qp->state != QPS_SQD) || qp->failing) {
 		count(nr_roce_drop_state);
 		return;
 	}

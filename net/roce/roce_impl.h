@@ -57,7 +57,7 @@
 	X(nr_roce_drop_transport, "packets dropped: opcode of another transport than the queue pair's") \
 	X(nr_roce_drop_state, "packets dropped: queue pair not in a state to take them")	\
 	X(nr_roce_drop_order, "request packets dropped: beyond the expected PSN")		\
-	X(nr_roce_drop_duplicate, "READs and atomics dropped: came again, and are not among the latest executed")	\
+	X(nr_roce_drop_duplicate, "READs and atomics dropped: came again, and are not among the latest executed, or what they read is no more") \
 	X(nr_roce_drop_busy, "READs and atomics dropped: responses before them wait for frames")	\
 	X(nr_roce_drop_ack, "acknowledgements dropped: outside what is outstanding")		\
 	X(nr_roce_drop_response, "READ or atomic responses dropped: not expected")		\
@@ -226,7 +226,7 @@ struct rd_resource {
 	u32 psn, nr_psn;		/* nr_psn 0: free */
 	u32 rkey, len;
 	u64 va, orig;
-	bool atomic;
+	u8 kind;			/* OP_READ, OP_CMP_SWAP, OP_FETCH_ADD */
 };
 
 /* What CM learned about the path and the peer: everything that INIT to RTS needs. */
@@ -332,6 +332,7 @@ struct roce_qp {
 	bool nak_sent;			/* for this gap */
 	u8 nak_due;			/* syndrome to send; 0: none */
 	u32 nak_psn;
+	bool failing;			/* it is a fatal one: requests are dropped, and with it the QP goes to ERR */
 	bool ack_now;
 	u64 ack_due;			/* 0: nothing unacknowledged */
 	struct rd_entry rd[ROCE_MAX_RD];

@@ -31,7 +31,7 @@ static void watch(unsigned from, const u8 *f, u32 len)
 
 static u32 from_ip;			/* 0: node 0's */
 
-static void inject(struct roce_pkt *p, u32 len)
+static void put(struct roce_pkt *p, u32 len)
 {
 	static u8 f[NET_DATA_OFF + ROCE_MAX_HEADERS + 2 * MTU + ICRC_LEN];
 	u32 h, n, icrc;
@@ -45,6 +45,11 @@ static void inject(struct roce_pkt *p, u32 len)
 	icrc = roce_icrc_finish(roce_icrc_start(f + ETH_HLEN, n));
 	memcpy(f + NET_DATA_OFF + n, &icrc, ICRC_LEN);
 	wire_put(1, f, NET_DATA_OFF + n + ICRC_LEN);
+}
+
+static void inject(struct roce_pkt *p, u32 len)
+{
+	put(p, len);
 	sim_run(NSEC_PER_MSEC);
 }
 
@@ -269,10 +274,175 @@ static void more_reads_than_frames(void **state)
 	sim_stop();
 }
 
+/* --- READs whose responses wait for frames --------------------------------------------------------------------------- */
+
+static struct roce_mr *area_mr;
+static struct roce_pkt read_area;
+
+/* A READ of the area is 16 packets: six take all the frames there are, and then nr more wait. */
+static void reads_wait(unsigned nr)
+{
+	sim_start(3, 9000);
+	end_create(&ea, 0);
+	end_create(&eb, 1);
+	pair_connect(&ea, &eb, 256, PSN, 6, 0);
+	area_mr = roce_dev_mr_create(sim.node[1].dev, 7);
+	read_area = (struct roce_pkt){
+		.opcode = RC_READ_REQUEST, .pkey = ROCE_PKEY, .dma_len = sizeof(area), .ackreq = true, .qpn = eb.qp->qpn,
+		.rkey = roce_mr_bind(area_mr, area, sizeof(area), MR_REMOTE_READ), .va = (uintptr_t)area,
+	};
+	sim.node[1].full = 1U << 30;
+	for (unsigned i = 0; i < 6 + nr; i++) {
+		read_area.psn = eb.qp->epsn;
+		inject(&read_area, 0);
+	}
+	assert_int_equal(eb.qp->rd_head - eb.qp->rd_tail, nr);
+}
+
+static void reads_end(void)
+{
+	roce_mr_destroy(area_mr);
+	end_destroy(&ea);
+	end_destroy(&eb);
+	sim_stop();
+}
+
+static unsigned responses;
+static u32 last_response;
+
+static void watch_responses(unsigned from, const u8 *f, u32 len)
+{
+	struct roce_pkt p;
+
+	if (from == 1 && roce_parse(f + NET_DATA_OFF, len - NET_DATA_OFF, &p) && p.op->kind == OP_READ_RESPONSE) {
+		responses++;
+		last_response = p.psn;
+	}
+}
+
+/* A READ that the wire doubles while it is yet to be answered is answered once, and those behind it are, too. */
+static void doubled_before_its_answer(void **state)
+{
+	reads_wait(3);
+	read_area.psn = psn_add(PSN, 6 * 16);
+	inject(&read_area, 0);
+	assert_int_equal(eb.qp->rd_head - eb.qp->rd_tail, 3);
+	sim.tap = watch_responses;
+	responses = 0;
+	sim.node[1].full = 0;
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(responses, 9 * 16);
+	assert_int_equal(last_response, psn_add(eb.qp->epsn, PSN_MASK));
+	sim.tap = NULL;
+	reads_end();
+}
+
+/* One that comes again after its answer, of a region that is then unbound: nobody waits for it, and nothing breaks by it. */
+static void doubled_and_unbound(void **state)
+{
+	u64 dropped = counter_read(&nr_roce_drop_duplicate);
+
+	reads_wait(0);
+	read_area.psn = PSN;
+	inject(&read_area, 0);
+	assert_int_equal(eb.qp->rd_head - eb.qp->rd_tail, 1);
+	roce_mr_unbind(area_mr);
+	sim.node[1].full = 0;
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(roce_qp_state(eb.qp), QPS_RTS);
+	assert_int_equal(eb.qp->rd_head, eb.qp->rd_tail);
+	assert_int_equal(counter_read(&nr_roce_drop_duplicate) - dropped, 1);
+	reads_end();
+}
+
+/* A READ that was not answered yet cannot be any more: what comes behind it is not executed. */
+static void nothing_behind_what_failed(void **state)
+{
+	static u64 word;
+	struct roce_mr *mr;
+	struct roce_pkt p;
+
+	reads_wait(0);
+	sim.node[1].full = 0;
+	sim_run(NSEC_PER_SEC);
+	/* a congested wire: responses wait for their turn */
+	eb.qp->cc = (struct roce_cc){ .rate = 1000000, .target = 1000000, .round_due = ~0ULL >> 1, .free_at = time_mono_ns() + NSEC_PER_SEC };
+	for (unsigned i = 0; i < ROCE_MAX_RD; i++) {
+		read_area.psn = eb.qp->epsn;
+		put(&read_area, 0);
+		assert_true(sim_step());
+	}
+	assert_int_equal(eb.qp->rd_head - eb.qp->rd_tail, ROCE_MAX_RD);
+	roce_mr_unbind(area_mr);
+	eb.qp->cc.free_at = 0;
+	mr = roce_dev_mr_create(sim.node[1].dev, 7);
+	p = (struct roce_pkt){
+		.opcode = RC_FETCH_ADD, .pkey = ROCE_PKEY, .qpn = eb.qp->qpn, .psn = eb.qp->epsn, .va = (uintptr_t)&word, .swap_add = 1,
+		.rkey = roce_mr_bind(mr, &word, sizeof(word), MR_REMOTE_ATOMIC),
+	};
+	put(&p, 0);
+	sim_run(2 * NSEC_PER_SEC);
+	assert_int_equal(word, 0);
+	assert_int_equal(eb.event[ROCE_EVENT_QP_ACCESS_ERR], 1);
+	assert_int_equal(roce_qp_state(eb.qp), QPS_ERR);
+	assert_int_equal(eb.qp->rd_head, eb.qp->rd_tail);
+	roce_mr_destroy(mr);
+	reads_end();
+}
+
+static void watch_both(unsigned from, const u8 *f, u32 len)
+{
+	unsigned before = responses;
+
+	watch_responses(from, f, len);
+	assert_true(nr_naks == 0 || responses == before);	/* nothing behind the NAK */
+	watch(from, f, len);
+}
+
+/*
+ * A request that cannot be, behind READs of more packets than there are frames: they are answered in full, then the NAK says which
+ * request it was, and what follows that is not executed.
+ */
+static void a_nak_waits_for_what_came_before(void **state)
+{
+	struct roce_recv_wr r = { .wr_id = 9, .nr_sge = 1, .sge = { { in, sizeof(in) } } };
+	struct roce_pkt p;
+
+	reads_wait(1);
+	assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+	sim.tap = watch_both;
+	responses = nr_naks = 0;
+	p = read_area;
+	p.opcode = RC_WRITE_ONLY;		/* nobody may write there */
+	p.psn = eb.qp->epsn;
+	p.dma_len = 8;
+	inject(&p, 8);
+	assert_int_equal(roce_qp_state(eb.qp), QPS_RTS);
+	p.opcode = RC_SEND_ONLY;
+	inject(&p, 8);
+	p.psn++;
+	inject(&p, 8);
+	assert_int_equal(responses + nr_naks, 0);
+	sim.node[1].full = 0;
+	sim_run(NSEC_PER_SEC);
+	sim.tap = NULL;
+	assert_int_equal(responses, 7 * 16);
+	assert_int_equal(nr_naks, 1);
+	assert_int_equal(naks[0], AETH_NAK_ACCESS);
+	assert_int_equal(nak_psn, psn_add(PSN, 7 * 16));
+	assert_int_equal(eb.nr_wc, 1);
+	assert_int_equal(eb.wc[0].status, WC_WR_FLUSH_ERR);
+	assert_int_equal(eb.event[ROCE_EVENT_QP_ACCESS_ERR], 1);
+	assert_int_equal(roce_qp_state(eb.qp), QPS_ERR);
+	reads_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sequences), cmocka_unit_test(malformed), cmocka_unit_test(by_cause), cmocka_unit_test(more_reads_than_frames),
+		cmocka_unit_test(doubled_before_its_answer), cmocka_unit_test(doubled_and_unbound), cmocka_unit_test(nothing_behind_what_failed),
+		cmocka_unit_test(a_nak_waits_for_what_came_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
