@@ -565,17 +565,14 @@ static void got_rej(struct roce_cm *cm, struct cm_id *id, const struct cm_msg *m
 	u32 qpn;
 
 	spin_lock(&cm->lock);
-	switch (id->state) {
-	case CMS_REQ_SENT:
-	case CMS_REP_SENT:
-		break;
-	case CMS_ESTABLISHED:
-		ev.type = CM_DISCONNECTED;
-		break;
-	default:
+	/* about 0, our REQ: it came twice, and the other one was accepted */
+	if (id->state != CMS_REQ_SENT && id->state != CMS_REP_SENT && (id->state != CMS_ESTABLISHED || m->about == 0)) {
 		spin_unlock(&cm->lock);
+		count(nr_roce_cm_stray);
 		return;
 	}
+	if (id->state == CMS_ESTABLISHED)
+		ev.type = CM_DISCONNECTED;
 	cm_step(id, CMS_IDLE);
 	qpn = id->qpn;
 	spin_unlock(&cm->lock);

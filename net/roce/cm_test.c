@@ -690,6 +690,39 @@ static void dreq_of_another(void **state)
 	end_all();
 }
 
+/*
+ * A REQ that comes twice may be rejected the second time, for want of memory say: if the first was accepted, that changes nothing.
+ * But a REJ of the REP ends the connection.
+ */
+static void rejected_the_second_time(void **state)
+{
+	struct cm_msg m = { .attr = CM_REJ, .tid = 9, .about = 0, .reason = CM_REJ_NO_RESOURCES };
+	u8 mad[MAD_LEN];
+
+	memset(&heard, 0, sizeof(heard));
+	begin(1, true);
+	sim.tap = hear;
+	sim_run(100 * NSEC_PER_MSEC);
+	sim.tap = NULL;
+	assert_int_equal(heard.last.attr, CM_REP);
+	assert_int_equal(act.nr_events, 1);
+	m.remote_id = heard.last.remote_id;
+	cm_mad_build(mad, &m);
+	cm_receive(sim.node[0].dev, sim.node[1].ip, ROCE_GSI_QPN, mad, MAD_LEN);
+	sim_run(NSEC_PER_MSEC);
+	assert_int_equal(act.nr_events, 1);
+	exchange();
+	m.about = 1;
+	m.reason = CM_REJ_TIMEOUT;
+	cm_mad_build(mad, &m);
+	cm_receive(sim.node[0].dev, sim.node[1].ip, ROCE_GSI_QPN, mad, MAD_LEN);
+	sim_run(NSEC_PER_MSEC);
+	assert_int_equal(act.nr_events, 2);
+	assert_int_equal(act.events[1], CM_DISCONNECTED);
+	assert_int_equal(roce_qp_state(act.e.qp), QPS_ERR);
+	end_all();
+}
+
 /* The peer booted anew, and its new queue pair has an old one's number: what is left of that ends, and the next REQ is taken. */
 static void stale_connection(void **state)
 {
@@ -781,7 +814,7 @@ int main(int argc, char **argv)		/* an argument: only tests that match it */
 		cmocka_unit_test(destroy_anytime), cmocka_unit_test(sidr), cmocka_unit_test(sidr_of_the_wrong_kind),
 		cmocka_unit_test(rejected_by_reason), cmocka_unit_test(limited_member), cmocka_unit_test(sidr_of_another_partition),
 		cmocka_unit_test(asked_to_wait_again), cmocka_unit_test(dreq_of_another),
-		cmocka_unit_test(stale_connection), cmocka_unit_test(flood),
+		cmocka_unit_test(rejected_the_second_time), cmocka_unit_test(stale_connection), cmocka_unit_test(flood),
 		cmocka_unit_test(bad_wire),
 	};
 	if (argc > 1)
