@@ -692,6 +692,31 @@ static void queue_limits(void **state)
 	errors_end();
 }
 
+/* Without memory to gather its pieces a request waits, even if nothing else is under way whose timer would look again. */
+static void no_memory_to_gather(void **state)
+{
+	struct roce_recv_wr r = { .nr_sge = 1, .sge = { { copy, 5000 } } };
+	struct roce_send_wr wr = { .opcode = WR_SEND, .flags = WR_SIGNALED };
+	u64 sent;
+
+	errors_begin();
+	fill(mem[0], 5000);
+	sent = sim.node[0].sent;
+	for (unsigned i = 0; i < 5; i++)
+		wr.sge[wr.nr_sge++] = (struct roce_sge){ mem[0] + 200 * i, 200 };
+	assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+	shim_fail_alloc(1);
+	assert_int_equal(roce_post_send(ea.qp, &wr), 0);
+	shim_fail_alloc(0);
+	assert_int_equal(sim.node[0].sent, sent);
+	sim_run(5 * NSEC_PER_MSEC);
+	assert_int_equal(ea.nr_wc, 1);
+	assert_int_equal(ea.wc[0].status, WC_SUCCESS);
+	assert_int_equal(eb.nr_wc, 1);
+	assert_memory_equal(copy, mem[0], 1000);
+	errors_end();
+}
+
 /* A QP may be destroyed with everything in flight: nothing of it is used afterwards (the sanitizer says so). */
 /* --- what is looked at before a queue pair is ------------------------------------------------------------------------ */
 
@@ -1432,7 +1457,7 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		cmocka_unit_test(sent_again_is_a_copy), cmocka_unit_test(region_of_pages),
 		cmocka_unit_test(unbind_in_the_middle), cmocka_unit_test(receiver_not_ready),
 		cmocka_unit_test(psn_nak_after_rnr_nak), cmocka_unit_test(retries_exceeded),
-		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(shared_receives), cmocka_unit_test(drain),
+		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(no_memory_to_gather), cmocka_unit_test(shared_receives), cmocka_unit_test(drain),
 		 cmocka_unit_test(counted_and_dropped), cmocka_unit_test(invalidate),
 		cmocka_unit_test(destroy_in_flight),
 		cmocka_unit_test(destroy_with_a_stopped_device), cmocka_unit_test(persistent), cmocka_unit_test(wrong_neighbour),

@@ -3,6 +3,7 @@
  * Frames out. Each QP has a pool of frames, so that no lock is shared on the way out; the driver gives them back in any
  * context, interrupts included, by a push without a lock. Payload is pointed to, not copied, unless it is small.
  */
+#include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
@@ -162,8 +163,10 @@ bool tx_packet(struct roce_qp *qp, struct roce_tx *tx, struct roce_pkt *p, const
 		u32 at = 0;
 
 		tx->bounce = kmalloc(len - inlined);
-		if (tx->bounce == NULL) {
+		if (tx->bounce == NULL) {	/* nothing may be under way whose timer would look again */
 			tx_put_unused(qp, tx);
+			WRITE_ONCE(qp->stalled, true);
+			roce_kick_at(qp->dev, time_mono_ns() + NSEC_PER_MSEC);
 			return false;
 		}
 		for (; i < nr; i++) {
