@@ -12,14 +12,17 @@
 
 #define LOCK_PAGES	256		/* looked at, or let go, at a time */
 #define WINDOW_FIRST	4		/* pages, of a reader not known to be sequential */
+#define TEXT_MAX	(MIB(8) / PAGE_SIZE)	/* of a program or library that is read whole */
+#define TEXT_AT_ONCE	1	/* reads for one such file: those that somebody waits for are not to stand behind many */
 
 struct spinlock cache_lock = SPINLOCK_INIT("page cache", RANK_PAGE_CACHE);
 static struct list lru = LIST_INIT(lru);	/* [cache_lock] clean pages, the longest unused first */
 static atomic64_t nr_dirty;
 static struct kmem_cache *cpages;
-static struct work_queue *ahead_queue;
+static struct work_queue *ahead_queue, *text_queue;
 
 static void ahead_work(struct work *w);
+static void text_work(struct work *w);
 
 struct waiting {			/* a fill ahead of use: answered when a read of its object has ended */
 	struct list link;		/* [cache_lock] object->waiting */
@@ -31,7 +34,8 @@ void cache_init(void)
 {
 	cpages = kmem_cache_create("cpage", sizeof(struct cpage), 0);
 	ahead_queue = work_queue_create("readahead", 2, PRIO_NORMAL);
-	if (cpages == NULL || ahead_queue == NULL)
+	text_queue = work_queue_create("text", 2, PRIO_NORMAL);
+	if (cpages == NULL || ahead_queue == NULL || text_queue == NULL)
 		panic("memory: no memory for the page cache");
 }
 
@@ -413,19 +417,20 @@ static unsigned first_absent(struct object *o, u64 index, unsigned nr)
 	return i;
 }
 
-void cache_bring(struct object *o, u64 index, unsigned nr)
+/* As cache_bring(), with so many reads at a time; more(), if there is one, is asked before each. */
+static void bring(struct object *o, u64 index, unsigned nr, unsigned at_once, bool (*more)(struct object *o))
 {
 	struct fetch fetch[BRING_AT_ONCE];
 	unsigned first = 0, last = 0, i = 0;
 
-	if (object_is_shm(o))
-		return;
 	while (first < last || i < nr) {
 		struct fetch *f = &fetch[last % BRING_AT_ONCE];
 		int got = 0;
 
+		if (i < nr && more != NULL && !more(o))
+			i = nr;
 		i += i < nr ? first_absent(o, index + i, nr - i) : 0;
-		if (i < nr && last - first < BRING_AT_ONCE) {
+		if (i < nr && last - first < at_once) {
 			*f = (struct fetch){ .o = o, .index = index + i };
 			got = fetch_begin(o, &f->index, FETCH_RANGE, &f->data);
 			if (got < 0)
@@ -436,10 +441,55 @@ void cache_bring(struct object *o, u64 index, unsigned nr)
 			i += got;
 			last++;
 			fetch_start(f);
-		} else if (first < last) {
-			(void)fetch_finish(&fetch[first++ % BRING_AT_ONCE], FETCH_RANGE);
+		} else if (first < last && fetch_finish(&fetch[first++ % BRING_AT_ONCE], FETCH_RANGE) < 0) {
+			i = nr;
 		}
 	}
+}
+
+void cache_bring(struct object *o, u64 index, unsigned nr)
+{
+	if (!object_is_shm(o))
+		bring(o, index, nr, BRING_AT_ONCE, NULL);
+}
+
+/* --- programs and libraries --- */
+
+/* Somebody may still run it, and there is memory that nobody misses. */
+static bool text_wanted(struct object *o)
+{
+	bool used;
+
+	spin_lock(&cache_lock);
+	used = o->nr_opens > 0 || o->nr_maps > 0;
+	spin_unlock(&cache_lock);
+	return used && frames_to_spare();
+}
+
+static void text_work(struct work *w)
+{
+	struct object *o = container_of(w, struct object, text);
+	u64 nr;
+
+	spin_lock(&cache_lock);
+	nr = MIN(pages_of(o), (u64)TEXT_MAX);
+	spin_unlock(&cache_lock);
+	bring(o, 0, nr, TEXT_AT_ONCE, text_wanted);
+	object_put(o);
+}
+
+void cache_text(struct object *o)
+{
+	bool begin;
+
+	spin_lock(&cache_lock);
+	begin = !object_is_shm(o) && !o->text_begun && pages_of(o) <= TEXT_MAX;
+	o->text_begun |= begin;
+	if (begin) {
+		object_get(o);
+		work_queue_add(text_queue, &o->text);
+	}
+	spin_unlock(&cache_lock);
 }
 
 static void ahead_work(struct work *w)
@@ -490,7 +540,11 @@ int cache_ahead(struct object *o, u64 index, struct rpc_call *c)
 	return -EAGAIN;
 }
 
-void object_ahead_init(struct object *o) { work_init(&o->ahead, ahead_work); }
+void object_ahead_init(struct object *o)
+{
+	work_init(&o->ahead, ahead_work);
+	work_init(&o->text, text_work);
+}
 
 static int cache_get(struct object *o, u64 index, bool may_sleep, enum fetch_why why, struct frame **f)
 {

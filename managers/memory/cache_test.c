@@ -322,6 +322,89 @@ static void a_range_is_brought_at_once(void **state)
 	memory_check_empty();
 }
 
+static u64 text_map(u64 object, u64 pages, u32 prot)
+{
+	struct rpc_memory_space_create_rep space;
+
+	assert_int_equal(CALL(memory_space_create, &space), 0);
+	assert_int_equal(CALL(memory_map, NULL, space.space, LE(1), LE(PAGE_SIZE), LE(pages * PAGE_SIZE), LE(object), LE(0), le32_of(prot),
+			      le32_of(0)), 0);
+	return le64_get(space.space);
+}
+
+static void text_unmap(u64 space) { assert_int_equal(CALL(memory_space_exit, NULL, LE(space), LE(2)), 0); }
+
+static bool all_read(u64 before, u64 nr)
+{
+	for (int i = 0; i < 2000 && counter_read(&nr_memory_cache_read) - before < nr; i++)
+		usleep(1000);
+	return counter_read(&nr_memory_cache_read) - before == nr;
+}
+
+/* What is mapped to be run is read whole before anybody asks for it; other files, and large ones, are not. */
+static void a_program_is_read_whole(void **state)
+{
+	u64 before = counter_read(&nr_memory_cache_read), space, large;
+	unsigned reads;
+
+	big = file_open(1);
+	space = text_map(big, 4, PROT_READ);
+	usleep(20000);
+	assert_int_equal(counter_read(&nr_memory_cache_read), before);
+	text_unmap(space);
+	s_under_way_most = 0;
+	reads = s_reads;
+	space = text_map(big, 4, PROT_READ | PROT_EXEC);
+	assert_true(all_read(before, BIG_PAGES));
+	assert_int_equal(s_under_way_most, 1);
+	assert_in_range(s_reads - reads, BIG_PAGES / READ_WINDOW, BIG_PAGES / READ_WINDOW + 1);
+	reads = s_reads;
+	reader(NULL);
+	text_unmap(space);
+	text_unmap(text_map(big, 4, PROT_READ | PROT_EXEC));	/* it is there */
+	assert_int_equal(s_reads, reads);
+	assert_int_equal(file_close(big), 0);
+
+	s_resize(&s_file[2], MIB(8) + 1);
+	before = counter_read(&nr_memory_cache_read);
+	large = file_open(2);
+	space = text_map(large, 4, PROT_READ | PROT_EXEC);
+	usleep(20000);
+	assert_int_equal(counter_read(&nr_memory_cache_read), before);
+	text_unmap(space);
+	assert_int_equal(file_close(large), 0);
+	s_resize(&s_file[2], 0);
+	memory_check_empty();
+}
+
+/* ... and no further once nobody has it any more, nor when storage fails. */
+static void a_program_that_ends_is_not_read(void **state)
+{
+	u64 before = counter_read(&nr_memory_cache_read);
+	u64 errors = counter_read(&nr_memory_storage_error);
+	u64 space;
+
+	big = file_open(1);
+	s_delay_us = 20000;
+	text_unmap(text_map(big, 4, PROT_READ | PROT_EXEC));
+	assert_int_equal(file_close(big), 0);
+	memory_check_empty();
+	assert_true(counter_read(&nr_memory_cache_read) - before < BIG_PAGES / 2);
+	s_delay_us = 0;
+	big = file_open(1);
+	s_fail = EIO;
+	space = text_map(big, 4, PROT_READ | PROT_EXEC);
+	for (int i = 0; i < 2000 && counter_read(&nr_memory_storage_error) == errors; i++)
+		usleep(1000);
+	usleep(20000);
+	assert_in_range(counter_read(&nr_memory_storage_error) - errors, 1, 2);
+	s_fail = 0;
+	check_page(3);
+	text_unmap(space);
+	assert_int_equal(file_close(big), 0);
+	memory_check_empty();
+}
+
 static struct fake *fill_ahead(const u64 *index, unsigned nr)
 {
 	struct rpc_memory_fill_ahead_req q = { LE(big), .nr = le32_of(nr) };
@@ -741,7 +824,8 @@ int main(void)
 		cmocka_unit_test(many_pages_go), cmocka_unit_test(shared_memory_is_its_makers), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
 		cmocka_unit_test(file_against_array), cmocka_unit_test(shm_against_array),
 		cmocka_unit_test(one_fetch_a_page), cmocka_unit_test(sequential_reads_come_in_windows),
-		cmocka_unit_test(a_range_is_brought_at_once),
+		cmocka_unit_test(a_range_is_brought_at_once), cmocka_unit_test(a_program_is_read_whole),
+		cmocka_unit_test(a_program_that_ends_is_not_read),
 		cmocka_unit_test(several_ahead), cmocka_unit_test(fills_ahead_wait_for_the_read), cmocka_unit_test(two_reads_end_at_once),
 		cmocka_unit_test(died_while_opening),
 		cmocka_unit_test(died_and_came_back_while_opening), cmocka_unit_test(reserve_of_the_dead),

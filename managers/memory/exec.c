@@ -78,6 +78,7 @@ static int probe(struct object *o, struct rpc_memory_exec_probe_rep *r, struct r
 	if (rc == 0) {
 		u32 len = strlen(im->interp);
 
+		cache_text(o);
 		r->kind = le32_of(len > 0 ? EXEC_INTERP : EXEC_STATIC);
 		r->len = le32_of(len);
 		if (len > 0)
@@ -301,8 +302,10 @@ static int load(struct loading *l, struct exec_files *x, struct rpc_call *c)
 	int rc;
 
 	rc = parse(x->program, &x->image);
-	if (rc == 0 && x->interp != NULL)
+	if (rc == 0 && x->interp != NULL) {
+		cache_text(x->interp);		/* the program's has begun when it was probed */
 		rc = parse(x->interp, &x->interp_image);
+	}
 	if (rc == 0 && (x->image.interp[0] != '\0') != (x->interp != NULL))
 		rc = -ENOEXEC;			/* changed since it was probed, or the caller is confused */
 	if (rc < 0)

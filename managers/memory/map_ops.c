@@ -79,6 +79,8 @@ static int map_range(struct space *s, struct vma *v, le64 *version)
 	if (o != NULL) {
 		if (rc < 0)
 			object_unmapped(o);
+		else if (v->prot & PROT_EXEC)
+			cache_text(o);
 		object_put(o);
 	}
 	return rc;

@@ -54,6 +54,8 @@ struct object {
 	struct work ahead;		/* read-ahead in the background; holds a reference while busy */
 	u64 ahead_page;			/* [cache_lock] */
 	bool ahead_busy;		/* [cache_lock] */
+	struct work text;		/* the whole file is read; holds a reference while busy */
+	bool text_begun;		/* [cache_lock] once: what memory was too short for is read when it is asked for */
 	struct list waiting;		/* [cache_lock] fills ahead of use: cache_ahead(); empty when nothing is being read */
 };
 
@@ -113,6 +115,11 @@ int cache_store(struct object *o, u64 index, const void *data, bool may_sleep);
 s64 cache_read(struct object *o, u64 off, void *buf, u64 len);		/* short only at the end; sleeps */
 /* Who will read these pages now: what is absent is fetched, by several reads at once. Sleeps. What fails fails again for who reads it. */
 void cache_bring(struct object *o, u64 index, unsigned nr);
+/*
+ * A program or library begins to be used: unless it is large it is read whole, once, in the background. It is used here and there, and each
+ * first touch of a block would wait for storage. Does not sleep; cache_lock is not held.
+ */
+void cache_text(struct object *o);
 /* Make what is cached of [off, off+len) agree with data that storage has already; sleeps. create: absent pages are made. */
 int cache_patch(struct object *o, u64 off, const void *data, u64 len, bool create);
 /* Pages from index on are dropped, the end of the page before is zeroed from byte size on; sleeps. */
