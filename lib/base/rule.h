@@ -40,7 +40,8 @@
 	X(ACKNOWLEDGED, "L40")		/* a victim entry is kept until M has acknowledged it */ \
 	X(FILL_CHECKED, "L40")		/* a fill that failed maps nothing */		\
 	X(KEPT_VERSION, "")		/* pages kept over a close are dropped when others have written the file */ \
-	X(COMMIT_LEAVES, "")		/* what is unmapped stays charged until M has answered */
+	X(COMMIT_LEAVES, "")		/* what is unmapped stays charged until M has answered */ \
+	X(MAPPED_THEN_CLOSED, "")	/* an object is closed only once M knows all that maps it */
 #define OTHER_RULES(X)									\
 	X(KERNEL_WRITE_FAULTS, "L30")	/* a kernel write to a read-only page faults as the program's own would */ \
 	X(CALL_KEEPS_BLOCK, "L44")	/* a call that is given up keeps its memory until the answer or the end of the QP */

@@ -644,11 +644,13 @@ static void close_files(void *arg)
 	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
 		object_put(sim_files[i].object);
 	vma_files_reap();
+	objects_close_wait();
 }
 
 static void drop_all(void *arg)
 {
 	objects_drop_cached();
+	objects_close_wait();
 	commit_drain();
 }
 

@@ -520,6 +520,10 @@ static void do_change(struct message *m)
 	case RPC_memory_map: {
 		struct vma v = { .start = start, .end = start + len, .object = le64_get(q->object), .index = le64_get(q->index),
 				 .prot = le32_get(q->prot), .flags = le32_get(q->flags) };
+		struct m_space *o = m_find(v.object);
+
+		if (o == NULL || (o->id >= SIM_FILE_FIRST && o->opens == 0))
+			sim_fail("maps what is not open");
 		rc = vma_map_add(&s->map, &v);
 		m->rep = calloc(1, sizeof(struct rpc_memory_map_rep));
 		m->rep_len = sizeof(struct rpc_memory_map_rep);

@@ -31,6 +31,8 @@ static void change_done(struct rpc *call)
 	if (call->status < 0)
 		space_lost(s, call->status);
 	commit_left(s->memory_node, &c->leaving);
+	if (c->object != NULL)		/* it may be gone then */
+		(void)__atomic_sub_fetch(&c->object->maps_out, 1, __ATOMIC_SEQ_CST);
 	change_free(c);
 	(void)__atomic_sub_fetch(&s->changes_out, 1, __ATOMIC_SEQ_CST);
 	waitq_wake_all(&changes_wait);		/* the space may be gone already: the queue is everybody's */
@@ -39,6 +41,11 @@ static void change_done(struct rpc *call)
 void changes_wait_done(struct space *s)
 {
 	waitq_wait(&changes_wait, __atomic_load_n(&s->changes_out, __ATOMIC_SEQ_CST) == 0);
+}
+
+void changes_wait_mapped(struct object *o)
+{
+	waitq_wait(&changes_wait, __atomic_load_n(&o->maps_out, __ATOMIC_SEQ_CST) == 0);
 }
 
 static void prepare(struct space *s, struct change *c, u64 number, u16 op)
@@ -62,6 +69,8 @@ static void start(struct space *s, struct change *c)
 	count(nr_space_change_sent);
 	c->rpc.done = change_done;
 	c->rpc.arg = c;
+	if (c->object != NULL)
+		(void)__atomic_add_fetch(&c->object->maps_out, 1, __ATOMIC_SEQ_CST);
 	(void)__atomic_add_fetch(&s->changes_out, 1, __ATOMIC_SEQ_CST);
 	rc = rpc_start(&c->rpc);
 	if (rc < 0) {			/* M is dead: nothing was sent, done is not called */

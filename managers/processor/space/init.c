@@ -34,6 +34,7 @@ unsigned space_balance(bool drop_cached)
 	vma_files_reap();
 	if (drop_cached)
 		objects_drop_cached();
+	objects_close_wait();
 	commit_drain();
 	wrong = pcache_check();
 	wrong += left("address spaces", spaces_live());

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmap, munmap, mprotect, brk. P changes its replica of the map and tells M without waiting; only a mapping of an object
- * needs M's consent. Whatever may fail here is had before anything is changed.
+ * mmap, munmap, mprotect, brk. P changes its replica of the map and tells M without waiting. Whatever may fail here is had before
+ * anything is changed.
  */
 #include "managers/processor/space/space_impl.h"
 
@@ -44,7 +44,10 @@ int space_add_anonymous(struct space *s, const struct vma *tmpl)
 	return rc;
 }
 
-/* An object's mapping: the replica shows it only once M has agreed. */
+/*
+ * Nobody waits for M, which has no reason to refuse: the object is open here, and is not closed before M has answered. Its pages are
+ * fetched by its own name, with no number of a change; what needs the mapping at M, as a flush of a private copy does, names its number.
+ */
 static int add_object(struct space *s, const struct vma *tmpl)
 {
 	struct change *c = change_alloc();
@@ -59,28 +62,28 @@ static int add_object(struct space *s, const struct vma *tmpl)
 			.start = le64_of(tmpl->start), .len = le64_of(tmpl->end - tmpl->start), .object = le64_of(tmpl->object),
 			.index = le64_of(tmpl->index), .prot = le32_of(tmpl->prot), .flags = le32_of(tmpl->flags & ~VMA_HERE_ALONE),
 		};
-		rc = change_call(s, c, RPC_memory_map);
-		if (rc < 0) {
-			spin_lock(&s->vma_lock);
-			if (vma_map_remove(&s->map, tmpl->start, tmpl->end) < 0)
-				space_lost(s, -ENOMEM);
-			spin_unlock(&s->vma_lock);
-			space_bump(s);
-		}
+		c->object = ((const struct vma_file *)tmpl->file)->object;
+		change_send(s, c, RPC_memory_map);
 	} else {
-		vma_file_unmap(tmpl->file);	/* the map took no reference */
+		change_free(c);
 	}
-	change_free(c);
 	space_open(s, 0);
-	return rc < 0 ? rc : 0;
+	return rc;
 }
 
 int space_add(struct space *s, const struct vma *tmpl)
 {
+	int rc;
+
 	if (tmpl->object == 0)
 		return space_add_anonymous(s, tmpl);
+	if (tmpl->index >= WIRE_SIZE_MAX >> PAGE_SHIFT)		/* M would refuse it */
+		return -EOVERFLOW;
 	vma_file_map(tmpl->file);		/* the map's, from here */
-	return add_object(s, tmpl);
+	rc = add_object(s, tmpl);
+	if (rc < 0)
+		vma_file_unmap(tmpl->file);	/* the map took no reference */
+	return rc;
 }
 
 /* --- munmap --- */

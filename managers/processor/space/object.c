@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Objects: the files and shared memories whose pages this node caches or maps. One struct a file, whoever opens or maps it;
- * opening asks M each time, for the version and the size. The last put writes a file's dirty pages home and closes it on M;
- * its clean pages stay (it is *parked*), for whoever opens it next: a program's text is fetched once a boot, as long as
+ * opening asks M each time, for the version and the size. The last put writes a file's dirty pages home and closes it on M, which
+ * is waited for if the file was open for writing; its clean pages stay (it is *parked*), for whoever opens it next: a program's text is fetched once a boot, as long as
  * there is room. They are right as long as M names the same object and version; lines that nobody maps are the first to
  * be evicted, and the struct goes when the last of them has gone.
  */
@@ -93,21 +93,69 @@ void object_change_end(const struct object *o)
 		attr_change_end(&(struct attr_file){ o->storage_node, o->fs, o->ino });
 }
 
+/* --- closing on M --- */
+
+struct closing {			/* nobody waits for it: M has nothing to write home */
+	struct rpc rpc;
+	struct rpc_memory_close_req req;
+};
+static u64 closes_out;			/* [a] */
+static struct waitq closes_wait = WAITQ_INIT(closes_wait);
+
+static void close_answered(const struct rpc_memory_close_req *req, int rc)
+{
+	if (rc < 0 && rc != -EHOSTDOWN)
+		pr_warn("object %llx: close: %s", (unsigned long long)le64_get(req->object), errno_name(rc));
+}
+
+static void close_done(struct rpc *call)
+{
+	struct closing *c = call->arg;
+
+	close_answered(&c->req, call->status);
+	kfree(c);
+	(void)__atomic_sub_fetch(&closes_out, 1, __ATOMIC_SEQ_CST);
+	waitq_wake_all(&closes_wait);
+}
+
+void objects_close_wait(void)
+{
+	waitq_wait(&closes_wait, __atomic_load_n(&closes_out, __ATOMIC_SEQ_CST) == 0);
+}
+
+/* false: there is no memory for it */
+static bool close_start(u16 node, const struct rpc_memory_close_req *req)
+{
+	struct closing *c = kzalloc(sizeof(*c));
+	int rc;
+
+	if (c == NULL)
+		return false;
+	c->req = *req;
+	c->rpc = (struct rpc){ .node = node, .op = RPC_memory_close, .req = &c->req, .done = close_done, .arg = c };
+	(void)__atomic_add_fetch(&closes_out, 1, __ATOMIC_SEQ_CST);
+	rc = rpc_start(&c->rpc);
+	if (rc < 0) {			/* M is dead: nothing was sent, done is not called */
+		c->rpc.status = rc;
+		close_done(&c->rpc);
+	}
+	return true;
+}
+
+/* Waited for if M has something to write home, or gives back memory that others may be short of. */
 static void object_close(struct object *o)
 {
 	struct rpc_memory_close_req req = { .object = le64_of(o->id), .count = le32_of(o->opens) };
-	struct rpc_memory_close_rep rep;
 	bool written = o->written;	/* nobody else has it any more */
-	int rc;
 
-	if (written)			/* M writes home what is dirty */
+	if (!written && o->fs != WIRE_FS_NONE && close_start(o->memory_node, &req))
+		return;
+	if (written)
 		object_change_begin(o);
-	rc = rpc_call_sure(o->memory_node, RPC_memory_close, &req, &rep, 0);
+	close_answered(&req, rpc_call_sure(o->memory_node, RPC_memory_close, &req, NULL, 0));
 	if (written)
 		object_change_end(o);
 	o->written = false;
-	if (rc < 0 && rc != -EHOSTDOWN)
-		pr_warn("object %llx: close: %s", (unsigned long long)o->id, errno_name(rc));
 }
 
 void object_get(struct object *o) { ref_get(&o->refs); }
@@ -260,6 +308,8 @@ void object_put(struct object *o)
 		mutex_unlock(lock);
 		return;
 	}
+	if (RULE(MAPPED_THEN_CLOSED))
+		changes_wait_mapped(o);		/* to map what is closed would be refused */
 	/* what cannot be written is lost: it was logged, and fsync would have said so */
 	if (o->fs != WIRE_FS_NONE && object_clean(o) == 0 && has_pages(o)) {
 		object_close(o);

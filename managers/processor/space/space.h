@@ -153,6 +153,7 @@ struct object {
 	u32 leases;			/* [a] fs/lease.c: so that opens need not look */
 	/* space/'s own */
 	u32 opens;			/* [objects lock] opens that M counts */
+	u32 maps_out;			/* [a] mappings of it that M has not answered */
 	struct list holds;		/* [lock] ranges of pages that are being written or truncated */
 	struct waitq hold_wait;
 	int error;			/* [a] a page could not be written back */

@@ -84,6 +84,7 @@ struct change {
 	u8 rep[64] __aligned(8);
 	void *big_rep;				/* instead of rep, for replies with bulk */
 	u32 big_size;
+	struct object *object;			/* what it maps, which is not closed before M has answered; or NULL */
 };
 struct change *change_alloc(void);
 void change_free(struct change *c);
@@ -94,6 +95,7 @@ int change_call(struct space *s, struct change *c, u16 op);
 /* the same for what M charges by itself (fork, exec): if there is no room for it, M first gets back what is reserved here for nothing */
 int change_call_charged(struct space *s, struct change *c, u16 op);
 void changes_wait_done(struct space *s);		/* until M has answered all that were sent */
+void changes_wait_mapped(struct object *o);		/* ... those that map o */
 #define NONE_QUEUED	(~0ULL)
 /* map_lock held. Memory for one more change_add(): 0 or -ENOMEM. */
 int __must_check change_reserve(struct space *s);
@@ -139,6 +141,7 @@ struct object *object_find(u64 id);			/* referenced, or NULL */
 u64 objects_live(void);				/* that somebody has open or mapped */
 u64 objects_parked(void);			/* closed, kept for their cached pages */
 static inline bool object_is_parked(const struct object *o) { return READ_ONCE(o->parked); }
+void objects_close_wait(void);			/* until M has answered all closes; sleeps */
 void objects_drop_cached(void);			/* those that are closed, and of the others what nobody maps; may sleep */
 bool object_held(struct object *o, u64 index);		/* set lock may be held */
 bool object_flush_held(struct object *o, u64 index);
