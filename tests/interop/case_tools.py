@@ -96,6 +96,18 @@ for one in (500, 1500, 9000):
     small_tools(one)
 
 
+def stranger(lab, log):
+    """Who knocks at the port of the nodes' own calls and speaks another protocol is rejected, and one line says so."""
+    done = lab.linux.run("rping -c -a %s -p %d -C 1" % (node_ip(NODE), 0x7467), 30)
+    log.write("%d\n%s\n" % (done.status, done.out))
+    assert done.status not in (0, 143) and "REJECT" in done.out, done.out
+    with open(lab.node.log, errors="replace") as file:
+        assert file.read().count("refused %s: it does not speak FIT" % lab.linux.ip) == 1
+
+
+add("stranger", stranger, packets=2)
+
+
 def other_roles(lab, log):
     """A processor and a storage node have the same service."""
     for role, number in (("processor", 1), ("storage", 3)):

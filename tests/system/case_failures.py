@@ -38,14 +38,25 @@ def bad_cache(bed, choice):
     "no-peers": ("fit.peers=.* cannot be read", ["--append", "P:fit.peers=nonsense"]),
     "fourth-node": ("processor node is not ready .*waiting for node-4",
                     ["--append", "P:fit.peers=2:10.77.0.2,3:10.77.0.3,4:10.77.0.4"]),
-    "other-key": ("memory node is not ready .*waiting for node-1", ["--append", "M:fit.key=other"]),
+    "other-key": ("memory node is not ready .*waiting for node-1", ["--append", "M:fit.key=other"],
+                  {"processor": r"refused 10\.77\.0\.2: it does not have the cluster's key",
+                   "memory": r"node 1: it refused this node, which does not have the cluster's key"}),
+    "same-number": ("processor node is not ready .*waiting for node-3", ["--append", "S:fit.node=2 fit.peers=1:10.77.0.1"],
+                    {"processor": r"refused 10\.77\.0\.3: it uses the node id of another node",
+                     "storage": r"node 1: it refused this node, which uses the node id of another node"}),
     "memory-waits-for-nobody": ("processor node is not ready .*waiting for node-3", ["--append", "S:fit.ip=10.77.0.9/24"]),
     "no-disk": ("there is no disk vdz to mount at /|no storage node has a volume for /", ["--append", "S:storage.mount=vdz:/"]),
 }, limit=90)
 def missing_peer(bed, choice):
-    """A node that never comes: named, and not waited for beyond --boot-timeout."""
-    text, options = choice
+    """
+    A node that never comes: named, and not waited for beyond --boot-timeout. One that may not join: both sides say why, once, and it
+    asks again and again.
+    """
+    text, options, *said = choice
     fails(bed, text, "--boot-timeout", "15", *options)
+    for role, line in (said[0] if said else {}).items():
+        log = bed.read("run1/%s.log" % role).decode()
+        assert len(re.findall(line, log)) == 1, log[-2000:]
 
 
 def check_panic(bed, role, text, function):
