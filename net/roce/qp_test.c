@@ -416,8 +416,8 @@ static void repeated_reads_and_atomics(void **state)
 	good.va = wr.remote_addr;
 	good.rkey = wr.rkey;
 	good.dma_len = 3000;
-	for (unsigned i = 0; i < 10; i++) {
-		static const u8 answers[] = { 3, 2, 1, 0, 0, 0, 0, 1, 0, 0 };
+	for (unsigned i = 0; i < 11; i++) {
+		static const u8 answers[] = { 3, 2, 1, 0, 0, 0, 0, 1, 0, 0, 0 };
 
 		p = good;
 		switch (i) {
@@ -430,6 +430,7 @@ static void repeated_reads_and_atomics(void **state)
 		case 7: p.opcode = RC_FETCH_ADD; p.psn = psn_add(psn, 3); p.swap_add = 5; break;
 		case 8: p.opcode = RC_FETCH_ADD; p.psn = psn_add(psn, 3); p.va += 8; break;
 		case 9: p.opcode = RC_CMP_SWAP; p.psn = psn_add(psn, 3); break;
+		case 10: p.rkey++; break;
 		}
 		before = counter_read(&nr_roce_drop_duplicate);
 		sent = sim.node[1].sent;

@@ -69,6 +69,7 @@ static void on_a(struct end *e, const struct roce_wc *wc)
 	case WR_RDMA_READ:
 		assert_memory_equal(dst_of(s), src_of(s), mix.slot[s].len);
 		break;
+	case WR_CMP_SWAP:
 	case WR_FETCH_ADD:
 		assert_int_equal(*(u64 *)src_of(s), mix.slot[s].before);
 		break;
@@ -100,7 +101,7 @@ static void run_mix(u64 seed, u32 mtu, u16 ack_every, unsigned messages)
 		assert_true(time_mono_ns() < deadline);
 		if (posted < messages && !mix.slot[s].busy) {
 			static const u8 ops[] = { WR_SEND, WR_SEND_WITH_IMM, WR_RDMA_WRITE, WR_RDMA_WRITE_WITH_IMM, WR_RDMA_READ,
-						  WR_FETCH_ADD };
+						  WR_FETCH_ADD, WR_CMP_SWAP };
 			struct roce_send_wr wr = {
 				.wr_id = s, .opcode = ops[sim_random() % ARRAY_SIZE(ops)], .flags = WR_SIGNALED, .rkey = rkey,
 				.remote_addr = (u64)(uintptr_t)dst_of(s), .imm = sim_random() | 1,
@@ -114,11 +115,19 @@ static void run_mix(u64 seed, u32 mtu, u16 ack_every, unsigned messages)
 				mix.slot[s].before = mix.counter;
 				mix.counter += wr.compare_add;
 			}
+			if (wr.opcode == WR_CMP_SWAP) {		/* now and then what is there is not what is expected */
+				len = 8;
+				wr.remote_addr = (u64)(uintptr_t)shared;
+				wr.compare_add = mix.counter + (sim_random() % 3 == 0);
+				wr.swap = (u64)sim_random() << 32 | sim_random();
+				mix.slot[s].before = mix.counter;
+				mix.counter = wr.compare_add == mix.counter ? wr.swap : mix.counter;
+			}
 			fill(src_of(s), len);
 			if (wr.opcode == WR_RDMA_READ)
 				fill(dst_of(s), len);
 			while (off < len) {			/* in some pieces */
-				u32 k = wr.nr_sge == ROCE_MAX_SGE - 1 || wr.opcode == WR_FETCH_ADD ? len - off :
+				u32 k = wr.nr_sge == ROCE_MAX_SGE - 1 || len == 8 ? len - off :
 					MIN(1 + sim_random() % 5000, len - off);
 
 				wr.sge[wr.nr_sge++] = (struct roce_sge){ src_of(s) + off, k };
@@ -577,6 +586,76 @@ static void receiver_not_ready(void **state)
 	errors_end();
 }
 
+/* So often as the retry count says, and once more: then the request ends by what it met, and those behind it are flushed. */
+static void receiver_never_ready(void **state)
+{
+	for (unsigned retries = 0; retries < 7; retries += 3) {
+		u64 refused = counter_read(&nr_roce_rx_nak_rnr);
+
+		errors_begin();
+		ea.qp->attr.rnr_retry = ea.qp->rnr_retries = retries;
+		post(&ea, WR_SEND, 1, mem[0], 3000, 0, 0);
+		post(&ea, WR_SEND, 2, mem[0], 100, 0, 0);
+		sim_run(NSEC_PER_SEC);
+		assert_int_equal(counter_read(&nr_roce_rx_nak_rnr) - refused, retries + 1);
+		assert_int_equal(ea.nr_wc, 2);
+		assert_int_equal(ea.wc[0].status, WC_RNR_RETRY_EXC_ERR);
+		assert_int_equal(ea.wc[1].status, WC_WR_FLUSH_ERR);
+		assert_int_equal(roce_qp_state(eb.qp), QPS_RTS);
+		errors_end();
+	}
+}
+
+/* A WRITE with immediate that finds no receive writes nothing; when there is one it writes, and is told of, once. */
+static void immediate_without_receive(void **state)
+{
+	static u8 area[64];
+	struct roce_recv_wr r = { .wr_id = 9, .nr_sge = 0 };
+	struct roce_mr *mr;
+
+	errors_begin();
+	memset(area, 0, sizeof(area));
+	memset(mem[0], 0x33, sizeof(area));
+	mr = roce_dev_mr_create(sim.node[1].dev, 7);
+	post(&ea, WR_RDMA_WRITE_WITH_IMM, 1, mem[0], 64, (uintptr_t)area, roce_mr_bind(mr, area, 64, MR_REMOTE_WRITE));
+	sim_run(20 * NSEC_PER_MSEC);
+	assert_int_equal(ea.nr_wc + eb.nr_wc + area[0] + area[63], 0);
+	assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+	sim_run(20 * NSEC_PER_MSEC);
+	assert_int_equal(ea.nr_wc, 1);
+	assert_int_equal(ea.wc[0].status, WC_SUCCESS);
+	assert_int_equal(eb.nr_wc, 1);
+	assert_int_equal(eb.wc[0].opcode, WC_RECV_RDMA_WITH_IMM);
+	assert_int_equal(eb.wc[0].byte_len, 64);
+	assert_memory_equal(area, mem[0], 64);
+	roce_mr_destroy(mr);
+	errors_end();
+}
+
+/* Nobody asked to hear of success: failure is told all the same, in its place in the order. */
+static void unsignalled_failure(void **state)
+{
+	struct roce_send_wr wr = { .nr_sge = 1, .sge = { { copy, 8 } } };
+	struct roce_recv_wr r = { .nr_sge = 1, .sge = { { mem[1], 64 } } };
+
+	errors_begin();
+	assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		wr.wr_id = i;
+		wr.opcode = i == 1 ? WR_RDMA_WRITE : WR_SEND;		/* to where nothing is registered */
+		assert_int_equal(roce_post_send(ea.qp, &wr), 0);
+	}
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(ea.nr_wc, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(ea.wc[i].wr_id, i + 1);
+		assert_int_equal(ea.wc[i].status, i == 0 ? WC_REM_ACCESS_ERR : WC_WR_FLUSH_ERR);
+	}
+	assert_int_equal(eb.nr_wc, 1);
+	assert_int_equal(eb.wc[0].status, WC_SUCCESS);
+	errors_end();
+}
+
 /* A packet without payload from the other port. */
 static void inject(unsigned to, const struct roce_pkt *p)
 {
@@ -768,6 +847,39 @@ static void counted_and_dropped(void **state)
 	assert_int_equal(eb.wc[5].flags, WC_SOLICITED);
 	assert_int_equal(eb.wc[4].flags, 0);
 	errors_end();
+}
+
+/* The half of the numbers before the expected one are duplicates, the other half are ahead of a gap, up to the last of each. */
+static void edges_of_the_numbers(void **state)
+{
+	static const struct { u32 ahead; bool duplicate; } t[] = {
+		{ 1, false }, { 0x7fffff, false }, { 0x800000, true }, { 0x800001, true }, { 0xffffff, true },
+	};
+	static u8 in[64];
+	struct roce_recv_wr r = { .nr_sge = 1, .sge = { { in, 64 } } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		struct roce_pkt p = { .opcode = RC_SEND_ONLY, .pkey = ROCE_PKEY, .ackreq = true };
+		u64 ahead = counter_read(&nr_roce_drop_order), duplicate = counter_read(&nr_roce_duplicate);
+		u64 nak = counter_read(&nr_roce_tx_nak_psn), ack = counter_read(&nr_roce_tx_ack);
+
+		errors_begin();
+		assert_int_equal(roce_post_recv(eb.qp, &r), 0);
+		p.qpn = eb.qp->qpn;
+		p.psn = psn_add(eb.qp->epsn, t[i].ahead);
+		inject(1, &p);
+		sim_run(NSEC_PER_MSEC);
+		assert_int_equal(counter_read(&nr_roce_duplicate) - duplicate, t[i].duplicate);
+		assert_int_equal(counter_read(&nr_roce_tx_ack) - ack, t[i].duplicate);
+		assert_int_equal(counter_read(&nr_roce_drop_order) - ahead, !t[i].duplicate);
+		assert_int_equal(counter_read(&nr_roce_tx_nak_psn) - nak, !t[i].duplicate);
+		assert_int_equal(eb.nr_wc, 0);
+		p.psn = eb.qp->epsn;
+		inject(1, &p);
+		sim_run(NSEC_PER_MSEC);
+		assert_int_equal(eb.nr_wc, 1);
+		errors_end();
+	}
 }
 
 /* --- draining --------------------------------------------------------------------------------------------------- */
@@ -1457,7 +1569,9 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		cmocka_unit_test(sent_again_is_a_copy), cmocka_unit_test(region_of_pages),
 		cmocka_unit_test(unbind_in_the_middle), cmocka_unit_test(receiver_not_ready),
 		cmocka_unit_test(psn_nak_after_rnr_nak), cmocka_unit_test(retries_exceeded),
-		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(no_memory_to_gather), cmocka_unit_test(shared_receives), cmocka_unit_test(drain),
+		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(no_memory_to_gather),
+		cmocka_unit_test(receiver_never_ready), cmocka_unit_test(immediate_without_receive), cmocka_unit_test(unsignalled_failure),
+		cmocka_unit_test(edges_of_the_numbers), cmocka_unit_test(shared_receives), cmocka_unit_test(drain),
 		 cmocka_unit_test(counted_and_dropped), cmocka_unit_test(invalidate),
 		cmocka_unit_test(destroy_in_flight),
 		cmocka_unit_test(destroy_with_a_stopped_device), cmocka_unit_test(persistent), cmocka_unit_test(wrong_neighbour),
