@@ -37,6 +37,7 @@ enum lock_rank {		/* take locks downwards */
 	/* spinlocks */
 	RANK_PROCESS_TREE,	/* parents, children, groups, sessions */
 	RANK_SIGNAL,		/* process->signal lock */
+	RANK_HANDLERS,		/* handlers->lock: signal actions that processes may share */
 	RANK_FUTEX,		/* futex hash bucket; two in address order */
 	RANK_FILES,		/* descriptor table */
 	RANK_IPC,		/* System V IPC: the table of a kind and what is in it; POSIX message queues */

@@ -52,6 +52,10 @@ static void errors(void)
 	REFUSED(syscall(SYS_getppid), 78);
 	answer(SYS_getppid, SECCOMP_RET_LOG, 0);		/* less is not heard */
 	REFUSED(syscall(SYS_getppid), 78);
+	for (int why = 512; why <= 516; why++) {		/* what the kernel itself calls a call that begins again */
+		answer(SYS_getpgrp, SECCOMP_RET_ERRNO | why, 0);
+		REFUSED(syscall(SYS_getpgrp), why);
+	}
 	answer(SYS_getuid, SECCOMP_RET_ERRNO | 0, 0);
 	CHECK(syscall(SYS_getuid) == 0);
 	answer(SYS_getgid, SECCOMP_RET_ERRNO | 0xffff, 0);

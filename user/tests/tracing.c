@@ -7,7 +7,9 @@
 #include <dirent.h>
 #include <elf.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/ptrace.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -1536,13 +1538,85 @@ static void exec_races(void)
 	printf("all ended\n");
 }
 
+/* --- what a filter leaves to the tracer: seccomp(2) --- */
+
+static void filtered_child(void)
+{
+	struct sock_filter insn[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | 33),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpgid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 44),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { sizeof(insn) / sizeof(insn[0]), insn };
+	long rc[6];
+
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+	for (int i = 0; i < 6; i++)
+		rc[i] = sys(SYS_getppid, 1, 2, 3);
+	printf("results: %ld, own %d, parent's %d, %ld, %ld, %ld\n", rc[0], rc[1] == sys(SYS_getpid, 0, 0, 0), rc[2] > 0 && rc[2] != rc[1],
+	       rc[3], rc[4], rc[5]);
+	fflush(stdout);
+}
+
+static void show_filtered(pid_t pid)
+{
+	struct ptrace_syscall_info info = { 0 };
+	struct user_regs_struct r = regs_of(pid);
+	long size = tr(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), P(&info));
+
+	info_of(pid);
+	printf("  message %ld, op %d, nr %lld, args %lld %lld, data %u, size %ld, rax %lld\n", message_of(pid), info.op,
+	       (long long)info.seccomp.nr, (long long)info.seccomp.args[0], (long long)info.seccomp.args[1], info.seccomp.ret_data, size,
+	       (long long)r.rax);
+}
+
+static void filter_asks(void)
+{
+	pid_t child = traced(filtered_child);
+	struct user_regs_struct r;
+
+	TRY(tr(PTRACE_SETOPTIONS, child, 0, PTRACE_O_TRACESECCOMP | PTRACE_O_TRACESYSGOOD));
+	for (int i = 0; i < 5; i++) {
+		tr(i == 4 ? PTRACE_SYSCALL : PTRACE_CONT, child, 0, 0);
+		W(child);
+		if (i == 4) {
+			tr(PTRACE_CONT, child, 0, 0);	/* stopped where it began: next comes what the filter says */
+			W(child);
+		}
+		show_filtered(child);
+		r = regs_of(child);
+		if (i == 0 || i == 3) {			/* no call, and this result */
+			r.orig_rax = -1;
+			r.rax = i == 0 ? 77 : -514;
+		} else if (i == 1) {
+			r.orig_rax = SYS_getpid;
+		} else if (i == 4) {
+			r.orig_rax = SYS_getpgid;	/* which the filter is asked about, too */
+		}
+		CHECK(tr(PTRACE_SETREGS, child, 0, P(&r)) == 0);
+	}
+	TRY(tr(PTRACE_SETOPTIONS, child, 0, 0));	/* nobody to ask */
+	tr(PTRACE_CONT, child, 0, 0);
+	W(child);
+	child = traced(filtered_child);			/* killed in the stop */
+	TRY(tr(PTRACE_SETOPTIONS, child, 0, PTRACE_O_TRACESECCOMP));
+	tr(PTRACE_CONT, child, 0, 0);
+	W(child);
+	TRY(kill(child, SIGKILL));
+	W(child);
+}
+
 static const struct { const char *name; void (*fn)(void); } scenes[] = {
 #define S(fn) { #fn, fn },
 	S(exec_plain) S(exec_event) S(syscalls) S(sysgood_off) S(singlestep) S(step_into_handler) S(step_fork) S(signals) S(masks) S(attaches)
 	S(attach_stopped) S(group_stop) S(seizes) S(seize_stopped) S(fork_events) S(fork_events_seized) S(clone_flags) S(threads)
 	S(leader_first) S(exec_in_thread) S(killed_while_stopped) S(group_of_threads) S(other_thread_waits) S(waitid_stops) S(exit_event)
 	S(tracer_reaps) S(tracer_ends) S(tracer_ends_and_kills) S(tracer_ends_in_stop) S(no_such_signal) S(parent_sees_stops) S(tracer_is_told) S(registers)
-	S(memory) S(restarts) S(sleep_goes_on) S(mistakes) S(rights) S(set_user_id) S(races) S(exec_races)
+	S(memory) S(restarts) S(sleep_goes_on) S(mistakes) S(rights) S(set_user_id) S(filter_asks) S(races) S(exec_races)
 };
 
 static bool wanted(int argc, char **argv, const char *name)

@@ -83,9 +83,9 @@ static void look_at_signals(struct process *p, struct look *l)
 		l->blocked = p->leader->blocked;
 	}
 	for (int sig = 1; sig <= NR_SIGNALS; sig++) {
-		if (p->action[sig].handler == SIG_IGN)
+		if (handler_of(p, sig) == SIG_IGN)
 			l->ignored |= SIGBIT(sig);
-		else if (p->action[sig].handler != SIG_DFL)
+		else if (handler_of(p, sig) != SIG_DFL)
 			l->caught |= SIGBIT(sig);
 	}
 	spin_unlock(&p->signal_lock);

@@ -24,6 +24,8 @@ enum {
 #define SA_RESTART	0x10000000ULL
 #define SA_NODEFER	0x40000000ULL
 #define SA_RESETHAND	0x80000000ULL
+#define SA_EXPOSE_TAGBITS 0x800ULL	/* there are none */
+#define SA_KNOWN	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND)
 #define SIG_BLOCK	0
 #define SIG_UNBLOCK	1
 #define SIG_SETMASK	2
@@ -116,6 +118,7 @@ struct rt_sigframe_abi {
 #define CLONE_DETACHED		0x00400000ULL
 #define CLONE_UNTRACED		0x00800000ULL
 #define CLONE_CHILD_SETTID	0x01000000ULL
+#define CLONE_IO		0x80000000ULL
 #define CLONE_CLEAR_SIGHAND	0x100000000ULL
 struct clone_args_abi {
 	u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
@@ -143,10 +146,10 @@ enum { PTRACE_TRACEME = 0, PTRACE_PEEKTEXT, PTRACE_PEEKDATA, PTRACE_PEEKUSER, PT
        PTRACE_GETREGSET, PTRACE_SETREGSET, PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_LISTEN, PTRACE_PEEKSIGINFO, PTRACE_GETSIGMASK,
        PTRACE_SETSIGMASK, PTRACE_GET_SYSCALL_INFO = 0x420e };
 enum { PTRACE_EVENT_FORK = 1, PTRACE_EVENT_VFORK, PTRACE_EVENT_CLONE, PTRACE_EVENT_EXEC, PTRACE_EVENT_VFORK_DONE, PTRACE_EVENT_EXIT,
-       PTRACE_EVENT_STOP = 128 };
+       PTRACE_EVENT_SECCOMP, PTRACE_EVENT_STOP = 128 };
 #define PTRACE_O_TRACESYSGOOD	1U			/* the events: 1 << PTRACE_EVENT_* */
 #define PTRACE_O_EXITKILL	(1U << 20)
-#define PTRACE_O_ALL		(0x7fU | PTRACE_O_EXITKILL)
+#define PTRACE_O_ALL		(0xffU | PTRACE_O_EXITKILL)
 #define PTRACE_MESSAGE_ENTRY	1			/* PTRACE_GETEVENTMSG where a call is stopped */
 #define PTRACE_MESSAGE_EXIT	2
 #define PTRACE_PEEKSIGINFO_SHARED 1U
@@ -165,11 +168,11 @@ struct syscall_info_abi {
 	u32 arch;
 	u64 rip, rsp;
 	union {
-		struct { u64 nr, args[6]; } entry;
+		struct { u64 nr, args[6]; u32 ret_data; } entry;	/* ret_data: where a filter has asked for the tracer */
 		struct { s64 value; u8 is_error; } exit;
 	};
 };
-enum { SYSCALL_INFO_NONE, SYSCALL_INFO_ENTRY, SYSCALL_INFO_EXIT };
+enum { SYSCALL_INFO_NONE, SYSCALL_INFO_ENTRY, SYSCALL_INFO_EXIT, SYSCALL_INFO_SECCOMP };
 #define AUDIT_ARCH_X86_64	0xc000003eU
 
 struct timespec_abi { s64 sec, nsec; };

@@ -53,7 +53,7 @@ void exit_release_vfork(struct task *t)
 static int flags_check(const struct clone_args_abi *a)
 {
 	u64 f = a->flags;
-	const u64 known = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK | CLONE_PARENT | CLONE_THREAD |
+	const u64 known = CLONE_IO | CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK | CLONE_PARENT | CLONE_THREAD |
 		CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_UNTRACED |
 		CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND | CLONE_PIDFD | CLONE_PTRACE;
 
@@ -62,9 +62,6 @@ static int flags_check(const struct clone_args_abi *a)
 	if ((f & CLONE_SIGHAND) && !(f & CLONE_VM))
 		return -EINVAL;
 	if ((f & CLONE_CLEAR_SIGHAND) && (f & CLONE_SIGHAND))
-		return -EINVAL;
-	/* handlers shared between processes: no program of this world asks for it */
-	if ((f & CLONE_SIGHAND) && !(f & CLONE_THREAD))
 		return -EINVAL;
 	if ((f & CLONE_PIDFD) && (f & (CLONE_THREAD | CLONE_DETACHED)))
 		return -EINVAL;
@@ -128,7 +125,6 @@ static void copy_registers(struct task *t, const struct clone_args_abi *a)
 		t->base_priority = t->thread->priority = task_current()->base_priority;
 		t->thread->keeps_turn = self->keeps_turn;
 	}
-	t->io_priority = task_current()->io_priority;
 	t->mempolicy = task_current()->mempolicy;
 	t->timer_slack_ns = task_current()->timer_slack_ns;
 	fpu_clone(t->thread->ctx.fpu);
@@ -145,11 +141,17 @@ static struct process *process_copy(struct task *self, const struct clone_args_a
 		return NULL;
 	}
 	p->exit_signal = a->flags & CLONE_PARENT ? old->exit_signal : a->exit_signal;	/* a sibling ends as its maker does */
-	spin_lock(&old->signal_lock);
-	memcpy(p->action, old->action, sizeof(p->action));
-	spin_unlock(&old->signal_lock);
+	if (a->flags & CLONE_SIGHAND) {
+		handlers_put(p->handlers);
+		p->handlers = old->handlers;
+		ref_get(&p->handlers->refs);
+	} else {
+		spin_lock(&old->handlers->lock);
+		memcpy(p->handlers->action, old->handlers->action, sizeof(p->handlers->action));
+		spin_unlock(&old->handlers->lock);
+	}
 	if (a->flags & CLONE_CLEAR_SIGHAND)
-		signal_exec(p);
+		handlers_reset(p->handlers);
 	spin_lock(&tree_lock);
 	p->exe = old->exe;
 	if (p->exe != NULL)
@@ -184,6 +186,11 @@ static s64 clone_common(const struct clone_args_abi *a)
 	if (rc < 0)
 		goto drop_task;
 	copy_registers(t, a);
+	spin_lock(&tree_lock);
+	rc = io_inherit_locked(t, self, a->flags & CLONE_IO);
+	spin_unlock(&tree_lock);
+	if (rc < 0)
+		goto drop_task;
 	spin_lock(&self->process->signal_lock);
 	t->blocked = self->blocked;
 	spin_unlock(&self->process->signal_lock);
@@ -328,6 +335,8 @@ s64 sys_unshare(u64 flags, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 	if (flags & ~(alone | CLONE_FILES | CLONE_FS))
 		return (flags & CLONE_NAMESPACES) && !capable(CAP_SYS_ADMIN) ? -EPERM : -EINVAL;
 	if ((flags & alone) && READ_ONCE(t->process->nr_tasks) != 1)
+		return -EINVAL;
+	if ((flags & (CLONE_SIGHAND | CLONE_VM)) && ref_read(&t->process->handlers->refs) != 1)
 		return -EINVAL;
 	fs = flags & CLONE_FS ? fs_context_copy(t->fs) : NULL;
 	files = flags & CLONE_FILES ? fd_table_unshare(t->files) : NULL;

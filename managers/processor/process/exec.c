@@ -475,14 +475,14 @@ static int become_alone(struct task *t, const struct credentials *cred)
 static int exec_reset(struct task *t)
 {
 	struct process *p = t->process;
-	struct fd_table *files = fd_table_unshare(t->files);
+	struct fd_table *files = handlers_unshare(p) < 0 ? NULL : fd_table_unshare(t->files);
 
 	if (files == NULL)
 		return -ENOMEM;
 	task_set_files(t, files);
 	mqueue_process_execs(p);		/* before others can see by a closed file that it has happened */
 	fd_close_on_exec(t->files);
-	signal_exec(p);
+	handlers_reset(p->handlers);
 	ptimers_delete(p, false);
 	t->altstack_sp = t->altstack_size = 0;
 	t->altstack_flags = SS_DISABLE;

@@ -37,17 +37,13 @@ static void tell_parent_locked(struct process *p, int code, int status)
 /* Does the parent want no zombies? */
 static bool reap_by_itself_locked(const struct process *p)
 {
-	struct process *parent = p->parent;
-	bool ignored;
+	const struct process *parent = p->parent;
 
 	if (parent == process_init)
 		return !p->spawned;
 	if (p->exit_signal != SIGCHLD)
 		return false;
-	spin_lock(&parent->signal_lock);
-	ignored = parent->action[SIGCHLD].handler == SIG_IGN || (parent->action[SIGCHLD].flags & SA_NOCLDWAIT);
-	spin_unlock(&parent->signal_lock);
-	return ignored;
+	return handler_of(parent, SIGCHLD) == SIG_IGN || (handler_flags(parent, SIGCHLD) & SA_NOCLDWAIT);
 }
 
 /* PR_SET_PDEATHSIG of its threads: their parent has ended. */

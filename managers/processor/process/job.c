@@ -207,7 +207,7 @@ static bool ignored_or_blocked(const struct task *t, int sig)
 	bool is;
 
 	spin_lock(&p->signal_lock);
-	is = (t->blocked & SIGBIT(sig)) || p->action[sig].handler == SIG_IGN;
+	is = (t->blocked & SIGBIT(sig)) || handler_of(p, sig) == SIG_IGN;
 	spin_unlock(&p->signal_lock);
 	return is;
 }

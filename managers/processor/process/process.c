@@ -33,6 +33,7 @@ void process_put(struct process *p)
 	if (!ref_put(&p->refs))
 		return;
 	signal_flush(&p->pending);
+	handlers_put(p->handlers);
 	kfree(p);
 }
 
@@ -53,6 +54,11 @@ struct process *process_alloc(struct process *parent)
 
 	if (p == NULL)
 		return NULL;
+	p->handlers = handlers_create();
+	if (p->handlers == NULL) {
+		kfree(p);
+		return NULL;
+	}
 	ref_init(&p->refs, 1);
 	list_init(&p->children);
 	list_init(&p->sibling);
@@ -126,6 +132,7 @@ void task_free(struct task *t)
 	if (t->fs != NULL)
 		fs_context_put(t->fs);
 	seccomp_drop(&t->seccomp);
+	io_drop(t->io_shared);
 	if (t->space != NULL)
 		space_put(t->space);
 	spin_lock(&p->signal_lock);

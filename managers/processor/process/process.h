@@ -7,7 +7,8 @@
  * the exit status. Process 1 is the kernel's own: it has no task, is the parent of what the control port starts and of orphans.
  *
  * Locks: tree_lock (RANK_PROCESS_TREE) guards the tree, the lists of tasks, groups and sessions, and exit states;
- * process->signal_lock (RANK_SIGNAL), taken under it, guards pending signals, masks and actions.
+ * process->signal_lock (RANK_SIGNAL), taken under it, guards pending signals and masks; handlers->lock (RANK_HANDLERS), under that,
+ * the actions, which processes may share (CLONE_SIGHAND).
  */
 #ifndef MANAGERS_PROCESSOR_PROCESS_H
 #define MANAGERS_PROCESSOR_PROCESS_H
@@ -47,6 +48,12 @@ struct pending {				/* [signal_lock] */
 	u32 nr;					/* allocated ones among them */
 };
 
+struct handlers {				/* what signals do */
+	refcount_t refs;
+	struct spinlock lock;
+	struct sigaction_abi action[NR_SIGNALS + 1];	/* [lock to change; a handler may be looked at without] by signal number */
+};
+
 enum process_state { PROCESS_LIVE, PROCESS_ZOMBIE, PROCESS_REAPED };
 
 struct process {
@@ -82,7 +89,7 @@ struct process {
 	struct waitq task_wait;			/* exec waits here for its siblings to go; stopped tasks wait to go on */
 
 	struct spinlock signal_lock;
-	struct sigaction_abi action[NR_SIGNALS + 1];	/* [signal_lock] by signal number */
+	struct handlers *handlers;		/* [tree_lock and signal_lock to change] with a reference: handlers.c */
 	struct pending pending;			/* [signal_lock] for the process as a whole */
 
 	struct credentials cred;		/* [tree_lock] */
@@ -106,6 +113,7 @@ struct process {
 	struct list sem_undos;			/* ipc/sem.c's */
 };
 
+struct io_context;				/* syscall/sched.c */
 struct vfork_wait;				/* process/clone.c */
 struct tracee;					/* process/ptrace.h */
 
@@ -140,7 +148,7 @@ struct task {
 	u8 policy, rt_priority;			/* [tree_lock] SCHED_*; syscall/sched.c */
 	u8 base_priority;			/* [tree_lock] PRIO_* by its policy; the thread's own may be better for a while: */
 	bool boosted;				/* [tree_lock] by one who waits for a lock that it has */
-	u16 io_priority;			/* [tree_lock] ioprio_set(2); kept only */
+	struct io_context *io_shared;		/* [tree_lock] with a reference; NULL: nothing is set. syscall/sched.c */
 	u8 mempolicy;				/* [o] syscall/mempolicy.c */
 	bool policy_reset;			/* [tree_lock] children begin with SCHED_OTHER */
 	u8 death_signal;			/* [tree_lock] when the parent ends: PR_SET_PDEATHSIG */
@@ -242,13 +250,25 @@ static inline void signal_pipe(void) { signal_self(SIGPIPE); }
 bool signal_pending_current(void);
 void signal_deliver(struct regs *r);			/* user_return: at most builds frames, or ends the process */
 void signal_flush(struct pending *q);			/* signal_lock held */
-void signal_exec(struct process *p);			/* execve: handlers to default */
 void signal_drop_ignored(struct process *p, int sig);
 void signal_retarget_locked(struct process *p);		/* tree_lock held: whoever can take what is pending hears of it */
 void signal_recalc(struct task *t);			/* signal_lock held: notify flags follow what is pending */
 void signal_set_blocked(struct task *t, sigset_t_ set);
 void signal_set_waited(struct task *t, sigset_t_ set);
 int signal_next(struct task *t, sigset_t_ mask, struct siginfo_abi *info);	/* take one of mask off the queues: its number, or 0 */
+
+/* handlers.c */
+struct handlers *handlers_create(void);		/* all default; NULL: no memory */
+void handlers_put(struct handlers *h);
+void handlers_reset(struct handlers *h);		/* execve: to default, unless ignored */
+int handlers_unshare(struct process *p);		/* a copy of its own, if others have them too: 0 or -ENOMEM */
+static inline u64 handler_of(const struct process *p, int sig) { return READ_ONCE(p->handlers->action[sig].handler); }
+static inline u64 handler_flags(const struct process *p, int sig) { return READ_ONCE(p->handlers->action[sig].flags); }
+struct sigaction_abi handlers_set(struct process *p, int sig, const struct sigaction_abi *act);	/* act NULL: looked at only. What was */
+
+/* syscall/sched.c: tree_lock held */
+int __must_check io_inherit_locked(struct task *t, struct task *from, bool share);	/* 0 or -ENOMEM */
+void io_drop(struct io_context *io);			/* tree_lock need not be held */
 
 /* futex.c */
 int futex_wake(struct space *s, u64 va, bool shared, unsigned nr, u32 bitset);

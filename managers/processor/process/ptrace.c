@@ -192,11 +192,8 @@ static void tell_tracer(const struct tracee *tr, int sig, int code, u32 status)
 static void tell_stop(const struct tracee *tr, int code)
 {
 	struct process *p = tr->tracer->process;
-	bool quiet;
+	bool quiet = handler_of(p, SIGCHLD) == SIG_IGN || (handler_flags(p, SIGCHLD) & SA_NOCLDSTOP);
 
-	spin_lock(&p->signal_lock);
-	quiet = p->action[SIGCHLD].handler == SIG_IGN || (p->action[SIGCHLD].flags & SA_NOCLDSTOP);
-	spin_unlock(&p->signal_lock);
 	tell_tracer(tr, quiet ? 0 : SIGCHLD, code, tr->code & 0x7f);
 }
 
@@ -370,19 +367,21 @@ static bool wants(const struct tracee *tr, int event)
 	return tr != NULL && (tr->options & 1U << event);
 }
 
-void tracee_event(int event, u64 message)
+bool tracee_event(int event, u64 message)
 {
 	struct tracee *tr;
-	bool plain;
+	bool plain, wanted;
 
 	spin_lock(&tree_lock);
 	tr = task_current()->tracee;
-	plain = event == PTRACE_EVENT_EXEC && tr != NULL && !tr->seized && !wants(tr, event);
-	if (wants(tr, event))
+	wanted = wants(tr, event);
+	plain = event == PTRACE_EVENT_EXEC && tr != NULL && !tr->seized && !wanted;
+	if (wanted)
 		event_locked(tr, event, message);
 	spin_unlock(&tree_lock);
 	if (plain)
 		signal_self(SIGTRAP);
+	return wanted;
 }
 
 void tracee_handler(void)

@@ -22,7 +22,7 @@
  *	group	the process is stopped (SIGSTOP and its kin): each thread once; or an attach found it stopped
  *	trap	PTRACE_EVENT_STOP of seized threads: group stops, PTRACE_INTERRUPT, SIGCONT, the first one of a new child
  *	call	at the beginning and end of a system call
- *	event	PTRACE_EVENT_*: at fork, exec, exit and their like
+ *	event	PTRACE_EVENT_*: at fork, exec, exit, a call that a filter leaves to the tracer, and their like
  *
  * Registers of a stopped thread are where they always are, on its kernel stack. Its segment bases and FPU state are copied here when
  * it stops and, if the tracer has changed them, taken over by the thread when it goes on: nobody else touches a CPU's.
@@ -123,7 +123,7 @@ int tracee_signal(int sig, struct siginfo_abi *info);	/* which signal to act on,
 void tracee_handler(void);				/* a handler's frame has been made */
 bool tracee_call_begins(void);				/* thread->syscall_work; false: it is killed, no call is made */
 void tracee_call_ends(void);
-void tracee_event(int event, u64 message);		/* if the tracer wants to know */
+bool tracee_event(int event, u64 message);		/* if the tracer wants to know: true */
 void tracee_exits(u32 status, bool whole);		/* of its own will, or of a signal; whole: it is who ends the process */
 /* A debug exception: true if it is of a step that nobody asks for any more. */
 bool tracee_stale_step(struct regs *r);

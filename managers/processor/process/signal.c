@@ -112,7 +112,7 @@ void signal_set_blocked(struct task *t, sigset_t_ set)
 
 static bool ignored(const struct process *p, int sig)
 {
-	u64 h = p->action[sig].handler;
+	u64 h = handler_of(p, sig);
 
 	return h == SIG_IGN || (h == SIG_DFL && (SIGBIT(sig) & SIG_IGNORED));
 }
@@ -131,7 +131,7 @@ static void tell_of_stop_locked(struct process *p, int code, int sig)
 	usage_of_process_locked(p, &used);
 	info.child.utime = used.user_ns / CLOCK_TICK_NS;
 	info.child.stime = used.system_ns / CLOCK_TICK_NS;
-	if (p->parent != process_init && !(p->parent->action[SIGCHLD].flags & SA_NOCLDSTOP))
+	if (p->parent != process_init && !(handler_flags(p->parent, SIGCHLD) & SA_NOCLDSTOP))
 		signal_send_locked(p->parent, NULL, &info);
 	waitq_wake_all(&p->parent->child_wait);
 }
@@ -309,8 +309,8 @@ void signal_force_info(const struct siginfo_abi *info)
 	int sig = info->signo;
 
 	spin_lock(&p->signal_lock);
-	if ((t->blocked & SIGBIT(sig)) || p->action[sig].handler == SIG_IGN) {
-		p->action[sig].handler = SIG_DFL;
+	if ((t->blocked & SIGBIT(sig)) || handler_of(p, sig) == SIG_IGN) {
+		WRITE_ONCE(p->handlers->action[sig].handler, SIG_DFL);
 		t->blocked &= ~SIGBIT(sig);
 	}
 	pending_remove(&t->pending, SIGBIT(sig));
@@ -330,19 +330,6 @@ void signal_force(int sig, int code, u64 addr, int trapno, u64 error)
 	t->fault_error = error;
 	t->fault_addr = addr;
 	signal_force_info(&info);
-}
-
-void signal_exec(struct process *p)
-{
-	spin_lock(&p->signal_lock);
-	for (int sig = 1; sig <= NR_SIGNALS; sig++) {
-		bool keep = p->action[sig].handler == SIG_IGN;
-
-		memset(&p->action[sig], 0, sizeof(p->action[sig]));
-		if (keep)
-			p->action[sig].handler = SIG_IGN;
-	}
-	spin_unlock(&p->signal_lock);
 }
 
 /* --- delivery --- */
@@ -482,11 +469,11 @@ void signal_deliver(struct regs *r)
 			if (sig == 0)
 				continue;
 		}
-		spin_lock(&p->signal_lock);
-		act = p->action[sig];
+		spin_lock(&p->handlers->lock);
+		act = p->handlers->action[sig];
 		if (act.handler != SIG_DFL && act.handler != SIG_IGN && (act.flags & SA_RESETHAND))
-			p->action[sig].handler = SIG_DFL;
-		spin_unlock(&p->signal_lock);
+			WRITE_ONCE(p->handlers->action[sig].handler, SIG_DFL);
+		spin_unlock(&p->handlers->lock);
 		if (act.handler == SIG_IGN || (act.handler == SIG_DFL && (SIGBIT(sig) & SIG_IGNORED)))
 			continue;
 		if (act.handler == SIG_DFL) {

@@ -35,12 +35,20 @@ static s64 no_such_call(u64 nr)
 
 static inline void call(struct regs *r)
 {
-	u64 nr = (u32)r->error;
-	syscall_fn fn = nr < NR_SYSCALLS ? handler[nr] : NULL;
+	u64 nr;
+	syscall_fn fn;
 
 	if (unlikely(READ_ONCE(task_current()->seccomp.mode) != SECCOMP_OFF) && !seccomp_allows(r))
 		return;
+	nr = (u32)r->error;			/* a tracer whom a filter asked may have changed it */
+	fn = nr < NR_SYSCALLS ? handler[nr] : NULL;
 	r->rax = fn != NULL ? fn(r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9) : no_such_call(nr);
+	/*
+	 * What only the signal code understands must not reach a program: deliver turns it into EINTR or a restart. The same number from a
+	 * filter or a tracer is theirs, as long as no signal comes.
+	 */
+	if ((s64)r->rax <= -ERESTARTSYS && (s64)r->rax >= -ERESTART_RESTARTBLOCK)
+		arch_set_notify(thread_current());
 }
 
 /* A tracer may have changed the call; with the number -1 there is none, and the result is what the tracer has made it. */
@@ -61,9 +69,6 @@ static void on_syscall(struct regs *r)
 		call(r);
 	if (unlikely(READ_ONCE(self->syscall_work) != 0))
 		tracee_call_ends();
-	/* what only the signal code understands must not reach a program: deliver turns it into EINTR or a restart */
-	if ((s64)r->rax <= -ERESTARTSYS && (s64)r->rax >= -ERESTART_RESTARTBLOCK)
-		arch_set_notify(self);
 }
 
 static void fault_signal(int rc, u64 addr, u64 error)

@@ -162,8 +162,11 @@ static int kcmp_of(const struct task *t, int kind, int fd, uintptr_t *out)
 	case KCMP_FS:
 		*out = (uintptr_t)t->fs;
 		return 0;
+	case KCMP_IO:				/* two that have none have the same, as on Linux */
+		*out = (uintptr_t)t->io_shared;
+		return 0;
 	case KCMP_SIGHAND:
-		*out = (uintptr_t)t->process;
+		*out = (uintptr_t)t->process->handlers;
 		return 0;
 	}
 	return -EOPNOTSUPP;

@@ -492,16 +492,18 @@ static s64 peek_signals(u32 pid, u64 args, u64 user)
 static u64 call_info(const struct tracee *tr, struct syscall_info_abi *info)
 {
 	const struct regs *r = tr->regs;
-	u64 kind = tr->has_info && tr->info.code == (SIGTRAP | 0x80) ? tr->message : 0;
+	bool filtered = tr->has_info && tr->info.code == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8);
+	u64 kind = filtered ? PTRACE_MESSAGE_ENTRY : tr->has_info && tr->info.code == (SIGTRAP | 0x80) ? tr->message : 0;
 
 	*info = (struct syscall_info_abi){ .arch = AUDIT_ARCH_X86_64, .rip = r->rip, .rsp = r->rsp };
 	if (kind == PTRACE_MESSAGE_ENTRY) {
 		const u64 args[] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
 
-		info->op = SYSCALL_INFO_ENTRY;
+		info->op = filtered ? SYSCALL_INFO_SECCOMP : SYSCALL_INFO_ENTRY;
 		info->entry.nr = r->error;
 		memcpy(info->entry.args, args, sizeof(args));
-		return offsetof(struct syscall_info_abi, entry) + sizeof(info->entry);
+		info->entry.ret_data = filtered ? tr->message : 0;
+		return offsetof(struct syscall_info_abi, entry.ret_data) + (filtered ? sizeof(info->entry.ret_data) : 0);
 	}
 	if (kind == PTRACE_MESSAGE_EXIT) {
 		info->op = SYSCALL_INFO_EXIT;

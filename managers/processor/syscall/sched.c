@@ -9,6 +9,7 @@
 #include "lib/base/errno.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/syscall/syscall.h"
+#include "mm/slab.h"
 
 enum { SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE = 5, SCHED_DEADLINE, SCHED_RESET_ON_FORK = 0x40000000 };
 #define RT_PRIORITY_MAX	99
@@ -457,16 +458,51 @@ static u32 io_better(u32 a, u32 b)
 	return MIN(a, b);
 }
 
+/* What the I/O of a thread goes by; threads and processes may share one (CLONE_IO). */
+struct io_context { refcount_t refs; u16 priority; /* [tree_lock] */ };
+
+void io_drop(struct io_context *io)
+{
+	if (io != NULL && ref_put(&io->refs))
+		kfree(io);
+}
+
+static u32 io_priority(const struct task *t) { return t->io_shared == NULL ? IO_NONE << IO_CLASS_SHIFT : t->io_shared->priority; }
+
+static int io_set(struct task *t, u32 priority)
+{
+	if (t->io_shared == NULL) {
+		t->io_shared = kzalloc(sizeof(*t->io_shared));
+		if (t->io_shared == NULL)
+			return -ENOMEM;
+		ref_init(&t->io_shared->refs, 1);
+	}
+	t->io_shared->priority = priority;
+	return 0;
+}
+
+int io_inherit_locked(struct task *t, struct task *from, bool share)
+{
+	assert_held(&tree_lock);
+	if (from->io_shared == NULL)
+		return 0;
+	if (!share)
+		return io_set(t, from->io_shared->priority);
+	ref_get(&from->io_shared->refs);
+	t->io_shared = from->io_shared;
+	return 0;
+}
+
 static void io_task(struct io_call *c, struct task *t)
 {
 	const struct credentials *me = &process_current()->cred, *it = &t->process->cred;
 
 	if (!c->set)
-		c->value = c->found == 0 ? t->io_priority : io_better(c->value, t->io_priority);
+		c->value = c->found == 0 ? io_priority(t) : io_better(c->value, io_priority(t));
 	else if (it->uid != me->euid && it->uid != me->uid && !cred_has(me, CAP_SYS_NICE))
 		c->error = -EPERM;
-	else
-		t->io_priority = c->value;
+	else if (io_set(t, c->value) < 0)
+		c->error = -ENOMEM;
 	c->found++;
 }
 

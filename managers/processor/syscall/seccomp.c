@@ -7,6 +7,7 @@
 #include "lib/base/errno.h"
 #include "managers/processor/process/bpf.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/process/ptrace.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/frame.h"
 #include "mm/slab.h"
@@ -125,7 +126,17 @@ static u32 ask(const struct seccomp_filter *f, const struct bpf_call *call, cons
 	return least;
 }
 
-static bool filter_allows(struct regs *r)
+/* A tracer decides: it may change the call, on which the filters are asked once more, or take it away with the number -1. */
+static bool filter_allows(struct regs *r, bool traced);
+static bool tracer_allows(struct regs *r, u32 data)
+{
+	r->rax = -(s64)ENOSYS;			/* that is it if nobody traces, or nobody who wants to know */
+	if (!tracee_event(PTRACE_EVENT_SECCOMP, data) || READ_ONCE(thread_current()->fatal_pending) || (u32)r->error == ~0U)
+		return false;
+	return filter_allows(r, true);
+}
+
+static bool filter_allows(struct regs *r, bool traced)
 {
 	const struct bpf_call call = { (u32)r->error, ARCH_X86_64, r->rip, { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 } };
 	const struct seccomp_filter *who;
@@ -140,7 +151,8 @@ static bool filter_allows(struct regs *r)
 	case RET_ERRNO:
 		r->rax = -(s64)MIN(ret & RET_DATA, ERRNO_MAX);
 		break;
-	case RET_TRACE:				/* nobody traces */
+	case RET_TRACE:
+		return traced || tracer_allows(r, ret & RET_DATA);
 	case RET_USER_NOTIF:			/* nobody listens */
 		r->rax = -(s64)ENOSYS;
 		break;
@@ -171,7 +183,7 @@ static bool strict_allows(struct regs *r)
 
 bool seccomp_allows(struct regs *r)
 {
-	return load_acquire(&task_current()->seccomp.mode) == SECCOMP_STRICT ? strict_allows(r) : filter_allows(r);
+	return load_acquire(&task_current()->seccomp.mode) == SECCOMP_STRICT ? strict_allows(r) : filter_allows(r, false);
 }
 
 /* --- setting it --- */

@@ -19,13 +19,11 @@ s64 sys_rt_sigaction(u64 sig, u64 act, u64 old, u64 size, u64 a4, u64 a5)
 		return -EINVAL;
 	if (act != 0 && copy_from_user(&new, act, sizeof(new)) < 0)
 		return -EFAULT;
-	spin_lock(&p->signal_lock);
-	was = p->action[sig];
 	if (act != 0) {
 		new.mask &= ~UNBLOCKABLE;
-		p->action[sig] = new;
+		new.flags &= SA_KNOWN;		/* so that a program can see which ones are */
 	}
-	spin_unlock(&p->signal_lock);
+	was = handlers_set(p, sig, act != 0 ? &new : NULL);
 	if (act != 0)
 		signal_drop_ignored(p, sig);
 	if (old != 0 && copy_to_user(old, &was, sizeof(was)) < 0)
