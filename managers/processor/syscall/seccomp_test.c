@@ -23,6 +23,7 @@ u64 frames_total(void) { return 160; }
 bool capable(unsigned cap) { return false; }
 void __noreturn task_exit(u32 status) { abort(); }
 bool process_exit_group(struct process *p, u32 status) { abort(); }
+bool tracee_event(int event, u64 message) { return false; }
 void signal_force_info(const struct siginfo_abi *info) { abort(); }
 bool ratelimit_ok(struct ratelimit *l, const char *what) { return false; }
 int copy_from_user(void *to, u64 from, size_t n)
