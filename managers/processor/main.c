@@ -70,18 +70,23 @@ static void probe(void)
 /* The rest needs the other nodes, which may take their time to boot. */
 static void join_thread(void *space_rc)
 {
+	static const enum node_role needed[] = { ROLE_MEMORY, ROLE_STORAGE, ROLE_NONE };
 	int rc = (long)space_rc;
 
 	if (rc == 0 && param_errors() != 0)
 		rc = -EINVAL;		/* a run with other than the parameters asked for would say nothing */
 	if (rc < 0)
 		cannot_start(rc);
-	control_wait_peers((enum node_role[]){ ROLE_MEMORY, ROLE_STORAGE, ROLE_NONE });
-	rc = fs_init();
+	fs_init();
+	do {				/* again where one of them goes meanwhile */
+		control_wait_peers(needed);
+		rc = fs_mount_all();
+	} while (rc == -EHOSTDOWN);
 	if (rc < 0)
 		cannot_start(rc);
 	probe();
 	pcache_measure_wire();
+	control_wait_peers(needed);
 	pr_info("ready");
 	control_ready();
 	commands_run_init();

@@ -458,31 +458,48 @@ static int mount_volumes(unsigned node, bool root)
 		if ((strcmp(path, "/") == 0) != root)
 			continue;
 		inode = storagefs_root(node, le32_get(m[i].fs), le64_get(m[i].root_ino), le32_get(m[i].root_gen), S_IFDIR | 0755);
-		if (inode == NULL)
-			rc = -ENOMEM;
-		else if (fs_mount(path, inode, "ext4") < 0)
+		rc = inode == NULL ? -ENOMEM : fs_mount(path, inode, "ext4");
+		if (rc < 0 && rc != -ENOMEM && rc != -EHOSTDOWN) {
 			pr_warn("fs: %s of %s cannot be mounted", path, fit_node_name(node));
+			rc = 0;
+		}
 	}
 	kfree(r);
 	return rc < 0 ? rc : 0;
 }
 
-int fs_init(void)
+void fs_init(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		list_init(&names[i]);
+	tmpfs_init();
+}
+
+static int mount_all(void)
 {
 	int rc = 0;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-		list_init(&names[i]);
 	for (int pass = 0; pass < 2 && rc == 0; pass++) {
 		for (unsigned node = 1; node < FIT_MAX_NODES && rc == 0; node++)
 			if (fit_node_up(node) && fit_node_role(node) == ROLE_STORAGE)
 				rc = mount_volumes(node, pass == 0);
-		if (rc == 0 && fs_root == NULL) {	/* nor is there anything to mount the others on */
-			pr_err("fs: no storage node has a volume for /");
+		if (rc == 0 && fs_root == NULL)		/* nor is there anything to mount the others on */
 			rc = -ENODEV;
-		}
 	}
 	if (rc == 0)
-		rc = synthfs_init();
-	return rc < 0 ? rc : tmpfs_init();
+		rc = synthfs_mount();
+	return rc < 0 ? rc : tmpfs_mount();
+}
+
+int fs_mount_all(void)
+{
+	int rc = mount_all();
+
+	if (rc == -ENODEV && (fit_missing() != 0 || fit_wait_role(ROLE_STORAGE, 1) < 0))
+		rc = -EHOSTDOWN;		/* who has it may have gone just now */
+	if (rc == -EHOSTDOWN)
+		pr_warn("fs: a storage node went while its volumes were mounted: again when it is back");
+	else if (rc == -ENODEV)
+		pr_err("fs: no storage node has a volume for /");
+	return rc;
 }

@@ -90,8 +90,14 @@ void fs_context_get(struct fs_context *c);
 void fs_context_put(struct fs_context *c);
 
 /* --- tree (dentry.c, path.c) --- */
-int fs_init(void);				/* mounts: the storage nodes', then /proc, /sys, /dev */
-int fs_mount(const char *path, struct inode *root, const char *type);	/* at boot; type: as /proc/mounts names it; others: fs/mount.h */
+void fs_init(void);
+/*
+ * At boot: the storage nodes' volumes are mounted, then /proc, /sys, /dev, /dev/shm and /tmp. -EHOSTDOWN: a storage node went meanwhile; called
+ * again when it is back, it goes on where it was. -ENODEV: nobody has a volume for /; both are logged. May sleep
+ */
+int __must_check fs_mount_all(void);
+/* At boot; takes over root's reference. type: as /proc/mounts names it. What stands there already is not mounted again. Others: fs/mount.h */
+int __must_check fs_mount(const char *path, struct inode *root, const char *type);
 struct inode *inode_alloc(const struct inode_ops *ops, u32 mode);
 void inode_get(struct inode *i);
 void inode_put(struct inode *i);
@@ -155,8 +161,9 @@ u32 file_access(const struct file *f);	/* MAY_READ | MAY_WRITE by its open mode 
 /* kinds of files */
 extern const struct file_ops regular_ops, directory_ops;
 struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode);
-int synthfs_init(void);			/* builds /proc, /sys, /dev */
-int tmpfs_init(void);			/* /dev/shm and /tmp */
+int __must_check synthfs_mount(void);	/* /proc, /sys, /dev */
+void tmpfs_init(void);
+int __must_check tmpfs_mount(void);	/* /dev/shm and /tmp */
 int __must_check tmpfs_root(const char *options, struct inode **out);	/* of a new one: -EINVAL, -ENOMEM */
 int __must_check synthfs_root(const char *type, struct inode **out, const char **name);	/* "proc" and the like: -ENODEV, -ENOMEM */
 int memfd_open(const char *name, bool sealable, struct file **out);

@@ -96,34 +96,37 @@ static int attach(struct mount *m, struct inode *root, struct dentry *at)
 	return d != NULL ? 0 : -ENOMEM;
 }
 
-/* At boot. Takes over root's reference. */
+/* Where path leads: nowhere yet for the root of all. 1: root stands there already */
+static int boot_place(const char *path, const struct inode *root, struct dentry **at)
+{
+	struct fs_context *c;
+	int rc;
+
+	if (strcmp(path, "/") == 0)
+		return fs_root == NULL ? 0 : fs_root->inode->dev == root->dev ? 1 : -EBUSY;
+	rc = fs_context_create(NULL, &c);
+	if (rc < 0)
+		return rc;
+	rc = fs_lookup(c, NULL, path, WALK_FOLLOW | WALK_DIRECTORY, at);
+	fs_context_put(c);
+	if (rc < 0 && rc != -EHOSTDOWN)
+		pr_warn("fs: nothing to mount on: there is no directory %s", path);
+	return rc == 0 && (*at)->inode->mount_root && (*at)->inode->dev == root->dev ? 1 : rc;
+}
+
 int fs_mount(const char *path, struct inode *root, const char *type)
 {
-	struct mount *m = mount_alloc(type, NULL, 0, 0);
 	struct dentry *at = NULL;
-	struct fs_context *c;
-	int rc = m == NULL ? -ENOMEM : 0;
+	int rc = boot_place(path, root, &at);
+	struct mount *m = rc == 0 ? mount_alloc(type, NULL, 0, 0) : NULL;
 
-	if (rc == 0 && strcmp(path, "/") == 0) {
-		rc = fs_root != NULL ? -EBUSY : 0;
-	} else if (rc == 0) {
-		rc = fs_context_create(NULL, &c);
-		if (rc == 0) {
-			rc = fs_lookup(c, NULL, path, WALK_FOLLOW | WALK_DIRECTORY, &at);
-			fs_context_put(c);
-		}
-		if (rc < 0)
-			pr_warn("fs: nothing to mount on: there is no directory %s", path);
-	}
-	if (rc < 0) {
-		mount_put(m);
+	if (m != NULL)
+		rc = attach(m, root, at);
+	else
 		inode_put(root);
-		return rc;
-	}
-	rc = attach(m, root, at);
 	if (at != NULL)
 		dentry_put(at);
-	return rc;
+	return m != NULL || rc < 0 ? rc : rc == 1 ? 0 : -ENOMEM;
 }
 
 /* --- mount(2) --- */

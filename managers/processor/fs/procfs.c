@@ -857,7 +857,7 @@ int synthfs_root(const char *type, struct inode **out, const char **name)
 	return -ENODEV;
 }
 
-int synthfs_init(void)
+int synthfs_mount(void)
 {
 	const char *name;
 	struct inode *i;

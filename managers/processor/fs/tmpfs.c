@@ -756,14 +756,16 @@ int tmpfs_root(const char *options, struct inode **out)
 	return root_create((dev & 0xff) | (dev & 0xfff00) << 12, &how, out);	/* a number of 20 bits, as stat() shows it */
 }
 
-int tmpfs_init(void)
-{
-	int rc = mount_at("/dev/shm", 0x20);
+void tmpfs_init(void) { acct_register("files_kept", files_kept); }
 
-	acct_register("files_kept", files_kept);
-	if (mount_at("/tmp", 0x21) < 0)
-		rc = rc < 0 ? rc : 0;		/* an image without /tmp has none */
-	return rc;
+int tmpfs_mount(void)
+{
+	int rc = mount_at("/dev/shm", 0x20), tmp;
+
+	if (rc < 0)
+		return rc;
+	tmp = mount_at("/tmp", 0x21);
+	return tmp == -EHOSTDOWN ? tmp : 0;	/* an image without /tmp has none */
 }
 
 /* --- seals: memfd_create(2), fcntl(2) --- */
