@@ -19,6 +19,7 @@ enum lock_rank {		/* take locks downwards */
 	/* sleeping locks (struct mutex) */
 	RANK_CONTROL,		/* one control-port command at a time */
 	RANK_FILE_SHOWN,	/* file->pos_lock of a text in /proc or /sys: what it shows is looked up under it */
+	RANK_SEAL,		/* F_ADD_SEALS: one at a time */
 	RANK_PROCESS_EXEC,	/* process->exec_lock */
 	RANK_FS_TREE,		/* rename and mount tree of a file system client */
 	RANK_INODE,		/* inode->lock on P; on S the whole volume */
@@ -32,6 +33,7 @@ enum lock_rank {		/* take locks downwards */
 	RANK_SPACE_FORK,	/* space salt group: one fork at a time */
 	RANK_SPACE_MAP,		/* space->map_lock */
 	RANK_SPACE_SEND,	/* space->send_lock */
+	RANK_FILE_CHANGE,	/* of a memfd: a change of its data or size, or of what is allowed */
 	RANK_OBJECT,		/* M: object->lock */
 	RANK_MUTEX_LEAF,	/* any mutex under which no other is taken */
 	/* spinlocks */

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -86,6 +87,56 @@ static void seals(void)
 	FAILS(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EINVAL);
 	FAILS(fcntl(fd, F_GET_SEALS), EINVAL);
 	CHECK(close(fd) == 0);
+}
+
+/* --- once it is sealed nothing changes any more, whoever was at it --- */
+
+#define LONG (8 * PAGE)
+
+static char content[LONG];
+
+/* Until it is no longer allowed. */
+static void *keeps_writing(void *fd)
+{
+	static char mine[LONG];
+
+	for (int k = 1; memset(mine, k, LONG), pwrite(*(int *)fd, mine, LONG, 0) == LONG; k++)
+		;
+	return NULL;
+}
+
+static void *keeps_resizing(void *fd)
+{
+	for (unsigned long k = 1; ftruncate(*(int *)fd, k % 4 * PAGE + 1) == 0; k++)
+		;
+	return NULL;
+}
+
+/* What is to be looked at: the file's bytes, or its size. */
+static unsigned long long sum_of(int fd)
+{
+	unsigned long long sum = lseek(fd, 0, SEEK_END);
+	ssize_t n = pread(fd, content, LONG, 0);
+
+	CHECK(n >= 0);
+	while (n-- > 0)
+		sum = sum * 31 + content[n];
+	return sum;
+}
+
+static void sealed_under_change(void *(*change)(void *fd), int seals)
+{
+	for (int round = 0; round < 12; round++) {
+		int fd = memfd_create("changed", MFD_ALLOW_SEALING);
+		unsigned long long then;
+		pthread_t thread;
+
+		CHECK(fd >= 0 && ftruncate(fd, LONG) == 0 && pthread_create(&thread, NULL, change, &fd) == 0);
+		usleep(2000 + round * 300);
+		CHECK(fcntl(fd, F_ADD_SEALS, seals) == 0);
+		then = sum_of(fd);
+		CHECK(pthread_join(thread, NULL) == 0 && sum_of(fd) == then && close(fd) == 0);
+	}
 }
 
 static char *in_common;
@@ -196,6 +247,8 @@ static void of_others(void)
 int main(void)
 {
 	seals();
+	sealed_under_change(keeps_writing, F_SEAL_WRITE);
+	sealed_under_change(keeps_resizing, F_SEAL_GROW | F_SEAL_SHRINK);
 	resident();
 	all_locked();
 	low();

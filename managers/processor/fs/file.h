@@ -29,6 +29,8 @@ struct file_ops {
 	int (*may_resize)(struct file *f, u64 size);
 	int (*may_change)(struct file *f);	/* NULL: always. May parts of it become zeros? 0 or -EPERM (seals) */
 	void (*resized)(struct file *f);	/* it was: NULL: its times are kept where its data is */
+	/* NULL: nothing. Around a change of its size or data other than write(), and what was asked for it before. May sleep */
+	void (*change_begin)(struct file *f), (*change_end)(struct file *f);
 	int (*may_map)(struct file *f, u32 prot, bool shared);
 	const char *kind;			/* what /proc/PID/fd calls it, if it is of a kind without names; else NULL */
 	bool tells;				/* it may be asked to tell by a signal: O_ASYNC */

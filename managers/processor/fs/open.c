@@ -154,6 +154,18 @@ static int resize(struct file *f, u64 size, bool grow)
 	return rc;
 }
 
+void file_change_begin(struct file *f)
+{
+	if (f->ops->change_begin != NULL)
+		f->ops->change_begin(f);
+}
+
+void file_change_end(struct file *f)
+{
+	if (f->ops->change_end != NULL)
+		f->ops->change_end(f);
+}
+
 int fs_resize(struct file *f, u64 size) { return resize(f, size, false); }
 int fs_grow(struct file *f, u64 size) { return resize(f, size, true); }
 
@@ -679,9 +691,11 @@ int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u3
 	if (rc == 0 && !(flags & O_PATH))	/* after it is counted: a lease that is given from now on sees it */
 		rc = lease_break(*out, flags & O_TRUNC);
 	if (rc == 0 && (flags & O_TRUNC) && !fresh && (*out)->object != NULL) {
+		file_change_begin(*out);
 		rc = (*out)->ops->may_resize != NULL ? (*out)->ops->may_resize(*out, 0) : 0;
 		if (rc == 0)
 			rc = fs_resize(*out, 0);
+		file_change_end(*out);
 	}
 	if (rc < 0)
 		file_put(*out);

@@ -30,7 +30,8 @@ struct tnode {				/* a file; each struct inode of it has a reference */
 	char *target;			/* [I] of a symlink; of a file without a name, what it is called */
 	bool memfd;			/* [I] */
 	bool linkable;			/* [tmpfs_lock] it has no name yet, but may be given one */
-	u32 seals;			/* [tmpfs_lock] of a memfd: F_SEAL_* */
+	u32 seals;			/* [seal_lock to change; a] of a memfd: F_SEAL_* */
+	struct mutex change_lock;	/* of a memfd: held from the look at its seals to the end of what they allowed */
 	struct tnode *parent;		/* [tmpfs_lock] of a directory; no reference: it is not empty while this is in it */
 	struct list entries;		/* [tmpfs_lock] of a directory, by cookie */
 	u64 next_cookie;		/* [tmpfs_lock] */
@@ -545,27 +546,51 @@ static s64 file_read(struct file *f, void *buf, size_t len, u64 *pos)
 	return regular_ops.read(f, buf, len, pos);
 }
 
+static void file_change(struct file *f)
+{
+	struct tnode *n = f->inode->private;
+
+	if (n->memfd)
+		mutex_lock(&n->change_lock);
+}
+
+static void file_changed(struct file *f)
+{
+	struct tnode *n = f->inode->private;
+
+	if (n->memfd)
+		mutex_unlock(&n->change_lock);
+}
+
+/* What the seals leave of a write: *len; -EPERM */
+static int seals_write(const struct tnode *n, bool append, u64 pos, size_t *len)
+{
+	u32 seals = READ_ONCE(n->seals);
+	u64 size;
+
+	if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+		return -EPERM;
+	if (!(seals & F_SEAL_GROW) || *len == 0)
+		return 0;
+	size = object_size(n->object);
+	if (append || pos >= size)
+		return -EPERM;
+	*len = MIN(*len, size - pos);
+	return 0;
+}
+
 static s64 file_write(struct file *f, const void *buf, size_t len, u64 *pos)
 {
 	struct tnode *node = f->inode->private;
 	s64 n;
 
-	if (node->memfd) {
-		u32 seals = READ_ONCE(node->seals);
-
-		if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
-			return -EPERM;
-		if ((seals & F_SEAL_GROW) && len != 0) {
-			u64 size = object_size(node->object);
-
-			if (*pos == FILE_APPEND || (READ_ONCE(f->flags) & O_APPEND) || *pos >= size)
-				return -EPERM;
-			len = MIN(len, size - *pos);
-		}
-	}
-	n = regular_ops.write(f, buf, len, pos);
+	file_change(f);
+	n = seals_write(node, *pos == FILE_APPEND || (READ_ONCE(f->flags) & O_APPEND), *pos, &len);
+	if (n == 0)
+		n = regular_ops.write(f, buf, len, pos);
+	file_changed(f);
 	if (n > 0)
-		touch(f->inode->private, true);
+		touch(node, true);
 	return n;
 }
 
@@ -602,7 +627,8 @@ static int file_may_map(struct file *f, u32 prot, bool shared)
 }
 
 static const struct file_ops tmpfs_file_ops = { .read = file_read, .write = file_write, .seek = file_seek,
-						.may_resize = file_may_resize, .may_change = file_may_change, .resized = file_resized, .may_map = file_may_map };
+						.may_resize = file_may_resize, .may_change = file_may_change, .resized = file_resized, .may_map = file_may_map,
+						.change_begin = file_change, .change_end = file_changed };
 
 static size_t put_dirent(u8 *out, size_t room, const char *name, u64 ino, u64 next, u32 type)
 {
@@ -835,6 +861,7 @@ static bool mapped_for_writing(const struct object *o)
 
 s64 memfd_seal(struct file *f, u32 seals)
 {
+	static DEFINE_MUTEX(seal_lock, RANK_SEAL);
 	struct tnode *n = memfd_node(f);
 	u32 old;
 	s64 rc = 0;
@@ -843,19 +870,19 @@ s64 memfd_seal(struct file *f, u32 seals)
 		return -EINVAL;
 	if (!(file_access(f) & MAY_WRITE))
 		return -EPERM;
-	mutex_lock(&tmpfs_lock);
+	mutex_lock(&seal_lock);
+	mutex_lock(&n->change_lock);		/* what was allowed before has been done */
 	old = n->seals;
 	if (old & F_SEAL_SEAL)
 		rc = -EPERM;
 	else
 		WRITE_ONCE(n->seals, old | seals);
-	mutex_unlock(&tmpfs_lock);
+	mutex_unlock(&n->change_lock);
 	if (rc == 0 && (seals & F_SEAL_WRITE) && !(old & F_SEAL_WRITE) && mapped_for_writing(n->object)) {	/* no new one can come */
-		mutex_lock(&tmpfs_lock);
 		WRITE_ONCE(n->seals, old);
-		mutex_unlock(&tmpfs_lock);
 		rc = -EBUSY;
 	}
+	mutex_unlock(&seal_lock);
 	return rc;
 }
 
@@ -887,6 +914,7 @@ int memfd_open(const char *name, bool sealable, struct file **out)
 	if (rc < 0)
 		return rc;
 	n = i->private;
+	mutex_init(&n->change_lock, "memfd", RANK_FILE_CHANGE);
 	n->memfd = true;
 	n->seals = sealable ? 0 : F_SEAL_SEAL;
 	rc = fs_open_inode(i, NULL, O_RDWR | O_LARGEFILE, out);

@@ -269,7 +269,17 @@ static s64 resize_file(struct file *f, s64 size, int (*resize)(struct file *f, u
 	return rc < 0 ? rc : resize(f, size);
 }
 
-static s64 truncate_file(struct file *f, s64 size) { return resize_file(f, size, fs_resize); }
+static s64 truncate_file(struct file *f, s64 size)
+{
+	s64 rc;
+
+	if (f->object == NULL)
+		return -EINVAL;
+	file_change_begin(f);
+	rc = resize_file(f, size, fs_resize);
+	file_change_end(f);
+	return rc;
+}
 
 s64 sys_ftruncate(u64 fd, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 {
@@ -414,8 +424,11 @@ s64 sys_fallocate(u64 fd, u64 mode, u64 from, u64 len, u64 a4, u64 a5)
 		rc = -ENODEV;
 	else if (from + len > FILE_SIZE_MAX)
 		rc = -EFBIG;
-	else
+	else {
+		file_change_begin(f);
 		rc = allocate(f, mode, from, from + len);
+		file_change_end(f);
+	}
 	if (rc == 0)
 		inotify_file(f, IN_MODIFY);
 	file_put(f);
