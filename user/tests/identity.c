@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/membarrier.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -354,6 +355,48 @@ static void odd_children(void)
 	FAILS(waitpid(-1, &status, 0x100), EINVAL);
 }
 
+/* --- a child has the groups of one moment, whatever another thread is doing --- */
+
+#define GROUPS 32
+
+static volatile bool enough;
+
+static void *changes_groups(void *none)
+{
+	gid_t groups[GROUPS];
+
+	for (gid_t k = 1; !enough; k = k % 1000 + 1) {
+		for (int i = 0; i < GROUPS; i++)
+			groups[i] = k;
+		CHECK(syscall(SYS_setgroups, GROUPS, groups) == 0);
+	}
+	return none;
+}
+
+static void one_kind_of_groups(void)
+{
+	gid_t got[GROUPS];
+	int nr = getgroups(GROUPS, got);
+
+	for (int i = 1; i < nr; i++)
+		CHECK(got[i] == got[0]);
+}
+
+static void groups_at_fork(void)
+{
+	gid_t same[GROUPS] = { 0 };
+	pthread_t thread;
+
+	CHECK(setgroups(GROUPS, same) == 0 && pthread_create(&thread, NULL, changes_groups, NULL) == 0);
+	for (int n = 0; n < 4000; n++) {
+		if (n % 100 == 0)
+			in_child(one_kind_of_groups);
+		one_kind_of_groups();
+	}
+	enough = true;
+	CHECK(pthread_join(thread, NULL) == 0);
+}
+
 int main(int argc, char **argv)
 {
 	self = argv[0];
@@ -371,6 +414,7 @@ int main(int argc, char **argv)
 		in_child(drop_and_return);
 		in_child(capabilities);
 		in_child(set_user_id);
+		in_child(groups_at_fork);
 	}
 	return ok("%s", geteuid() == 0 ? "" : "(not root: little tested)");
 }

@@ -48,6 +48,22 @@ static const struct rlimit_abi default_rlimit[NR_RLIMITS] = {
 	[RLIMIT_RTTIME] = { RLIM_INFINITY, RLIM_INFINITY },
 };
 
+/* What another thread of the parent may be changing. */
+static void inherit(struct process *p, const struct process *parent)
+{
+	spin_lock(&tree_lock);
+	memcpy(p->rlimit, parent->rlimit, sizeof(p->rlimit));
+	p->cred = parent->cred;
+	p->undumpable = parent->undumpable;
+	p->no_huge_pages = parent->no_huge_pages;
+	p->personality = parent->personality;
+	p->memory_failure = parent->memory_failure;
+	p->oom_adj = parent->oom_adj;
+	p->oom_adj_least = parent->oom_adj_least;
+	memcpy(p->comm, parent->comm, sizeof(p->comm));
+	spin_unlock(&tree_lock);
+}
+
 struct process *process_alloc(struct process *parent)
 {
 	struct process *p = kzalloc(sizeof(*p));
@@ -75,17 +91,10 @@ struct process *process_alloc(struct process *parent)
 	list_init(&p->dead_tracees);
 	p->start_ns = time_mono_ns();
 	p->exit_signal = SIGCHLD;
-	memcpy(p->rlimit, parent ? parent->rlimit : default_rlimit, sizeof(p->rlimit));
 	if (parent != NULL) {
-		p->cred = parent->cred;
-		p->undumpable = parent->undumpable;
-		p->no_huge_pages = parent->no_huge_pages;
-		p->personality = parent->personality;
-		p->memory_failure = parent->memory_failure;
-		p->oom_adj = parent->oom_adj;
-		p->oom_adj_least = parent->oom_adj_least;
-		memcpy(p->comm, parent->comm, sizeof(p->comm));
+		inherit(p, parent);
 	} else {
+		memcpy(p->rlimit, default_rlimit, sizeof(p->rlimit));
 		cred_init_root(&p->cred);
 	}
 	return p;

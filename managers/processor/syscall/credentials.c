@@ -10,6 +10,17 @@
 
 static const struct credentials *mine(void) { return &process_current()->cred; }
 
+/* Several of them as they are at one moment: another thread may be changing them. */
+static struct credentials mine_now(void)
+{
+	struct credentials c;
+
+	spin_lock(&tree_lock);
+	c = *mine();
+	spin_unlock(&tree_lock);
+	return c;
+}
+
 s64 sys_getuid(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return mine()->uid; }
 s64 sys_geteuid(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return mine()->euid; }
 s64 sys_getgid(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { return mine()->gid; }
@@ -58,23 +69,27 @@ static s64 put_three(u64 r, u64 e, u64 s, u32 real, u32 effective, u32 saved)
 
 s64 sys_getresuid(u64 r, u64 e, u64 s, u64 a3, u64 a4, u64 a5)
 {
-	return put_three(r, e, s, mine()->uid, mine()->euid, mine()->suid);
+	const struct credentials c = mine_now();
+
+	return put_three(r, e, s, c.uid, c.euid, c.suid);
 }
 
 s64 sys_getresgid(u64 r, u64 e, u64 s, u64 a3, u64 a4, u64 a5)
 {
-	return put_three(r, e, s, mine()->gid, mine()->egid, mine()->sgid);
+	const struct credentials c = mine_now();
+
+	return put_three(r, e, s, c.gid, c.egid, c.sgid);
 }
 
 s64 sys_getgroups(u64 n, u64 list, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	const struct credentials *c = mine();
+	const struct credentials c = mine_now();
 
-	if ((s32)n < 0 || ((s32)n != 0 && (u32)n < c->nr_groups))
+	if ((s32)n < 0 || ((s32)n != 0 && (u32)n < c.nr_groups))
 		return -EINVAL;
-	if ((u32)n != 0 && copy_to_user(list, c->group, c->nr_groups * 4) < 0)
+	if ((u32)n != 0 && copy_to_user(list, c.group, c.nr_groups * 4) < 0)
 		return -EFAULT;
-	return c->nr_groups;
+	return c.nr_groups;
 }
 
 s64 sys_setgroups(u64 n, u64 list, u64 a2, u64 a3, u64 a4, u64 a5)
