@@ -1328,6 +1328,35 @@ static void a_fork_at_the_limit(void **st)
 	pcache_down();
 }
 
+/* What a child is not to have is not charged to it either, once M knows. */
+static void fork_without(void *arg)
+{
+	struct space *s = space_create(), *child;
+	u64 len = TOLD_PAGES * PAGE_SIZE;
+
+	must(space_mmap(s, va_of(0, 0), len, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	must(space_madvise(s, va_of(0, 0), len / 2, ABI_MADV_DONTFORK), "madvise");
+	must(space_madvise(s, va_of(0, TOLD_PAGES / 2), len / 4, ABI_MADV_WIPEONFORK), "madvise");
+	must(space_fork(s, &child), "fork");
+	commit_drain();
+	assert_int_equal(commit_held(), TOLD_PAGES + TOLD_PAGES / 2);
+	space_put(child);
+	commit_drain();
+	assert_int_equal(commit_held(), TOLD_PAGES);
+	space_put(s);
+}
+
+static void a_child_is_charged_what_it_has(void **st)
+{
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 2 * TOLD_PAGES, 1, 4, &policy_lru });
+	sim_must_run(fork_without, "fork");
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	pcache_down();
+}
+
 /*
  * A move of much of what the cache holds, where both the old place and the new one fit into the sets: the pages go each other out of the
  * way, and next to none is evicted for want of a line that is free a moment later.
@@ -2267,6 +2296,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(advice_is_taken), cmocka_unit_test(one_by_one),
 		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(ahead_is_written_without_a_fault),
 		cmocka_unit_test(changes_leave_when_needed), cmocka_unit_test(wishes_split_no_mapping), cmocka_unit_test(a_fork_at_the_limit),
+		cmocka_unit_test(a_child_is_charged_what_it_has),
 		cmocka_unit_test(memory_that_leaves), cmocka_unit_test(a_move_makes_way),
 		cmocka_unit_test(blocks_around_a_miss),
 	};

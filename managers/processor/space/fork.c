@@ -133,7 +133,7 @@ static int ask_memory(struct space *parent, struct space *child, struct change *
 
 /* madvise()'s wishes are known here alone: M copied these ranges, and is told now that the child does not have them. */
 struct unwanted {
-	u64 start, end;
+	u64 start, end, accounted;
 	bool wipe;
 };
 
@@ -156,8 +156,21 @@ static struct unwanted *list_unwanted(struct space *parent, u64 *nr, int *rc)
 	n = 0;
 	for (struct vma *v = vma_find_from(&parent->map, 0); v != NULL; v = vma_next(v))
 		if (v->flags & (VMA_DONTFORK | VMA_WIPEONFORK))
-			u[n++] = (struct unwanted){ v->start, v->end, (v->flags & VMA_DONTFORK) == 0 };
+			u[n++] = (struct unwanted){ v->start, v->end, v->flags & VMA_ACCOUNTED ? (v->end - v->start) >> PAGE_SHIFT : 0,
+						    (v->flags & VMA_DONTFORK) == 0 };
 	return u;
+}
+
+static void drop_one(struct space *child, const struct unwanted *u)
+{
+	struct commit_leaving leaving;
+
+	if (u->wipe) {
+		change_add(child, WIRE_CHANGE_ZAP, &(struct vma){ .start = u->start, .end = u->end });
+		return;
+	}
+	commit_leave(child, u->accounted, &leaving);
+	change_add_unmap(child, u->start, u->end, &leaving);
 }
 
 static int drop_unwanted(struct space *child, const struct unwanted *u, u64 nr)
@@ -168,9 +181,9 @@ static int drop_unwanted(struct space *child, const struct unwanted *u, u64 nr)
 	for (u64 i = 0; i < nr && rc == 0; i++) {
 		rc = change_reserve(child);
 		if (rc == 0)
-			change_add(child, u[i].wipe ? WIRE_CHANGE_ZAP : WIRE_CHANGE_UNMAP,	/* its commit: until the child ends */
-				   &(struct vma){ .start = u[i].start, .end = u[i].end });
+			drop_one(child, &u[i]);
 	}
+	commit_settle(child);
 	mutex_unlock(&child->map_lock);
 	return rc;
 }
