@@ -289,11 +289,12 @@ static int split_out(struct vma_map *m, u64 start, u64 end)
 	return 0;
 }
 
-int vma_map_protect(struct vma_map *m, u64 start, u64 end, u32 prot)
+/* prot NULL: they keep their own, and are charged as if it had been writable. */
+static int protect(struct vma_map *m, u64 start, u64 end, const u32 *prot)
 {
 	int rc;
 
-	if (!range_ok(start, end) || (prot & ~PROT_MASK) != 0)
+	if (!range_ok(start, end))
 		return -EINVAL;
 	if (!range_mapped(m, start, end))
 		return -ENOMEM;
@@ -302,14 +303,22 @@ int vma_map_protect(struct vma_map *m, u64 start, u64 end, u32 prot)
 		return rc;
 	for (struct vma *v = vma_find_from(m, start); v != NULL && v->start < end; v = vma_next(v)) {
 		count(m, v, -1);
-		v->prot = prot;
-		if (vma_accountable(prot, v->flags))
+		if (prot != NULL)
+			v->prot = *prot;
+		if (vma_accountable(prot != NULL ? *prot : PROT_WRITE, v->flags))
 			v->flags |= VMA_ACCOUNTED;
 		count(m, v, 1);
 	}
 	merge(m, start, end);
 	return 0;
 }
+
+int vma_map_protect(struct vma_map *m, u64 start, u64 end, u32 prot)
+{
+	return prot & ~PROT_MASK ? -EINVAL : protect(m, start, end, &prot);
+}
+
+int vma_map_charge(struct vma_map *m, u64 start, u64 end) { return protect(m, start, end, NULL); }
 
 int vma_map_flags(struct vma_map *m, u64 start, u64 end, u32 set, u32 clear)
 {

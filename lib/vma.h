@@ -80,6 +80,8 @@ u64 vma_protect_charge(struct vma_map *m, u64 start, u64 end, u32 prot);	/* page
 u64 vma_accounted_in(struct vma_map *m, u64 start, u64 end);			/* pages charged in the range */
 /* -ENOMEM also when part of the range is not mapped (as Linux's mprotect says), having changed nothing. */
 int __must_check vma_map_protect(struct vma_map *m, u64 start, u64 end, u32 prot);
+/* The same without the rights: private memory that will be written against them (by a tracer) is charged, as PROT_WRITE would have it. */
+int __must_check vma_map_charge(struct vma_map *m, u64 start, u64 end);
 /* What is mapped of the range is changed, gaps are skipped. */
 int __must_check vma_map_flags(struct vma_map *m, u64 start, u64 end, u32 set, u32 clear);
 /*

@@ -146,6 +146,23 @@ static void do_protect(void)
 	}
 }
 
+static void do_charge(void)
+{
+	u64 charge, before = map.nr_accounted;
+	int a, b;
+
+	random_range(&a, &b);
+	charge = vma_protect_charge(&map, addr_of(a), addr_of(b), PROT_WRITE);
+	if (vma_map_charge(&map, addr_of(a), addr_of(b)) < 0) {
+		assert_int_equal(map.nr_accounted, before);
+		return;
+	}
+	assert_int_equal(map.nr_accounted, before + charge);
+	for (int i = a; i < b; i++)
+		if (vma_accountable(PROT_WRITE, model[i].flags))
+			model[i].flags |= VMA_ACCOUNTED;
+}
+
 static void do_flags(void)
 {
 	int a, b;
@@ -222,7 +239,7 @@ static void do_copy(void)
 
 static void random_changes(void **state)
 {
-	static void (*const what[])(void) = { do_add, do_add, do_add, do_remove, do_protect, do_protect, do_flags, do_move, do_gap, do_copy };
+	static void (*const what[])(void) = { do_add, do_add, do_add, do_remove, do_protect, do_protect, do_charge, do_flags, do_move, do_gap, do_copy };
 
 	srandom(1);
 	vma_map_init(&map, &ops, NULL);

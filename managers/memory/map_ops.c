@@ -153,7 +153,8 @@ int serve_memory_space_exit(const struct rpc_memory_space_exit_req *q, struct rp
 
 /* --- protect --- */
 
-static int protect_range(struct space *s, u64 start, u64 len, u32 prot)
+/* charge: their rights stay, but they are charged as with these */
+static int protect_range(struct space *s, u64 start, u64 len, u32 prot, bool charge)
 {
 	u64 more;
 	int rc = 0;
@@ -168,7 +169,7 @@ static int protect_range(struct space *s, u64 start, u64 len, u32 prot)
 	if (rc < 0)
 		return rc;
 	spin_lock(&s->lock);
-	rc = vma_map_protect(&s->map, start, start + len, prot);
+	rc = charge ? vma_map_charge(&s->map, start, start + len) : vma_map_protect(&s->map, start, start + len, prot);
 	spin_unlock(&s->lock);
 	charge_settle(s);
 	return rc;
@@ -193,7 +194,9 @@ static int change_apply(struct space *s, const struct wire_change *w)
 	case WIRE_CHANGE_UNMAP:
 		return unmap_range(s, start, len);
 	case WIRE_CHANGE_PROTECT:
-		return protect_range(s, start, len, v.prot);
+		return protect_range(s, start, len, v.prot, false);
+	case WIRE_CHANGE_CHARGE:
+		return protect_range(s, start, len, PROT_WRITE, true);
 	case WIRE_CHANGE_ZAP:
 		return zap_range(s, start, len);
 	default:

@@ -742,6 +742,24 @@ static void reservation(void **state)
 	memory_check_empty();
 }
 
+/* What may not be written, and will be all the same, is charged once, and keeps its rights. */
+static void charged_against_its_rights(void **state)
+{
+	u64 id = new_space();
+	struct rpc_memory_changes_req q = one_change(id, 1, WIRE_CHANGE_MAP, 0x10000, 0x4000, PROT_READ);
+
+	add_change(&q, WIRE_CHANGE_CHARGE, 0x11000, 0x1000, 0);
+	add_change(&q, WIRE_CHANGE_CHARGE, 0x11000, 0x1000, 0);
+	assert_int_equal(changes_now(&q), 0);
+	assert_int_equal(commit_total(), 1);
+	assert_int_equal(spaces_vmas(), 3);
+	q = one_change(id, 4, WIRE_CHANGE_CHARGE, 0x14000, 0x1000, 0);
+	assert_int_equal(changes_now(&q), -ENOMEM);		/* not mapped */
+	assert_int_equal(commit_total(), 1);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(5)), 0);
+	memory_check_empty();
+}
+
 /*
  * A processor node that outlives M may still have spaces and objects of M's last boot, or of another M: none of the next has such an id,
  * whatever the clock says; it stands still here.
@@ -1088,7 +1106,7 @@ int main(void)
 		cmocka_unit_test(pages_ahead_of_a_space), cmocka_unit_test(no_memory_for_the_gap), cmocka_unit_test(no_memory_for_zeros),
 		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory),
 		cmocka_unit_test(changes_travel_together), cmocka_unit_test(refused_changes_use_their_number),
-		cmocka_unit_test(reservation), cmocka_unit_test(a_fork_takes_nothing_of_the_reservation),
+		cmocka_unit_test(reservation), cmocka_unit_test(charged_against_its_rights), cmocka_unit_test(a_fork_takes_nothing_of_the_reservation),
 		cmocka_unit_test(ids_of_another_boot), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
 		cmocka_unit_test(a_move_is_whole_or_not_at_all),
 		cmocka_unit_test(files_are_placed), cmocka_unit_test(placings_wait_for_their_change), cmocka_unit_test(bad_placings),

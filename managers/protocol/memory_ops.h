@@ -61,6 +61,7 @@ struct wire_change {
 #define WIRE_CHANGE_UNMAP	2
 #define WIRE_CHANGE_PROTECT	3
 #define WIRE_CHANGE_ZAP		4	/* MADV_DONTNEED: private pages are forgotten */
+#define WIRE_CHANGE_CHARGE	5	/* private pages that may not be written are charged: they will be, by a tracer */
 #define WIRE_CHANGES		7	/* in one message */
 struct wire_changes {
 	struct wire_change of[WIRE_CHANGES];

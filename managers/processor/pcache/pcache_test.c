@@ -1346,6 +1346,43 @@ static void fork_without(void *arg)
 	space_put(s);
 }
 
+/* A tracer's page in what the program may only read is charged, on M, too; what it cannot get a page of is not. */
+static void poke_and_count(void *arg)
+{
+	struct space *s = space_create();
+	u64 word = 4711, got;
+
+	open_files(NULL);
+	must(space_mmap(s, va_of(0, 0), 4 * PAGE_SIZE, PROT_READ, ABI_MAP_PRIVATE | ABI_MAP_FIXED, &sim_files[0], 0), "mmap");
+	must(space_mmap(s, va_of(1, 0), PAGE_SIZE, 0, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	for (unsigned i = 0; i < 4; i++)
+		must(space_poke(s, va_of(0, i / 2 * 2), &word, sizeof(word)), "poke");
+	must(space_read(s, va_of(0, 2), &got, sizeof(got)), "read");
+	assert_int_equal(got, word);
+	assert_true(space_poke(s, va_of(1, 0), &word, sizeof(word)) < 0);
+	must(space_madvise(s, va_of(0, 0), 4 * PAGE_SIZE, ABI_MADV_PAGEOUT), "pageout");
+	commit_drain();
+	assert_int_equal(commit_held(), 2);
+	must(space_mprotect(s, va_of(0, 0), 4 * PAGE_SIZE, PROT_READ | PROT_WRITE), "mprotect");
+	commit_drain();
+	assert_int_equal(commit_held(), 4);
+	space_put(s);
+	close_files(NULL);
+}
+
+static void poked_pages_are_charged(void **st)
+{
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 2 * TOLD_PAGES, 1, 4, &policy_lru });
+	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
+		sim_file(i, 4);
+	sim_must_run(poke_and_count, "poke");
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	pcache_down();
+}
+
 static void a_child_is_charged_what_it_has(void **st)
 {
 	sim_begin(1);
@@ -2296,7 +2333,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(advice_is_taken), cmocka_unit_test(one_by_one),
 		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(ahead_is_written_without_a_fault),
 		cmocka_unit_test(changes_leave_when_needed), cmocka_unit_test(wishes_split_no_mapping), cmocka_unit_test(a_fork_at_the_limit),
-		cmocka_unit_test(a_child_is_charged_what_it_has),
+		cmocka_unit_test(a_child_is_charged_what_it_has), cmocka_unit_test(poked_pages_are_charged),
 		cmocka_unit_test(memory_that_leaves), cmocka_unit_test(a_move_makes_way),
 		cmocka_unit_test(blocks_around_a_miss),
 	};

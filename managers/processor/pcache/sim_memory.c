@@ -474,6 +474,8 @@ static int apply_one(struct m_space *s, unsigned what, const struct vma *v)
 		return vma_map_remove(&s->map, v->start, v->end);
 	case WIRE_CHANGE_PROTECT:
 		return vma_map_protect(&s->map, v->start, v->end, v->prot);
+	case WIRE_CHANGE_CHARGE:
+		return vma_map_charge(&s->map, v->start, v->end);
 	case WIRE_CHANGE_ZAP:
 		m_drop(s, v->start >> 12, v->end >> 12);
 		return 0;

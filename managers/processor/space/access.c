@@ -64,8 +64,10 @@ static int copy(struct space *s, u64 va, void *buf, size_t len, enum how how)
 		size_t n = MIN(len, PAGE_SIZE - (va & (PAGE_SIZE - 1)));
 
 		while (!copy_mapped(s, va, p, n, how)) {
-			int rc = space_fault(s, va, flags[how]);
+			int rc = how == COPY_POKE ? space_charge_page(s, va) : 0;
 
+			if (rc == 0)
+				rc = space_fault(s, va, flags[how]);
 			if (rc < 0)
 				return rc == -EACCES || rc == -ENXIO ? -EFAULT : rc;
 		}

@@ -404,6 +404,44 @@ s64 space_mprotect(struct space *s, u64 addr, u64 len, u32 prot)
 	return rc;
 }
 
+/* --- a tracer's writes --- */
+
+static int charge_page_locked(struct space *s, u64 start, u64 end)
+{
+	const struct vma *v = vma_find(&s->map, start);
+	u64 pages = v == NULL || v->prot == 0 ? 0 : vma_protect_charge(&s->map, start, end, PROT_WRITE);
+	int rc;
+
+	if (pages == 0)
+		return 0;
+	rc = change_reserve(s);
+	if (rc == 0)
+		rc = commit_charge(s, pages);
+	if (rc < 0)
+		return rc;
+	space_close(s, 0, start, end);
+	spin_lock(&s->vma_lock);
+	rc = vma_map_charge(&s->map, start, end);
+	spin_unlock(&s->vma_lock);
+	if (rc < 0)
+		commit_return(s, pages);
+	else
+		change_add(s, WIRE_CHANGE_CHARGE, &(struct vma){ .start = start, .end = end });
+	space_open(s, 0);
+	return rc;
+}
+
+int space_charge_page(struct space *s, u64 va)
+{
+	int rc = mutex_lock_killable(&s->map_lock);
+
+	if (rc < 0)
+		return rc;
+	rc = charge_page_locked(s, page_down(va), page_down(va) + PAGE_SIZE);
+	mutex_unlock(&s->map_lock);
+	return rc;
+}
+
 /* --- brk --- */
 
 static int grow_heap(struct space *s, u64 from, u64 to)

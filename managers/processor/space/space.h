@@ -85,8 +85,8 @@ int __must_check space_map_vdso(struct space *s, u64 *base);
 int __must_check space_write(struct space *s, u64 va, const void *buf, size_t len);
 int __must_check space_read(struct space *s, u64 va, void *buf, size_t len);
 /*
- * A tracer's write: private memory that the program may only read, too. It gets a page of its own there, which is not charged: there
- * are not many breakpoints. Not where nothing is allowed (PROT_NONE), nor to the vDSO.
+ * A tracer's write: private memory that the program may only read, too. It gets a page of its own there, which is charged to it
+ * (-ENOMEM). Not where nothing is allowed (PROT_NONE), nor to the vDSO. Takes map_lock.
  */
 int __must_check space_poke(struct space *s, u64 va, const void *buf, size_t len);
 

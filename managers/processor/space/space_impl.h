@@ -117,6 +117,8 @@ void object_zap(struct object *o, u64 first, u64 last);	/* object.c: lines, entr
 int space_add_anonymous(struct space *s, const struct vma *tmpl);	/* to the replica and to M, without waiting */
 int space_add(struct space *s, const struct vma *tmpl);	/* the same, or an object's with M's consent; takes a reference of file */
 int space_unmap_locked(struct space *s, u64 start, u64 end);
+/* Takes map_lock. The page will be written though it may not be: if it is private memory it is charged. 0, -ENOMEM, -EINTR */
+int __must_check space_charge_page(struct space *s, u64 va);
 
 /* --- commit.c --- */
 int commit_charge(struct space *s, u64 pages);		/* map_lock held; may ask M: -ENOMEM */
