@@ -5,29 +5,14 @@
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
-#include "check.h"
-
-static char text[65536];
-
-static const char *slurp(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	size_t n;
-
-	CHECK(f != NULL);
-	n = fread(text, 1, sizeof(text) - 1, f);
-	CHECK(n > 0);
-	text[n] = '\0';
-	fclose(f);
-	return text;
-}
+#include "shown.h"
 
 /* Lines that begin with a word. */
 static unsigned lines(const char *path, const char *word)
 {
 	unsigned n = 0;
 
-	for (const char *p = slurp(path); p != NULL; p = strchr(p, '\n')) {
+	for (const char *p = shown(path); p != NULL; p = strchr(p, '\n')) {
 		p += *p == '\n';
 		n += strncmp(p, word, strlen(word)) == 0;
 	}
@@ -36,7 +21,7 @@ static unsigned lines(const char *path, const char *word)
 
 static unsigned long long number(const char *path, const char *name)
 {
-	const char *at = strstr(slurp(path), name);
+	const char *at = strstr(shown(path), name);
 
 	CHECK(at != NULL);
 	return strtoull(at + strlen(name), NULL, 10);
@@ -53,15 +38,15 @@ int main(void)
 	CHECK(sched_getaffinity(0, sizeof(set), &set) == 0 && (unsigned)CPU_COUNT(&set) == cpus);	/* lesson: L21 */
 	CHECK(lines("/proc/cpuinfo", "processor") == cpus);
 	CHECK(lines("/proc/stat", "cpu") == cpus + 1);
-	slurp("/sys/devices/system/cpu/online");
+	shown("/sys/devices/system/cpu/online");
 	CHECK(cpus == 1 ? strcmp(text, "0\n") == 0 : sscanf(text, "%u-%u", &first, &last) == 2 && first == 0 && last == cpus - 1);
 	CHECK(sysinfo(&info) == 0);
 	CHECK((unsigned long long)info.totalram * info.mem_unit == number("/proc/meminfo", "MemTotal:") << 10);
 	CHECK(number("/proc/meminfo", "MemFree:") <= number("/proc/meminfo", "MemAvailable:"));
 	CHECK(number("/proc/meminfo", "MemAvailable:") <= number("/proc/meminfo", "MemTotal:"));
 	CHECK(uname(&name) == 0 && strcmp(name.sysname, "Linux") == 0 && strcmp(name.machine, "x86_64") == 0);
-	CHECK(strncmp(slurp("/proc/sys/kernel/hostname"), name.nodename, strlen(name.nodename)) == 0);
-	CHECK(strncmp(slurp("/proc/sys/kernel/osrelease"), name.release, strlen(name.release)) == 0);
+	CHECK(strncmp(shown("/proc/sys/kernel/hostname"), name.nodename, strlen(name.nodename)) == 0);
+	CHECK(strncmp(shown("/proc/sys/kernel/osrelease"), name.release, strlen(name.release)) == 0);
 	printf("cpus %u\nmemtotal %llu\nmemfree %llu\nhostname %s\n", cpus, number("/proc/meminfo", "MemTotal:"),
 	       number("/proc/meminfo", "MemFree:"), name.nodename);
 	return ok("%u CPUs", cpus);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a file of /proc or /sys shows, by one read. */
+/* What a file of /proc or /sys shows: all of it, where one read gives it in parts, too. */
 #ifndef USER_TESTS_SHOWN_H
 #define USER_TESTS_SHOWN_H
 
@@ -13,10 +13,14 @@ static char text[65536];		/* until the next one */
 static const char *shown(const char *path)
 {
 	int fd = open(path, O_RDONLY);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	size_t len = 0;
+	ssize_t n;
 
-	CHECK(n >= 0 && close(fd) == 0);
-	text[n] = '\0';
+	CHECK(fd >= 0);
+	while ((n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += n;
+	CHECK(n == 0 && close(fd) == 0);
+	text[len] = '\0';
 	return text;
 }
 
