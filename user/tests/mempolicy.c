@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <linux/mempolicy.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -134,6 +135,54 @@ static void moved(void)
 	CHECK(munmap(p, 2 * PAGE) == 0);
 }
 
+/* A call about as many pages as one likes ends with a fatal signal. The lists are four MiB of memory, again and again. */
+#define PIECE	(4ul << 20)
+#define LISTED	(16ul << 20)
+
+static char *again_and_again(int fd, size_t len)
+{
+	char *all = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	CHECK(all != MAP_FAILED);
+	for (size_t at = 0; at < len; at += PIECE)
+		CHECK(mmap(all + at, PIECE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == all + at);
+	return all;
+}
+
+static void touch(volatile char *p, size_t len)
+{
+	for (size_t at = 0; at < len; at += PAGE)
+		p[at] = 0;
+}
+
+static void killed(void)
+{
+	int in = memfd_create("pages", 0), out = memfd_create("status", 0), ready[2], status;
+	struct timespec began, ended;
+	char *pages, *state;
+	pid_t pid;
+
+	CHECK(in >= 0 && out >= 0 && ftruncate(in, PIECE) == 0 && ftruncate(out, PIECE) == 0);
+	pages = again_and_again(in, LISTED * 8);
+	state = again_and_again(out, LISTED * 4);
+	CHECK(pipe(ready) == 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		touch(pages, LISTED * 8);	/* no fault within the call hears of the signal */
+		touch(state, LISTED * 4);
+		(void)!write(ready[1], "", 1);
+		syscall(SYS_move_pages, 0, LISTED, pages, NULL, state, 0);
+		_exit(0);
+	}
+	CHECK(read(ready[0], &(char){ 0 }, 1) == 1);
+	usleep(100000);
+	CHECK(kill(pid, SIGKILL) == 0 && clock_gettime(CLOCK_MONOTONIC, &began) == 0 && waitpid(pid, &status, 0) == pid);
+	CHECK(clock_gettime(CLOCK_MONOTONIC, &ended) == 0 && ended.tv_sec - began.tv_sec < 6);
+	CHECK(munmap(pages, LISTED * 8) == 0 && munmap(state, LISTED * 4) == 0 && close(in) == 0 && close(out) == 0);
+	CHECK(close(ready[0]) == 0 && close(ready[1]) == 0);
+}
+
 int main(int argc, char **argv)
 {
 	if (syscall(SYS_get_mempolicy, NULL, NULL, 0ul, NULL, 0ul) == -1 && errno == ENOSYS && !(argc > 1 && strcmp(argv[1], "must") == 0))
@@ -141,5 +190,6 @@ int main(int argc, char **argv)
 	of_task();
 	of_range();
 	moved();
+	killed();
 	return ok("");
 }

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -233,6 +234,50 @@ static void jailed(void)
 	CHECK(status_in_child(covered_root) == 0 && umount("jail") == 0 && rmdir("jail") == 0 && unlink("outside") == 0);
 }
 
+/* Others look names up while what was in a large file system is thrown away. */
+#define MANY_FILES 600
+
+static double seconds_now(void)
+{
+	struct timespec t;
+
+	CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+	return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static void unmounted_beside_others(void)
+{
+	volatile double *longest = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	double began;
+	char name[32];
+	pid_t pid;
+
+	CHECK(longest != MAP_FAILED && mkdir("many", 0755) == 0 && mount("x", "many", "tmpfs", 0, NULL) == 0);
+	for (int i = 0; i < MANY_FILES; i++) {
+		snprintf(name, sizeof(name), "many/%d", i);
+		make_file(name, 0600);
+	}
+	pid = fork();
+	CHECK(pid >= 0);
+	while (pid == 0) {
+		struct stat st;
+
+		began = seconds_now();
+		CHECK(stat("/proc", &st) == 0);
+		began = seconds_now() - began;
+		*longest = began > *longest ? began : *longest;
+	}
+	while (*longest == 0)
+		usleep(1000);
+	*longest = 1e-9;
+	began = seconds_now();
+	CHECK(umount("many") == 0);
+	began = seconds_now() - began;
+	if (*longest > 0.1 + began / 4)
+		fail("a look took %.3f of the %.3f s of umount()", *longest, began);
+	CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid && rmdir("many") == 0 && munmap((void *)longest, 4096) == 0);
+}
+
 int main(int argc, char **argv)
 {
 	(void)!unshare(CLONE_NEWNS);
@@ -249,6 +294,7 @@ int main(int argc, char **argv)
 	in_use();
 	refused();
 	jailed();
+	unmounted_beside_others();
 	CHECK(chdir("/") == 0 && rmdir(top) == 0);
 	return ok("");
 }

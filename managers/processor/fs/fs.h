@@ -167,6 +167,7 @@ struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode);
 int __must_check synthfs_mount(void);	/* /proc, /sys, /dev */
 void tmpfs_init(void);
 int __must_check tmpfs_mount(void);	/* /dev/shm and /tmp */
+void tmpfs_let_go(void);		/* what was in file systems that are unmounted; no lock held, may be long, ends with a fatal signal */
 int __must_check tmpfs_root(const char *options, struct inode **out);	/* of a new one: -EINVAL, -ENOMEM */
 int __must_check synthfs_root(const char *type, struct inode **out, const char **name);	/* "proc" and the like: -ENODEV, -ENOMEM */
 int memfd_open(const char *name, bool sealable, struct file **out);

@@ -317,6 +317,7 @@ int fs_umount(struct dentry *at, u32 flags)
 		detach(m);
 	mutex_unlock(&tree_mutex);
 	dentry_put(at);
+	tmpfs_let_go();
 	return rc;
 }
 

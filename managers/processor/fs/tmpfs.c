@@ -5,9 +5,12 @@
  * but what makes a file's object.
  */
 #include "kernel/counter.h"
+#include "kernel/thread.h"
 #include "kernel/time.h"
+#include "kernel/work.h"
 #include "lib/base/errno.h"
 #include "lib/base/printf.h"
+#include "lib/base/printk.h"
 #include "lib/base/string.h"
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/process/process.h"
@@ -60,8 +63,16 @@ static void touch(struct tnode *n, bool modified)
 	}
 }
 
-/* What is left in a folder when nobody can come to it any more: the names of a file system that is unmounted. */
-static void take_entries(struct tnode *n, struct list *left)
+/*
+ * What is left in a folder when nobody can come to it any more: the names of a file system that is unmounted. They may be many, each file
+ * is a call to its memory node, and whoever gives the last of it back may hold tree_mutex. So it is done by others: whoever unmounts,
+ * or the queue.
+ */
+static struct list let_go = LIST_INIT(let_go);	/* [tmpfs_lock] struct tentry.link */
+static struct work_queue *let_go_queue;
+static struct work let_go_work;
+
+static void leave_entries(struct tnode *n)
 {
 	struct tentry *e;
 
@@ -70,35 +81,42 @@ static void take_entries(struct tnode *n, struct list *left)
 	mutex_lock(&tmpfs_lock);
 	list_for_each(e, &n->entries, link)
 		e->node->parent = NULL;
-	list_splice_tail(left, &n->entries);
+	list_splice_tail(&let_go, &n->entries);
 	mutex_unlock(&tmpfs_lock);
+	work_queue_add(let_go_queue, &let_go_work);
 }
 
-/* A loop: folders may lie very deep. */
 static void tnode_put(struct tnode *n)
 {
-	struct list left = LIST_INIT(left);
+	if (!ref_put(&n->refs))
+		return;
+	leave_entries(n);
+	if (n->object != NULL) {
+		object_put(n->object);
+		atomic_dec(&nr_files);
+	}
+	kfree(n->target);
+	kfree(n);
+}
 
-	for (;;) {
+void tmpfs_let_go(void)
+{
+	while (!READ_ONCE(thread_current()->fatal_pending)) {
 		struct tentry *e;
 
-		if (ref_put(&n->refs)) {
-			take_entries(n, &left);
-			if (n->object != NULL) {
-				object_put(n->object);
-				atomic_dec(&nr_files);
-			}
-			kfree(n->target);
-			kfree(n);
-		}
-		if (list_empty(&left))
+		mutex_lock(&tmpfs_lock);
+		e = list_first(&let_go, struct tentry, link);
+		if (e != NULL)
+			list_del(&e->link);
+		mutex_unlock(&tmpfs_lock);
+		if (e == NULL)
 			return;
-		e = list_first(&left, struct tentry, link);
-		list_del(&e->link);
-		n = e->node;
+		tnode_put(e->node);
 		kfree(e);
 	}
 }
+
+static void let_go_run(struct work *w) { tmpfs_let_go(); }
 
 static int tnode_create(u64 dev, const struct new_file *how, const char *target, struct tnode **out)
 {
@@ -782,7 +800,14 @@ int tmpfs_root(const char *options, struct inode **out)
 	return root_create((dev & 0xff) | (dev & 0xfff00) << 12, &how, out);	/* a number of 20 bits, as stat() shows it */
 }
 
-void tmpfs_init(void) { acct_register("files_kept", files_kept); }
+void tmpfs_init(void)
+{
+	work_init(&let_go_work, let_go_run);
+	let_go_queue = work_queue_create("tmpfs", 1, PRIO_NORMAL);
+	if (let_go_queue == NULL)
+		panic("no memory for tmpfs");
+	acct_register("files_kept", files_kept);
+}
 
 int tmpfs_mount(void)
 {

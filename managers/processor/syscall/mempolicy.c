@@ -268,7 +268,9 @@ s64 sys_move_pages(u64 pid, u64 nr, u64 pages, u64 nodes, u64 status, u64 flags)
 		u64 va;
 		u32 node = 0;
 
-		if (get_user64(&va, pages + n * sizeof(va)) < 0 || (nodes != 0 && get_user32(&node, nodes + n * sizeof(node)) < 0))
+		if (READ_ONCE(thread_current()->fatal_pending))
+			rc = -EINTR;
+		else if (get_user64(&va, pages + n * sizeof(va)) < 0 || (nodes != 0 && get_user32(&node, nodes + n * sizeof(node)) < 0))
 			rc = -EFAULT;
 		else if (node != 0)
 			rc = -ENODEV;

@@ -41,6 +41,7 @@ struct seccomp_filter {
 	struct seccomp_filter *before;	/* [I] with a reference */
 	bool log;			/* [I] what it forbids is logged */
 	unsigned len;			/* [I] */
+	u64 mark;			/* [tree_lock] who looked at the chain last: chain_mark_locked() */
 	struct bpf_insn insn[];		/* [I] */
 };
 
@@ -234,26 +235,34 @@ static int filter_from_user(u64 user, struct seccomp_filter **out)
 	}
 	ref_init(&f->refs, 1);
 	f->before = NULL;
+	f->mark = 0;
 	f->len = program.len;
 	*out = f;
 	return 0;
 }
 
-static bool is_before(const struct seccomp_filter *f, const struct seccomp_filter *chain)
+/* What is on the chain gets a mark that nothing else has: it is walked once, however many threads ask for their own. *len: what it costs */
+static u64 chain_mark_locked(struct seccomp_filter *chain, u64 *len)
 {
-	while (chain != NULL && chain != f)
-		chain = chain->before;
-	return chain == f;
+	static u64 last;			/* [tree_lock] */
+
+	assert_held(&tree_lock);
+	last++;
+	*len = 0;
+	for (struct seccomp_filter *f = chain; f != NULL; f = f->before) {
+		f->mark = last;
+		*len += f->len + FILTER_COST;
+	}
+	return last;
 }
 
-/* A thread that cannot be given the chain of the current one: its number; 0: there is none. tree_lock held */
-static u32 not_alike_locked(void)
+/* A thread that cannot be given the chain of the current one, which has this mark: its number; 0: there is none. tree_lock held */
+static u32 not_alike_locked(u64 mark)
 {
-	const struct seccomp_filter *mine = task_current()->seccomp.filter;
 	struct task *t;
 
 	list_for_each(t, &process_current()->tasks, group_link)
-		if (t->seccomp.mode == SECCOMP_STRICT || (t->seccomp.mode == SECCOMP_FILTER && !is_before(t->seccomp.filter, mine)))
+		if (t->seccomp.mode == SECCOMP_STRICT || (t->seccomp.mode == SECCOMP_FILTER && t->seccomp.filter->mark != mark))
 			return t->tid;
 	return 0;
 }
@@ -272,18 +281,17 @@ static void give_locked(struct task *t, struct seccomp_filter *f)
 static s64 attach_locked(struct seccomp_filter *f, u32 flags)
 {
 	struct task *self = task_current(), *t;
-	u64 len = f->len;
+	u64 len, mark;
 	u32 other;
 
 	if (self->seccomp.mode == SECCOMP_STRICT)
 		return -EINVAL;
 	if ((flags & FLAG_TSYNC) && self->process->exec_task != NULL)
 		return -EAGAIN;			/* it has its rights already, which no_new_privs may not have cut; this thread ends */
-	for (const struct seccomp_filter *b = self->seccomp.filter; b != NULL; b = b->before)
-		len += b->len + FILTER_COST;
-	if (len > CHAIN_LEN_MAX)
+	mark = chain_mark_locked(self->seccomp.filter, &len);
+	if (f->len + len > CHAIN_LEN_MAX)
 		return -ENOMEM;
-	other = flags & FLAG_TSYNC ? not_alike_locked() : 0;
+	other = flags & FLAG_TSYNC ? not_alike_locked(mark) : 0;
 	if (other != 0)
 		return flags & FLAG_TSYNC_ESRCH ? -ESRCH : (s64)other;
 	f->log = flags & FLAG_LOG;
