@@ -233,7 +233,8 @@ static void count_dead(void)
 	count(nr_fit_hostdown);
 }
 
-int rpc_start(struct rpc *call)
+/* -ETIMEDOUT: no credit by the deadline (0: there is none); nothing was sent. */
+static int start_by(struct rpc *call, u64 deadline)
 {
 	struct fit_conn *c = fit_node_conn(call->node);
 	int rc;
@@ -244,12 +245,19 @@ int rpc_start(struct rpc *call)
 	}
 	while ((rc = call_start(call, c)) == -EAGAIN) {
 		count(nr_fit_credit_waits);
-		waitq_wait(&c->node->slot_wait, conn_has_slot(c, call->lane));
+		rc = waitq_wait_timeout(&c->node->slot_wait, conn_has_slot(c, call->lane), deadline);
+		if (rc < 0)
+			break;
 	}
 	if (rc == -EHOSTDOWN)
 		count_dead();
 	conn_put(c);
 	return rc;
+}
+
+int rpc_start(struct rpc *call)
+{
+	return start_by(call, 0);
 }
 
 int rpc_wait(struct rpc *call)
@@ -481,9 +489,12 @@ static int timed_call(unsigned node, unsigned opcode, const void *req, const voi
 		t->rpc.nr_segs = 1;
 		t->rpc.seg[0] = (struct rpc_seg){ copy, bulk_len };
 	}
-	rc = rpc_start(&t->rpc);
+	rc = start_by(&t->rpc, deadline);
 	if (rc < 0) {
 		kfree(t);
+		if (rc == -ETIMEDOUT)
+			pr_warn("fit: %s to %s: other calls are in its way for %llu s; it was not sent", op->name,
+				fit_node_name(node), (unsigned long long)(RPC_DEFAULT_TIMEOUT_NS / NSEC_PER_SEC));
 		return rc;
 	}
 	rc = waitq_wait_timeout(done_queue_of(&t->rpc), load_acquire(&t->done), deadline);

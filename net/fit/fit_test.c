@@ -401,6 +401,28 @@ static void late_reply_after_the_deadline(void **state)		/* lesson: L44 */
 	assert_int_equal(rpc_call(2, OP_ADD, &q, &r, sizeof(r)), -ETIMEDOUT);
 }
 
+/* Calls that nobody answers have all the credits: what has a deadline keeps it, and what has none waits until there is one. */
+static void no_credit_by_the_deadline(void **state)
+{
+	static struct rpc c[FIT_SLOTS];
+	struct add_req q = { 1, 2 };
+	struct add_rep r = { 99 };
+	unsigned before = nr_sent;
+
+	memset(c, 0, sizeof(c));
+	done_calls = 0;
+	for (unsigned n = 0; n < FIT_SLOTS - FIT_SLOTS_CHANGE; n++) {
+		c[n] = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done };
+		assert_int_equal(rpc_try_start(&c[n]), 0);
+	}
+	assert_int_equal(rpc_call(2, OP_ADD, &q, &r, sizeof(r)), -ETIMEDOUT);
+	assert_int_equal(nr_sent - before, FIT_SLOTS - FIT_SLOTS_CHANGE);
+	assert_int_equal(done_calls, 0);
+	conn_bury(up);
+	up = NULL;
+	assert_int_equal(done_calls, FIT_SLOTS - FIT_SLOTS_CHANGE);
+}
+
 static void *answer_late(void *arg)
 {
 	struct add_rep answer = { 3 };
@@ -963,7 +985,7 @@ int main(void)
 		T(reply_into_pages), T(call_and_reply), T(only_the_reply_can_be_reached),
 		T(short_reply_is_an_error), T(status_that_is_no_errno), T(bulk_stays_until_acknowledged),
 		T(credits_keep_a_lane_for_changes),
-		T(a_post_that_fails_ends_by_burial), T(late_reply_after_the_deadline), T(sure_calls_have_no_deadline), T(strange_replies_are_dropped),
+		T(a_post_that_fails_ends_by_burial), T(late_reply_after_the_deadline), T(no_credit_by_the_deadline), T(sure_calls_have_no_deadline), T(strange_replies_are_dropped),
 		T(serve_inline), T(serve_pages), T(serve_bulk_is_released_once), T(serve_refuses_what_is_malformed),
 		T(pending_calls_outlive_their_connection), T(queued_request_of_an_old_epoch_is_not_run), T(backlog_is_served_in_order),
 		T(workers_and_copies),
