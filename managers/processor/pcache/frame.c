@@ -50,8 +50,19 @@ static void sets_init(void)
 		}
 	}
 	for (unsigned i = 0; i < RESERVE_LINES; i++)
-		list_add_tail(&pcache.reserve, &pcache.lines[next++].link);
+		list_add_tail(&pcache.stock[i % NR_STOCKS].lines, &pcache.lines[next++].link);
 	pcache.nr_reserve = RESERVE_LINES;
+}
+
+static void stocks_init(void)
+{
+	for (unsigned i = 0; i < NR_STOCKS; i++) {
+		struct pcache_stock *stock = &pcache.stock[i];
+
+		spin_init(&stock->lock, "pcache stock", RANK_PCACHE_VICTIM);
+		list_init(&stock->lines);
+		list_init(&stock->sweep);
+	}
 }
 
 int pcache_alloc(void)
@@ -70,10 +81,9 @@ int pcache_alloc(void)
 		return -ENOMEM;
 	pcache.area = frame_phys(area);
 	spin_init(&pcache.pool_lock, "pcache pool", RANK_PCACHE_VICTIM);
-	list_init(&pcache.reserve);
 	list_init(&pcache.victim_free);
 	list_init(&pcache.victim_held);
-	list_init(&pcache.sweep);
+	stocks_init();
 	waitq_init(&pcache.victim_wait);
 	waitq_init(&pcache.flush_wait);
 	waitq_init(&pcache.sweep_wait);
@@ -144,21 +154,39 @@ void line_swap_frames(struct pcache_line *a, struct pcache_line *b)
 	WRITE_ONCE(pcache.line_of_frame[frame], b);
 }
 
+/* One of the lines in stock is the caller's, wherever it is; keep: so many are not for it. */
+static bool reserve_claim(u32 keep)
+{
+	u32 nr = READ_ONCE(pcache.nr_reserve);
+
+	while (nr > keep) {
+		if (__atomic_compare_exchange_n(&pcache.nr_reserve, &nr, nr - 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
+static struct pcache_line *stock_take(struct pcache_stock *stock)
+{
+	struct pcache_line *line;
+
+	spin_lock(&stock->lock);
+	line = list_first(&stock->lines, struct pcache_line, link);
+	if (line != NULL)
+		list_del(&line->link);
+	spin_unlock(&stock->lock);
+	return line;
+}
+
 /* A line of the reserve for this set; the last ones only for the token's holder. */
 static struct pcache_line *reserve_take(struct pcache_set *set)
 {
 	struct pcache_line *line = NULL;
-	u32 keep = token_mine() ? 0 : RESERVE_TOKEN;
 
-	spin_lock(&pcache.pool_lock);
-	if (pcache.nr_reserve > keep) {
-		line = list_first(&pcache.reserve, struct pcache_line, link);
-		list_del(&line->link);
-		pcache.nr_reserve--;
-	}
-	spin_unlock(&pcache.pool_lock);
-	if (line == NULL)
+	if (!reserve_claim(token_mine() ? 0 : RESERVE_TOKEN))
 		return NULL;
+	for (u32 i = set->number; line == NULL; i++)	/* there is one for each claim; others may take it first, and leave another */
+		line = stock_take(&pcache.stock[i % NR_STOCKS]);
 	WRITE_ONCE(line->page.set, set);
 	set->nr++;
 	count(nr_pcache_reserve_used);
@@ -197,6 +225,7 @@ struct pcache_line *line_take(struct pcache_set *set, struct page_id id, struct 
 void line_release(struct pcache_line *line, enum line_event ev)
 {
 	struct pcache_set *set = line->page.set;
+	struct pcache_stock *stock = stock_of(set);
 	struct object *o = line->page.object;
 
 	if (o != NULL) {
@@ -218,10 +247,10 @@ void line_release(struct pcache_line *line, enum line_event ev)
 	}
 	set->nr--;
 	WRITE_ONCE(line->page.set, NULL);
-	spin_lock(&pcache.pool_lock);
-	list_add_head(&pcache.reserve, &line->link);
-	pcache.nr_reserve++;
-	spin_unlock(&pcache.pool_lock);
+	spin_lock(&stock->lock);
+	list_add_head(&stock->lines, &line->link);
+	spin_unlock(&stock->lock);
+	(void)__atomic_add_fetch(&pcache.nr_reserve, 1, __ATOMIC_SEQ_CST);
 }
 
 int line_make_room(struct pcache_set *set, bool killable)

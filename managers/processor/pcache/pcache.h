@@ -99,7 +99,7 @@ struct pcache_page {		/* all [set] */
 
 struct pcache_line {
 	struct pcache_page page;
-	struct list link;	/* [set] set->lines, or set->free, or [pool] reserve */
+	struct list link;	/* [set] set->lines, or set->free, or [stock] lines */
 	u8 state;		/* [set] enum line_state: line_step() */
 	u8 referenced;		/* [set] the policy's */
 	u8 stream;		/* [set] page.ahead: whose guess it was */
@@ -125,14 +125,25 @@ struct pcache_set {
 	u32 nr_free;		/* [lock] */
 	u32 nr_leaving;		/* [lock] of the lines here */
 	u32 events;		/* [lock] counts changes, for waiters */
-	bool sweep_queued;	/* [pool] */
+	bool sweep_queued;	/* [stock] */
 	struct shadow_group *shadow; /* [I] NULL: not sampled */
 	struct list lines;	/* [lock] not FREE, in the policy's order */
 	struct list free;	/* [lock] */
 	struct list victims;	/* [lock] */
-	struct list sweep_link;	/* [pool] */
+	struct list sweep_link;	/* [stock] */
 	struct waitq wait;
 };
+
+/*
+ * A part of the reserve, and those of its sets that have a surplus: set number i has stock i % NR_STOCKS, and takes from the others
+ * what its own has not. So faults of several CPUs, which are in different sets mostly, seldom meet at a lock.
+ */
+#define NR_STOCKS	8
+struct pcache_stock {
+	struct spinlock lock;	/* RANK_PCACHE_VICTIM, one at a time */
+	struct list lines;	/* [lock] FREE, of no set */
+	struct list sweep;	/* [lock] sets that hold lines of the reserve */
+} __aligned(64);
 
 #define PCACHE_MAX_OWNERS	63	/* of a private page: what a flush can name */
 #define TOKEN_LINES		6	/* pages one instruction may need at once */
@@ -177,9 +188,7 @@ struct pcache {
 	u32 frames_used, frames_used_max;	/* [a] of lines and victim entries that are not FREE */
 	paddr_t area;				/* [I] */
 
-	struct spinlock pool_lock;		/* RANK_PCACHE_VICTIM */
-	struct list reserve;			/* [pool] */
-	u32 nr_reserve;				/* [pool] */
+	struct spinlock pool_lock;		/* RANK_PCACHE_VICTIM: the victim cache's; a fault that is no victim hit does without */
 	struct list victim_free;		/* [pool] */
 	u32 nr_victim_free;			/* [pool] */
 	struct list victim_held;		/* [pool] oldest first */
@@ -189,8 +198,10 @@ struct pcache {
 	u32 flush_events;			/* [pool] there may be something to flush */
 	u32 flush_wanted;			/* [pool] a page's flush is waited for: do not keep entries back */
 	struct waitq flush_wait;
-	struct list sweep;			/* [pool] sets that hold lines of the reserve */
-	u32 nr_sweep;				/* [pool] how many */
+	struct pcache_stock stock[NR_STOCKS];
+	u32 nr_reserve;				/* [a] lines in stock; claimed before one is taken, counted after one was put back */
+	u32 nr_sweep;				/* [a] sets on the sweep lists */
+	u32 sweep_turn;				/* [o] the sweep daemon's: the stock that it looks at next */
 	struct waitq sweep_wait;
 };
 extern struct pcache pcache;
@@ -227,6 +238,7 @@ void page_swap_frames(struct pcache_line *line, struct pcache_victim *v);
 void line_swap_frames(struct pcache_line *a, struct pcache_line *b);
 /* set lock held. A FREE line of the set, or one lent by the reserve; NULL: room must be made. It is FILLING then. */
 struct pcache_line *line_take(struct pcache_set *set, struct page_id id, struct object *o);
+static inline struct pcache_stock *stock_of(const struct pcache_set *set) { return &pcache.stock[set->number % NR_STOCKS]; }
 /* set lock held; the line has no owners, and steps to FREE by the event given. */
 void line_release(struct pcache_line *line, enum line_event ev);
 /* Sleep until room can be made or taken: evicts from the set. -EAGAIN (look again), -EINTR */

@@ -660,10 +660,28 @@ static void close_all(void *arg)
 	drop_all(NULL);
 }
 
+/* What is in stock is free, and as much as is counted. */
+static void check_stocks(void)
+{
+	struct pcache_line *line;
+	u32 nr = 0;
+
+	for (unsigned i = 0; i < NR_STOCKS; i++) {
+		list_for_each(line, &pcache.stock[i].lines, link) {
+			nr++;
+			if (line->state != LINE_FREE || line->page.set != NULL)
+				sim_fail("a line in stock is in use");
+		}
+	}
+	if (nr != pcache.nr_reserve)
+		sim_fail("%u lines in stock, counted %u", nr, pcache.nr_reserve);
+}
+
 static void check_balance(void)
 {
 	if (!sim_drain())
 		sim_fail("messages do not end");
+	check_stocks();
 	if (pcache_check() != 0)
 		sim_fail("an invariant does not hold");
 	if (pcache_lines_live() + pcache_lines_cached() + pcache_victims_live() + owners_live() + pcache_reserve_out() + spaces_live() + objects_live() +
@@ -1119,6 +1137,98 @@ static void ahead_is_not_first_to_go(void **st)
 		sim_memory_takes_all = false;
 		pcache_down();
 	}
+}
+
+/* MADV_COLD: of pages that are all in use, the one that is cold goes. */
+static bool page_is_here(unsigned i)
+{
+	struct page_id id = { advised_space->salt, va_of(0, i) >> PAGE_SHIFT };
+	struct pcache_set *set = pcache_set_of(id);
+	bool here;
+
+	spin_lock(&set->lock);
+	here = set_line_private(set, id, advised_space) != NULL;
+	spin_unlock(&set->lock);
+	return here;
+}
+
+static void cold_write(void *arg)
+{
+	struct space *s = advised_space = space_create();
+
+	must(space_mmap(s, va_of(0, 0), AHEAD_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	for (unsigned i = 0; i < AHEAD_PAGES; i++)
+		must(sim_access(s, va_of(0, i), true, shared_access, (u64 [2]){ 0, 1000 + i }), "write access");
+	must(space_madvise(s, va_of(0, *(unsigned *)arg), PAGE_SIZE, ABI_MADV_COLD), "cold");
+}
+
+static void cold_goes_first(void **st)
+{
+	static const struct pcache_policy *const policies[] = { &policy_lru, &policy_fifo, &policy_clock };
+
+	for (unsigned n = 0; n < ARRAY_SIZE(policies) * AHEAD_PAGES; n++) {
+		unsigned cold = n % AHEAD_PAGES;
+
+		sim_begin(1);
+		sim_memory_takes_all = true;
+		pcache_up(&(struct geometry){ AHEAD_PAGES, 1, 1, policies[n / AHEAD_PAGES] });
+		pcache.p.prefetch = PREFETCH_OFF;
+		sim_go(cold_write, &cold, true, "write");
+		assert_true(sim_run(sim_steps() + 1000000) && sim_drain());
+		sim_must_run(ahead_evict_one, "evict");
+		assert_true(sim_drain());
+		for (unsigned i = 0; i < AHEAD_PAGES; i++)
+			assert_int_equal(page_is_here(i), i != cold);
+		sim_must_run(ahead_leave, "leave");
+		sim_must_run(drop_all, "drop");
+		sim_memory_takes_all = false;
+		pcache_down();
+	}
+}
+
+/* MADV_SEQUENTIAL is believed at the first miss, MADV_RANDOM never lets a page come ahead; without advice the faults must show it. */
+static struct { int advice; u64 first, all; } steer;	/* asked for ahead, at the first miss and after four in a row */
+
+static void steer_and_read(void *arg)
+{
+	u64 before = this_cpu_read8(nr_pcache_prefetch);
+
+	must(space_madvise(advised_space, va_of(0, 0), SHARED_PAGES * PAGE_SIZE, steer.advice), "madvise");
+	for (unsigned i = 0; i < 4; i++) {
+		must(sim_access(advised_space, va_of(0, i), false, shared_access, (u64 [2]){ 1000 + i, 1000 + i }), "read access");
+		steer.all = this_cpu_read8(nr_pcache_prefetch) - before;
+		if (i == 0)
+			steer.first = steer.all;
+	}
+	space_put(advised_space);
+}
+
+static void steer_by(int advice)
+{
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 8, 32, 1, &policy_lru });
+	pcache.p.prefetch = PREFETCH_ADAPTIVE;
+	pcache.p.prefetch_max = 8;
+	sim_must_run(write_and_page_out, "pageout");
+	assert_true(sim_drain());
+	steer.advice = advice;
+	sim_must_run(steer_and_read, "read");
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	pcache_down();
+}
+
+static void advice_steers_the_stream(void **st)
+{
+	steer_by(ABI_MADV_NORMAL);
+	assert_int_equal(steer.first, 0);
+	assert_true(steer.all > 0);
+	steer_by(ABI_MADV_SEQUENTIAL);
+	assert_int_equal(steer.first, 8);
+	steer_by(ABI_MADV_RANDOM);
+	assert_int_equal(steer.all, 0);
 }
 
 /* A page that came ahead is written without a fault; the D bit says whether it was, and only then is it written home. */
@@ -2028,6 +2138,86 @@ static void sweep_makes_room(void **st)
 	assert_in_range(runs, 1, evicted / 2);
 }
 
+/*
+ * No lock is all faults': a page that is missed, and for which the sweep daemon, or at worst the fault, evicts a clean one, takes
+ * none but those of its set, its space, its stock and its thread's stream. The stocks are shared by sets, and all are in use.
+ */
+#define ALONE_PAGES 128
+
+static void alone_run(void *arg)
+{
+	struct space *s = space_create();
+	u64 came;
+
+	must(space_mmap(s, va_of(0, 0), ALONE_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	for (unsigned i = 0; i < ALONE_PAGES; i++)
+		must(sim_access(s, va_of(0, i), true, shared_access, (u64 [2]){ 0, i + 1 }), "write");
+	do {
+		must(space_madvise(s, va_of(0, 0), ALONE_PAGES * PAGE_SIZE, ABI_MADV_PAGEOUT), "pageout");
+		thread_yield();
+	} while (pcache_victims_live() != 0);
+	must(space_mprotect(s, va_of(0, 0), ALONE_PAGES * PAGE_SIZE, PROT_READ), "mprotect");	/* no entry is needed */
+	came = this_cpu_read8(nr_pcache_fill_from_memory) + this_cpu_read8(nr_pcache_prefetch);
+	sim_watched = arg;
+	for (unsigned n = 0; n < 4 * ALONE_PAGES; n++) {
+		unsigned i = n * 5 % ALONE_PAGES;
+
+		must(sim_access(s, va_of(0, i), false, shared_access, (u64 [2]){ i + 1, i + 1 }), "read");
+	}
+	sim_watched = NULL;
+	came = this_cpu_read8(nr_pcache_fill_from_memory) + this_cpu_read8(nr_pcache_prefetch) - came;
+	if (came < ALONE_PAGES)
+		sim_fail("only %llu pages came", (unsigned long long)came);
+	space_put(s);
+}
+
+static u64 alone_with(const char *lock, enum prefetch_mode mode)
+{
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 4, 16, 8, &policy_lru });
+	pcache.p.prefetch = mode;
+	sim_watched_taken = 0;
+	sim_go(alone_run, (void *)lock, true, "alone");
+	assert_true(sim_run(1000000));
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	pcache_down();
+	return sim_watched_taken;
+}
+
+static void no_lock_is_all_faults(void **st)
+{
+	assert_int_equal(alone_with("pcache pool", PREFETCH_OFF), 0);
+	assert_int_equal(alone_with("pcache pool", PREFETCH_ADAPTIVE), 0);
+	assert_int_equal(alone_with("token", PREFETCH_OFF), 0);
+	assert_true(alone_with("pcache stock", PREFETCH_OFF) > ALONE_PAGES);	/* it does count */
+	assert_true(alone_with("pcache set", PREFETCH_OFF) > ALONE_PAGES);
+}
+
+/* What a set borrows comes from its own stock, or, where that has nothing left, from others: all of the reserve, to one set. */
+static void reserve_is_one(void **st)
+{
+	struct pcache_line *line[RESERVE_LINES + 1];
+	struct pcache_set *set;
+	unsigned nr = 0;
+
+	sim_begin(1);
+	pcache_up(&(struct geometry){ 1, 3, 1, &policy_lru });
+	set = &pcache.sets[2];
+	spin_lock(&set->lock);
+	while ((line[nr] = line_take(set, (struct page_id){ 1, nr }, NULL)) != NULL)
+		nr++;
+	assert_int_equal(nr, 1 + RESERVE_COMMON);
+	assert_int_equal(pcache_reserve_out(), RESERVE_COMMON);
+	while (nr > 0)
+		line_release(line[--nr], LINE_EV_VOID);
+	spin_unlock(&set->lock);
+	assert_int_equal(pcache_reserve_out(), 0);
+	pcache_down();
+}
+
 /* --- threads that fit into the cache one at a time --- */
 
 #define TURN_USERS	3
@@ -2193,7 +2383,8 @@ static void reserve_hide(struct list *hidden, unsigned nr)
 {
 	list_init(hidden);
 	for (; nr > 0; nr--) {
-		struct pcache_line *line = list_first(&pcache.reserve, struct pcache_line, link);
+		struct list *lines = &pcache.stock[nr % NR_STOCKS].lines;
+		struct pcache_line *line = list_first(lines, struct pcache_line, link);
 
 		list_del(&line->link);
 		list_add_head(hidden, &line->link);
@@ -2207,7 +2398,7 @@ static void reserve_show(struct list *hidden)
 
 	list_for_each_safe(line, next, hidden, link) {
 		list_del(&line->link);
-		list_add_head(&pcache.reserve, &line->link);
+		list_add_head(&pcache.stock[0].lines, &line->link);
 		pcache.nr_reserve++;
 	}
 }
@@ -2330,7 +2521,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_way_for_two_pages),
 		cmocka_unit_test(one_way_for_four_pages),
 		cmocka_unit_test(sweep_makes_room),
+		cmocka_unit_test(no_lock_is_all_faults), cmocka_unit_test(reserve_is_one),
 		cmocka_unit_test(advice_is_taken), cmocka_unit_test(one_by_one),
+		cmocka_unit_test(cold_goes_first), cmocka_unit_test(advice_steers_the_stream),
 		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(ahead_is_written_without_a_fault),
 		cmocka_unit_test(changes_leave_when_needed), cmocka_unit_test(wishes_split_no_mapping), cmocka_unit_test(a_fork_at_the_limit),
 		cmocka_unit_test(a_child_is_charged_what_it_has), cmocka_unit_test(poked_pages_are_charged),

@@ -33,7 +33,6 @@
 /* --- one page on its way --- */
 
 struct prefetch {
-	struct list link;	/* [pool_lock] free */
 	struct fault f;		/* as of a read of the page; object is not referenced: the BUSY PTE keeps its mapping */
 	struct pcache_set *set;
 	struct pcache_line *line;
@@ -44,7 +43,6 @@ struct prefetch {
 
 /* Pages of one space or object that are asked for in one message; each is on its way by itself. */
 struct batch {
-	struct list link;	/* [pool_lock] free */
 	struct rpc rpc;
 	struct prefetch *of[FILL_MANY];
 	void *page[FILL_MANY];	/* where they go */
@@ -54,9 +52,8 @@ struct batch {
 
 static struct prefetch prefetches[MAX_OUT];
 static struct batch batches[MAX_OUT];	/* at the worst one a page */
-static DEFINE_SPINLOCK(pool_lock, RANK_LEAF);
-static struct list pool = LIST_INIT(pool);	/* [pool_lock] */
-static struct list batch_pool = LIST_INIT(batch_pool);	/* [pool_lock] */
+static u32 prefetches_free, batches_free;	/* [a] a bit each: no lock is shared by the faults of all CPUs */
+_Static_assert(MAX_OUT == 32, "a word of bits");
 static struct waitq out_wait = WAITQ_INIT(out_wait);	/* one came back */
 
 /* --- streams: by thread, space and mapping --- */
@@ -71,13 +68,8 @@ static struct slot {
 
 void prefetch_init(void)
 {
-	list_init(&pool);
-	list_init(&batch_pool);
 	memset(slots, 0, sizeof(slots));
-	for (unsigned i = 0; i < MAX_OUT; i++)
-		list_add_tail(&pool, &prefetches[i].link);
-	for (unsigned i = 0; i < MAX_OUT; i++)
-		list_add_tail(&batch_pool, &batches[i].link);
+	prefetches_free = batches_free = ~0U;
 	for (unsigned i = 0; i < ARRAY_SIZE(slots); i++)
 		spin_init(&slots[i].lock, "stream", RANK_LEAF);
 }
@@ -157,45 +149,43 @@ u64 prefetch_unused(void)
 
 /* --- coming back --- */
 
+/* The number of a bit that was set, and is the caller's; -1: there is none. */
+static int bit_take(u32 *bits)
+{
+	u32 is = __atomic_load_n(bits, __ATOMIC_RELAXED);
+
+	while (is != 0) {
+		if (__atomic_compare_exchange_n(bits, &is, is & (is - 1), true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return __builtin_ctz(is);	/* A: pairs with bit_give() */
+	}
+	return -1;
+}
+
+static void bit_give(u32 *bits, unsigned nr) { (void)__atomic_fetch_or(bits, 1U << nr, __ATOMIC_RELEASE); }
+
 static struct prefetch *prefetch_alloc(void)
 {
-	struct prefetch *r;
+	int nr = bit_take(&prefetches_free);
 
-	spin_lock(&pool_lock);
-	r = list_first(&pool, struct prefetch, link);
-	if (r != NULL)
-		list_del(&r->link);
-	spin_unlock(&pool_lock);
-	return r;
+	return nr < 0 ? NULL : &prefetches[nr];
 }
 
-static void prefetch_free(struct prefetch *r)
-{
-	spin_lock(&pool_lock);
-	list_add_tail(&pool, &r->link);
-	spin_unlock(&pool_lock);
-}
+static void prefetch_free(struct prefetch *r) { bit_give(&prefetches_free, r - prefetches); }
 
 /* There is one for each page that is out. */
 static struct batch *batch_alloc(void)
 {
+	int nr = bit_take(&batches_free);
 	struct batch *b;
 
-	spin_lock(&pool_lock);
-	b = list_first(&batch_pool, struct batch, link);
-	list_del(&b->link);
-	spin_unlock(&pool_lock);
+	BUG_ON(nr < 0);
+	b = &batches[nr];
 	b->nr = 0;
 	b->change = 0;
 	return b;
 }
 
-static void batch_free(struct batch *b)
-{
-	spin_lock(&pool_lock);
-	list_add_tail(&batch_pool, &b->link);
-	spin_unlock(&pool_lock);
-}
+static void batch_free(struct batch *b) { bit_give(&batches_free, b - batches); }
 
 void prefetch_wait_done(struct space *s)
 {
@@ -552,13 +542,10 @@ void prefetch_found(struct fault *f)
 
 static u64 pool_free(void)
 {
-	const struct prefetch *r;
 	u64 n = 0;
 
-	spin_lock(&pool_lock);
-	list_for_each(r, &pool, link)
+	for (u32 bits = READ_ONCE(prefetches_free); bits != 0; bits &= bits - 1)
 		n++;
-	spin_unlock(&pool_lock);
 	return n;
 }
 

@@ -40,6 +40,8 @@ struct fiber {
 u64 sim_seed;
 unsigned sim_switch_in;
 bool sim_must_end;
+const char *sim_watched;
+u64 sim_watched_taken;
 static u64 state, now_ns, steps;
 static struct fiber *fibers[MAX_FIBERS], *current;
 static unsigned nr_fibers;
@@ -266,6 +268,8 @@ static void take(struct spinlock *l, bool nested)
 		to_main();
 	}
 	l->host = me;
+	if (sim_watched != NULL && me->user && strcmp(l->name, sim_watched) == 0)
+		sim_watched_taken++;
 	if (me->nr_locks == MAX_LOCKS)
 		sim_fail("too many locks");
 	me->locks[me->nr_locks++] = l;

@@ -28,6 +28,8 @@ void sim_for_each_tlb(void (*fn)(void *tlb, void *arg), void *arg);
 extern u64 sim_seed;
 extern bool sim_must_end;		/* a run that does not end has failed, with a rule gone, too */
 extern unsigned sim_switch_in;		/* one point in so many switches */
+extern const char *sim_watched;		/* locks of this name are counted when programs take them: */
+extern u64 sim_watched_taken;
 void sim_fail(const char *fmt, ...) __printf(1, 2);
 
 /* --- sim_mmu.c --- */

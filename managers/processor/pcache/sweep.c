@@ -40,30 +40,42 @@ void sweep_want(struct pcache_set *set)
 {
 	assert_held(&set->lock);
 	if (!READ_ONCE(set->sweep_queued)) {
-		spin_lock(&pcache.pool_lock);
+		struct pcache_stock *stock = stock_of(set);
+
+		spin_lock(&stock->lock);
 		if (!set->sweep_queued) {
 			WRITE_ONCE(set->sweep_queued, true);
-			list_add_tail(&pcache.sweep, &set->sweep_link);
-			WRITE_ONCE(pcache.nr_sweep, pcache.nr_sweep + 1);
+			list_add_tail(&stock->sweep, &set->sweep_link);
+			(void)__atomic_add_fetch(&pcache.nr_sweep, 1, __ATOMIC_SEQ_CST);
 		}
-		spin_unlock(&pcache.pool_lock);
+		spin_unlock(&stock->lock);
 	}
 	if (sweep_due())
 		waitq_wake_one(&pcache.sweep_wait);
 }
 
-static struct pcache_set *next_set(void)
+static struct pcache_set *first_of(struct pcache_stock *stock)
 {
 	struct pcache_set *set;
 
-	spin_lock(&pcache.pool_lock);
-	set = list_first(&pcache.sweep, struct pcache_set, sweep_link);
+	spin_lock(&stock->lock);
+	set = list_first(&stock->sweep, struct pcache_set, sweep_link);
 	if (set != NULL) {
 		list_del(&set->sweep_link);
 		WRITE_ONCE(set->sweep_queued, false);
-		WRITE_ONCE(pcache.nr_sweep, pcache.nr_sweep - 1);
+		(void)__atomic_sub_fetch(&pcache.nr_sweep, 1, __ATOMIC_SEQ_CST);
 	}
-	spin_unlock(&pcache.pool_lock);
+	spin_unlock(&stock->lock);
+	return set;
+}
+
+/* Of each stock in turn. */
+static struct pcache_set *next_set(void)
+{
+	struct pcache_set *set = NULL;
+
+	for (unsigned i = 0; i < NR_STOCKS && set == NULL; i++)
+		set = first_of(&pcache.stock[pcache.sweep_turn++ % NR_STOCKS]);
 	return set;
 }
 
