@@ -18,6 +18,7 @@
 	X(COW_DIRTY, "L17")		/* a copy is born dirty */			\
 	X(COW_SHOOTDOWN, "")		/* the old frame's translations go before the copy is mapped */ \
 	X(FORK_SHOOTDOWN, "L9")		/* write protection is in force before the child runs */ \
+	X(COW_OWNERS, "")		/* a page with other owners is copied, whether they have it mapped or not */ \
 	X(FORK_VICTIMS, "")		/* the child owns the parent's victim entries */ \
 	X(FORK_HELD, "")		/* nothing that names the child is flushed before M knows it */ \
 	X(FLUSH_ALL_OWNERS, "")		/* a flush names all owners */			\
@@ -32,6 +33,7 @@
 	X(PLACE_NUMBER, "")		/* that request carries the last change number */ \
 	X(PLACE_CACHED, "")		/* what is cached here of a file is not read from M */ \
 	X(REHOME_FRAME, "L14")		/* mremap moves the frame with the page into the new set */ \
+	X(REMAP_HELD, "")		/* nothing of what moves is flushed until M is told */ \
 	X(REMAP_DOWN, "")		/* the distance of a move is counted in pages, downwards too */ \
 	X(MOVED_NAMES, "L14")		/* after mremap's message a flush uses the new number */ \
 	X(BACK_PRESSURE, "L15")		/* a fault that finds no victim entry waits for one */ \

@@ -185,7 +185,7 @@ static int write_private(struct fault *f, struct pcache_set *set, struct pcache_
 {
 	if (line->state != LINE_MAPPED || line->pins != 0)
 		return fault_wait_set(f, set);
-	if (line->page.nr_owners > 1)
+	if (page_shared(&line->page))
 		return cow_private(f, set, line);
 	fault_map(f, line);
 	fault_unlock(f, set);

@@ -40,6 +40,8 @@ bool fault_recheck(struct fault *f);
 bool fault_may_write(const struct fault *f, const struct pcache_line *line);
 /* under the locks: map the page of the line, the fault's space being its owner */
 void fault_map(struct fault *f, struct pcache_line *line);
+/* under the locks, a private page: a write needs a copy, for others own it, too, whether they have it mapped or not */
+static inline bool page_shared(const struct pcache_page *p) { return p->nr_owners > 1 && RULE(COW_OWNERS); }
 int fault_wait_set(struct fault *f, struct pcache_set *set);	/* unlocks, sleeps: -EAGAIN, -EINTR */
 static inline struct page_id fault_private_id(const struct fault *f) { return (struct page_id){ f->s->salt, f->vpn }; }
 static inline struct page_id fault_object_id(const struct fault *f)

@@ -71,7 +71,7 @@ bool fault_may_write(const struct fault *f, const struct pcache_line *line)
 		return false;
 	if (line->page.object != NULL)
 		return f->vma.flags & VMA_SHARED;
-	return line->page.nr_owners == 1;
+	return !page_shared(&line->page);
 }
 
 void fault_map(struct fault *f, struct pcache_line *line)
@@ -100,7 +100,7 @@ static int hit_private(struct fault *f, struct pcache_set *set, struct pcache_li
 		return fault_wait_set(f, set);
 	if (f->write && (line->state == LINE_CLEANING || line->pins != 0))
 		return fault_wait_set(f, set);
-	if (f->write && line->page.nr_owners > 1)
+	if (f->write && page_shared(&line->page))
 		return cow_private(f, set, line);
 	fault_map(f, line);
 	fault_unlock(f, set);
@@ -111,7 +111,7 @@ static int hit_private(struct fault *f, struct pcache_set *set, struct pcache_li
 static int take_back(struct fault *f, struct pcache_set *set, struct pcache_victim *v)
 {
 	struct pcache_line *line;
-	bool shared_write = f->write && v->page.object == NULL && v->page.nr_owners > 1;
+	bool shared_write = f->write && v->page.object == NULL && page_shared(&v->page);
 
 	if (v->state != VICTIM_HELD || !pcache.p.victim_hits) {
 		if (v->state == VICTIM_HELD)

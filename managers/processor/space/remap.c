@@ -278,7 +278,8 @@ static int move_locked(struct space *s, const struct remap *r, const struct vma 
 		goto free_change;
 	}
 	space_bump(s);
-	space_hold(s, 0, r->old, r->old + r->old_len);
+	if (RULE(REMAP_HELD))
+		space_hold(s, 0, r->old, r->old + r->old_len);
 	space_protect_ptes(s, r->old, r->old + r->old_len, 0);	/* unmapped, waited for; flushes held, so nothing is in flight afterwards */
 	fill_remap(c, r);
 	set_moved(s, r->old, r->old + r->old_len, (r->new >> PAGE_SHIFT) - (r->old >> PAGE_SHIFT));
