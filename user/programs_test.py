@@ -156,6 +156,13 @@ class TestPrograms(unittest.TestCase):
             self.assertEqual((status, out), (1, b""))
             self.assertRegex(err, b"stress-1-1a: byte 100 of [0-9]+ is 0x%x, should be 0x%x" % (byte ^ 1, byte))
 
+    def test_mapped_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.ok("mapped_files", folder)
+            for number, way in enumerate(("msync", "munmap", "exit", "exec", "kill"), 1):
+                with open(os.path.join(folder, way), "rb") as file:
+                    self.assertEqual(file.read(), b"".join((number * (i + 1)).to_bytes(8, "little") for i in range(96 * 512)))
+
     def test_map_slowly(self):
         with tempfile.TemporaryDirectory() as folder:
             self.assertEqual(run("map_slowly", folder + "/file", "1000", "0"), (0, b"mapped\nmap_slowly: OK 1000 pages\n", b""))

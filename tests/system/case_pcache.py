@@ -2,6 +2,7 @@
 """What the cache keeps, fetches ahead and does not ask for: seen in the counters of whole runs."""
 
 import json
+import struct
 
 from cases import case
 
@@ -44,7 +45,10 @@ def touched(bed, mode, *program, pcache="2M"):
 
 @case(limit=240)
 def fetched_ahead(bed):
-    """4 MB of remote memory through 2 MB of cache: in order most pages are there before they are wanted, at random none is tried."""
+    """
+    4 MB of remote memory through 2 MB of cache: in order most pages are there before they are wanted, at random none is tried; a fixed
+    window is asked for in any case, and at random mostly wasted.
+    """
     pages = 1024
     for order in ("seq", "3"):
         seen = touched(bed, "adaptive", order, "read", "4")
@@ -55,6 +59,10 @@ def fetched_ahead(bed):
     assert seen["prefetch"] - seen["around"] < pages // 20, seen
     seen = touched(bed, "off", "seq", "read", "4")
     assert seen["prefetch"] == 0 and seen["fill_from_memory"] > pages // 2, seen
+    seen = touched(bed, "fixed", "seq", "read", "4")
+    assert seen["prefetch_useful"] + seen["prefetch_late"] > pages // 2 and seen["around"] == 0, seen
+    seen = touched(bed, "fixed", "random", "read", "4")
+    assert seen["prefetch"] > pages and seen["prefetch_wasted"] > seen["prefetch"] // 4, seen
 
 
 @case(limit=150)
@@ -67,6 +75,28 @@ def map_changes_wait_for_nobody(bed):
     queued, merged, sent, waited = (result.counter("nr_space_change_" + name) for name in ("queued", "merged", "sent", "waited"))
     print("map changes: %d, merged %d, in %d messages; waited for: %d" % (queued, merged, sent, waited))
     assert queued >= 20 and 4 * sent <= queued and merged <= queued and waited <= 6, (queued, merged, sent, waited)
+
+
+@case(limit=150)
+def mprotect_costs_no_call(bed):
+    """Thousands of changes of rights, as malloc's arenas make them, add no call: those of both runs are the same but for the odd one."""
+    calls, queued = {}, {}
+    for turns in (20, 2020):
+        result = bed.run("/bin/call_cost", str(turns), "mprotect-twice", options=["--cpus", "1"])
+        calls[turns], queued[turns] = result.counter("nr_fit_calls"), result.counter("nr_space_change_queued")
+    print("calls", calls, "map changes", queued)
+    assert queued[2020] - queued[20] >= 4000 and abs(calls[2020] - calls[20]) <= 40, (calls, queued)
+
+
+@case(limit=200)
+def mapped_files(bed):
+    """What two processes write into a file through shared mappings, in a cache smaller than it, is on the disk however they leave it."""
+    ways = ("msync", "munmap", "exit", "exec", "kill")
+    gets = [word for way in ways for word in ("--get", "/data/%s=%s" % (way, bed.path(way)))]
+    result = bed.run("/bin/mapped_files", "/data", options=["--pcache", "256K", "--victim", "1", *gets])
+    assert result.out == b"mapped_files: OK\n", result.out
+    for number, way in enumerate(ways, 1):
+        assert bed.read(way) == struct.pack("<%dQ" % (96 * 512), *(number * (i + 1) for i in range(96 * 512))), way
 
 
 @case(limit=150)
