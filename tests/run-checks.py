@@ -240,7 +240,7 @@ class Checks:
         own = MAKE + ["O=" + self.options.build]
         fuzz = own + ["FUZZ_SECONDS=600", "check-fuzz", "check-fuzz-coverage"]
         commands = {"fuzz": fuzz + ["FUZZ_OF=peers"], "fuzz-files": fuzz + ["FUZZ_OF=files"],
-                    "models": own + ["check-models-long"], "tsan": own + ["check-tsan"]}
+                    "models": own + ["check-models-long"], "schedules": own + ["check-schedules"], "tsan": own + ["check-tsan"]}
         return commands, sorted({case.part for case in cases.every_case() if case.part} | set(commands) | set(self.interop_parts()))
 
     def long(self, part):

@@ -42,6 +42,13 @@ check-unit:
 	$(Q)O=$(O)/host tests/host/run.sh $(patsubst $(UNIT_O)/%,%,$(UNIT_BINS))
 check-unit-build: $(UNIT_BINS)
 
+# The pcache's random schedules, SCHEDULES of each kind, from the first that check-unit does not run.
+.PHONY: check-schedules
+SCHEDULES ?= 2000
+check-schedules:
+	$(Q)$(MAKE) --no-print-directory O=$(O) CC=$(CC) T=managers/processor/pcache/pcache_test check-unit-build
+	$(Q)SIM_FIRST=61 SIM_SEEDS=$(SCHEDULES) $(UNIT_O)/managers/processor/pcache/pcache_test
+
 # The tests that run threads of the host, once more, with the thread sanitizer. What it does not see is in tsan.supp.
 .PHONY: check-tsan
 check-tsan:
