@@ -20,7 +20,7 @@ import cluster                                  # noqa: E402
 import geometry                                 # noqa: E402
 import programs                                 # noqa: E402
 import rdma                                     # noqa: E402
-from measure import OUT, host_awake             # noqa: E402
+from measure import OUT, command, host_awake    # noqa: E402
 from tangramlib.host import TangramError        # noqa: E402
 
 MODULES = (cluster, calls, programs, geometry, rdma)
@@ -40,7 +40,7 @@ def main():
         except (RuntimeError, TangramError, OSError, subprocess.SubprocessError, KeyError) as error:
             print("%s: %s" % (part.__name__, error), file=sys.stderr)
             failed += 1
-    table = ["| what | measured | unit | wanted, or beside it |", "|---|---|---|---|"]
+    table = ["`%s`" % command(), "", "| what | measured | unit | wanted, or beside it |", "|---|---|---|---|"]
     table += ["| %s | %.4g | %s | %s |" % row for row in rows]
     table = "\n".join(table) + "\n"
     print(table, end="")

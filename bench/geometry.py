@@ -14,7 +14,7 @@ import statistics
 import plots
 from calls import intervals, of_machine
 from linux_swap import NO_READ_AHEAD, READ_AHEAD, LinuxSwap
-from measure import OUT, plugin, run
+from measure import OUT, command, plugin, run
 from testbed import roce_packets, text
 
 ROUNDS = int(os.environ.get("TANGRAM_BENCH_ROUNDS", "3"))
@@ -118,7 +118,8 @@ def remote_fault(rows):
 
 
 def remote_fault_tables(samples, wire):
-    lines = ["| order | threads | median us | p99 us | pages/s | packets a page | bytes a page | shootdowns an evicted page | Linux nbd: median us | p99 us | pages/s |",
+    lines = ["`%s`; packets, bytes and shootdowns are Tangram's" % command(), "",
+             "| order | threads | median us | p99 us | pages/s | packets a page | bytes a page | shootdowns an evicted page | Linux nbd: median us | p99 us | pages/s |",
              "|---|---|---|---|---|---|---|---|---|---|---|"]
     for order in ORDERS:
         figures = ["%.4g" % samples.median((side,) + order, value) for side in (TANGRAM, SWAP) for value in samples.values]

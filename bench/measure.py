@@ -23,6 +23,12 @@ def plugin(name):
     return library
 
 
+def command():
+    """What this run was begun with, as a person types it."""
+    chosen = ["%s=%s" % item for item in sorted(os.environ.items()) if item[0].startswith("TANGRAM_BENCH_")]
+    return " ".join(chosen + ["make bench"] + ['PARTS="%s"' % " ".join(sys.argv[1:])] * (len(sys.argv) > 1))
+
+
 @contextlib.contextmanager
 def host_awake():
     """
