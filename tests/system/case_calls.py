@@ -32,7 +32,7 @@ def call(bed, line):
 @case()
 def ordinary_user(bed):
     """What calls say to a user without rights, whoever runs the tests: one cluster for all programs."""
-    words = ["several", "names", "settings", "mqueue", "proc_self", "holes", "async_io", "leases", "bounds", "seccomp", "net_rights", "datagrams", "urgent", "memory_calls"]
+    words = ["several", "names", "settings", "mqueue", "proc_self", "holes", "async_io", "leases", "bounds", "seccomp", "net_rights", "datagrams", "urgent", "memory_calls", "file_details"]
     status, out = on_linux(words)
     assert status == 0, "a program is wrong on Linux: %r" % out
     result = bed.run("/bin/" + words[0], *words[1:])

@@ -66,6 +66,7 @@ struct inode {
 	struct mount *mount;		/* [I once it has a name] where it was found, with a reference; NULL: it stands nowhere */
 	u64 dev;			/* [I] */
 	void *private;			/* [I] the file system's */
+	u64 made;			/* [I] of pipes: when, wall clock, ns */
 	/* storagefs */
 	u16 node;			/* [I] */
 	u32 fs, gen;			/* [I] of /proc/PID: which process of this number */

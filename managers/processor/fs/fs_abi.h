@@ -101,6 +101,9 @@
 #define FIOASYNC	0x5452
 #define FIONCLEX	0x5450
 #define FIOCLEX		0x5451
+#define FIOQSIZE	0x5460
+#define FIGETBSZ	2
+#define FICLONE		0x40049409
 
 struct stat_abi {
 	u64 dev, ino, nlink;

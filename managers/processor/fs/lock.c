@@ -54,12 +54,17 @@ static bool overlap(const struct lock *a, const struct lock *b)
 	return a->start <= b->last && b->start <= a->last;
 }
 
+static bool in_the_way(const struct lock *l, const struct lock *want)
+{
+	return same_file(l, want) && l->owner != want->owner && overlap(l, want) && (l->write || want->write);
+}
+
 static struct lock *conflict(const struct lock *want)
 {
 	struct lock *l;
 
 	list_for_each(l, &locks, link)
-		if (same_file(l, want) && l->owner != want->owner && overlap(l, want) && (l->write || want->write))
+		if (in_the_way(l, want))
 			return l;
 	return NULL;
 }
@@ -201,12 +206,23 @@ static int range_of(struct file *f, const struct flock_abi *fl, struct lock *l)
 	return 0;
 }
 
+/* ... that which stands first in the file, of one who is in the way */
+static struct lock *first_conflict(const struct lock *want)
+{
+	struct lock *first = conflict(want), *l;
+
+	list_for_each(l, &locks, link)
+		if (first != NULL && in_the_way(l, want) && l->owner == first->owner && l->start < first->start)
+			first = l;
+	return first;
+}
+
 static s64 get_lock(const struct lock *want, struct flock_abi *fl, u64 user)
 {
 	struct lock *l;
 
 	mutex_lock(&locks_lock);
-	l = conflict(want);
+	l = first_conflict(want);
 	if (l == NULL) {
 		fl->type = F_UNLCK;
 	} else {

@@ -188,12 +188,18 @@ static u32 umask_of(struct fs_context *c)
 	return READ_ONCE(c->umask) & 0777;
 }
 
+/* Not a name that something could be given: the root, "." or ".." */
+static bool is_special(const char *last)
+{
+	return last[0] == '\0' || strcmp(last, ".") == 0 || strcmp(last, "..") == 0;
+}
+
 /* Parent and last component of what is to be made, removed or renamed. -EBUSY: the root; -EINVAL: "." or ".." */
 static int walk_to_name(struct fs_context *c, struct dentry *start, const char *path, unsigned walk_flags, struct walk *w)
 {
 	int rc = fs_walk(c, start, path, WALK_PARENT | walk_flags, w);
 
-	if (rc < 0 || (w->last[0] != '\0' && strcmp(w->last, ".") != 0 && strcmp(w->last, "..") != 0))
+	if (rc < 0 || !is_special(w->last))
 		return rc;
 	dentry_put(w->dentry);
 	return w->last[0] == '\0' ? -EBUSY : -EINVAL;
@@ -248,6 +254,15 @@ static void forget(struct dentry *parent, const char *name)
 	mutex_unlock(&tree_mutex);
 }
 
+static bool may_make(const struct new_file *how)
+{
+	u32 type = how->mode & S_IFMT;
+
+	if (type != S_IFCHR && type != S_IFBLK)
+		return true;
+	return capable(CAP_MKNOD) || (type == S_IFCHR && how->rdev == 0);	/* 0, 0: a whiteout, which is no device */
+}
+
 int fs_mknod(struct fs_context *c, struct dentry *start, const char *path, const struct new_file *how)
 {
 	struct new_file n;
@@ -263,6 +278,8 @@ int fs_mknod(struct fs_context *c, struct dentry *start, const char *path, const
 		rc = -EEXIST;
 	else if (w.last_is_dir && (how->mode & S_IFMT) != S_IFDIR)
 		rc = -ENOENT;
+	else if (!may_make(how))
+		rc = -EPERM;
 	else if (w.dentry->inode->ops->create == NULL)
 		rc = -EROFS;
 	else
@@ -402,6 +419,7 @@ int fs_unlink(struct fs_context *c, struct dentry *start, const char *path, bool
 	return rc;
 }
 
+#define RENAME_NOREPLACE 1
 #define RENAME_EXCHANGE 2
 
 /* What is renamed, and what is in its place till then, for those who watch: looked up before, told after. */
@@ -452,18 +470,6 @@ static void renamed_end(struct walk *a, struct walk *b, struct renamed *r, bool 
 		dentry_put(r->to);
 }
 
-static bool is_directory(struct fs_context *c, struct walk *w)
-{
-	struct dentry *d;
-	bool is;
-
-	if (fs_lookup(c, w->dentry, w->last, 0, &d) < 0)
-		return true;			/* it is missing: that is said elsewhere */
-	is = d->inode->type == S_IFDIR;
-	dentry_put(d);
-	return is;
-}
-
 /* May a leave its folder and b, if there is one, make room? The rest of rename(2)'s rules is the file system's. */
 static int rename_check(struct fs_context *c, struct walk *a, struct walk *b, bool *same)
 {
@@ -475,7 +481,7 @@ static int rename_check(struct fs_context *c, struct walk *a, struct walk *b, bo
 	rc = from->covers != NULL ? -EBUSY : sticky_check(a->dentry->inode, from->inode);
 	if (rc == 0 && fs_lookup(c, b->dentry, b->last, 0, &to) == 0)
 		rc = to->covers != NULL ? -EBUSY : sticky_check(b->dentry->inode, to->inode);
-	*same = from == to;
+	*same = to != NULL && from->inode->ino == to->inode->ino && from->inode->dev == to->inode->dev;
 	if (rc == 0 && from->inode->type == S_IFDIR && a->dentry != b->dentry)
 		rc = fs_permission(from->inode, MAY_WRITE);	/* its ".." changes */
 	dentry_put(from);
@@ -484,16 +490,57 @@ static int rename_check(struct fs_context *c, struct walk *a, struct walk *b, bo
 	return rc;
 }
 
-/* Both folders must be writable; what is missing is said first. */
-static int rename_allowed(struct fs_context *c, struct walk *a, struct walk *b)
+/* Does d stand in top, or is it top itself? */
+static bool stands_in(struct dentry *d, const struct dentry *top)
 {
-	struct dentry *d;
-	int rc = fs_lookup(c, a->dentry, a->last, 0, &d);
+	bool in = false;
+
+	mutex_lock(&tree_mutex);
+	for (; d != NULL && !in; d = d->parent)
+		in = d == top;
+	mutex_unlock(&tree_mutex);
+	return in;
+}
+
+/* What the names alone forbid, in the order in which it is said, before rights. to NULL: there is none */
+static int rename_names_of(struct walk *a, struct dentry *from, struct walk *b, struct dentry *to, u32 flags)
+{
+	bool dir = from->inode->type == S_IFDIR, exchange = flags & RENAME_EXCHANGE;
+
+	if (to != NULL && (flags & RENAME_NOREPLACE))
+		return -EEXIST;
+	if (to == NULL && exchange)
+		return -ENOENT;
+	if (exchange && b->last_is_dir && to->inode->type != S_IFDIR)
+		return -ENOTDIR;
+	if (!dir && (a->last_is_dir || (b->last_is_dir && !exchange)))
+		return -ENOTDIR;
+	if (dir && stands_in(b->dentry, from))
+		return -EINVAL;
+	return to != NULL && stands_in(a->dentry, to) ? (exchange ? -EINVAL : -ENOTEMPTY) : 0;
+}
+
+static int rename_names(struct fs_context *c, struct walk *a, struct walk *b, u32 flags)
+{
+	struct dentry *from, *to = NULL;
+	int rc = fs_lookup(c, a->dentry, a->last, 0, &from);
 
 	if (rc < 0)
 		return rc;
-	dentry_put(d);
-	rc = fs_permission(a->dentry->inode, MAY_WRITE | MAY_EXEC);
+	rc = fs_lookup(c, b->dentry, b->last, 0, &to);
+	if (rc == 0 || rc == -ENOENT)
+		rc = rename_names_of(a, from, b, rc == 0 ? to : NULL, flags);
+	dentry_put(from);
+	if (to != NULL)
+		dentry_put(to);
+	return rc;
+}
+
+/* Both folders must be writable. */
+static int rename_allowed(struct walk *a, struct walk *b)
+{
+	int rc = fs_permission(a->dentry->inode, MAY_WRITE | MAY_EXEC);
+
 	return rc < 0 ? rc : fs_permission(b->dentry->inode, MAY_WRITE | MAY_EXEC);
 }
 
@@ -502,22 +549,27 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 	bool same = false;
 	struct renamed r;
 	struct walk a, b;
-	int rc = walk_to_name(c, from_start, from, 0, &a);
+	int rc = fs_walk(c, from_start, from, WALK_PARENT, &a);
 
 	if (rc < 0)
-		return rc == -EINVAL ? -EBUSY : rc;
-	rc = walk_to_name(c, to_start, to, 0, &b);
+		return rc;
+	rc = fs_walk(c, to_start, to, WALK_PARENT, &b);
 	if (rc < 0) {
 		dentry_put(a.dentry);
-		return rc == -EINVAL ? -EBUSY : rc;
+		return rc;
+	}
+	if (is_special(a.last) || is_special(b.last)) {		/* whatever they are in */
+		dentry_put(a.dentry);
+		dentry_put(b.dentry);
+		return (flags & RENAME_NOREPLACE) && !is_special(a.last) ? -EEXIST : -EBUSY;
 	}
 	renamed_begin(c, &a, &b, &r);
 	if (a.dentry->inode->dev != b.dentry->inode->dev || a.dentry->inode->mount != b.dentry->inode->mount)
 		rc = -EXDEV;
 	else
-		rc = rename_allowed(c, &a, &b);
-	if (rc == 0 && (a.last_is_dir || b.last_is_dir) && !is_directory(c, &a))
-		rc = -ENOTDIR;
+		rc = rename_names(c, &a, &b, flags);
+	if (rc == 0)
+		rc = rename_allowed(&a, &b);
 	if (rc == 0)
 		rc = a.dentry->inode->ops->rename == NULL ? -EROFS : rename_check(c, &a, &b, &same);
 	if (rc == 0 && !(same && flags == 0))
@@ -547,11 +599,22 @@ static int open_create(struct fs_context *c, struct dentry *start, const char *p
 	struct walk w;
 	int rc;
 
+	if (path[strlen(path) - 1] == '/') {		/* no file is made so, and none is looked for */
+		rc = fs_walk(c, start, path, WALK_PARENT | walk_flags, &w);
+		if (rc < 0)
+			return rc;
+		dentry_put(w.dentry);
+		return -EISDIR;
+	}
 	for (unsigned tries = 0; tries < 3; tries++) {
 		rc = fs_lookup(c, start, path, walk_flags | (flags & (O_NOFOLLOW | O_EXCL) ? 0 : WALK_FOLLOW), out);
 		if (rc == 0 && (flags & O_EXCL)) {
 			dentry_put(*out);
 			return -EEXIST;
+		}
+		if (rc == -ENOTDIR && fs_walk(c, start, path, walk_flags | WALK_PARENT | WALK_FOLLOW, &w) == 0) {
+			dentry_put(w.dentry);
+			return w.last_is_dir ? -EISDIR : rc;	/* so ends a link, too */
 		}
 		if (rc != -ENOENT)
 			return rc;
@@ -622,10 +685,10 @@ static int open_check(struct inode *i, u32 flags, bool fresh)
 	unsigned want = (flags & O_ACCMODE) == O_RDONLY ? MAY_READ : (flags & O_ACCMODE) == O_WRONLY ? MAY_WRITE : MAY_READ | MAY_WRITE;
 	int rc;
 
-	if (i->type == S_IFLNK)
-		return -ELOOP;
 	if ((flags & O_DIRECTORY) && i->type != S_IFDIR)
 		return -ENOTDIR;
+	if (i->type == S_IFLNK)
+		return -ELOOP;
 	if (i->type == S_IFDIR && ((want & MAY_WRITE) || (flags & (O_CREAT | O_TRUNC))))
 		return -EISDIR;
 	if (i->type == S_IFSOCK)
@@ -658,6 +721,8 @@ int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u3
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	if ((flags & O_TMPFILE_ALONE) && !(flags & O_DIRECTORY))
 		return -EINVAL;
+	if ((flags & O_CREAT) && (flags & O_DIRECTORY))
+		return -EINVAL;
 	if ((flags & O_TMPFILE) == O_TMPFILE)
 		rc = open_nameless(c, start, path, flags, mode, WALK_RESOLVE(resolve), &d);
 	else if (flags & O_CREAT)
@@ -676,7 +741,9 @@ int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u3
 	if (rc < 0)
 		return rc;
 	m = (*out)->inode->mount;
-	if ((file_access(*out) & MAY_WRITE) || ((flags & O_TRUNC) && !(flags & O_PATH)))
+	if ((flags & O_DIRECT) && (*out)->object == NULL && (*out)->inode->type != S_IFIFO)
+		rc = -EINVAL;
+	else if ((file_access(*out) & MAY_WRITE) || ((flags & O_TRUNC) && !(flags & O_PATH)))
 		rc = file_text_begin(*out, TEXT_WRITES);
 	else if ((*out)->object != NULL && !(flags & O_PATH)) {
 		(*out)->reads = true;

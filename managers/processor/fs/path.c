@@ -275,7 +275,7 @@ static int walk(struct walker *k, const char *path, unsigned flags, struct walk 
 				return rc;
 			}
 			if (d->inode->ops->follow == NULL)
-				return follow(k, d, rest, flags | (slash && last ? WALK_DIRECTORY : 0), w);
+				return follow(k, d, rest, flags | (slash && last ? WALK_DIRECTORY | WALK_FOLLOW : 0), w);
 			rc = jump(k, d);
 			if (rc < 0)
 				return rc;

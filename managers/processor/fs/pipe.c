@@ -7,6 +7,7 @@
  * and runs of plain bytes. A pipe without packets has no pieces.
  */
 #include "arch/x86/uaccess.h"
+#include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "managers/processor/fs/fs.h"
@@ -482,10 +483,12 @@ static int pipe_getattr(struct inode *i, struct attr *a)
 	a->dev = i->dev;
 	a->uid = i->uid;
 	a->gid = i->gid;
+	a->atime.sec = a->mtime.sec = a->ctime.sec = i->made / NSEC_PER_SEC;
+	a->atime.nsec = a->mtime.nsec = a->ctime.nsec = i->made % NSEC_PER_SEC;
 	return 0;
 }
 
-/* Mode and owner of what stands in no directory are its inode's own; times are not kept. */
+/* Mode and owner of what stands in no directory are its inode's own; of a pipe's times that of its making is kept. */
 int nameless_setattr(struct inode *i, const struct attr *a, u32 mask)
 {
 	if (mask & SET_MODE)
@@ -526,6 +529,7 @@ int pipe_create(struct file **r, struct file **w, u32 flags)
 	i->private = p;			/* our reference is the inode's now */
 	i->dev = 0xc;
 	i->ino = atomic_inc_return(&next_ino);
+	i->made = time_wall_ns();
 	i->uid = process_current()->cred.fsuid;
 	i->gid = process_current()->cred.fsgid;
 	rc = fs_open_inode(i, NULL, O_RDONLY | (flags & O_NONBLOCK), r);
@@ -572,6 +576,10 @@ int fifo_open(struct inode *i, struct file *f)
 
 	if (p == NULL)
 		return -ENOMEM;
+	if (access == 0) {			/* O_ACCMODE's fourth value: for ioctl(2) alone */
+		pipe_put(p);
+		return -EINVAL;
+	}
 	if (access == MAY_WRITE && (f->flags & O_NONBLOCK) && READ_ONCE(p->readers) == 0) {
 		pipe_put(p);
 		return -ENXIO;

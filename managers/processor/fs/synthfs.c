@@ -10,6 +10,7 @@
 #include "lib/base/errno.h"
 #include "lib/base/printf.h"
 #include "lib/base/string.h"
+#include "managers/processor/fs/mount.h"
 #include "mm/slab.h"
 
 #define TEXT_MAX MIB(1)
@@ -176,8 +177,10 @@ static int synth_setattr(struct inode *i, const struct attr *a, u32 mask)
 
 static int synth_statfs(struct inode *i, struct statfs_abi *st)
 {
+	const char *type = i->mount != NULL ? i->mount->type : "proc";
+
 	memset(st, 0, sizeof(*st));
-	st->type = 0x9fa0;		/* proc's number */
+	st->type = strcmp(type, "sysfs") == 0 ? 0x62656572 : strcmp(type, "devtmpfs") == 0 ? 0x01021994 : 0x9fa0;	/* as statfs(2) lists them */
 	st->bsize = st->frsize = 4096;
 	st->namelen = NAME_MAX;
 	return 0;

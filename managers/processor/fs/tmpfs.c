@@ -24,8 +24,8 @@ struct tnode {				/* a file; each struct inode of it has a reference */
 	u64 ino, dev;			/* [I] */
 	u32 type;			/* [I] */
 	u32 mode, uid, gid, rdev, nlink;	/* [tmpfs_lock] */
-	u64 atime, mtime, ctime;	/* [a] wall clock, ns */
-	u64 btime;			/* [I] */
+	s64 atime, mtime, ctime;	/* [a] wall clock, ns */
+	s64 btime;			/* [I] */
 	struct object *object;		/* [I] of a regular file */
 	u64 pages;			/* [a] of it, when that was asked last */
 	bool pages_changed;		/* [a] since */
@@ -440,10 +440,19 @@ static s64 tmpfs_readlink(struct inode *i, char *buf, size_t size)
 
 /* --- attributes --- */
 
-static void put_time(u64 ns, s64 *sec, u32 *nsec)
+static void put_time(s64 ns, s64 *sec, u32 *nsec)	/* which may be before 1970 */
 {
-	*sec = ns / NSEC_PER_SEC;
-	*nsec = ns % NSEC_PER_SEC;
+	s64 rest = ns % (s64)NSEC_PER_SEC;
+
+	*sec = ns / (s64)NSEC_PER_SEC - (rest < 0);
+	*nsec = rest < 0 ? rest + NSEC_PER_SEC : rest;
+}
+
+#define TIME_MAX_S	9223372035LL		/* nanoseconds from 1970, in 64 bits: to the year 2262, and back to 1677 */
+
+static s64 get_time(s64 sec, u32 nsec)
+{
+	return MAX(MIN(sec, TIME_MAX_S), -TIME_MAX_S) * (s64)NSEC_PER_SEC + nsec;
 }
 
 /* The memory node is asked only if it may have become another number. What a program has mapped and written counts once it is there. */
@@ -507,9 +516,9 @@ static int tmpfs_setattr(struct inode *i, const struct attr *a, u32 mask)
 	if (mask & SET_GID)
 		i->gid = n->gid = a->gid;
 	if (mask & SET_ATIME)
-		WRITE_ONCE(n->atime, a->atime.sec * NSEC_PER_SEC + a->atime.nsec);
+		WRITE_ONCE(n->atime, get_time(a->atime.sec, a->atime.nsec));
 	if (mask & SET_MTIME)
-		WRITE_ONCE(n->mtime, a->mtime.sec * NSEC_PER_SEC + a->mtime.nsec);
+		WRITE_ONCE(n->mtime, get_time(a->mtime.sec, a->mtime.nsec));
 	touch(n, false);
 	mutex_unlock(&tmpfs_lock);
 	return 0;

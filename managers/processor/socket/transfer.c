@@ -50,6 +50,13 @@ static size_t transfer_copy(struct transfer *t, void *buf, size_t n, bool out)
 	return done;
 }
 
+/* n bytes that it does not want to have. */
+static size_t transfer_pass(struct transfer *t, size_t n)
+{
+	t->done += n;
+	return n;
+}
+
 /* NULL: there is no room. */
 static struct message *message_new(size_t room)
 {
@@ -406,7 +413,7 @@ static void peek_moved(struct socket *s, size_t n, bool peek)
 static s64 stream_take(struct socket *s, struct transfer *t, struct list *done, bool *stop)
 {
 	struct message *m, *next;
-	bool peek = t->flags & MSG_PEEK;
+	bool peek = t->flags & MSG_PEEK, discards = (t->flags & MSG_TRUNC) && s->kind == &inet_tcp;	/* as tcp(7) says */
 	size_t skip;
 	s64 moved = 0;
 
@@ -440,7 +447,7 @@ static s64 stream_take(struct socket *s, struct transfer *t, struct list *done, 
 			break;
 		}
 		spin_unlock(&s->lock);		/* we alone take messages off: it stays */
-		got = transfer_copy(t, m->data + off, n, true);
+		got = discards ? transfer_pass(t, n) : transfer_copy(t, m->data + off, n, true);
 		moved += got;
 		if (rights && (got != 0 || n == 0)) {
 			take_rights(t, m, peek);
@@ -898,7 +905,7 @@ static s64 message_receive(struct socket *s, struct transfer *t)
 		mutex_unlock(&s->reader);
 		if (rc != -EAGAIN)
 			break;
-		if (READ_ONCE(s->shut) & SHUT_RECEIVE)
+		if ((READ_ONCE(s->shut) & SHUT_RECEIVE) && (s->kind->connected || !(t->flags & MSG_DONTWAIT)))
 			return 0;
 		if (t->flags & MSG_DONTWAIT)
 			return -EAGAIN;
@@ -970,7 +977,7 @@ u32 socket_readable_bytes(struct socket *s)
 
 	spin_lock(&s->lock);
 	m = queue_first(&s->queue);
-	n = s->kind == &inet_udp ? (m ? m->len : 0) : s->queue.bytes;
+	n = s->kind == &inet_udp || s->kind == &unix_dgram ? (m ? m->len : 0) : s->queue.bytes;
 	spin_unlock(&s->lock);
 	return n;
 }

