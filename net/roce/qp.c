@@ -551,6 +551,10 @@ void roce_qp_delivered(struct roce_qp *qp, u32 nr_messages)
 		qp->polled = true;
 		req_delivered(qp, nr_messages & PSN_MASK);
 		qp->polled = false;
+		if (unlikely(qp->sq_cur != qp->sq_head)) {	/* the window may have been full; a batch need not follow that looks */
+			req_transmit(qp);
+			tx_flush(qp);
+		}
 	}
 	spin_unlock(&qp->lock);
 }

@@ -882,6 +882,24 @@ static void edges_of_the_numbers(void **state)
 	}
 }
 
+static bool lose_answers(unsigned from, const u8 *frame, u32 len) { return from == 1; }
+
+/* What the window kept back goes out when the peer's user says what has arrived: nothing else may come that would let it. */
+static void told_and_goes_on(void **state)
+{
+	errors_begin();
+	ea.qp->attr.ack_every = 16;
+	sim.lose = lose_answers;
+	for (unsigned i = 0; i < ROCE_WINDOW + 20; i++)
+		post(&ea, WR_SEND, i, copy, 8, 0, 0);
+	assert_int_equal(psn_diff(ea.qp->psn_max, ea.qp->psn_una), ROCE_WINDOW);
+	roce_qp_delivered(ea.qp, ROCE_WINDOW);
+	assert_int_equal(psn_diff(ea.qp->psn_max, ea.qp->psn_una), 20);
+	sim.lose = NULL;
+	roce_qp_error(ea.qp);
+	errors_end();
+}
+
 /* --- draining --------------------------------------------------------------------------------------------------- */
 
 /* What had begun is completed, lost packets and all; what had not waits for RTS; the end is said once. */
@@ -1571,7 +1589,7 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		cmocka_unit_test(psn_nak_after_rnr_nak), cmocka_unit_test(retries_exceeded),
 		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(no_memory_to_gather),
 		cmocka_unit_test(receiver_never_ready), cmocka_unit_test(immediate_without_receive), cmocka_unit_test(unsignalled_failure),
-		cmocka_unit_test(edges_of_the_numbers), cmocka_unit_test(shared_receives), cmocka_unit_test(drain),
+		cmocka_unit_test(edges_of_the_numbers), cmocka_unit_test(told_and_goes_on), cmocka_unit_test(shared_receives), cmocka_unit_test(drain),
 		 cmocka_unit_test(counted_and_dropped), cmocka_unit_test(invalidate),
 		cmocka_unit_test(destroy_in_flight),
 		cmocka_unit_test(destroy_with_a_stopped_device), cmocka_unit_test(persistent), cmocka_unit_test(wrong_neighbour),
