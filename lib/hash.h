@@ -23,13 +23,23 @@ static inline u64 hash64_2(u64 a, u64 b) { return hash64(hash64(a) + 0x9e3779b97
 
 /*
  * For a place in [0, 2^64) by (space, index), of which a table takes n * hash_range() >> 64: indexes that follow each other lie
- * evenly, as multiples of the golden ratio do, however large the table is. Where a stretch of them begins is hashed, so that
- * spaces do not lie alike, and that a stride which comes back to the same place does so for a stretch only.
+ * evenly, as multiples of the golden ratio do, however large the table is. Where a stretch of 2^stretch of them begins is hashed, so that
+ * spaces do not lie alike, and that a stride which comes back to the same place does so for a stretch only. But many stretches are
+ * as uneven together as chance is: one is as long as the table has entries (hash_stretch()).
  */
-#define HASH_STRETCH	1024
-static inline u64 hash_range(u64 space, u64 index)
+#define HASH_STRETCH_LEAST	10
+static inline unsigned hash_stretch(u64 entries)
 {
-	return hash64_2(space, index / HASH_STRETCH) + index * 0x9e3779b97f4a7c15ULL;
+	unsigned stretch = HASH_STRETCH_LEAST;
+
+	while (1ULL << stretch < entries)
+		stretch++;
+	return stretch;
+}
+
+static inline u64 hash_range(u64 space, u64 index, unsigned stretch)
+{
+	return hash64_2(space, index >> stretch) + index * 0x9e3779b97f4a7c15ULL;
 }
 
 /* A value below 2^bits, bits 1..63 */

@@ -14,6 +14,7 @@
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
+#include "lib/hash.h"
 #include "managers/processor/space/space.h"
 #include "mm/frame.h"
 #include "mm/slab.h"
@@ -72,6 +73,7 @@ int pcache_alloc(void)
 	struct frame *area;
 
 	pcache.nr_frames = nr_lines + par->nr_victims;
+	pcache.stretch = hash_stretch(par->nr_lines);
 	pcache.sets = vmalloc(par->nr_sets * sizeof(*pcache.sets));
 	pcache.lines = vmalloc(nr_lines * sizeof(*pcache.lines));
 	pcache.victims = vmalloc(par->nr_victims * sizeof(*pcache.victims));

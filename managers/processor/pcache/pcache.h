@@ -180,6 +180,7 @@ struct pcache_params {
 
 struct pcache {
 	struct pcache_params p;			/* [I] */
+	unsigned stretch;			/* [I] hash_stretch() of its lines: the same for all geometries of one size */
 	struct pcache_set *sets;		/* [I] */
 	struct pcache_line *lines;		/* [I] nr_lines + RESERVE_LINES */
 	struct pcache_victim *victims;		/* [I] */

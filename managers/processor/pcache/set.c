@@ -10,7 +10,7 @@
 struct pcache pcache;
 
 /* A range of pages fills the sets evenly: with a plain hash some sets would get twice their share, and evict while others have room. */
-u64 page_hash(struct page_id id) { return hash_range(id.space, id.index); }
+u64 page_hash(struct page_id id) { return hash_range(id.space, id.index, pcache.stretch); }
 
 struct pcache_set *pcache_set_of(struct page_id id)
 {
