@@ -19,7 +19,7 @@ from testbed import roce_packets, text
 
 ROUNDS = int(os.environ.get("TANGRAM_BENCH_ROUNDS", "3"))
 MB, PAGE = 1 << 20, 4096
-WAYS, VICTIMS, RESERVE = 8, 32, 32              # what Linux may keep beside the cache, too: frames of the other two
+WAYS, VICTIMS, RESERVE = 16, 32, 32             # what Linux may keep beside the cache, too: frames of the other two
 TANGRAM, SWAP, SWAP_1, LOCAL = "tangram", "linux-nbd", "linux-nbd-no-read-ahead", "linux-local"
 
 

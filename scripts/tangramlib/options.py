@@ -99,7 +99,7 @@ def add_cluster_options(parser):
     group.add_argument("--cpus", type=number(1, 16), default=2, help="of the processor node (2)")
     group.add_argument("--memory", type=size, default=256 << 20, help="of the processor node (256M)")
     group.add_argument("--pcache", type=size, default=16 << 20, help="size of the processor's cache (16M)")
-    group.add_argument("--ways", type=number(1, 4096), default=8, help="lines of a cache set (8)")
+    group.add_argument("--ways", type=number(1, 4096), default=16, help="lines of a cache set (16)")
     group.add_argument("--victim", type=number(0, 1 << 20), default=32, help="entries of the victim cache (32)")
     group.add_argument("--policy", choices=("lru", "fifo", "clock", "random"), default="lru")
     group.add_argument("--mem-memory", type=size, default=1 << 30, help="of the memory node (1G)")

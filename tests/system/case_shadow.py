@@ -11,7 +11,7 @@ FETCHED = ("nr_pcache_fill_from_memory", "nr_pcache_prefetch_useful", "nr_pcache
 @case(limit=200)
 def shadow_sets(bed):
     """With all sets sampled every page that came is known, by its kind; and the simulated cache that is like the real one says the same."""
-    result = bed.run("/bin/word_count", "/data/text", options=["--pcache", "1536K", "--append", "P:pcache.shadow=1"])
+    result = bed.run("/bin/word_count", "/data/text", options=["--pcache", "1536K", "--ways", "8", "--append", "P:pcache.shadow=1"])
     counters, facts = result.node("processor")["counters"], result.node("processor")["pcache"]
     print(facts, {name: value for name, value in counters.items() if "shadow" in name})
     missed = counters["nr_shadow_miss"]

@@ -75,7 +75,7 @@ int pcache_params_get(struct pcache_params *p, u64 memory_free)
 {
 	unsigned before = param_errors();
 	u64 size = param_size("pcache.size", MIB(16), PAGE_SIZE, 1ULL << 46);
-	u64 ways = param_u64("pcache.ways", 8, 1, MAX_WAYS);
+	u64 ways = param_u64("pcache.ways", 16, 1, MAX_WAYS);
 	u64 victim = param_u64("pcache.victim", 32, 0, MAX_VICTIMS);
 	u64 window = param_u64("pcache.prefetch_max", STREAM_WINDOW_MAX, 2, STREAM_WINDOW_MAX);
 	u64 shadow = param_u64("pcache.shadow", SHADOW_EVERY, 0, 1024);

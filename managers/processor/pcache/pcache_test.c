@@ -1623,14 +1623,14 @@ static void around_map(void *arg)
 {
 	open_files(NULL);
 	advised_space = space_create();
-	must(space_mmap(advised_space, around_va(0), 2 * STREAM_AROUND_ROOMY * PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_FIXED,
+	must(space_mmap(advised_space, around_va(0), 2 * STREAM_AROUND * PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_FIXED,
 			&sim_files[0], 0), "mmap");
 }
 
 static void around_touch(void *arg)
 {
 	unsigned i = *(unsigned *)arg;
-	u64 v[2] = { sim_file_word(0, i), sim_file_word(0, i) + (around_writes || i == STREAM_AROUND_ROOMY) };
+	u64 v[2] = { sim_file_word(0, i), sim_file_word(0, i) + (around_writes || i == STREAM_AROUND) };
 
 	must(sim_access(advised_space, around_va(i), v[0] != v[1], shared_access, v), "access");
 }
@@ -1641,16 +1641,16 @@ static void around_leave(void *arg)
 	close_all(NULL);
 }
 
-static void around_one(enum prefetch_mode mode)
+static void around_one(enum prefetch_mode mode, u32 sets)
 {
-	const unsigned nr = 2 * STREAM_AROUND_ROOMY;
+	const unsigned nr = 2 * STREAM_AROUND, blocks = nr / (sets < 128 ? STREAM_AROUND_SMALL : STREAM_AROUND);
 	u64 fills = this_cpu_read8(nr_pcache_fill_from_memory), around = this_cpu_read8(nr_pcache_around);
 	u64 wasted = this_cpu_read8(nr_pcache_around_wasted);
 	bool on = mode == PREFETCH_ADAPTIVE;
 
 	sim_begin(1);
 	sim_memory_takes_all = true;
-	pcache_up(&(struct geometry){ 8, 32, 1, &policy_lru });
+	pcache_up(&(struct geometry){ 8, sets, 1, &policy_lru });
 	pcache.p.prefetch = mode;
 	pcache.p.prefetch_max = STREAM_WINDOW_MAX;
 	sim_file(0, nr);
@@ -1661,8 +1661,8 @@ static void around_one(enum prefetch_mode mode)
 		sim_go(around_touch, &i, true, "touch");
 		assert_true(sim_run(sim_steps() + 1000000) && sim_drain());
 	}
-	assert_int_equal(this_cpu_read8(nr_pcache_around) - around, on ? nr - 2 : 0);
-	assert_int_equal(this_cpu_read8(nr_pcache_fill_from_memory) - fills, on ? 2 : nr);
+	assert_int_equal(this_cpu_read8(nr_pcache_around) - around, on ? nr - blocks : 0);
+	assert_int_equal(this_cpu_read8(nr_pcache_fill_from_memory) - fills, on ? blocks : nr);
 	sim_must_run(around_leave, "leave");
 	assert_int_equal(this_cpu_read8(nr_pcache_around_wasted), wasted);
 	sim_memory_takes_all = false;
@@ -1671,10 +1671,11 @@ static void around_one(enum prefetch_mode mode)
 
 static void blocks_around_a_miss(void **st)
 {
-	around_one(PREFETCH_ADAPTIVE);
-	around_one(PREFETCH_OFF);
+	around_one(PREFETCH_ADAPTIVE, 128);
+	around_one(PREFETCH_ADAPTIVE, 32);
+	around_one(PREFETCH_OFF, 32);
 	around_writes = true;
-	around_one(PREFETCH_ADAPTIVE);
+	around_one(PREFETCH_ADAPTIVE, 128);
 	around_writes = false;
 }
 

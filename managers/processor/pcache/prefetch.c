@@ -28,6 +28,7 @@
 #define MAX_OUT		(STREAM_WINDOW_MAX)
 #define NR_STREAMS	128
 #define STREAM_PROBES	4
+#define AROUND_LINES	1024	/* in a cache of fewer a guess costs more: what it drives out is wanted sooner */
 #define AROUND_SPARE	8	/* lines that may yet leave the reserve after a page that is no better than a guess */
 
 /* --- one page on its way --- */
@@ -487,14 +488,6 @@ static void ask(const struct fault *f, struct stream_plan plan, unsigned stream,
 		batch_send(of_object);
 }
 
-/* By the set that the fault is about: a sample, which needs no lock. */
-static bool roomy(const struct fault *f)
-{
-	const struct pcache_set *set = pcache_set_of(pte_private(f->pte) ? fault_private_id(f) : fault_object_id(f));
-
-	return READ_ONCE(set->nr_free) * 4 > pcache.p.ways * 3;
-}
-
 /* A private mapping of a file, about which nobody has said how it is used. */
 static bool may_ask_around(const struct fault *f, enum stream_advice advice)
 {
@@ -514,7 +507,7 @@ static void go_on(struct fault *f, bool ahead)
 	sl = slot_lock(f);
 	plan = stream_fault(&sl->s, f->vpn, ahead, pcache.p.prefetch, advice, pcache.p.prefetch_max);
 	if (!ahead && plan.nr == 0 && may_ask_around(f, advice)) {
-		plan = stream_around(&sl->s, f->vpn, roomy(f), pcache.p.prefetch_max);
+		plan = stream_around(&sl->s, f->vpn, pcache.p.nr_lines < AROUND_LINES, pcache.p.prefetch_max);
 		around = true;
 	}
 	spin_unlock(&sl->lock);

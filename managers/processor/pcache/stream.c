@@ -118,9 +118,9 @@ struct stream_plan stream_fault(struct stream *s, u64 vpn, bool ahead, enum pref
 	return plan;
 }
 
-struct stream_plan stream_around(struct stream *s, u64 vpn, bool roomy, u32 max)
+struct stream_plan stream_around(struct stream *s, u64 vpn, bool small, u32 max)
 {
-	u32 nr = MIN(roomy ? (u32)STREAM_AROUND_ROOMY : (u32)STREAM_AROUND, max);
+	u32 nr = MIN(small ? (u32)STREAM_AROUND_SMALL : (u32)STREAM_AROUND, max);
 
 	if (s->stride != 0 || nr < 2 || __atomic_load_n(&s->wasted, __ATOMIC_RELAXED) > s->around / 2)
 		return (struct stream_plan){ 0 };

@@ -9,8 +9,8 @@
 #define STREAM_STRIDE_MAX	64	/* pages */
 #define STREAM_WINDOW_FIRST	4	/* pages */
 #define STREAM_WINDOW_MAX	32
-#define STREAM_AROUND		4	/* pages, aligned, of which one is missed */
-#define STREAM_AROUND_ROOMY	8
+#define STREAM_AROUND		8	/* pages, aligned, of which one is missed */
+#define STREAM_AROUND_SMALL	4
 
 enum prefetch_mode { PREFETCH_OFF, PREFETCH_FIXED, PREFETCH_ADAPTIVE };
 enum stream_advice { ADVICE_NORMAL, ADVICE_SEQUENTIAL, ADVICE_RANDOM };
@@ -38,9 +38,9 @@ struct stream_plan {		/* pages first, first + stride, ... nr of them; mark: the 
 struct stream_plan stream_fault(struct stream *s, u64 vpn, bool ahead, enum prefetch_mode mode, enum stream_advice advice, u32 max);
 /*
  * Page vpn of a file was missed and no stride is known: the block that it lies in (itself among them), as programs and libraries
- * are laid out; nothing once half of what was asked for so was wasted. roomy: there is more room than anybody wants yet.
+ * are laid out; nothing once half of what was asked for so was wasted. small: so is the cache.
  */
-struct stream_plan stream_around(struct stream *s, u64 vpn, bool roomy, u32 max);
+struct stream_plan stream_around(struct stream *s, u64 vpn, bool small, u32 max);
 /* Page vpn could not be had: ask for it and those behind it again. */
 void stream_rewind(struct stream *s, u64 vpn);
 

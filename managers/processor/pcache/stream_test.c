@@ -157,24 +157,24 @@ static void rewind_asks_again(void **st)
 static void around_a_miss(void **st)
 {
 	struct stream s = { 0 };
-	struct stream_plan p = stream_around(&s, 1003, false, STREAM_WINDOW_MAX);
+	struct stream_plan p = stream_around(&s, 1003, true, STREAM_WINDOW_MAX);
 	unsigned rounds = 0;
 
-	assert_int_equal(p.first, 1003 / STREAM_AROUND * STREAM_AROUND);
-	assert_int_equal(p.nr, STREAM_AROUND);
+	assert_int_equal(p.first, 1003 / STREAM_AROUND_SMALL * STREAM_AROUND_SMALL);
+	assert_int_equal(p.nr, STREAM_AROUND_SMALL);
 	assert_int_equal(p.stride, 1);
 	assert_int_equal(p.mark, p.nr);				/* all of them are mapped */
 	assert_int_equal(s.last, p.first + p.nr - 1);
-	p = stream_around(&s, 1003, true, STREAM_WINDOW_MAX);
-	assert_int_equal(p.first, 1003 / STREAM_AROUND_ROOMY * STREAM_AROUND_ROOMY);
-	assert_int_equal(p.nr, STREAM_AROUND_ROOMY);
+	p = stream_around(&s, 1003, false, STREAM_WINDOW_MAX);
+	assert_int_equal(p.first, 1003 / STREAM_AROUND * STREAM_AROUND);
+	assert_int_equal(p.nr, STREAM_AROUND);
 	p = stream_around(&s, 5, true, 2);			/* a tiny cache */
 	assert_true(p.first == 4 && p.nr == 2);
 	assert_int_equal(stream_around(&s, 5, true, 1).nr, 0);
 	s.stride = 1;
 	assert_int_equal(stream_around(&s, 1003, true, STREAM_WINDOW_MAX).nr, 0);
 	memset(&s, 0, sizeof(s));
-	for (; stream_around(&s, 50, false, STREAM_WINDOW_MAX).nr > 0 && rounds < 100; rounds++)
+	for (; stream_around(&s, 50, true, STREAM_WINDOW_MAX).nr > 0 && rounds < 100; rounds++)
 		s.wasted += 2;					/* of three */
 	assert_in_range(rounds, 1, 3);
 }
