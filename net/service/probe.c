@@ -94,7 +94,7 @@ static int command(struct probe *p, const struct probe_msg *m, u32 *deaf_ms)
 
 	switch (be32_get(m->op)) {
 	case PROBE_REGION:
-		p->ep.rkey = roce_mr_bind(p->ep.mr, p->ep.buf + REGION_AT, REGION_LEN, MR_REMOTE_READ | MR_REMOTE_WRITE);
+		p->ep.rkey = roce_mr_bind(p->ep.mr, p->ep.buf + REGION_AT, REGION_LEN, MR_REMOTE_READ | MR_REMOTE_WRITE | MR_REMOTE_ATOMIC);
 		answer.rkey = be32_of(p->ep.rkey);
 		answer.va = be64_of((uintptr_t)p->ep.buf + REGION_AT);
 		answer.len = be32_of(REGION_LEN);

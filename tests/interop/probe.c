@@ -328,6 +328,54 @@ static void rights(void)
 	}
 }
 
+/* Behind READs of more packets than the node can have on the wire at once: they are answered, then what cannot be is refused. */
+static void rights_behind(void)
+{
+	struct conn *c = connect_node();
+	struct msg r = region(c);
+
+	for (unsigned i = 0; i < 2; i++)
+		post(c, IBV_WR_RDMA_READ, c->data + i * 65536, 65536, r.va, r.rkey, 0);
+	post(c, IBV_WR_RDMA_WRITE, c->data, 64, r.va, r.rkey ^ 1, 0);
+	sent(c, IBV_WC_SUCCESS);
+	sent(c, IBV_WC_SUCCESS);
+	sent(c, IBV_WC_REM_ACCESS_ERR);
+	part(c);
+}
+
+/* An atomic tells what was there, and changes it as it says. */
+static uint64_t atomic(struct conn *c, enum ibv_wr_opcode op, struct msg r, uint64_t compare_add, uint64_t swap)
+{
+	struct ibv_sge sge = { (uintptr_t)c->data, 8, c->mr->lkey };
+	struct ibv_send_wr wr = { .opcode = op, .sg_list = &sge, .num_sge = 1 }, *bad;
+	uint64_t was;
+
+	wr.wr.atomic.remote_addr = r.va;
+	wr.wr.atomic.rkey = r.rkey;
+	wr.wr.atomic.compare_add = compare_add;
+	wr.wr.atomic.swap = swap;
+	CHECK(ibv_post_send(c->id->qp, &wr, &bad) == 0);
+	sent(c, IBV_WC_SUCCESS);
+	memcpy(&was, c->data, 8);
+	return was;
+}
+
+static void atomics(void)
+{
+	struct conn *c = connect_node();
+	struct msg r = region(c);
+	uint64_t there = 0x1122334455667788;
+
+	memcpy(c->data, &there, 8);
+	post(c, IBV_WR_RDMA_WRITE, c->data, 8, r.va, r.rkey, 0);
+	sent(c, IBV_WC_SUCCESS);
+	CHECK(atomic(c, IBV_WR_ATOMIC_CMP_AND_SWP, r, there + 1, 5) == there);		/* not what is there: nothing */
+	CHECK(atomic(c, IBV_WR_ATOMIC_CMP_AND_SWP, r, there, UINT64_MAX) == there);
+	CHECK(atomic(c, IBV_WR_ATOMIC_FETCH_AND_ADD, r, 8, 0) == UINT64_MAX);		/* goes round */
+	CHECK(atomic(c, IBV_WR_ATOMIC_FETCH_AND_ADD, r, 0, 0) == 7);
+	part(c);
+}
+
 /* And the node's requests, where we allow nothing. */
 static void rights_linux(void)
 {
@@ -427,7 +475,7 @@ int main(int argc, char **argv)
 	static const struct { const char *name; void (*fn)(void); } tests[] = {
 		{ "immediates", immediates }, { "invalidate-node", invalidate_node }, { "invalidate-linux", invalidate_linux },
 		{ "rights", rights }, { "rights-linux", rights_linux }, { "rnr", rnr }, { "rnr-limit", rnr_limit },
-		{ "rnr-linux", rnr_linux }, { "reject", reject }, { "shared", shared },
+		{ "rnr-linux", rnr_linux }, { "rights-behind", rights_behind }, { "atomics", atomics }, { "reject", reject }, { "shared", shared },
 	};
 
 	if (argc == 2 && strcmp(argv[1], "--list") == 0) {
