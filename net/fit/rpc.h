@@ -90,7 +90,8 @@ int rpc_wait(struct rpc *call);
 
 /*
  * start + wait for everything else: returns status. req, bulk and rep may be anywhere, the stack too (FIT copies them: a late
- * reply never reaches memory that the caller has left, L44). Ends with -ETIMEDOUT after RPC_DEFAULT_TIMEOUT_NS: outcome unknown.
+ * reply never reaches memory that the caller has left, L44). Ends with -ETIMEDOUT after RPC_DEFAULT_TIMEOUT_NS, what it waits for a
+ * credit included: outcome unknown.
  */
 int __must_check rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size);
 /*
