@@ -93,11 +93,11 @@ struct wire_statfs {
 #define RPC_storage_readlink_REQ(F)	RPC_FILE_FIELDS(F)
 #define RPC_storage_readlink_REP(F)	F(le32, len)			/* bulk: the target */
 #define RPC_storage_create_REQ(F)	RPC_FILE_FIELDS(F) F(le32, mode) F(le32, uid) F(le32, gid) F(le32, rdev) \
-					F(le64, now) F(le32, now_ns)	/* any S_IFMT but a symlink; bulk: name; -EEXIST */
+					F(le64, now) F(le32, now_ns)	/* any S_IFMT but a symlink; bulk: name; -EEXIST; no name: a regular file without, which the asking node holds */
 #define RPC_storage_create_REP(F)	F(struct wire_attr, attr)
 #define RPC_storage_symlink_REQ(F)	RPC_FILE_FIELDS(F) F(le32, uid) F(le32, gid) F(le32, name_len) F(le64, now) F(le32, now_ns)
 #define RPC_storage_symlink_REP(F)	F(struct wire_attr, attr)	/* bulk: name, then target */
-#define RPC_storage_link_REQ(F)		RPC_FILE_FIELDS(F) F(le64, dir_ino) F(le32, dir_gen) F(le64, now) F(le32, now_ns)
+#define RPC_storage_link_REQ(F)		RPC_FILE_FIELDS(F) F(le64, dir_ino) F(le32, dir_gen) F(le64, now) F(le32, now_ns) F(le32, first) /* first: it may have none */
 #define RPC_storage_link_REP(F)		F(struct wire_attr, attr)	/* bulk: the new name */
 #define RPC_storage_unlink_REQ(F)	RPC_FILE_FIELDS(F) F(le32, rmdir) F(le64, now) F(le32, now_ns) /* the directory; bulk: name */
 #define RPC_storage_unlink_REP(F)	F(struct wire_attr, attr)	/* of what was removed; nlink 0: gone when released */

@@ -109,6 +109,22 @@ int serve_storage_setattr(const struct rpc_storage_setattr_req *q, struct rpc_st
 	return serve_end(v, true, rc);
 }
 
+/* A file without a name is the asking node's to hold, before it has nothing else. */
+static int create_nameless(struct volume *v, struct ext4_id dir, struct ext4_attr *a, struct ext4_time now, struct rpc_call *c)
+{
+	int rc = ext4_create_nameless(v->fs, dir, a, now), gone;
+	struct ext4_attr held;
+	struct ext4_id id;
+
+	if (rc < 0)
+		return rc;
+	id = (struct ext4_id){ a->ino, a->gen };
+	rc = rpc_wanted(c) ? volume_hold(v, c->node, id, &held) : -EHOSTDOWN;	/* died while this waited: nobody would release it */
+	gone = ext4_unname(v->fs, id, now);
+	a->nlink = 0;
+	return rc < 0 ? rc : gone;
+}
+
 int serve_storage_create(const struct rpc_storage_create_req *q, struct rpc_storage_create_rep *r, struct rpc_call *c)
 {
 	struct ext4_attr a = {
@@ -119,12 +135,15 @@ int serve_storage_create(const struct rpc_storage_create_req *q, struct rpc_stor
 	struct ext4_id dir;
 	int rc = decode_change(q->ino, q->gen, q->now, q->now_ns, &dir, &now);
 
-	if (rc == 0)
+	if (rc == 0 && c->bulk_len != 0)
 		rc = decode_name(c);
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
 	v = volume_lock_to_change(le32_get(q->fs), c->node);
-	rc = v == NULL ? -ESTALE : ext4_create(v->fs, dir, c->bulk, c->bulk_len, &a, now);
+	if (v == NULL)
+		rc = -ESTALE;
+	else
+		rc = c->bulk_len == 0 ? create_nameless(v, dir, &a, now, c) : ext4_create(v->fs, dir, c->bulk, c->bulk_len, &a, now);
 	if (rc == 0)
 		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, true, rc);
@@ -168,7 +187,12 @@ int serve_storage_link(const struct rpc_storage_link_req *q, struct rpc_storage_
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
 	v = volume_lock_to_change(le32_get(q->fs), c->node);
-	rc = v == NULL ? -ESTALE : ext4_link(v->fs, file, dir, c->bulk, c->bulk_len, &a, now);
+	if (v == NULL)
+		rc = -ESTALE;
+	else if (le32_get(q->first) != 0)
+		rc = ext4_link_first(v->fs, file, dir, c->bulk, c->bulk_len, &a, now);
+	else
+		rc = ext4_link(v->fs, file, dir, c->bulk, c->bulk_len, &a, now);
 	if (rc == 0)
 		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, true, rc);

@@ -285,6 +285,35 @@ static void holds(void **state)
 	caller = 1;
 }
 
+/* A file that is made without a name is held by who made it, and may be given one as long as it is. */
+static void nameless(void **state)
+{
+	struct ext4_id root = begin(), id, other;
+
+	assert_int_equal(CALL(storage_create, NULL, 0, ID(root), .mode = le32_of(040755), NOW), -EINVAL);
+	assert_int_equal(CALL(storage_create, NULL, 0, ID(root), .mode = le32_of(0100600), NOW), 0);
+	id = wire_id(&storage_create_r.attr);
+	assert_int_equal(le32_get(storage_create_r.attr.nlink), 0);
+	assert_int_equal(CALL(storage_create, NULL, 0, ID(root), .mode = le32_of(0100600), NOW), 0);
+	other = wire_id(&storage_create_r.attr);
+	assert_int_equal(volumes_nr_holds(), 2);
+	assert_int_equal(CALL(storage_write, "abc", 3, ID(id), NOW), 0);
+	assert_int_equal(CALL(storage_link, "l", 1, ID(id), .dir_ino = le64_of(root.ino), .dir_gen = le32_of(root.gen), NOW), -ENOENT);
+	assert_int_equal(CALL(storage_link, "l", 1, ID(id), .dir_ino = le64_of(root.ino), .dir_gen = le32_of(root.gen),
+			      .first = le32_of(1), NOW), 0);
+	assert_int_equal(le32_get(storage_link_r.attr.nlink), 1);
+	assert_int_equal(CALL(storage_release, NULL, 0, ID(id)), 0);
+	assert_int_equal(CALL(storage_lookup, "l", 1, ID(root)), 0);
+	assert_int_equal(le64_get(storage_lookup_r.attr.size), 3);
+	assert_int_equal(CALL(storage_release, NULL, 0, ID(other)), 0);
+	assert_int_equal(CALL(storage_getattr, NULL, 0, ID(other)), -ESTALE);
+	caller_died = true;		/* while its request waited: it is not made */
+	assert_int_equal(CALL(storage_create, NULL, 0, ID(root), .mode = le32_of(0100600), NOW), -EHOSTDOWN);
+	caller_died = false;
+	assert_int_equal(CALL(storage_unlink, "l", 1, ID(root), NOW), 0);
+	assert_int_equal(volumes_nr_holds(), 0);
+}
+
 static void shutting_down(void **state)
 {
 	struct ext4_id root = begin(), id;
@@ -382,6 +411,7 @@ int main(void)
 		cmocka_unit_test(listing),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(holds),
+		cmocka_unit_test(nameless),
 		cmocka_unit_test(leases),
 		cmocka_unit_test(clocks),
 		cmocka_unit_test(shutting_down),

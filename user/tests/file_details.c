@@ -169,6 +169,66 @@ static void any_file(void)
 	TRY(utimensat(AT_FDCWD, "none", (struct timespec[]){ { 0, UTIME_OMIT }, { 0, 1 } }, 0));
 }
 
+static int named(int fd, const char *name)
+{
+	snprintf(buf, 64, "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, buf, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+}
+
+/* O_TMPFILE: a file that gets its first name later, or never */
+static void without_name(void)
+{
+	int fd = open(".", O_TMPFILE | O_RDWR, 0666), never = open("d", O_TMPFILE | O_WRONLY | O_EXCL, 0600);
+
+	CHECK(fd >= 0 && never >= 0 && write(fd, "abc", 3) == 3 && fstat(fd, &st) == 0);
+	TRY(st.st_mode);
+	TRY(st.st_nlink);
+	TRY(st.st_size);
+	TRY(named(never, "later"));
+	TRY(access("later", F_OK));
+	TRY(rmdir("d/none"));
+	TRY(named(fd, "f"));
+	TRY(named(fd, "later"));
+	TRY(named(fd, "again"));
+	CHECK(fstat(fd, &st) == 0);
+	TRY(st.st_nlink);
+	TRY(write(fd, "def", 3));
+	close(fd);
+	close(never);
+	TRY(stat("later", &st));
+	TRY(st.st_size);
+	CHECK((fd = open("again", O_RDONLY)) >= 0);
+	memset(buf, 0, 8);
+	TRY(read(fd, buf, 8));
+	puts(buf);
+	TRY(unlink("later"));
+	TRY(unlink("again"));
+	TRY(named(fd, "later"));		/* it had names */
+	TRY(access("later", F_OK));
+	close(fd);
+	TRY(open("f", O_TMPFILE | O_RDWR, 0600));
+	TRY(open("d", O_TMPFILE | O_RDONLY, 0600));
+}
+
+static void no_pieces(void)
+{
+	struct iovec none = { buf, 0 };
+	int s[2], fd = open("/dev/full", O_RDWR);
+
+	CHECK(fd >= 0 && (s[0] = socket(AF_UNIX, SOCK_STREAM, 0)) >= 0);
+	TRY(writev(fd, &none, 1));
+	TRY(writev(fd, NULL, 0));
+	TRY(writev(s[0], &none, 1));
+	TRY(readv(s[0], &none, 0));
+	close(s[0]);
+	CHECK(pipe(s) == 0);
+	TRY(readv(s[0], &none, 1));
+	TRY(writev(s[0], &none, 1));
+	close(s[0]);
+	close(s[1]);
+	close(fd);
+}
+
 static void times(void)
 {
 	static const long when[] = { 0, -1, -2147483647, 2147483647, 2147483648, 4294967296 };
@@ -309,6 +369,8 @@ static void everything_in(const char *where, bool on_disk)
 	slashes_and_creating();
 	renames();
 	any_file();
+	without_name();
+	no_pieces();
 	times();
 	if (on_disk)
 		direct();

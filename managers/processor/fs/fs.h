@@ -75,6 +75,8 @@ struct inode {
 	char *target;			/* [tree_mutex] of a symbolic link that was read: it never changes */
 	u32 mode, uid, gid, rdev;	/* [a] for permission checks, after inode_rights() */
 	u64 rights_asked;		/* [a] fs/attr_cache.c: since when they are right; 0: not known */
+	bool held;			/* [I] the storage node keeps it for this inode: it was made without a name */
+	bool linkable;			/* [a] ... and may still be given its first */
 };
 
 struct fs_context {			/* of a task: what CLONE_FS shares */

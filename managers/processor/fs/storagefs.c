@@ -205,6 +205,18 @@ static int storage_create(struct inode *dir, const char *name, const struct new_
 	return rc;
 }
 
+/* O_TMPFILE: the storage node holds it for us until storage_release(). */
+static int storage_create_nameless(struct inode *dir, const struct new_file *how, bool linkable, struct inode **out)
+{
+	int rc = storage_create(dir, "", how, out);
+
+	if (rc < 0)
+		return rc;
+	(*out)->held = true;
+	WRITE_ONCE((*out)->linkable, linkable);
+	return 0;
+}
+
 /* Two strings behind each other, as symlink and rename send them. */
 static int call_two(struct inode *dir, unsigned op, const void *q, const char *a, const char *b, void *r, u32 r_size)
 {
@@ -250,9 +262,12 @@ static int storage_link(struct inode *dir, const char *name, struct inode *targe
 	NOW(q);
 	q.dir_ino = le64_of(dir->ino);
 	q.dir_gen = le32_of(dir->gen);
+	q.first = le32_of(READ_ONCE(target->linkable));
 	attr_change_begin(NULL);
 	rc = ask(dir->node, RPC_storage_link, &q, name, strlen(name), &r, sizeof(r), NULL);
 	change_end(rc, f, ARRAY_SIZE(f));
+	if (rc == 0)
+		WRITE_ONCE(target->linkable, false);
 	return gone(rc);
 }
 
@@ -324,6 +339,13 @@ static s64 storage_readlink(struct inode *i, char *buf, size_t size)
 
 static void storage_release(struct inode *i)
 {
+	struct rpc_storage_release_req q;
+	struct rpc_storage_release_rep r;
+
+	if (i->held) {			/* if it is not told, it is when this node or that one ends */
+		FILE_ID(q, i);
+		(void)!ask(i->node, RPC_storage_release, &q, NULL, 0, &r, sizeof(r), NULL);
+	}
 	kfree(i->target);
 	kfree(i->saved);
 }
@@ -438,7 +460,8 @@ static int storage_open(struct inode *i, struct file *f)
 }
 
 static const struct inode_ops storage_inode_ops = {
-	.lookup = storage_lookup, .create = storage_create, .symlink = storage_symlink, .link = storage_link,
+	.lookup = storage_lookup, .create = storage_create, .create_nameless = storage_create_nameless,
+	.symlink = storage_symlink, .link = storage_link,
 	.unlink = storage_unlink, .rename = storage_rename, .readlink = storage_readlink, .getattr = storage_getattr, .rights = storage_rights,
 	.setattr = storage_setattr, .statfs = storage_statfs, .open = storage_open, .again = storage_again, .release = storage_release,
 };

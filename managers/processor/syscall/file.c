@@ -335,8 +335,6 @@ static s64 vector_socket(struct file *f, const struct vector *v, bool write, boo
 		t.flags |= MSG_DONTWAIT;
 	if (write)
 		return socket_send(file_socket(f), &t);
-	if (v->total == 0)
-		return 0;
 	n = socket_receive(file_socket(f), &t);
 	if (t.rights != NULL)
 		rights_free(t.rights);
@@ -367,6 +365,8 @@ static s64 rw_vector(struct file *f, const struct vector *v, bool write, u64 *po
 
 	if (f->ops == NULL)
 		return -EBADF;
+	if (v->total == 0)			/* nothing is asked of whatever it is */
+		return 0;
 	if (file_socket(f) != NULL)
 		return pos != NULL ? -ESPIPE : vector_socket(f, v, write, nowait);
 	if (nowait) {

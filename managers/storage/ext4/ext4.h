@@ -111,6 +111,14 @@ int __must_check ext4_symlink(struct ext4 *fs, struct ext4_id dir, const char *n
 			      u32 target_len, struct ext4_attr *attr, struct ext4_time now);
 /* The target's length (at most the block size); at most size bytes are copied to buf. */
 int __must_check ext4_readlink(struct ext4 *fs, struct ext4_id id, char *buf, u32 size);
+/*
+ * A regular file under no name, as if made in dir. It has a link still, which nothing names: the caller holds it, then takes that away with
+ * ext4_unname(). ext4_link_first() gives such a file, while it is held, its first name.
+ */
+int __must_check ext4_create_nameless(struct ext4 *fs, struct ext4_id dir, struct ext4_attr *attr, struct ext4_time now);
+int __must_check ext4_unname(struct ext4 *fs, struct ext4_id id, struct ext4_time now);
+int __must_check ext4_link_first(struct ext4 *fs, struct ext4_id file, struct ext4_id dir, const char *name, u32 len,
+				 struct ext4_attr *attr, struct ext4_time now);
 int __must_check ext4_link(struct ext4 *fs, struct ext4_id file, struct ext4_id dir, const char *name, u32 len,
 			   struct ext4_attr *attr, struct ext4_time now);
 /* rmdir: the name must be an empty directory, else no directory. *attr: what was removed, nlink 0 if it is gone. */

@@ -260,8 +260,8 @@ put:
 	return rc;
 }
 
-int ext4_link(struct ext4 *fs, struct ext4_id file, struct ext4_id id, const char *name, u32 len,
-	      struct ext4_attr *attr, struct ext4_time now)
+static int link_file(struct ext4 *fs, struct ext4_id file, struct ext4_id id, const char *name, u32 len,
+		     struct ext4_attr *attr, struct ext4_time now, bool first)
 {
 	struct inode dir, in;
 	int rc = inode_get(fs, file, &in);
@@ -270,7 +270,7 @@ int ext4_link(struct ext4 *fs, struct ext4_id file, struct ext4_id id, const cha
 		return rc;
 	if (inode_type(&in) == EXT4_S_IFDIR)
 		rc = -EPERM;
-	else if (inode_links(&in) == 0)
+	else if (inode_links(&in) == 0 && !first)
 		rc = -ENOENT;
 	else if (inode_links(&in) >= EXT4_LINK_MAX)
 		rc = -EMLINK;
@@ -280,6 +280,10 @@ int ext4_link(struct ext4 *fs, struct ext4_id file, struct ext4_id id, const cha
 		goto put;
 	rc = dir_add(&dir, name, len, in.ino, inode_mode(&in));
 	inode_put(&dir);
+	if (rc == 0 && inode_links(&in) == 0) {
+		rc = orphan_del(&in);
+		in.d->dtime = le32_of(0);
+	}
 	if (rc < 0)
 		goto put;
 	in.d->links = le16_of((u16)(inode_links(&in) + 1));
@@ -287,6 +291,60 @@ int ext4_link(struct ext4 *fs, struct ext4_id file, struct ext4_id id, const cha
 	inode_dirty(&in);
 	inode_attr(&in, attr);
 put:
+	inode_put(&in);
+	return rc;
+}
+
+int ext4_link(struct ext4 *fs, struct ext4_id file, struct ext4_id dir, const char *name, u32 len,
+	      struct ext4_attr *attr, struct ext4_time now)
+{
+	return link_file(fs, file, dir, name, len, attr, now, false);
+}
+
+int ext4_link_first(struct ext4 *fs, struct ext4_id file, struct ext4_id dir, const char *name, u32 len,
+		    struct ext4_attr *attr, struct ext4_time now)
+{
+	return link_file(fs, file, dir, name, len, attr, now, true);
+}
+
+int ext4_create_nameless(struct ext4 *fs, struct ext4_id id, struct ext4_attr *attr, struct ext4_time now)
+{
+	struct inode dir, in;
+	int rc;
+
+	if ((attr->mode & EXT4_S_IFMT) != EXT4_S_IFREG || attr->mode >> 16)
+		return -EINVAL;
+	rc = inode_get(fs, id, &dir);
+	if (rc < 0)
+		return rc;
+	if (inode_type(&dir) != EXT4_S_IFDIR)
+		rc = -ENOTDIR;
+	else if (inode_links(&dir) == 0)
+		rc = -ENOENT;
+	else
+		rc = super_modify(fs, now);
+	if (rc == 0)
+		rc = inode_new(fs, &dir, attr->mode, attr->uid, attr->gid, &in);
+	inode_put(&dir);
+	if (rc < 0)
+		return rc;
+	in.d->links = le16_of(1);
+	inode_dirty(&in);
+	inode_attr(&in, attr);
+	inode_put(&in);
+	return 0;
+}
+
+int ext4_unname(struct ext4 *fs, struct ext4_id id, struct ext4_time now)
+{
+	struct inode in;
+	int rc = inode_get(fs, id, &in);
+
+	if (rc < 0)
+		return rc;
+	rc = inode_links(&in) != 1 ? -EINVAL : super_modify(fs, now);
+	if (rc == 0)
+		return inode_link_gone(&in);
 	inode_put(&in);
 	return rc;
 }
