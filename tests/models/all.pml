@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All actors at once: two threads of a parent, one of which forks; the child; a thread that changes the parent's map;
- * eviction, flush, cleaning; M. Too large to be exhausted: searched by hashing states to bits.
+ * All actors at once: two threads of a parent, one of which forks; the child, which exits; a thread that changes the parent's map
+ * (munmap, mmap, MADV_DONTNEED, mremap); eviction, be it the sweep daemon's or a fault's; flush, cleaning; M. Too large to be
+ * exhausted: searched by hashing states to bits.
  *
  * SEARCH bitstate
  * LONG
@@ -17,20 +18,32 @@
 #define MAPPER 3
 #define FORKER 0
 #define CHILD_ACCESSES 2
+#define MOVES
 #include "page.pml"
 #include "map_actor.pml"
 #include "clean_actor.pml"
 
+byte child_exit;		/* IDLE, SENT, DONE */
+
 proctype User(byte me; byte sp; byte n_access)
 {
 	FAULT_VARS;
-	byte k;
-	bit writes;
+	byte k, z_line = NONE;
+	bit writes, z_again;
 
 	do
 	:: k < n_access -> k++; if :: writes = 0 :: writes = 1 fi; access(me, sp, writes); writes = 0
 	:: else -> break
-	od
+	od;
+	if
+	:: me == 2 ->
+		closed[1] = 1;
+		atomic { vma[1] = 0; seq[1]++ };
+		zap(1, 2);
+		child_exit = SENT;
+		child_exit == DONE
+	:: else
+	fi
 }
 
 #include "fork_actor.pml"
@@ -58,6 +71,7 @@ end:	do
 	:: APPLY(1)
 	:: APPLY(2)
 	:: APPLY(3)
+	:: atomic { child_exit == SENT -> m_vma[1] = 0; m_known[1] = 0; m_has[1] = 0; child_exit = DONE }
 	od
 }
 

@@ -10,6 +10,9 @@
  * RULE TAKEFLUSHING wrong what is FLUSHING is not taken back
  * RULE REFETCH wrong      a refetch waits for the flush of the same page
  * RULE SHOOTFIRST wrong   a frame is let go only after its shootdown
+ * RULE REUSEOWNERS wrong  whether the only user's frame is written counts owners, not PTEs
+ * RULE COWSHOOT wrong     the old frame is pinned until the copier's translations of it are gone
+ * RULE INPLACE wrong      M gives the new contents to those that are named and leaves the others what they had
  */
 #define NT 2
 #define NS 2

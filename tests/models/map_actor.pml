@@ -6,30 +6,37 @@
 #define ZAP	3
 #define FORK	4
 #define NOTHING	5		/* what it was is undone; its number stays */
+#define EXIT	6
+#define MOVE	7
+bit gone;			/* M has applied it */
 bit map_lock;
 byte message[CHANGES + 3];	/* by change number: queued, on the way to M, or parked there */
 byte last = MAP;			/* what the last one is */
 
-/* One PTE, one pass: zap.c */
-inline zap()
+/* One PTE, one pass: zap.c. s: the space, c: the thread */
+inline zap(s, c)
 {
 	do
-	:: atomic { pte_busy[0] -> sleep_pte(MAPPER, 0) }
+	:: atomic { pte_busy[s] -> sleep_pte(c, s) }
 #ifdef BREAK_ZAPBUSY
 	:: atomic { true ->
 #else
-	:: atomic { !pte_busy[0] ->
+	:: atomic { !pte_busy[s] ->
 #endif
-		line_of(0);
-		victim_of(0);
+		line_of(s);
+		victim_of(s);
 		z_line = NONE;
 		if
 		:: l < NL && line_state[l] == LINE_MAPPED ->
 			if
-			:: pte_present[0] -> line_pins[l]++; z_line = l; pte_clear(0, l)
+#ifdef BREAK_ZAPPIN
+			:: pte_present[s] -> z_line = l; pte_clear(s, l)
+#else
+			:: pte_present[s] -> line_pins[l]++; z_line = l; pte_clear(s, l)
+#endif
 			:: else
 			fi;
-			line_owners[l] = line_owners[l] & ~1;
+			line_owners[l] = line_owners[l] & ~BIT(s);
 			if
 			:: line_owners[l] == 0 ->
 				line_step(l, LINE_EV_LEAVE);
@@ -37,13 +44,13 @@ inline zap()
 			:: else
 			fi
 #ifndef BREAK_ZAPBUSY
-		:: l < NL && line_state[l] == LINE_CLEANING -> z_again = 1; sleep_set(MAPPER)
+		:: l < NL && line_state[l] == LINE_CLEANING -> z_again = 1; sleep_set(c)
 #else
 		:: l < NL && line_state[l] != LINE_MAPPED
 #endif
 #ifndef BREAK_ZAPVICTIM
 		:: l == NL && v < NV && victim_state[v] == VICTIM_HELD ->
-			victim_owners[v] = victim_owners[v] & ~1;
+			victim_owners[v] = victim_owners[v] & ~BIT(s);
 			if :: victim_owners[v] == 0 -> victim_step(v, VICTIM_EV_DROP) :: else fi
 		:: l == NL && !(v < NV && victim_state[v] == VICTIM_HELD)
 #else
@@ -51,15 +58,19 @@ inline zap()
 #endif
 		fi;
 #ifdef BREAK_ZAPBUSY
-		if :: pte_busy[0] :: else -> pte_private[0] = 0 fi;
+		if :: pte_busy[s] :: else -> pte_private[s] = 0 fi;
 #else
-		if :: !z_again -> pte_private[0] = 0 :: else fi;
+		if :: !z_again -> pte_private[s] = 0 :: else fi;
 #endif
 		if :: !z_again -> break :: else -> z_again = 0 fi
 	   }
 	od;
 	if
-	:: z_line != NONE -> atomic { shootdown(1); unpin(z_line); z_line = NONE }
+#ifdef BREAK_ZAPPIN
+	:: z_line != NONE -> atomic { shootdown(BIT(s)); z_line = NONE }
+#else
+	:: z_line != NONE -> atomic { shootdown(BIT(s)); unpin(z_line); z_line = NONE }
+#endif
 	:: else
 	fi
 }
@@ -90,6 +101,30 @@ inline queue(kind)
 	}
 }
 
+#ifdef MOVES
+/* All of the old range is unmapped: remap.c */
+inline unmap_all()
+{
+	do
+	:: atomic { pte_busy[0] -> sleep_pte(MAPPER, 0) }
+	:: atomic { !pte_busy[0] ->
+		line_of(0);
+		if
+		:: l < NL && (line_state[l] == LINE_CLEANING || line_pins[l] != 0) -> z_again = 1; sleep_set(MAPPER)
+		:: l < NL && line_state[l] == LINE_MAPPED && line_pins[l] == 0 && pte_present[0] ->
+			line_pins[l]++; z_line = l; pte_clear(0, l); pte_private[0] = 1
+		:: else
+		fi;
+		if :: !z_again -> break :: else -> z_again = 0 fi
+	   }
+	od;
+	if
+	:: z_line != NONE -> atomic { shootdown(1); unpin(z_line); z_line = NONE }
+	:: else
+	fi
+}
+#endif
+
 proctype Mapper()
 {
 	byte k, z_line = NONE, map_to = 1;
@@ -108,10 +143,16 @@ proctype Mapper()
 	:: atomic { k < CHANGES && !map_lock && vma[0] != 0 -> map_lock = 1 };	/* munmap */
 		k++;
 		changing[0] = 1;
+#ifdef BREAK_BUMPLAST
+		seq[0]++;
+		closed[0] = 1;
+		vma[0] = 0;
+#else
 		closed[0] = 1;
 		vma[0] = 0;
 		seq[0]++;
-		zap();
+#endif
+		zap(0, MAPPER);
 #ifdef BREAK_CLOSED
 		closed[0] = 0;
 		queue(UNMAP);
@@ -137,7 +178,7 @@ proctype Mapper()
 		changing[0] = 1;
 		closed[0] = 1;
 		seq[0]++;
-		zap();
+		zap(0, MAPPER);
 		atomic { want[0] = ZERO; changing[0] = 0 };	/* what is written from now on, stays */
 #ifdef BREAK_CLOSED
 		closed[0] = 0;
@@ -147,6 +188,19 @@ proctype Mapper()
 		closed[0] = 0;
 #endif
 		map_lock = 0
+#ifdef MOVES
+	:: atomic { k < CHANGES && !map_lock && vma[0] != 0 -> map_lock = 1 };	/* mremap */
+		k++;
+		closed[0] = 1;
+		atomic { map_to++; vma[0] = map_to; seq[0]++ };
+		held[0] = 1;
+		unmap_all();
+		atomic {
+			change[0]++; message[change[0]] = MOVE; last = MOVE; pushed[0] = change[0];
+			name = 1 - name
+		};
+		atomic { held[0] = 0; closed[0] = 0; map_lock = 0 }
+#endif
 	od
 }
 
@@ -155,6 +209,11 @@ bit forked;
 #define FORK_AT_M m_vma[1] = m_vma[0]; m_known[1] = 1; m_val[1] = m_val[0]; m_has[1] = m_has[0]; forked = 1
 #else
 #define FORK_AT_M assert(false)
+#endif
+#ifdef MOVES
+#define MOVE_AT_M m_name = 1 - m_name
+#else
+#define MOVE_AT_M assert(false)
 #endif
 #ifdef BREAK_NUMBERED
 #define TURN(nr)	true
@@ -167,6 +226,8 @@ bit forked;
 	:: message[nr] == MAP -> m_vma[0] = 1; m_has[0] = 0		\
 	:: message[nr] == ZAP -> m_has[0] = 0; m_val[0] = 0		\
 	:: message[nr] == FORK -> FORK_AT_M				\
+	:: message[nr] == MOVE -> MOVE_AT_M				\
+	:: message[nr] == EXIT -> m_vma[0] = 0; m_known[0] = 0; m_has[0] = 0; gone = 1	\
 	:: message[nr] == NOTHING					\
 	fi;								\
 	message[nr] = 0;						\

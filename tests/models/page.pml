@@ -46,6 +46,15 @@ bit m_has[NS], m_known[NS];
 byte fill_state[NT], fill_frame[NT], fill_change[NT];
 byte flush_state[NV + NL], flush_val[NV + NL], flush_owners[NV + NL], flush_change[NV + NL];	/* of victims, of lines */
 
+#ifdef MOVES				/* mremap moves the page of space 0: at which of two addresses it is, for P, for M, in a message */
+bit name, m_name, fill_name[NT], flush_name[NV + NL];
+#define NAME(to, s)	to = (s) == 0 && name
+#define NAMED(s, it)	assert((s) != 0 || it == m_name)	/* or M has another page there, or none */
+#else
+#define NAME(to, s)	skip
+#define NAMED(s, it)	skip
+#endif
+
 /* changes_push() */
 inline push(s, nr)
 {
@@ -64,6 +73,11 @@ hidden byte i, n, l, v, b;
 
 #define TLB_OK(c, wr)	(tlb_valid[c] && (!(wr) || tlb_w[c]))
 #define PTE_OK(s, wr)	(pte_present[s] && (!(wr) || pte_w[s]))
+#ifdef BREAK_REUSEOWNERS		/* PTEs instead of owners: of a model with two spaces */
+#define SHARED(s, lin)	((line_owners[lin] & BIT(1 - (s))) && pte_present[1 - (s)])
+#else
+#define SHARED(s, lin)	(COUNT(line_owners[lin]) > 1)
+#endif
 #define NEXT(s)		(want[s] == 2 * (s) + 1 -> 2 * (s) + 2 : 2 * (s) + 1)	/* no two spaces write the same */
 
 inline sleep_set(c)	{ set_sleep = set_sleep | BIT(c); !(set_sleep & BIT(c)) }
@@ -113,7 +127,7 @@ inline map(s, lin, wr)
 	assert(line_owners[lin] & BIT(s));
 	pte_present[s] = 1;
 	pte_frame[s] = line_frame[lin];
-	pte_w[s] = line_state[lin] == LINE_MAPPED && line_pins[lin] == 0 && COUNT(line_owners[lin]) == 1;
+	pte_w[s] = line_state[lin] == LINE_MAPPED && line_pins[lin] == 0 && !SHARED(s, lin);
 	pte_d[s] = pte_w[s] && wr
 }
 
@@ -210,7 +224,10 @@ inline unpin(lin)
 inline cow_end(c, s, wr)
 {
 	atomic {
-		if :: f_pinned -> shootdown(BIT(s)); unpin(f_old) :: else fi;
+#ifndef BREAK_COWSHOOT
+		if :: f_pinned -> shootdown(BIT(s)) :: else fi;
+#endif
+		if :: f_pinned -> unpin(f_old) :: else fi;
 		f_pinned = 0
 	};
 	atomic {
@@ -228,7 +245,11 @@ inline cow_end(c, s, wr)
 inline fetch_end(c, s, wr)
 {
 	atomic { push(s, fill_change[c]); fill_state[c] = SENT };
+#ifdef BREAK_UNDO
+	atomic { fill_state[c] == DONE && !closed[s] ->
+#else
 	atomic { fill_state[c] == DONE ->
+#endif
 		fill_state[c] = IDLE; fill_frame[c] = 0; fill_change[c] = 0;
 		pte_busy[s] = 0;
 		if
@@ -252,14 +273,14 @@ inline line_hit(c, s, wr)	/* l */
 	:: line_state[l] == LINE_CLEANING && wr -> map(s, l, wr); pte_w[s] = 1; pte_d[s] = 1
 	:: line_state[l] == LINE_MAPPED && wr && line_pins[l] != 0 -> sleep_set(c)
 	:: line_state[l] == LINE_CLEANING && !wr -> map(s, l, wr)
-	:: line_state[l] == LINE_MAPPED && wr && line_pins[l] == 0 && COUNT(line_owners[l]) > 1 -> cow_begin(c, s)
-	:: line_state[l] == LINE_MAPPED && !(wr && (line_pins[l] != 0 || COUNT(line_owners[l]) > 1)) -> map(s, l, wr)
+	:: line_state[l] == LINE_MAPPED && wr && line_pins[l] == 0 && SHARED(s, l) -> cow_begin(c, s)
+	:: line_state[l] == LINE_MAPPED && !(wr && (line_pins[l] != 0 || SHARED(s, l))) -> map(s, l, wr)
 #else
 	:: (line_state[l] == LINE_CLEANING || line_state[l] == LINE_MAPPED) && wr &&
 	   (line_state[l] == LINE_CLEANING || line_pins[l] != 0) -> sleep_set(c)
-	:: line_state[l] == LINE_MAPPED && wr && line_pins[l] == 0 && COUNT(line_owners[l]) > 1 -> cow_begin(c, s)
+	:: line_state[l] == LINE_MAPPED && wr && line_pins[l] == 0 && SHARED(s, l) -> cow_begin(c, s)
 	:: (line_state[l] == LINE_MAPPED || line_state[l] == LINE_CLEANING) && !wr -> map(s, l, wr)
-	:: line_state[l] == LINE_MAPPED && wr && line_pins[l] == 0 && COUNT(line_owners[l]) == 1 -> map(s, l, wr)
+	:: line_state[l] == LINE_MAPPED && wr && line_pins[l] == 0 && !SHARED(s, l) -> map(s, l, wr)
 #endif
 	fi
 }
@@ -295,7 +316,7 @@ inline take_back(c, s, wr)	/* v */
 		victim_step(v, VICTIM_EV_TAKE);
 #endif
 		line_step(l, LINE_EV_INSTALL);
-		if :: wr && COUNT(line_owners[l]) > 1 :: else -> map(s, l, wr) fi
+		if :: wr && SHARED(s, l) :: else -> map(s, l, wr) fi
 	fi
 }
 
@@ -307,6 +328,7 @@ inline fetch_begin(c, s)
 	pte_busy[s] = 1;
 	fill_frame[c] = line_frame[l];
 	fill_change[c] = change[s];
+	NAME(fill_name[c], s);
 	fill_state[c] = READY;
 	f_line = l;
 	f_fetch = 1
@@ -512,6 +534,7 @@ inline flush_send(box, owners, f)
 	flush_owners[box] = owners;
 #endif
 	flush_change[box] = (((owners) & 1) -> change[0] : 0);
+	NAME(flush_name[box], 0);
 	flush_state[box] = READY
 }
 
@@ -579,10 +602,14 @@ inline m_flush(box)
 	do
 	:: i < NS && (flush_owners[box] & BIT(i)) ->
 		assert(m_known[i]);		/* ESRCH: P would give its spaces up */
+		NAMED(i, flush_name[box]);
 		if
 		:: m_vma[i] != 0 -> m_val[i] = flush_val[box]; m_has[i] = 1
 		:: else				/* unmapped by a change that is applied: nobody will ask for it */
 		fi;
+#ifdef BREAK_INPLACE			/* into the page that another space, which is not named, has from M, too */
+		if :: m_vma[NS - 1 - i] != 0 -> m_val[NS - 1 - i] = flush_val[box] :: else fi;
+#endif
 		i++
 	:: i < NS && !(flush_owners[box] & BIT(i)) -> i++
 	:: else -> break
@@ -593,6 +620,7 @@ inline m_flush(box)
 inline m_fill(c)
 {
 	assert(m_vma[SPACE(c)] != 0);		/* EFAULT to a program that has done nothing wrong */
+	NAMED(SPACE(c), fill_name[c]);
 	frame_val[fill_frame[c]] = (m_has[SPACE(c)] -> m_val[SPACE(c)] : ZERO);
 	fill_state[c] = DONE
 }

@@ -10,6 +10,9 @@
  * RULE QUEUED wrong      what is on its way to M is not merged with any more
  * RULE CLOSED wrong      the range stays closed until the change is queued
  * RULE ZAPBUSY wrong     the pass waits for what is BUSY
+ * RULE BUMPLAST wrong    the range is closed, and the map changed, before the sequence number says so
+ * RULE UNDO hang         a fill in a closed range is undone before the fault waits for the range to open
+ * RULE ZAPPIN wrong      a line that loses a PTE is not used before the shootdown
  * RULE ZAPVICTIM wrong   contents that go are dropped from the victim cache, too
  */
 #define NT 2
