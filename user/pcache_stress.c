@@ -646,6 +646,7 @@ static void leave_process(int status)
 }
 
 static unsigned depth;
+static int must_exec;		/* the next child does */
 
 static void child_run(void)
 {
@@ -660,8 +661,9 @@ static void child_run(void)
 		for (unsigned i = 0; i < ARENA_PAGES; i++)
 			if (arenas[a].known[i / CHUNK] && rnd(2) == 0)
 				access_page(a, i);
-	some_ops(5 + rnd(60));
-	if (rnd(4) != 0)
+	if (!must_exec)
+		some_ops(5 + rnd(60));
+	if (!must_exec && rnd(4) != 0)
 		leave_process(0);
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)state);
 	stats[STAT_exec]++;
@@ -771,6 +773,31 @@ static void arenas_begin(void)
 	MUST(mmap(CHAOS_AT, CHAOS_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == CHAOS_AT);
 }
 
+static void range_map_anonymous(struct range r) { range_map(r, 0); }
+static void range_kernel(struct range r) { page_by_kernel(r.a, r.first); }
+
+/* However slow the machine is, each deed is done once at least: by the first worker, before it has threads. */
+static void every_deed(void)
+{
+	void (*const deeds[])(struct range r) = { range_map_anonymous, range_kernel, range_access, range_load, range_protect, range_forget,
+						  range_move, range_unmap };
+	struct range r;
+
+	for (unsigned i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
+		while (!range_pick(&r, 6))
+			;
+		deeds[i](r);
+		range_unlock(r);
+	}
+	grow_op();
+	chaos_op();
+	shared_op();
+	file_op();
+	must_exec = 1;
+	fork_op();
+	must_exec = 0;
+}
+
 static void worker(unsigned number)
 {
 	pthread_t threads[NR_THREADS];
@@ -779,6 +806,8 @@ static void worker(unsigned number)
 	family = number;
 	rnd_begin(number);
 	arenas_begin();
+	if (number == 1)
+		every_deed();
 	for (unsigned i = 0; i < NR_THREADS; i++)
 		MUST(pthread_create(&threads[i], NULL, thread_main, (void *)(uintptr_t)i) == 0);
 	for (unsigned round = 0; round < rounds && !over(); round++) {

@@ -28,7 +28,9 @@ def stress(bed, seconds, seed, size, ways, victim, policy, more=()):
     debug_kernels(bed)
     result = bed.run("/bin/pcache_stress", str(seconds), str(seed), timeout=6 * seconds + 150,
                      options=["--cpus", "4", "--env", "TMPDIR=/data", "--pcache", size, "--ways", str(ways), "--victim", str(victim), "--policy", policy, *more])
-    assert re.search(rb"(?m)^pcache_stress: OK read [1-9]", result.out), result.out
+    assert result.out.startswith(b"pcache_stress: OK read "), result.out
+    deeds = {name: int(times) for name, times in re.findall(rb" (\w+) (\d+)", result.out)}
+    assert len(deeds) >= 17 and all(times for name, times in deeds.items() if name not in (b"fault", b"thread")), deeds
     return result
 
 
