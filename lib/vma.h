@@ -32,10 +32,11 @@
 #define VMA_VDSO	1024	/* mapped by P itself; never on M */
 #define VMA_SEQUENTIAL	2048	/* madvise */
 #define VMA_RANDOM	4096
+#define VMA_DONTDUMP	8192	/* not in a core file */
 #define VMA_POLICY_SHIFT 16
 #define VMA_POLICY	(31U << VMA_POLICY_SHIFT)	/* mbind(2), as syscall/mempolicy.c has it; 0: none */
 /* What may change without M's hearing of it. M is never told: else mappings that are one on P would be several there. */
-#define VMA_HERE_ALONE	(VMA_LOCKED | VMA_WIPEONFORK | VMA_DONTFORK | VMA_VDSO | VMA_SEQUENTIAL | VMA_RANDOM | VMA_POLICY)
+#define VMA_HERE_ALONE	(VMA_LOCKED | VMA_WIPEONFORK | VMA_DONTFORK | VMA_VDSO | VMA_SEQUENTIAL | VMA_RANDOM | VMA_DONTDUMP | VMA_POLICY)
 
 struct vma {
 	u64 start, end;

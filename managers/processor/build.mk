@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 P := managers/processor
 obj-y += $(P)/main.o $(P)/commands.o $(P)/random.o
-obj-y += $(addprefix $(P)/process/,clone.o exec.o exit.o frame.o futex.o handlers.o job.o pid.o process.o signal.o)
+obj-y += $(addprefix $(P)/process/,clone.o core.o exec.o exit.o frame.o futex.o handlers.o job.o pid.o process.o signal.o)
 obj-y += $(addprefix $(P)/syscall/,aio.o attr.o entry.o file.o ids.o memory.o mempolicy.o mount.o path.o pidfd.o poll.o signal.o socket.o splice.o system.o time.o)
 obj-y += $(addprefix $(P)/process/,bpf.o clocks.o credentials.o pending.o timers.o usage.o)
 obj-y += $(addprefix $(P)/syscall/,credentials.o machine.o peek.o prctl.o sched.o seccomp.o timer.o)

@@ -32,7 +32,7 @@ def call(bed, line):
 @case()
 def ordinary_user(bed):
     """What calls say to a user without rights, whoever runs the tests: one cluster for all programs."""
-    words = ["several", "names", "settings", "mqueue", "proc_self", "holes", "async_io", "leases", "bounds", "seccomp", "net_rights", "datagrams", "urgent", "memory_calls", "file_details"]
+    words = ["several", "names", "settings", "mqueue", "corners", "proc_self", "holes", "async_io", "leases", "bounds", "seccomp", "net_rights", "datagrams", "urgent", "memory_calls", "file_details"]
     status, out = on_linux(words)
     assert status == 0, "a program is wrong on Linux: %r" % out
     result = bed.run("/bin/" + words[0], *words[1:])
@@ -56,7 +56,7 @@ def reboot(bed, command):
 @case()
 def calls_that_a_host_may_lack(bed):
     """Mounts, kernel AIO, memory policies: each program has passed on Linux, where it is allowed and there; here it must."""
-    names = ["mounts", "aio", "mempolicy"]
+    names = ["mounts", "aio", "mempolicy", "cores"]
     status, out = on_linux(["several"] + names)
     assert status == 0, "a program is wrong on Linux: %r" % out
     assert bed.run("/bin/several", *[name + ":must" for name in names]).out == out

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/futex.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -670,6 +671,32 @@ static void load(void)
 	CHECK(kill(busy, SIGKILL) == 0 && wait(NULL) == busy);
 }
 
+/* clone3(2): a child with a number that is chosen for it */
+static void chosen_number(void)
+{
+	pid_t tid = 30303;
+	struct clone_args a = { .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&tid, .set_tid_size = 1 };
+	long pid;
+	int status;
+
+	for (int i = 0; i < 2; i++) {
+		pid = syscall(SYS_clone3, &a, sizeof(a));
+		if (pid == 0)
+			_exit(getpid() == tid ? 7 : 8);
+		CHECK(pid == tid);
+		REFUSED(syscall(SYS_clone3, &a, sizeof(a)), EEXIST);
+		CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	}
+	tid = getpid();
+	REFUSED(syscall(SYS_clone3, &a, sizeof(a)), EEXIST);
+	tid = 0;
+	REFUSED(syscall(SYS_clone3, &a, sizeof(a)), EINVAL);
+	tid = 1 << 22;
+	REFUSED(syscall(SYS_clone3, &a, sizeof(a)), EINVAL);
+	CHECK(prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) == 0 && prctl(PR_GET_IO_FLUSHER, 0, 0, 0, 0) == 1);
+	CHECK(prctl(PR_SET_IO_FLUSHER, 0, 0, 0, 0) == 0);
+}
+
 static void as_root(void)
 {
 	here = true;
@@ -681,6 +708,7 @@ static void as_root(void)
 	CHECK(syscall(SYS_tgkill, 1, 1, 0) == 0 && kill(1, SIGTERM) == 0);	/* which it does not hear */
 	CHECK(status_in_child(secure_bits) == 0);
 	clock_told();
+	chosen_number();
 	CHECK(status_in_child(priorities) == 0);
 	CHECK(status_in_child(order_of_waking) == 0);
 	CHECK(status_in_child(turns) == 0);

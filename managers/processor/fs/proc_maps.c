@@ -126,7 +126,7 @@ static void show_flags(struct text *t, const struct mapping *m)
 	static const struct { u32 prot, flag; const char *name; } of[] = {
 		{ PROT_READ, 0, "rd" }, { PROT_WRITE, 0, "wr" }, { PROT_EXEC, 0, "ex" }, { 0, VMA_SHARED, "sh" }, { 0, VMA_GROWSDOWN, "gd" },
 		{ 0, VMA_LOCKED, "lo" }, { 0, VMA_SEQUENTIAL, "sr" }, { 0, VMA_RANDOM, "rr" }, { 0, VMA_DONTFORK, "dc" },
-		{ 0, VMA_ACCOUNTED, "ac" }, { 0, VMA_NORESERVE, "nr" }, { 0, VMA_WIPEONFORK, "wf" },
+		{ 0, VMA_ACCOUNTED, "ac" }, { 0, VMA_NORESERVE, "nr" }, { 0, VMA_WIPEONFORK, "wf" }, { 0, VMA_DONTDUMP, "dd" },
 	};
 
 	text_printf(t, "VmFlags:");

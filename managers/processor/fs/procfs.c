@@ -16,6 +16,7 @@
 #include "managers/processor/fs/lease.h"
 #include "managers/processor/fs/mount.h"
 #include "managers/processor/fs/synthfs.h"
+#include "managers/processor/process/core.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/random.h"
 #include "managers/processor/syscall/syscall.h"
@@ -181,7 +182,15 @@ static void show_file_nr(struct text *t, u32 pid)
 static void show_lease_time(struct text *t, u32 pid) { text_printf(t, "%u\n", lease_break_seconds()); }
 static void show_one(struct text *t, u32 pid) { text_printf(t, "1\n"); }
 static void show_two(struct text *t, u32 pid) { text_printf(t, "2\n"); }
-static void show_empty(struct text *t, u32 pid) { text_printf(t, "\n"); }	/* no core files are written */
+static void show_core_pattern(struct text *t, u32 pid)
+{
+	char pattern[CORE_PATTERN_ROOM];
+
+	core_pattern_get(pattern);
+	text_printf(t, "%s\n", pattern);
+}
+
+static int store_core_pattern(const char *value, u32 pid) { return core_pattern_set(value); }
 static void show_randomize(struct text *t, u32 pid) { text_printf(t, "%d\n", param_bool("aslr", true) ? 2 : 0); }
 static void show_rr_slice(struct text *t, u32 pid) { text_printf(t, "%llu\n", (unsigned long long)(SCHED_SLICE_NS / NSEC_PER_MSEC)); }
 static void show_printk(struct text *t, u32 pid) { text_printf(t, "%u\t4\t1\t8\n", log_console_level()); }
@@ -751,7 +760,8 @@ static const struct synth_entry proc_sys_kernel[] = {
 	TEXT("pid_max", show_pid_max), TEXT("ngroups_max", show_ngroups), TEXT("cap_last_cap", show_cap_last),
 	{ "hostname", S_IFREG | 0644, .show = show_hostname, .store = store_hostname },
 	{ "domainname", S_IFREG | 0644, .show = show_domainname, .store = store_domainname },
-	TEXT("core_pattern", show_empty), TEXT("core_uses_pid", show_zero), TEXT("dmesg_restrict", show_one), TEXT("kptr_restrict", show_two),
+	{ "core_pattern", S_IFREG | 0644, .show = show_core_pattern, .store = store_core_pattern },
+	 TEXT("core_uses_pid", show_zero), TEXT("dmesg_restrict", show_one), TEXT("kptr_restrict", show_two),
 	TEXT("randomize_va_space", show_randomize), TEXT("sched_rr_timeslice_ms", show_rr_slice), TEXT("shm_rmid_forced", show_zero),
 	TEXT("ctrl-alt-del", show_ctrl_alt_del), TEXT("printk", show_printk), TEXT("panic", show_zero), TEXT("panic_on_oops", show_one),
 	TEXT("osrelease", show_osrelease), TEXT("ostype", show_ostype), TEXT("tainted", show_zero), DIR("random", proc_sys_random), DIR("seccomp", proc_sys_seccomp),

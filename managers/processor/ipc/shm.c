@@ -69,7 +69,7 @@ static int segment_make(u64 size, s32 key, u32 flags, struct ipc_object **out)
 	struct segment *s;
 	int rc;
 
-	if (size == 0 || size > SHMMAX)
+	if (size == 0 || size > SHMMAX || (s64)size < 0)
 		return -EINVAL;
 	if (flags & SHM_HUGETLB)
 		return -ENOMEM;			/* there are no huge pages to give */

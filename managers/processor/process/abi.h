@@ -120,6 +120,7 @@ struct rt_sigframe_abi {
 #define CLONE_CHILD_SETTID	0x01000000ULL
 #define CLONE_IO		0x80000000ULL
 #define CLONE_CLEAR_SIGHAND	0x100000000ULL
+#define CLONE_INTO_CGROUP	0x200000000ULL
 struct clone_args_abi {
 	u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
 };

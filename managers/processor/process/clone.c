@@ -6,6 +6,7 @@
 #include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/fs.h"
+#include "managers/processor/ipc/sem.h"
 #include "managers/processor/process/process.h"
 #include "managers/processor/process/ptrace.h"
 #include "managers/processor/process/timers.h"
@@ -127,6 +128,7 @@ static void copy_registers(struct task *t, const struct clone_args_abi *a)
 	}
 	t->mempolicy = task_current()->mempolicy;
 	t->timer_slack_ns = task_current()->timer_slack_ns;
+	t->io_flusher = task_current()->io_flusher;
 	fpu_clone(t->thread->ctx.fpu);
 }
 
@@ -160,7 +162,8 @@ static struct process *process_copy(struct task *self, const struct clone_args_a
 	return p;
 }
 
-static s64 clone_common(const struct clone_args_abi *a)
+/* wanted: the number that the child is to have, or 0 */
+static s64 clone_numbered(const struct clone_args_abi *a, u32 wanted)
 {
 	struct task *self = task_current(), *t;
 	struct process *p, *parent;
@@ -182,6 +185,7 @@ static s64 clone_common(const struct clone_args_abi *a)
 		rc = -ENOMEM;
 		goto drop_process;
 	}
+	t->tid = wanted;
 	rc = share_or_copy(t, self, a->flags);
 	if (rc < 0)
 		goto drop_task;
@@ -268,10 +272,14 @@ drop_process:
 	return rc;
 }
 
+static s64 clone_common(const struct clone_args_abi *a) { return clone_numbered(a, 0); }
+
+#define PID_LEVELS_MOST	32			/* of nested namespaces, if there were any */
+
 s64 sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls, u64 a5)
 {
 	struct clone_args_abi a = {
-		.flags = flags & 0xffffff00, .exit_signal = flags & 0xff, .stack = stack, .parent_tid = parent_tid,
+		.flags = flags & 0xffffff00, .exit_signal = (flags & 0xff) <= NR_SIGNALS ? flags & 0xff : 0, .stack = stack, .parent_tid = parent_tid,
 		.child_tid = child_tid, .tls = tls,
 	};
 
@@ -288,6 +296,8 @@ s64 sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls, u64 
 s64 sys_clone3(u64 args, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct clone_args_abi a = { 0 };
+	u32 tid = 0;
+	s64 rc;
 
 	if (size < 64)
 		return -EINVAL;
@@ -303,11 +313,21 @@ s64 sys_clone3(u64 args, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 		if (word != 0)
 			return -E2BIG;		/* something newer than this kernel is asked for */
 	}
-	if ((a.flags & 0xff) || a.set_tid != 0 || a.set_tid_size != 0 || a.cgroup != 0 || (a.stack == 0) != (a.stack_size == 0))
+	if ((a.flags & (0xff | CLONE_DETACHED)) || (a.set_tid == 0) != (a.set_tid_size == 0) || a.set_tid_size > PID_LEVELS_MOST ||
+	    (a.stack == 0) != (a.stack_size == 0))
 		return -EINVAL;
+	if (a.flags & CLONE_INTO_CGROUP)
+		return -EBADF;			/* there are none that a descriptor could be of */
 	if (a.stack != 0 && !user_range_ok(a.stack, a.stack_size))
 		return -EINVAL;
-	return clone_common(&a);
+	if (a.set_tid != 0) {
+		if (get_user32(&tid, a.set_tid) < 0)
+			return -EFAULT;
+		rc = tid_may_choose(tid);
+		if (a.set_tid_size != 1 || rc < 0)
+			return a.set_tid_size != 1 ? -EINVAL : rc;
+	}
+	return clone_numbered(&a, tid);
 }
 
 s64 sys_fork(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
@@ -332,9 +352,9 @@ s64 sys_unshare(u64 flags, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 	struct fs_context *fs, *old;
 	struct fd_table *files;
 
-	if (flags & ~(alone | CLONE_FILES | CLONE_FS))
+	if (flags & ~(alone | CLONE_FILES | CLONE_FS | CLONE_SYSVSEM))
 		return (flags & CLONE_NAMESPACES) && !capable(CAP_SYS_ADMIN) ? -EPERM : -EINVAL;
-	if ((flags & alone) && READ_ONCE(t->process->nr_tasks) != 1)
+	if ((flags & (alone | CLONE_SYSVSEM)) && READ_ONCE(t->process->nr_tasks) != 1)
 		return -EINVAL;
 	if ((flags & (CLONE_SIGHAND | CLONE_VM)) && ref_read(&t->process->handlers->refs) != 1)
 		return -EINVAL;
@@ -345,6 +365,8 @@ s64 sys_unshare(u64 flags, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 			fs_context_put(fs);
 		return -ENOMEM;
 	}
+	if (flags & CLONE_SYSVSEM)
+		sem_process_ends(t->process);	/* what it would undo it undoes now */
 	if (files != NULL)
 		task_set_files(t, files);
 	if (fs != NULL) {

@@ -528,8 +528,6 @@ static s64 waitid(struct wait_for *w, u64 info, u64 rusage)
 	struct siginfo_abi si = { 0 };
 	int rc = wait_child(w);
 
-	if (rc < 0)
-		return rc;
 	if (rc > 0) {
 		si.signo = SIGCHLD;
 		si.code = w->code;
@@ -541,7 +539,8 @@ static s64 waitid(struct wait_for *w, u64 info, u64 rusage)
 		if (put_rusage(rusage, &w->usage) < 0)
 			return -EFAULT;
 	}
-	if (info != 0 && copy_to_user(info, &si, sizeof(si)) < 0)
+	/* also where there is nothing to tell, or nobody to wait for: as far as a child's goes */
+	if (info != 0 && copy_to_user(info, &si, offsetof(struct siginfo_abi, child.status) + sizeof(si.child.status)) < 0)
 		return -EFAULT;
 	return rc;
 }

@@ -57,20 +57,38 @@ static bool id_used(u32 id)
 
 u32 tid_last(void) { return READ_ONCE(last); }
 
-u32 tid_alloc_locked(struct task *t)
+int tid_may_choose(u32 tid)
 {
+	if (tid == 0 || tid >= PID_MAX)
+		return -EINVAL;
+	return capable(CAP_SYS_ADMIN) || capable(CAP_CHECKPOINT_RESTORE) ? 0 : -EPERM;
+}
+
+static void take(struct task *t, u32 id)
+{
+	t->tid = id;
+	WRITE_ONCE(last, id);
+	list_add_tail(bucket_of(id), &t->tid_link);
+}
+
+int tid_alloc_locked(struct task *t)
+{
+	if (t->tid != 0) {
+		if (t->tid < PID_FIRST || id_used(t->tid))
+			return -EEXIST;
+		take(t, t->tid);
+		return 0;
+	}
 	for (unsigned tries = 0; tries < PID_MAX; tries++) {
 		u32 id = next;
 
 		next = next + 1 == PID_MAX ? PID_FIRST : next + 1;
 		if (!id_used(id)) {
-			t->tid = id;
-			WRITE_ONCE(last, id);
-			list_add_tail(bucket_of(id), &t->tid_link);
-			return id;
+			take(t, id);
+			return 0;
 		}
 	}
-	return 0;
+	return -EAGAIN;
 }
 
 void tid_free_locked(struct task *t)

@@ -30,13 +30,15 @@ bool tracee_tid_used(u32 tid)
 	return tid == dead_tid;
 }
 
+bool capable(unsigned cap) { return cap == CAP_CHECKPOINT_RESTORE; }
+
 static struct task *task_make(void)
 {
 	struct task *t = calloc(1, sizeof(*t));
 
 	assert_non_null(t);
 	list_init(&t->tid_link);
-	assert_int_not_equal(tid_alloc_locked(t), 0);
+	assert_int_equal(tid_alloc_locked(t), 0);
 	return t;
 }
 
@@ -99,14 +101,35 @@ static void exhausted(void **state)
 	spin_lock(&tree_lock);
 	for (int i = PID_FIRST; i < PID_MAX; i++)
 		all[i] = task_make();
-	assert_int_equal(tid_alloc_locked(&extra), 0);
+	assert_int_equal(tid_alloc_locked(&extra), -EAGAIN);
 	gone = all[1000]->tid;
 	task_end(all[1000]);
-	assert_int_equal(tid_alloc_locked(&extra), gone);
+	assert_int_equal(tid_alloc_locked(&extra), 0);
+	assert_int_equal(extra.tid, gone);
 	tid_free_locked(&extra);
 	for (int i = PID_FIRST; i < PID_MAX; i++)
 		if (i != 1000)
 			task_end(all[i]);
+	spin_unlock(&tree_lock);
+}
+
+/* A number that is asked for: if it is nobody's, and one at all. */
+static void chosen(void **state)
+{
+	struct task a = { .tid = 777 }, b = { .tid = 777 };
+
+	list_init(&a.tid_link);
+	list_init(&b.tid_link);
+	assert_int_equal(tid_may_choose(777), 0);
+	assert_int_equal(tid_may_choose(0), -EINVAL);
+	assert_int_equal(tid_may_choose(PID_MAX), -EINVAL);
+	spin_lock(&tree_lock);
+	assert_int_equal(tid_alloc_locked(&a), 0);
+	assert_ptr_equal(task_find_locked(777), &a);
+	assert_int_equal(tid_alloc_locked(&b), -EEXIST);
+	tid_free_locked(&a);
+	assert_int_equal(tid_alloc_locked(&b), 0);
+	tid_free_locked(&b);
 	spin_unlock(&tree_lock);
 }
 
@@ -130,7 +153,8 @@ static void taken_over(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_circle), cmocka_unit_test(held_numbers), cmocka_unit_test(exhausted), cmocka_unit_test(taken_over),
+		cmocka_unit_test(a_circle), cmocka_unit_test(held_numbers), cmocka_unit_test(exhausted), cmocka_unit_test(chosen),
+		cmocka_unit_test(taken_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,7 @@ void process_put(struct process *p)
 static const struct rlimit_abi default_rlimit[NR_RLIMITS] = {
 	[RLIMIT_CPU] = { RLIM_INFINITY, RLIM_INFINITY }, [RLIMIT_FSIZE] = { RLIM_INFINITY, RLIM_INFINITY },
 	[RLIMIT_DATA] = { RLIM_INFINITY, RLIM_INFINITY }, [RLIMIT_STACK] = { MIB(8), RLIM_INFINITY },
-	[RLIMIT_CORE] = { 0, 0 }, [RLIMIT_RSS] = { RLIM_INFINITY, RLIM_INFINITY },
+	[RLIMIT_CORE] = { 0, RLIM_INFINITY }, [RLIMIT_RSS] = { RLIM_INFINITY, RLIM_INFINITY },
 	[RLIMIT_NPROC] = { 4096, 4096 }, [RLIMIT_NOFILE] = { 1024, 4096 },
 	[RLIMIT_MEMLOCK] = { MIB(8), MIB(8) }, [RLIMIT_AS] = { RLIM_INFINITY, RLIM_INFINITY },
 	[RLIMIT_LOCKS] = { RLIM_INFINITY, RLIM_INFINITY }, [RLIMIT_SIGPENDING] = { 4096, 4096 },
@@ -261,9 +261,7 @@ int task_publish(struct task *t, struct process *parent)
 		rc = -ERESTARTNOINTR;		/* a signal to the group must not miss the child: it is taken first */
 	} else if (nproc_reached(p)) {
 		rc = -EAGAIN;
-	} else if (tid_alloc_locked(t) == 0) {
-		rc = -EAGAIN;
-	} else {
+	} else if ((rc = tid_alloc_locked(t)) == 0) {
 		if (thread_current()->task != NULL)
 			seccomp_inherit_locked(t, task_current());	/* not before: another thread may give us more */
 		list_add_tail(&p->tasks, &t->group_link);

@@ -152,6 +152,7 @@ struct task {
 	u8 mempolicy;				/* [o] syscall/mempolicy.c */
 	bool policy_reset;			/* [tree_lock] children begin with SCHED_OTHER */
 	u8 death_signal;			/* [tree_lock] when the parent ends: PR_SET_PDEATHSIG */
+	bool io_flusher;			/* [o] PR_SET_IO_FLUSHER: kept only */
 	u64 timer_slack_ns;			/* [o] kept only; 0: TIMER_SLACK_NS */
 	struct seccomp seccomp;
 	struct io_count io;			/* [o] others may look */
@@ -186,7 +187,8 @@ unsigned process_count(void);
 int process_subsystem_init(void);
 
 /* pid.c: numbers shared by tasks, processes, groups and sessions; tree_lock held */
-u32 tid_alloc_locked(struct task *t);
+int __must_check tid_alloc_locked(struct task *t);	/* t->tid: the one it is to have, or 0: any. 0, -EAGAIN: none is free, -EEXIST */
+int tid_may_choose(u32 tid);			/* may the current process give this number to a child? 0, -EINVAL, -EPERM */
 u32 tid_last(void);				/* the last number given out; tree_lock need not be held */
 void tid_free_locked(struct task *t);
 void tid_take_over_locked(struct task *t, u32 tid);

@@ -47,6 +47,16 @@ struct tracee *tracee_alloc(void)
 	return tr;
 }
 
+void user_regs_fill(struct user_regs_abi *u, const struct regs *r, u64 fs_base, u64 gs_base)
+{
+	*u = (struct user_regs_abi){
+		.r15 = r->r15, .r14 = r->r14, .r13 = r->r13, .r12 = r->r12, .rbp = r->rbp, .rbx = r->rbx, .r11 = r->r11, .r10 = r->r10,
+		.r9 = r->r9, .r8 = r->r8, .rax = r->rax, .rcx = r->rcx, .rdx = r->rdx, .rsi = r->rsi, .rdi = r->rdi,
+		.orig_rax = regs_is_syscall(r) ? r->error : ~0ULL, .rip = r->rip, .cs = r->cs, .rflags = r->rflags, .rsp = r->rsp,
+		.ss = r->ss, .fs_base = fs_base, .gs_base = gs_base,
+	};
+}
+
 /* --- what is asked of a tracee --- */
 
 /* It is to look into tracee_traps() before it runs on in user mode, and to end its wait for that. */

@@ -89,6 +89,9 @@ static inline bool tracee_is_stopped(const struct tracee *tr)
 	return tr->state == TRACEE_STOPPED || tr->state == TRACEE_LISTENING;
 }
 
+/* A thread's registers as debuggers know them. */
+void user_regs_fill(struct user_regs_abi *u, const struct regs *r, u64 fs_base, u64 gs_base);
+
 /* --- the tracer's side; tree_lock held --- */
 struct tracee *tracee_alloc(void);			/* NULL: no memory; kfree() as long as nobody is attached; no lock needed */
 void tracee_attach_locked(struct tracee *tr, struct task *t, struct task *tracer, bool seized, u32 options);

@@ -10,6 +10,7 @@
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
+#include "managers/processor/process/core.h"
 #include "managers/processor/process/frame.h"
 #include "managers/processor/process/job.h"
 #include "managers/processor/process/pending.h"
@@ -334,10 +335,15 @@ void signal_force(int sig, int code, u64 addr, int trapno, u64 error)
 
 /* --- delivery --- */
 
-static void die(struct process *p, int sig)
+static void die(struct process *p, const struct siginfo_abi *info)
 {
-	if (process_exit_group(p, sig))		/* no core is written, so none is told of */
-		tracee_exits(sig, true);
+	int sig = info->signo;
+
+	if (process_exit_group(p, sig)) {
+		if (SIGBIT(sig) & SIG_CORES)
+			core_dump(info);
+		tracee_exits(READ_ONCE(p->exit_status), true);
+	}
 	task_exit_if_killed();
 }
 
@@ -427,7 +433,7 @@ static void handle(struct task *t, struct regs *r, const struct siginfo_abi *inf
 		/* no room for the frame: that is a fault itself, which may be handled on another stack, but only once */
 		pr_debug("%s[%u]: no stack for signal %d", p->comm, t->tid, info->signo);
 		if (info->signo == SIGSEGV) {
-			die(p, SIGSEGV);
+			die(p, info);
 		} else {
 			signal_force(SIGSEGV, SI_KERNEL, 0, 0, 0);
 		}
@@ -480,7 +486,7 @@ void signal_deliver(struct regs *r)
 			if (SIGBIT(sig) & SIG_STOPS)
 				stop(t, sig);
 			else
-				die(p, sig);
+				die(p, &info);
 			continue;
 		}
 		handle(t, r, &info, &act);

@@ -17,6 +17,7 @@
 #define ABI_MAP_HUGETLB		0x40000
 #define ABI_MAP_FIXED_NOREPLACE	0x100000
 #define ABI_MAP_KNOWN		0xfc17f973	/* what MAP_SHARED_VALIDATE lets pass: all but MAP_SYNC that mmap(2) has, and sizes of huge pages */
+#define ABI_PROT_SEM		0x8	/* allowed, and means nothing here */
 #define ABI_PROT_GROWSDOWN	0x01000000
 #define ABI_PROT_GROWSUP	0x02000000
 #define ABI_O_ACCMODE		3
@@ -50,5 +51,6 @@
 #define ABI_MADV_PAGEOUT	21
 #define ABI_MADV_POPULATE_READ	22
 #define ABI_MADV_POPULATE_WRITE	23
+#define ABI_MADV_DONTNEED_LOCKED 24
 
 #endif

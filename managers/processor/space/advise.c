@@ -4,6 +4,7 @@
 
 #include "arch/x86/regs.h"
 #include "arch/x86/uaccess.h"
+#include "managers/processor/fs/file.h"
 #include "managers/processor/space/abi.h"
 #include "managers/protocol/memory_ops.h"
 
@@ -105,9 +106,10 @@ static int advise_locked(struct space *s, u64 start, u64 end, int advice)
 {
 	switch (advice) {
 	case ABI_MADV_DONTNEED:
+	case ABI_MADV_DONTNEED_LOCKED:
 	case ABI_MADV_FREE:
 		for (struct vma *v = vma_find_from(&s->map, start); v != NULL && v->start < end; v = vma_next(v))
-			if ((v->flags & VMA_LOCKED) || (advice == ABI_MADV_FREE && v->object != 0))
+			if (((v->flags & VMA_LOCKED) && advice != ABI_MADV_DONTNEED_LOCKED) || (advice == ABI_MADV_FREE && v->object != 0))
 				return -EINVAL;
 		return dontneed_locked(s, start, end);
 	case ABI_MADV_NORMAL:
@@ -119,6 +121,10 @@ static int advise_locked(struct space *s, u64 start, u64 end, int advice)
 	case ABI_MADV_COLD:
 	case ABI_MADV_PAGEOUT:
 		return reclaim_locked(s, start, end, advice == ABI_MADV_PAGEOUT);
+	case ABI_MADV_DONTDUMP:
+		return flags_locked(s, start, end, VMA_DONTDUMP, 0);
+	case ABI_MADV_DODUMP:
+		return flags_locked(s, start, end, 0, VMA_DONTDUMP);
 	case ABI_MADV_DONTFORK:
 		return flags_locked(s, start, end, VMA_DONTFORK, 0);
 	case ABI_MADV_DOFORK:
@@ -137,8 +143,8 @@ static int advise_locked(struct space *s, u64 start, u64 end, int advice)
 
 static bool known_advice(int advice)
 {
-	return (advice >= ABI_MADV_NORMAL && advice <= ABI_MADV_DONTNEED) || advice == ABI_MADV_FREE ||
-	       (advice >= ABI_MADV_DONTFORK && advice <= ABI_MADV_POPULATE_WRITE);
+	return (advice >= ABI_MADV_NORMAL && advice <= ABI_MADV_DONTNEED) ||
+	       (advice >= ABI_MADV_FREE && advice <= ABI_MADV_DONTNEED_LOCKED);
 }
 
 /* May every page of the range be touched so? */
@@ -173,6 +179,53 @@ static s64 populate(struct space *s, u64 start, u64 end, bool write)
 	return populate_check(s, last, end, write ? PROT_WRITE : PROT_READ | PROT_EXEC);
 }
 
+/* MADV_REMOVE, of one mapping: its file has zeros there, and gives their room back where it can. */
+static s64 remove_from(const struct vma *v, const struct vma_file *vf, u64 start, u64 end)
+{
+	u64 from = (v->index << PAGE_SHIFT) + (start - v->start), to = from + (end - start), done = to;
+	struct file *f = vf == NULL ? NULL : vf->file;
+	s64 rc;
+
+	if ((v->flags & VMA_LOCKED) || vf == NULL)
+		return -EINVAL;
+	if (!(v->flags & VMA_SHARED) || !(v->flags & VMA_MAYWRITE))
+		return -EACCES;
+	if (f != NULL && f->ops != NULL && f->ops->may_change != NULL && f->ops->may_change(f) == -EPERM)
+		return -EPERM;
+	rc = object_punch(vf->object, from, &done);
+	if (rc == -EOPNOTSUPP)
+		return object_zero(vf->object, from, to);
+	return rc == 0 && done < to ? object_zero(vf->object, done, to) : rc;
+}
+
+static s64 remove_range(struct space *s, u64 at, u64 end)
+{
+	struct vma_file *vf;
+	bool hole = false;
+	struct vma v;
+	s64 rc = 0;
+
+	while (at < end && rc == 0) {
+		const struct vma *next;
+		u64 mapped;
+
+		spin_lock(&s->vma_lock);
+		next = vma_find_from(&s->map, at);
+		mapped = next == NULL ? end : MAX(next->start, at);
+		spin_unlock(&s->vma_lock);
+		hole |= mapped > at;
+		at = MIN(mapped, end);
+		vf = NULL;
+		if (at == end || space_vma_get(s, at, &v, &vf) < 0)
+			continue;		/* gone meanwhile: look again */
+		rc = remove_from(&v, vf, at, MIN(v.end, end));
+		at = v.end;
+		vma_file_put(vf);
+	}
+	vma_files_reap();
+	return rc == 0 && hole ? -ENOMEM : rc;
+}
+
 s64 space_madvise(struct space *s, u64 addr, u64 len, int advice)
 {
 	u64 end;
@@ -191,6 +244,8 @@ s64 space_madvise(struct space *s, u64 addr, u64 len, int advice)
 	end = addr + len;
 	if (advice == ABI_MADV_POPULATE_READ || advice == ABI_MADV_POPULATE_WRITE)
 		return populate(s, addr, end, advice == ABI_MADV_POPULATE_WRITE);
+	if (advice == ABI_MADV_REMOVE)
+		return remove_range(s, addr, end);
 	rc = mutex_lock_killable(&s->map_lock);
 	if (rc < 0)
 		return rc;
@@ -269,6 +324,17 @@ static u8 resident(struct space *s, u64 va)
 	v = slot == NULL ? 0 : pte_read(slot);
 	spin_unlock(&s->pt_lock);
 	return pte_present(v) || (!pte_private(v) && mapped_page_here(s, va));
+}
+
+bool space_touched(struct space *s, u64 va)
+{
+	pte_t *slot, v;
+
+	spin_lock(&s->pt_lock);
+	slot = pte_slot(&s->pgd, va, false);
+	v = slot == NULL ? 0 : pte_read(slot);
+	spin_unlock(&s->pt_lock);
+	return pte_present(v) || pte_private(v) || pte_busy(v);
 }
 
 u64 space_resident(struct space *s, u64 start, u64 end)

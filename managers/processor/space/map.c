@@ -252,6 +252,8 @@ void space_populate(struct space *s, u64 start, u64 len, bool write)
 			return;
 }
 
+#define MAPPED_FILE_MAX	(1ULL << 60)	/* bytes: what M takes an index for */
+
 s64 space_mmap(struct space *s, u64 addr, u64 len, u32 prot, u32 flags, struct file *file, u64 off)
 {
 	u32 type = flags & ABI_MAP_TYPE;
@@ -284,6 +286,10 @@ s64 space_mmap(struct space *s, u64 addr, u64 len, u32 prot, u32 flags, struct f
 		flags |= ABI_MAP_LOCKED;
 	if (flags & ABI_MAP_HUGETLB)
 		return -ENOMEM;
+	if ((flags & ABI_MAP_GROWSDOWN) && (file != NULL || type == ABI_MAP_SHARED))
+		return -EINVAL;
+	if (file != NULL && (off >= MAPPED_FILE_MAX || len > MAPPED_FILE_MAX - off))
+		return -EOVERFLOW;
 	rc = file == NULL ? 0 : check_file(file, prot, flags);
 	if (rc == 0)
 		rc = fill_vma(&v, len, prot, flags, file, off, &shm);
@@ -320,6 +326,30 @@ s64 space_remap_file(struct space *s, u64 start, u64 len, u64 index)
 	return rc < 0 ? rc : 0;
 }
 
+s64 space_map_again(struct space *s, u64 from, u64 len, u64 addr, bool fixed)
+{
+	struct vma_file *vf = NULL;
+	struct vma v;
+	s64 rc = space_vma_get(s, from, &v, &vf);
+
+	if (rc < 0)
+		return -EFAULT;
+	if (!(v.flags & VMA_SHARED) || vf == NULL) {
+		vma_file_put(vf);
+		return -EINVAL;
+	}
+	v.index += (from - v.start) >> PAGE_SHIFT;
+	v.file = vf;
+	rc = mutex_lock_killable(&s->map_lock);
+	if (rc == 0) {
+		rc = mmap_locked(s, &v, addr, len, fixed ? ABI_MAP_FIXED : 0);
+		mutex_unlock(&s->map_lock);
+	}
+	vma_file_put(vf);
+	vma_files_reap();
+	return rc;
+}
+
 /* --- mprotect --- */
 
 /* A file of a mount whose programs are not run (MS_NOEXEC) */
@@ -331,13 +361,14 @@ static bool not_to_run(const struct vma *v)
 	return i != NULL && (mount_flags(i->mount) & MS_NOEXEC);
 }
 
-/* Does any mapping of the range lose a right? It must be mapped as a whole. allowed: may have prot at all */
-static int protect_check(struct space *s, u64 start, u64 end, u32 prot, bool *loses, bool *changes)
+/* Does any mapping of the range lose a right? It must be mapped as a whole, and may have prot: so far, up to *end, it is and may. */
+static int protect_check(struct space *s, u64 start, u64 *end, u32 prot, bool *loses, bool *changes)
 {
-	u64 at = start;
+	u64 at = start, to = *end;
 
 	*loses = *changes = false;
-	for (struct vma *v = vma_find_from(&s->map, start); at < end; v = vma_next(v)) {
+	for (struct vma *v = vma_find_from(&s->map, start); at < to; v = vma_next(v)) {
+		*end = at;
 		if (v == NULL || v->start > at)
 			return -ENOMEM;
 		if ((prot & PROT_WRITE) && (v->flags & VMA_SHARED) && !(v->flags & VMA_MAYWRITE))
@@ -350,6 +381,7 @@ static int protect_check(struct space *s, u64 start, u64 end, u32 prot, bool *lo
 		*changes |= v->prot != prot;
 		at = v->end;
 	}
+	*end = to;
 	return 0;
 }
 
@@ -357,11 +389,11 @@ static int protect_locked(struct space *s, u64 start, u64 end, u32 prot)
 {
 	bool loses, changes;
 	u64 pages;
-	int rc;
+	int rc, stopped;
 
-	rc = protect_check(s, start, end, prot, &loses, &changes);
-	if (rc < 0 || !changes)
-		return rc;
+	stopped = protect_check(s, start, &end, prot, &loses, &changes);	/* what lies before that is changed all the same */
+	if (end == start || !changes)
+		return stopped;
 	pages = vma_protect_charge(&s->map, start, end, prot);
 	rc = change_reserve(s);
 	if (rc == 0)
@@ -381,24 +413,42 @@ static int protect_locked(struct space *s, u64 start, u64 end, u32 prot)
 		change_add(s, WIRE_CHANGE_PROTECT, &(struct vma){ .start = start, .end = end, .prot = prot });
 	}
 	space_open(s, 0);
-	return rc;
+	return rc < 0 ? rc : stopped;
+}
+
+/* PROT_GROWSDOWN: from the lower end of what grows there */
+static int grows_from(struct space *s, u64 *start, u64 end)
+{
+	const struct vma *v = vma_find_from(&s->map, *start);
+
+	if (v == NULL || v->start >= end)
+		return -ENOMEM;
+	if (!(v->flags & VMA_GROWSDOWN))
+		return -EINVAL;
+	*start = v->start;
+	return 0;
 }
 
 s64 space_mprotect(struct space *s, u64 addr, u64 len, u32 prot)
 {
+	u64 end;
 	int rc;
 
-	if (!page_aligned(addr) || (prot & ~(PROT_MASK | ABI_PROT_GROWSDOWN)) != 0)	/* nothing here grows up */
+	if (!page_aligned(addr) || (prot & ~(PROT_MASK | ABI_PROT_SEM | ABI_PROT_GROWSDOWN)) != 0)	/* nothing here grows up */
 		return -EINVAL;
-	len = page_up(len);
 	if (len == 0)
 		return 0;
-	if (!range_ok(addr, len))
+	len = page_up(len);
+	if (len == 0 || !range_ok(addr, len))
 		return -ENOMEM;
 	rc = mutex_lock_killable(&s->map_lock);
 	if (rc < 0)
 		return rc;
-	rc = protect_locked(s, addr, addr + len, prot & PROT_MASK);
+	end = addr + len;
+	if (prot & ABI_PROT_GROWSDOWN)
+		rc = grows_from(s, &addr, end);
+	if (rc == 0)
+		rc = protect_locked(s, addr, end, prot & PROT_MASK);
 	mutex_unlock(&s->map_lock);
 	vma_files_reap();
 	return rc;

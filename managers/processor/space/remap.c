@@ -366,7 +366,7 @@ s64 space_mremap(struct space *s, u64 old, u64 old_len, u64 new_len, u32 flags, 
 	s64 rc;
 
 	if ((flags & ~(ABI_MREMAP_MAYMOVE | ABI_MREMAP_FIXED | ABI_MREMAP_DONTUNMAP)) != 0 || !page_aligned(old) || r.new_len == 0 ||
-	    r.old_len == 0 || r.new_len > USER_END || r.old_len > USER_END)
+	    r.new_len > USER_END || r.old_len > USER_END)
 		return -EINVAL;
 	if ((flags & (ABI_MREMAP_FIXED | ABI_MREMAP_DONTUNMAP)) && !(flags & ABI_MREMAP_MAYMOVE))
 		return -EINVAL;
@@ -379,6 +379,8 @@ s64 space_mremap(struct space *s, u64 old, u64 old_len, u64 new_len, u32 flags, 
 	}
 	if (old >= USER_END || r.old_len > USER_END - old)
 		return -EFAULT;
+	if (r.old_len == 0)
+		return flags & ABI_MREMAP_MAYMOVE ? space_map_again(s, old, r.new_len, new_addr, flags & ABI_MREMAP_FIXED) : -ENOMEM;
 	rc = mutex_lock_killable(&s->map_lock);
 	if (rc < 0)
 		return rc;

@@ -124,6 +124,7 @@ int __must_check space_policy_set(struct space *s, u64 start, u64 end, u32 polic
 int __must_check space_policy_get(struct space *s, u64 va, u32 *policy);
 /* remap_file_pages(2): a part of a shared mapping of a file shows another part of that; pages. -EINVAL */
 s64 space_remap_file(struct space *s, u64 start, u64 len, u64 index);
+bool space_touched(struct space *s, u64 va);	/* of private memory without a file: is it more than zeros nobody has asked for? */
 u64 space_resident(struct space *s, u64 start, u64 end);	/* pages of the range that are here and mapped */
 
 /* The key of a futex word: same key, same memory, whoever maps it where. 0 or -EFAULT. */

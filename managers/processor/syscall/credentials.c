@@ -103,6 +103,9 @@ s64 sys_setgroups(u64 n, u64 list, u64 a2, u64 a3, u64 a4, u64 a5)
 		return -EINVAL;
 	if (copy_from_user(group, list, (u32)n * 4) < 0)
 		return -EFAULT;
+	for (u32 i = 0; i < (u32)n; i++)
+		if (group[i] == (u32)-1)
+			return -EINVAL;
 	spin_lock(&tree_lock);
 	memcpy(c->group, group, (u32)n * 4);
 	c->nr_groups = n;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a thread or process sets for itself: prctl(2), arch_prctl(2), personality(2). */
 #include "arch/x86/context.h"
+#include "arch/x86/fpu.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/uaccess.h"
 #include "lib/base/errno.h"
@@ -90,6 +91,19 @@ static s64 memory_failure(struct process *p, u64 what, u64 policy)
 	return 0;
 }
 
+/* Kept only: nothing here waits for files to be written so that it has memory. */
+static s64 io_flusher(struct task *t, bool set, u64 arg, bool more)
+{
+	if (!capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+	if (more || arg > (set ? 1 : 0))
+		return -EINVAL;
+	if (!set)
+		return t->io_flusher;
+	t->io_flusher = arg;
+	return 0;
+}
+
 s64 sys_prctl(u64 op, u64 arg, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct task *t = task_current();
@@ -170,7 +184,7 @@ s64 sys_prctl(u64 op, u64 arg, u64 a2, u64 a3, u64 a4, u64 a5)
 		return a3 != 0 || a4 != 0 ? -EINVAL : -ENODEV;
 	case PR_SET_IO_FLUSHER:
 	case PR_GET_IO_FLUSHER:
-		return cred_has(c, CAP_SYS_RESOURCE) ? -EINVAL : -EPERM;
+		return io_flusher(t, (u32)op == PR_SET_IO_FLUSHER, arg, (a2 | a3 | a4) != 0);
 	case PR_SET_TIMERSLACK:			/* timers here have none: whatever is asked for is kept to */
 		t->timer_slack_ns = arg;
 		return 0;
@@ -213,6 +227,9 @@ s64 sys_arch_prctl(u64 code, u64 addr, u64 a2, u64 a3, u64 a4, u64 a5)
 		return put_user64(addr, arch_get_fs_base());
 	case 0x1004:
 		return put_user64(addr, arch_get_gs_base());
+	case 0x1021:				/* ARCH_GET_XCOMP_SUPP: what of the CPU's state is saved; ARCH_GET_XCOMP_PERM: all of that may be used */
+	case 0x1022:
+		return put_user64(addr, fpu_components());
 	case 0x1011:				/* ARCH_GET_CPUID: the instruction is there */
 		return 1;
 	case 0x1012:				/* ARCH_SET_CPUID: and cannot be taken away */

@@ -152,14 +152,7 @@ static s64 poke(u32 pid, u64 addr, u64 word)
 
 static void regs_get(const struct tracee *tr, struct user_regs_abi *u)
 {
-	const struct regs *r = tr->regs;
-
-	*u = (struct user_regs_abi){
-		.r15 = r->r15, .r14 = r->r14, .r13 = r->r13, .r12 = r->r12, .rbp = r->rbp, .rbx = r->rbx, .r11 = r->r11, .r10 = r->r10,
-		.r9 = r->r9, .r8 = r->r8, .rax = r->rax, .rcx = r->rcx, .rdx = r->rdx, .rsi = r->rsi, .rdi = r->rdi,
-		.orig_rax = regs_is_syscall(r) ? r->error : ~0ULL, .rip = r->rip, .cs = r->cs, .rflags = r->rflags, .rsp = r->rsp,
-		.ss = r->ss, .fs_base = tr->fs_base, .gs_base = tr->gs_base,
-	};
+	user_regs_fill(u, tr->regs, tr->fs_base, tr->gs_base);
 }
 
 /* There are no other segments than those of every program: -EIO for others, and for bases that are no user's. */

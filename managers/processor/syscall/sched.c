@@ -333,26 +333,76 @@ s64 sys_sched_getparam(u64 pid, u64 param, u64 a2, u64 a3, u64 a4, u64 a5)
 	return rc < 0 ? rc : put_user32(param, priority);
 }
 
-struct sched_attr_abi { u32 size, policy; u64 flags; s32 nice; u32 priority; u64 runtime, deadline, period; };
+struct sched_attr_abi { u32 size, policy; u64 flags; s32 nice; u32 priority; u64 runtime, deadline, period; u32 util_min, util_max; };
+#define SCHED_ATTR_SIZE_LEAST	48
 #define SCHED_FLAG_RESET_ON_FORK 1
+#define SCHED_FLAG_KEEP_POLICY	8
+#define SCHED_FLAG_KEEP_PARAMS	16
+#define SCHED_FLAG_KEEP_ALL	(SCHED_FLAG_KEEP_POLICY | SCHED_FLAG_KEEP_PARAMS)
+#define SCHED_FLAG_UTIL		0x60
+#define SCHED_FLAGS		(SCHED_FLAG_RESET_ON_FORK | 6 | SCHED_FLAG_KEEP_ALL | SCHED_FLAG_UTIL)	/* 6: of SCHED_DEADLINE */
+
+/* What a program of an older or newer kernel gives: -E2BIG, with the size that is known, if there is more than that. */
+static s64 attr_from_user(struct sched_attr_abi *a, u64 user)
+{
+	u32 size;
+	u64 more;
+
+	if (get_user32(&size, user) < 0)
+		return -EFAULT;
+	size = size == 0 ? SCHED_ATTR_SIZE_LEAST : size;
+	if (size < SCHED_ATTR_SIZE_LEAST || size > PAGE_SIZE)
+		goto too_big;
+	if (copy_from_user(a, user, MIN(size, sizeof(*a))) < 0)
+		return -EFAULT;
+	for (u64 at = sizeof(*a); at < size; at += 8) {
+		more = 0;
+		if (copy_from_user(&more, user + at, MIN(8UL, size - at)) < 0)
+			return -EFAULT;
+		if (more != 0)
+			goto too_big;
+	}
+	return (a->flags & SCHED_FLAG_UTIL) && size < sizeof(*a) ? -EINVAL : 0;
+too_big:
+	return put_user32(user, sizeof(*a)) < 0 ? -EFAULT : -E2BIG;
+}
+
+/* KEEP_POLICY, KEEP_PARAMS: what they leave out is as it is. */
+static s64 attr_keep(u32 pid, struct sched_attr_abi *a)
+{
+	u32 policy, priority;
+	s32 nice;
+	bool reset;
+	s64 rc = policy_get(pid, &policy, &priority, &nice, &reset);
+
+	if (rc < 0)
+		return rc;
+	if (a->flags & SCHED_FLAG_KEEP_POLICY)
+		a->policy = policy;
+	if (a->flags & SCHED_FLAG_KEEP_PARAMS) {
+		a->priority = priority;
+		a->nice = nice;
+	}
+	return 0;
+}
 
 s64 sys_sched_setattr(u64 pid, u64 user, u64 flags, u64 a3, u64 a4, u64 a5)
 {
 	struct sched_attr_abi a = { 0 };
-	u32 size;
 	s32 nice;
+	s64 rc;
 
 	if (user == 0 || (s32)pid < 0 || flags != 0)
 		return -EINVAL;
-	if (get_user32(&size, user) < 0)
-		return -EFAULT;
-	size = size == 0 ? sizeof(a) : size;
-	if (size < sizeof(a) || size > PAGE_SIZE)
-		return put_user32(user, sizeof(a)) < 0 ? -EFAULT : -E2BIG;
-	if (copy_from_user(&a, user, sizeof(a)) < 0)
-		return -EFAULT;
-	if ((a.flags & ~(u64)SCHED_FLAG_RESET_ON_FORK) || a.policy > SCHED_IDLE)
+	rc = attr_from_user(&a, user);
+	if (rc == 0 && (a.flags & SCHED_FLAG_KEEP_ALL))
+		rc = attr_keep(pid, &a);
+	if (rc < 0)
+		return rc;
+	if ((a.flags & ~(u64)SCHED_FLAGS) || a.policy > SCHED_IDLE)
 		return -EINVAL;
+	if (a.flags & SCHED_FLAG_UTIL)
+		return -EOPNOTSUPP;		/* no CPU here goes slower or faster */
 	nice = MAX(MIN(a.nice, 19), -20);
 	return policy_set(pid, a.policy | (a.flags & SCHED_FLAG_RESET_ON_FORK ? SCHED_RESET_ON_FORK : 0), a.priority,
 			  a.policy == SCHED_OTHER || a.policy == SCHED_BATCH ? &nice : NULL);
@@ -360,17 +410,17 @@ s64 sys_sched_setattr(u64 pid, u64 user, u64 flags, u64 a3, u64 a4, u64 a5)
 
 s64 sys_sched_getattr(u64 pid, u64 user, u64 size, u64 flags, u64 a4, u64 a5)
 {
-	struct sched_attr_abi a = { .size = sizeof(a) };
+	struct sched_attr_abi a = { .size = MIN((u32)size, sizeof(a)) };
 	bool reset;
 	s64 rc;
 
-	if (user == 0 || (s32)pid < 0 || (u32)size < sizeof(a) || (u32)size > PAGE_SIZE || flags != 0)
+	if (user == 0 || (s32)pid < 0 || (u32)size < SCHED_ATTR_SIZE_LEAST || (u32)size > PAGE_SIZE || flags != 0)
 		return -EINVAL;
 	rc = policy_get(pid, &a.policy, &a.priority, &a.nice, &reset);
 	if (rc < 0)
 		return rc;
 	a.flags = reset ? SCHED_FLAG_RESET_ON_FORK : 0;
-	return copy_to_user(user, &a, sizeof(a));
+	return copy_to_user(user, &a, a.size);
 }
 
 s64 sys_sched_get_priority_max(u64 policy, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)

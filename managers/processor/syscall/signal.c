@@ -219,6 +219,8 @@ s64 sys_kill(u64 pid, u64 sig, u64 a2, u64 a3, u64 a4, u64 a5)
 	spin_unlock(&tree_lock);
 	if (k.found != 0 && (u32)sig > NR_SIGNALS)
 		return -EINVAL;
+	if (k.all)
+		return k.found ? 0 : -ESRCH;	/* as Linux: of all of them none need be one's own */
 	return k.allowed ? 0 : k.found ? -EPERM : -ESRCH;
 }
 

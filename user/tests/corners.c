@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * corners: what processes, memory and signals do where programs seldom go, scene by scene, as an ordinary user. Each call says what came of
+ * it, and that is the same on Linux.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+
+#include "plain.h"
+#include "said.h"
+
+#define PAGE 4096UL
+
+static int temporary(size_t size)
+{
+	char path[] = "/tmp/cornersXXXXXX";
+	int fd = mkstemp(path);
+
+	CHECK(fd >= 0 && unlink(path) == 0 && ftruncate(fd, size) == 0);
+	return fd;
+}
+
+/* --- making processes --- */
+
+static char stack[65536];
+
+static int ends(void *arg) { return (long)arg; }
+
+static void with_signal(int sig)
+{
+	int status = -1;
+	pid_t pid = clone(ends, stack + sizeof(stack), sig, (void *)7L);
+	bool child;
+
+	CHECK(pid > 0);
+	child = waitpid(pid, &status, 0) == pid;
+	printf("ends with signal %d: a child %d, a clone %d", sig, child, waitpid(pid, &status, __WCLONE) == pid);
+	printf(", %#x\n", status);
+}
+
+static void three(const char *what, struct clone_args a, size_t size)
+{
+	long pid = syscall(SYS_clone3, &a, size);
+
+	if (pid == 0)
+		_exit(3);
+	said(what, pid > 0 ? 0 : pid);
+	if (pid > 0)
+		CHECK(waitpid(pid, NULL, 0) == pid);
+}
+#define THREE(...) three(#__VA_ARGS__, (struct clone_args){ .exit_signal = SIGCHLD, __VA_ARGS__ }, sizeof(struct clone_args))
+
+static void births(void)
+{
+	pid_t tid = 20000, none = -1;
+
+	CHECK(signal(64, SIG_IGN) == SIG_DFL);
+	with_signal(SIGCHLD);
+	with_signal(0);
+	with_signal(64);
+	with_signal(65);
+	with_signal(255);
+	THREE(.cgroup = 5);
+	THREE(.flags = CLONE_DETACHED);
+	THREE(.flags = CLONE_INTO_CGROUP, .cgroup = 999);
+	THREE(.set_tid = 8);
+	THREE(.set_tid_size = 1);
+	THREE(.set_tid = 8, .set_tid_size = 33);
+	THREE(.set_tid = 8, .set_tid_size = 1);
+	THREE(.set_tid = (uintptr_t)&none, .set_tid_size = 1);
+	THREE(.set_tid = (uintptr_t)&tid, .set_tid_size = 1);
+	TRY(unshare(CLONE_SYSVSEM));
+	TRY(unshare(CLONE_SIGHAND));
+}
+
+static void nobody_to_wait_for(void)
+{
+	siginfo_t si;
+
+	memset(&si, 0x55, sizeof(si));
+	TRY(waitid(P_ALL, 0, &si, WEXITED));
+	printf("%d %d %d %d %d %d\n", si.si_signo, si.si_code, si.si_errno, si.si_pid, si.si_uid, si.si_status);
+}
+
+/* Semaphores that it would put back when it ends, it puts back now. */
+static void gives_back(void)
+{
+	struct sembuf op = { 0, 5, SEM_UNDO };
+	int id = semget(IPC_PRIVATE, 1, 0600);
+
+	CHECK(id >= 0);
+	TRY(semop(id, &op, 1));
+	TRY(semctl(id, 0, GETVAL));
+	TRY(unshare(CLONE_SYSVSEM));
+	TRY(semctl(id, 0, GETVAL));
+	CHECK(semctl(id, 0, IPC_RMID) == 0);
+}
+
+/* --- signals --- */
+
+static void unknown_flags(void)
+{
+	struct { void *handler; unsigned long flags; void *restorer; unsigned long mask; } all = { SIG_IGN, ~0UL, NULL, ~0UL }, now;
+
+	TRY(syscall(SYS_rt_sigaction, SIGUSR1, &all, NULL, 8));
+	TRY(syscall(SYS_rt_sigaction, SIGUSR1, NULL, &now, 8));
+	printf("%#lx %#lx\n", now.flags, now.mask);
+}
+
+static void to_all_others(void)		/* there are some, and none of them is ours to signal */
+{
+	TRY(kill(-1, 0));
+	TRY(kill(-1, 65));
+	TRY(kill(1, 0));
+}
+
+/* --- memory --- */
+
+static void show_rights(const char *at, size_t pages)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	unsigned long start, end, a = (uintptr_t)at;
+	char line[512], how[5];
+
+	CHECK(f != NULL);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		CHECK(sscanf(line, "%lx-%lx %4s", &start, &end, how) == 3);
+		for (size_t i = 0; i < pages; i++)
+			if (start <= a + i * PAGE && a + i * PAGE < end)
+				printf(" %zu%s", i, how);
+	}
+	printf("\n");
+	fclose(f);
+}
+
+static void rights(void)
+{
+	char *p = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(p != MAP_FAILED && munmap(p + 4 * PAGE, PAGE) == 0);
+	TRY(mprotect(p, 8 * PAGE, PROT_READ));		/* up to the hole */
+	show_rights(p, 8);
+	TRY(mprotect(p, -1UL, PROT_READ));
+	TRY(mprotect(p, PAGE, 8 | PROT_READ));		/* PROT_SEM */
+	TRY(mprotect(p, PAGE, PROT_GROWSDOWN | PROT_READ));
+	TRY(mprotect(p, PAGE, PROT_GROWSUP | PROT_READ));
+	TRY(mprotect(p + 4 * PAGE, PAGE, PROT_GROWSDOWN | PROT_READ));
+	p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0);
+	CHECK(p != MAP_FAILED);
+	TRY(mprotect(p + 2 * PAGE, PAGE, PROT_GROWSDOWN | PROT_READ));
+	show_rights(p, 4);
+}
+
+static void maps(void)
+{
+	int fd = temporary(3 * PAGE);
+
+#define MAPS(...) said(#__VA_ARGS__, mmap(NULL, __VA_ARGS__) == MAP_FAILED ? -1 : 0)
+	MAPS(PAGE, PROT_READ, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0);
+	MAPS(PAGE, PROT_READ, MAP_PRIVATE | MAP_GROWSDOWN, fd, 0);
+	MAPS(PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0);
+	MAPS(PAGE, PROT_READ, MAP_PRIVATE, fd, (off_t)0x7ffffffffffff000);
+}
+
+/* mremap() of no bytes: the same pages once more, if they are shared. */
+static void once_more(void)
+{
+	int fd = temporary(3 * PAGE);
+	char *file = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	char *none = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char *own = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *at = mmap(NULL, 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *p;
+
+	CHECK(file != MAP_FAILED && none != MAP_FAILED && own != MAP_FAILED && at != MAP_FAILED);
+	strcpy(file + PAGE, "of a file");
+	strcpy(none + 2 * PAGE, "of none");
+	p = mremap(file + PAGE, 0, 2 * PAGE, MREMAP_MAYMOVE);
+	CHECK(p != MAP_FAILED && p != file + PAGE);
+	strcat(p, ", twice");
+	printf("%s\n", file + PAGE);
+	p = mremap(none + 2 * PAGE, 0, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, at);
+	CHECK(p == at);
+	strcat(p, ", twice");
+	printf("%s\n", none + 2 * PAGE);
+	said("mremap(own, 0, PAGE, MREMAP_MAYMOVE)", mremap(own, 0, PAGE, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0);
+	said("mremap(file, 0, PAGE, 0)", mremap(file, 0, PAGE, 0) == MAP_FAILED ? -1 : 0);
+}
+
+static void advised(void)
+{
+	int fd = temporary(4 * PAGE);
+	char *file = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), *copy = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+	char *own = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *common = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), c = 0;
+
+	CHECK(file != MAP_FAILED && copy != MAP_FAILED && own != MAP_FAILED && common != MAP_FAILED);
+	memset(file, 1, 4 * PAGE);
+	memset(common, 1, 2 * PAGE);
+	memset(own, 1, 2 * PAGE);
+	TRY(madvise(file + PAGE, 2 * PAGE, MADV_REMOVE));
+	CHECK(pread(fd, &c, 1, 2 * PAGE) == 1);
+	printf("%d %d %d %d, read: %d\n", file[0], file[PAGE], file[2 * PAGE], file[3 * PAGE], c);
+	TRY(madvise(common, PAGE, MADV_REMOVE));
+	printf("%d %d\n", common[0], common[PAGE]);
+	TRY(madvise(copy, PAGE, MADV_REMOVE));
+	TRY(madvise(own, PAGE, MADV_REMOVE));
+	TRY(mlock(own, 2 * PAGE));
+	TRY(madvise(own, PAGE, MADV_DONTNEED));
+	TRY(madvise(own, PAGE, 24));			/* MADV_DONTNEED_LOCKED */
+	printf("%d %d\n", own[0], own[PAGE]);
+	TRY(mlock(file, PAGE));
+	TRY(madvise(file, PAGE, MADV_REMOVE));
+	TRY(shmget(IPC_PRIVATE, 1UL << 63, 0600));
+}
+
+/* --- what can be set --- */
+
+static void set(void)
+{
+	struct { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority; uint64_t times[3]; uint32_t util[2]; uint64_t more; } a = { 0 };
+
+#define ATTR(...) do { memset(&a, 0, sizeof(a)); __VA_ARGS__; TRY(syscall(SYS_sched_setattr, 0, &a, 0)); } while (0)
+	ATTR(a.size = 40);
+	printf("known: %u\n", a.size);
+	ATTR(a.size = 64, a.more = 1);
+	ATTR(a.size = 64, a.nice = 19);
+	ATTR(a.size = 48, a.flags = 0x80);
+	ATTR(a.size = 48, a.nice = 19);
+	ATTR(a.size = 48, a.flags = 0x18, a.policy = 77, a.nice = -20);
+	printf("nice %d\n", nice(0));
+	memset(&a, 0, sizeof(a));
+	TRY(syscall(SYS_sched_getattr, 0, &a, 48, 0));
+	printf("%u %u %d\n", a.size, a.policy, a.nice);
+	TRY(syscall(SYS_sched_getattr, 0, &a, 47, 0));
+	TRY(prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0));
+	TRY(prctl(PR_GET_IO_FLUSHER, 0, 0, 0, 0));
+	TRY(syscall(SYS_arch_prctl, 0x1021, 8));
+}
+
+static const struct { const char *name; void (*fn)(void); } scenes[] = {
+#define S(fn) { #fn, fn },
+	S(births) S(nobody_to_wait_for) S(gives_back) S(unknown_flags) S(to_all_others) S(rights) S(maps) S(once_more) S(advised) S(set)
+};
+
+int main(void)
+{
+	be_nobody();
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+		printf("== %s\n", scenes[i].name);
+		fflush(stdout);
+		if (status_in_child(scenes[i].fn) != 0)
+			fail("%s", scenes[i].name);
+	}
+	return ok("");
+}
