@@ -222,6 +222,59 @@ static void advised(void)
 	TRY(shmget(IPC_PRIVATE, 1UL << 63, 0600));
 }
 
+/* --- memory as a file: proc(5) --- */
+
+static void as_file(void)
+{
+	long *own = mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), word = 77;
+	static volatile long here = 1234;
+	char name[64];
+	pid_t child;
+	int fd;
+
+	CHECK(own != MAP_FAILED && munmap((char *)own + PAGE, PAGE) == 0);
+	CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);		/* which it is no more since it has become nobody */
+	fd = open("/proc/self/mem", O_RDWR);
+	CHECK(fd >= 0);
+	TRY(pread(fd, &word, sizeof(word), (uintptr_t)&here));
+	printf("%ld\n", word);
+	word = 4321;
+	TRY(pwrite(fd, &word, sizeof(word), (uintptr_t)&here));
+	TRY(pwrite(fd, &word, sizeof(word), (uintptr_t)own));	/* which it may only read */
+	printf("%ld %ld\n", here, own[0]);
+	TRY(pwrite(fd, &word, sizeof(word), (uintptr_t)own + PAGE - 4));
+	TRY(pread(fd, &word, sizeof(word), (uintptr_t)own + PAGE));
+	TRY(pread(fd, &word, sizeof(word), 0));
+	TRY(pread(fd, &word, sizeof(word), 1UL << 60));
+	TRY(lseek(fd, 0, SEEK_END));
+	TRY(lseek(fd, 64, SEEK_SET));
+	TRY(lseek(fd, 64, SEEK_CUR));
+	TRY(read(fd, &word, sizeof(word)));
+	CHECK(lseek(fd, (uintptr_t)&here, SEEK_SET) == (off_t)(uintptr_t)&here);
+	TRY(read(fd, &word, sizeof(word)));
+	printf("%d\n", lseek(fd, 0, SEEK_CUR) == (off_t)((uintptr_t)&here + sizeof(here)));
+	close(fd);
+	child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		here = 99;
+		for (;;)
+			pause();
+	}
+	snprintf(name, sizeof(name), "/proc/%d/mem", child);
+	fd = open(name, O_RDWR);
+	CHECK(fd >= 0);
+	do
+		CHECK(pread(fd, &word, sizeof(word), (uintptr_t)&here) == sizeof(word));
+	while (word != 99);
+	printf("its own %ld, ours %ld\n", word, here);
+	CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+	TRY(pread(fd, &word, sizeof(word), (uintptr_t)&here));
+	TRY(pwrite(fd, &word, sizeof(word), (uintptr_t)&here));
+	TRY(open(name, O_RDONLY));
+	TRY(open("/proc/1/mem", O_RDONLY));
+}
+
 /* --- what can be set --- */
 
 static void set(void)
@@ -248,7 +301,7 @@ static void set(void)
 
 static const struct { const char *name; void (*fn)(void); } scenes[] = {
 #define S(fn) { #fn, fn },
-	S(births) S(nobody_to_wait_for) S(gives_back) S(unknown_flags) S(to_all_others) S(rights) S(maps) S(once_more) S(advised) S(set)
+	S(births) S(nobody_to_wait_for) S(gives_back) S(unknown_flags) S(to_all_others) S(rights) S(maps) S(once_more) S(advised) S(as_file) S(set)
 };
 
 int main(void)

@@ -500,7 +500,7 @@ static void show_personality(struct text *t, u32 pid)
 	{ "maps", S_IFREG | 0444, .show = show_maps, .guarded = true }, { "smaps", S_IFREG | 0444, .show = show_smaps, .guarded = true }, \
 	{ "smaps_rollup", S_IFREG | 0444, .show = show_smaps_rollup, .guarded = true },			\
 	{ "cmdline", S_IFREG | 0444, .show = show_cmdline }, { "environ", S_IFREG | 0400, .show = show_environ, .guarded = true },	\
-	{ "auxv", S_IFREG | 0400, .show = show_pid_auxv, .guarded = true },				\
+	{ "auxv", S_IFREG | 0400, .show = show_pid_auxv, .guarded = true }, { "mem", S_IFREG | 0600, .open = open_pid_mem },	\
 	{ "personality", S_IFREG | 0400, .show = show_personality, .guarded = true },			\
 	{ "exe", S_IFLNK | 0777, .link = link_exe, .follow = follow_exe, .guarded = true },		\
 	{ "cwd", S_IFLNK | 0777, .link = link_cwd, .follow = follow_cwd, .guarded = true },		\

@@ -325,6 +325,8 @@ static int synth_open(struct inode *i, struct file *f)
 	case S_IFCHR:
 		return device_open(i->rdev, f);
 	case S_IFREG:
+		if (s->e->open != NULL)
+			return s->e->open(f, s->pid);
 		if ((f->flags & O_ACCMODE) != O_RDONLY && s->e->store == NULL)
 			return -EACCES;
 		if (s->e->guarded && !proc_may_look(s->pid))

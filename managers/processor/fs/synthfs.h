@@ -54,13 +54,16 @@ void show_sysvipc_shm(struct text *t, u32 pid);	/* ipc/ */
 void show_sysvipc_sem(struct text *t, u32 pid);
 void show_sysvipc_msg(struct text *t, u32 pid);
 
-struct synth_entry {		/* one of dir, show, link, rdev; tables end with a row of zeros */
+int open_pid_mem(struct file *f, u32 pid);	/* proc_mem.c: -ESRCH, -EACCES, -ENOMEM */
+
+struct synth_entry {		/* one of dir, show, open, link, rdev; tables end with a row of zeros */
 	const char *name;
 	u32 mode;		/* S_IFMT and permissions */
 	const struct synth_entry *dir;
 	void (*show)(struct text *t, u32 pid);
 	void (*show_of)(struct text *t, u32 pid, u32 nr);	/* the same, of one of several alike */
 	int (*store)(const char *value, u32 pid);	/* what is written to it, as text; NULL: it cannot be */
+	int (*open)(struct file *f, u32 pid);	/* a file of its own kind: sets f->ops */
 	bool guarded;		/* for those alone who may look into the process: -EACCES */
 	bool for_itself;	/* the process that it is of may always enter, whatever it has made of itself */
 	s64 (*link)(u32 pid, u32 nr, char *buf, size_t size);	/* length of the target */

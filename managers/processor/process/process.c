@@ -175,14 +175,11 @@ struct space *task_set_space(struct task *t, struct space *s)
 	return old;
 }
 
-struct space *process_space(u32 pid)
+struct space *process_space_of(struct process *p)
 {
-	struct process *p = process_find(pid);
 	struct space *s = NULL;
 	struct task *t;
 
-	if (p == NULL)
-		return NULL;
 	spin_lock(&tree_lock);
 	list_for_each(t, &p->tasks, group_link) {
 		if (t->space != NULL) {
@@ -191,7 +188,16 @@ struct space *process_space(u32 pid)
 		}
 	}
 	spin_unlock(&tree_lock);
-	process_put(p);
+	return s;
+}
+
+struct space *process_space(u32 pid)
+{
+	struct process *p = process_find(pid);
+	struct space *s = p == NULL ? NULL : process_space_of(p);
+
+	if (p != NULL)
+		process_put(p);
 	return s;
 }
 

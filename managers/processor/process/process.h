@@ -200,6 +200,7 @@ void task_free(struct task *t);
 void task_discard(struct task *t);
 void task_set_files(struct task *t, struct fd_table *files);	/* lets go of the old ones, unless they are the same */
 struct space *task_set_space(struct task *t, struct space *s);	/* the old one: the caller's to put */
+struct space *process_space_of(struct process *p);	/* with a reference; NULL: it has none any more */
 struct space *process_space(u32 pid);			/* with a reference; NULL: there is no such process, or it has none */
 void process_discard(struct process *p);
 /* On all lists; -EAGAIN beyond RLIMIT_NPROC or when the group is ending. */

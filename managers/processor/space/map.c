@@ -326,7 +326,7 @@ s64 space_remap_file(struct space *s, u64 start, u64 len, u64 index)
 	return rc < 0 ? rc : 0;
 }
 
-s64 space_map_again(struct space *s, u64 from, u64 len, u64 addr, bool fixed)
+s64 space_map_again(struct space *s, u64 from, u64 len, u64 addr, bool may_move, bool fixed)
 {
 	struct vma_file *vf = NULL;
 	struct vma v;
@@ -337,6 +337,10 @@ s64 space_map_again(struct space *s, u64 from, u64 len, u64 addr, bool fixed)
 	if (!(v.flags & VMA_SHARED) || vf == NULL) {
 		vma_file_put(vf);
 		return -EINVAL;
+	}
+	if (!may_move) {
+		vma_file_put(vf);
+		return -ENOMEM;
 	}
 	v.index += (from - v.start) >> PAGE_SHIFT;
 	v.file = vf;

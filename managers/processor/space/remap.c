@@ -380,7 +380,7 @@ s64 space_mremap(struct space *s, u64 old, u64 old_len, u64 new_len, u32 flags, 
 	if (old >= USER_END || r.old_len > USER_END - old)
 		return -EFAULT;
 	if (r.old_len == 0)
-		return flags & ABI_MREMAP_MAYMOVE ? space_map_again(s, old, r.new_len, new_addr, flags & ABI_MREMAP_FIXED) : -ENOMEM;
+		return space_map_again(s, old, r.new_len, new_addr, flags & ABI_MREMAP_MAYMOVE, flags & ABI_MREMAP_FIXED);
 	rc = mutex_lock_killable(&s->map_lock);
 	if (rc < 0)
 		return rc;

@@ -193,7 +193,7 @@ u64 spaces_live(void);
 void spaces_reset_salts(void);				/* tests: the same seed gives the same sets */
 struct space *space_create_err(int *err);
 
-/* mremap(2) of no bytes: what is mapped shared at from is mapped once more, at addr or (not fixed) where there is room. */
-s64 space_map_again(struct space *s, u64 from, u64 len, u64 addr, bool fixed);
+/* mremap(2) of no bytes: what is mapped shared at from is mapped once more, if it may move, at addr or (not fixed) where there is room. */
+s64 space_map_again(struct space *s, u64 from, u64 len, u64 addr, bool may_move, bool fixed);
 
 #endif
