@@ -8,6 +8,7 @@
 #include <ftw.h>
 #include <linux/fs.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -112,6 +113,20 @@ static void renames(void)
 	TRY(rename("f", "g/"));
 	TRY(rename("a/b", "g/"));
 	TRY(rename("g/", "a/b"));
+	/* a folder that may not be written to, and names that need no change */
+	CHECK(mkdir("w", 0755) == 0 && mkdir("w/d", 0755) == 0 && link("f", "w/f") == 0 && chmod("w", 0555) == 0);
+	TRY(rename("w/f", "w/f"));
+	TRY(rename("w/d", "w/d"));
+	TRY(rename("w/f", "f"));
+	MOVE("w/d", "w/d", RENAME_EXCHANGE);
+	MOVE("w/f", "f", RENAME_NOREPLACE);
+	TRY(rename("w/d", "w/f"));
+	TRY(rename("w/f", "w/n"));
+	CHECK(chmod("w", 0755) == 0);
+	TRY(unlink("w/d/"));
+	TRY(unlink("w/f/"));
+	TRY(rmdir("w/f"));
+	TRY(unlink("w/d"));
 	/* two names of one file: nothing is done, and it is still called what it was opened as */
 	fd = make("n1");
 	CHECK(link("n1", "n2") == 0);
@@ -326,6 +341,7 @@ static void pipes_and_sockets(void)
 	TRY(st.st_mtime > 1000000000);
 	CHECK(write(s[0], "abc", 3) == 3 && write(s[0], "defgh", 5) == 5);
 	TRY(queued(s[1]));
+	TRY(poll(&(struct pollfd){ s[0], POLLWRBAND, 0 }, 1, 0));
 	TRY(recv(s[1], buf, 10, 0));
 	TRY(queued(s[1]));
 	TRY(recv(s[1], buf, 10, 0));

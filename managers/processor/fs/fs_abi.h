@@ -93,6 +93,7 @@
 #define POLLNVAL	32
 #define POLLRDNORM	64
 #define POLLWRNORM	256
+#define POLLWRBAND	0x200
 #define POLLRDHUP	0x2000
 
 #define TCGETS		0x5401

@@ -392,16 +392,14 @@ int fs_unlink(struct fs_context *c, struct dentry *start, const char *path, bool
 		return rc;
 	rc = fs_lookup(c, w.dentry, w.last, 0, &victim);
 	if (rc == 0) {
-		if (victim->covers != NULL)
-			rc = -EBUSY;
-		else if (rmdir && victim->inode->type != S_IFDIR)
-			rc = -ENOTDIR;
-		else if (!rmdir && victim->inode->type == S_IFDIR)
-			rc = -EISDIR;
-		else if (!rmdir && w.last_is_dir)
-			rc = -ENOTDIR;
+		if (!rmdir && w.last_is_dir)
+			rc = victim->inode->type == S_IFDIR ? -EISDIR : -ENOTDIR;
 		else
 			rc = sticky_check(w.dentry->inode, victim->inode);
+		if (rc == 0 && rmdir != (victim->inode->type == S_IFDIR))
+			rc = rmdir ? -ENOTDIR : -EISDIR;
+		if (rc == 0 && victim->covers != NULL)
+			rc = -EBUSY;
 		type = victim->inode->type;
 		last = last_name(victim);
 		if (rc == 0)
@@ -471,7 +469,7 @@ static void renamed_end(struct walk *a, struct walk *b, struct renamed *r, bool 
 }
 
 /* May a leave its folder and b, if there is one, make room? The rest of rename(2)'s rules is the file system's. */
-static int rename_check(struct fs_context *c, struct walk *a, struct walk *b, bool *same)
+static int rename_check(struct fs_context *c, struct walk *a, struct walk *b)
 {
 	struct dentry *from, *to = NULL;
 	int rc;
@@ -481,7 +479,6 @@ static int rename_check(struct fs_context *c, struct walk *a, struct walk *b, bo
 	rc = from->covers != NULL ? -EBUSY : sticky_check(a->dentry->inode, from->inode);
 	if (rc == 0 && fs_lookup(c, b->dentry, b->last, 0, &to) == 0)
 		rc = to->covers != NULL ? -EBUSY : sticky_check(b->dentry->inode, to->inode);
-	*same = to != NULL && from->inode->ino == to->inode->ino && from->inode->dev == to->inode->dev;
 	if (rc == 0 && from->inode->type == S_IFDIR && a->dentry != b->dentry)
 		rc = fs_permission(from->inode, MAY_WRITE);	/* its ".." changes */
 	dentry_put(from);
@@ -520,6 +517,7 @@ static int rename_names_of(struct walk *a, struct dentry *from, struct walk *b, 
 	return to != NULL && stands_in(a->dentry, to) ? (exchange ? -EINVAL : -ENOTEMPTY) : 0;
 }
 
+/* 1: both name one file, and there is nothing to be done */
 static int rename_names(struct fs_context *c, struct walk *a, struct walk *b, u32 flags)
 {
 	struct dentry *from, *to = NULL;
@@ -530,6 +528,8 @@ static int rename_names(struct fs_context *c, struct walk *a, struct walk *b, u3
 	rc = fs_lookup(c, b->dentry, b->last, 0, &to);
 	if (rc == 0 || rc == -ENOENT)
 		rc = rename_names_of(a, from, b, rc == 0 ? to : NULL, flags);
+	if (rc == 0 && to != NULL && from->inode->ino == to->inode->ino && from->inode->dev == to->inode->dev)
+		rc = mount_flags(from->inode->mount) & MS_RDONLY ? -EROFS : 1;
 	dentry_put(from);
 	if (to != NULL)
 		dentry_put(to);
@@ -546,7 +546,6 @@ static int rename_allowed(struct walk *a, struct walk *b)
 
 int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from, struct dentry *to_start, const char *to, u32 flags)
 {
-	bool same = false;
 	struct renamed r;
 	struct walk a, b;
 	int rc = fs_walk(c, from_start, from, WALK_PARENT, &a);
@@ -571,10 +570,10 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 	if (rc == 0)
 		rc = rename_allowed(&a, &b);
 	if (rc == 0)
-		rc = a.dentry->inode->ops->rename == NULL ? -EROFS : rename_check(c, &a, &b, &same);
-	if (rc == 0 && !(same && flags == 0))
+		rc = a.dentry->inode->ops->rename == NULL ? -EROFS : rename_check(c, &a, &b);
+	if (rc == 0)
 		rc = a.dentry->inode->ops->rename(a.dentry->inode, a.last, b.dentry->inode, b.last, flags);
-	if (rc == 0 && !same) {
+	if (rc == 0) {
 		mutex_lock(&tree_mutex);
 		dentry_forget_locked(b.dentry, b.last);
 		if (flags & RENAME_EXCHANGE)
@@ -583,10 +582,10 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 			dentry_move_locked(a.dentry, a.last, b.dentry, b.last);
 		mutex_unlock(&tree_mutex);
 	}
-	renamed_end(&a, &b, &r, rc == 0 && !same, flags & RENAME_EXCHANGE);
+	renamed_end(&a, &b, &r, rc == 0, flags & RENAME_EXCHANGE);
 	dentry_put(a.dentry);
 	dentry_put(b.dentry);
-	return rc;
+	return MIN(rc, 0);
 }
 
 /* --- open --- */

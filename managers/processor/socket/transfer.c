@@ -964,7 +964,7 @@ u32 socket_events(struct socket *s)
 		if (s->urgent == URGENT_THERE)
 			events |= POLLPRI;
 		if (state != SOCKET_CONNECTING && (writable(s) || ((shut & SHUT_SEND) && s->kind == &inet_tcp)))
-			events |= POLLOUT | POLLWRNORM;
+			events |= POLLOUT | POLLWRNORM | (s->kind == &inet_tcp ? 0 : POLLWRBAND);
 	}
 	spin_unlock(&s->lock);
 	return events;
