@@ -68,7 +68,7 @@ def fetched_ahead(bed):
 @case(limit=150)
 def map_changes_wait_for_nobody(bed):
     """
-    word_count changes the rights of its memory again and again: only exec, exit and mapped files wait for M, and M is told of many
+    word_count changes the rights of its memory again and again: only exec and exit wait for M, and M is told of many
     changes in one message.
     """
     result = bed.run("/bin/word_count", "/data/text")

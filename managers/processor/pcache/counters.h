@@ -53,7 +53,7 @@
 	X(nr_space_place_page, "pages that M put there: their bytes did not pass by here") \
 	X(nr_space_change_queued, "changes of maps that wait for nobody: mprotect, brk, madvise, anonymous mmap, munmap") \
 	X(nr_space_change_merged, "of these, those that one queued before them says as well, or that undid it") \
-	X(nr_space_change_sent, "messages that told M of such changes, and of some mremaps, without waiting") \
+	X(nr_space_change_sent, "messages that told M of such changes, of mappings of objects and of some mremaps, without waiting") \
 	X(nr_space_change_waited, "changes of maps that waited for M: exec, fork, exit, some mremaps") \
 	X(nr_clflush, "pages cleaned in place: msync, fsync, fork's 64th owner")	\
 	X(nr_clflush_fail, "of these, pages that M refused: the caller asks again, or is told") \
