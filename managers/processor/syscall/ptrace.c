@@ -25,6 +25,19 @@ static struct tracee *find(u32 pid, bool any)
 	return any || tr->state == TRACEE_STOPPED ? tr : NULL;
 }
 
+/* What fn says of one in a stop, under tree_lock; -ESRCH: there is none */
+static s64 with_stopped(u32 pid, s64 (*fn)(struct tracee *tr, void *arg), void *arg)
+{
+	struct tracee *tr;
+	s64 rc;
+
+	spin_lock(&tree_lock);
+	tr = find(pid, false);
+	rc = tr == NULL ? -ESRCH : fn(tr, arg);
+	spin_unlock(&tree_lock);
+	return rc;
+}
+
 /* --- attaching --- */
 
 static s64 may_attach_locked(u32 pid, struct task **out)
@@ -202,19 +215,20 @@ static s64 debug_register(u64 n)
 	return n == 6 ? DR6_IDLE : 0;
 }
 
+static s64 regs_out(struct tracee *tr, void *u)
+{
+	regs_get(tr, u);
+	return 0;
+}
+
 static s64 peek_user(u32 pid, u64 addr, u64 data)
 {
 	struct user_regs_abi u;
-	struct tracee *tr;
 	u64 word = 0;
+	s64 rc = with_stopped(pid, regs_out, &u);
 
-	spin_lock(&tree_lock);
-	tr = find(pid, false);
-	if (tr != NULL)
-		regs_get(tr, &u);
-	spin_unlock(&tree_lock);
-	if (tr == NULL)
-		return -ESRCH;
+	if (rc < 0)
+		return rc;
 	if (addr % sizeof(word) != 0 || addr >= USER_AREA_SIZE)
 		return -EIO;
 	if (addr < sizeof(u))
@@ -338,64 +352,60 @@ static s64 set_vector(u32 pid, u64 type, u64 user, bool write)
 
 /* --- the stop itself --- */
 
+static s64 info_out(struct tracee *tr, void *info)
+{
+	if (!tr->has_info)
+		return -EINVAL;
+	*(struct siginfo_abi *)info = tr->info;
+	return 0;
+}
+
+static s64 info_in(struct tracee *tr, void *info)
+{
+	if (!tr->has_info)
+		return -EINVAL;
+	tr->info = *(struct siginfo_abi *)info;
+	return 0;
+}
+
 static s64 get_info(u32 pid, u64 user)
 {
 	struct siginfo_abi info;
-	struct tracee *tr;
-	s64 rc = -ESRCH;
+	s64 rc = with_stopped(pid, info_out, &info);
 
-	spin_lock(&tree_lock);
-	tr = find(pid, false);
-	if (tr != NULL)
-		rc = tr->has_info ? 0 : -EINVAL;
-	if (rc == 0)
-		info = tr->info;
-	spin_unlock(&tree_lock);
 	return rc < 0 ? rc : copy_to_user(user, &info, sizeof(info));
 }
 
 static s64 set_info(u32 pid, u64 user)
 {
 	struct siginfo_abi info;
-	struct tracee *tr;
-	s64 rc = -ESRCH;
 
-	if (copy_from_user(&info, user, sizeof(info)) < 0)
-		return -EFAULT;
-	spin_lock(&tree_lock);
-	tr = find(pid, false);
-	if (tr != NULL)
-		rc = tr->has_info ? 0 : -EINVAL;
-	if (rc == 0)
-		tr->info = info;
-	spin_unlock(&tree_lock);
-	return rc;
+	return copy_from_user(&info, user, sizeof(info)) < 0 ? -EFAULT : with_stopped(pid, info_in, &info);
+}
+
+static s64 message_out(struct tracee *tr, void *message)
+{
+	*(u64 *)message = tr->message;
+	return 0;
 }
 
 static s64 get_message(u32 pid, u64 user)
 {
-	struct tracee *tr;
-	u64 message = 0;
+	u64 message;
+	s64 rc = with_stopped(pid, message_out, &message);
 
-	spin_lock(&tree_lock);
-	tr = find(pid, false);
-	if (tr != NULL)
-		message = tr->message;
-	spin_unlock(&tree_lock);
-	return tr == NULL ? -ESRCH : put_user64(user, message);
+	return rc < 0 ? rc : put_user64(user, message);
 }
 
-static s64 set_options(u32 pid, u64 options)
+static s64 options_in(struct tracee *tr, void *options)
 {
-	struct tracee *tr;
-
-	spin_lock(&tree_lock);
-	tr = find(pid, false);
-	if (tr != NULL && !(options & ~(u64)PTRACE_O_ALL))
-		tr->options = options;
-	spin_unlock(&tree_lock);
-	return tr == NULL ? -ESRCH : options & ~(u64)PTRACE_O_ALL ? -EINVAL : 0;
+	if (*(u64 *)options & ~(u64)PTRACE_O_ALL)
+		return -EINVAL;
+	tr->options = *(u64 *)options;
+	return 0;
 }
+
+static s64 set_options(u32 pid, u64 options) { return with_stopped(pid, options_in, &options); }
 
 /* The stopped thread's own; tree_lock held */
 static void mask_set(struct task *t, sigset_t_ set)
@@ -560,22 +570,15 @@ static s64 interrupt(u32 pid)
 	return rc;
 }
 
-static s64 listen(u32 pid)
+static s64 listens(struct tracee *tr, void *none)
 {
-	struct tracee *tr;
-	s64 rc = 0;
-
-	spin_lock(&tree_lock);
-	tr = find(pid, false);
-	if (tr == NULL)
-		rc = -ESRCH;
-	else if (!tr->seized || tr->code >> 8 != PTRACE_EVENT_STOP)
-		rc = -EIO;
-	else
-		tracee_listen_locked(tr);
-	spin_unlock(&tree_lock);
-	return rc;
+	if (!tr->seized || tr->code >> 8 != PTRACE_EVENT_STOP)
+		return -EIO;
+	tracee_listen_locked(tr);
+	return 0;
 }
+
+static s64 listen(u32 pid) { return with_stopped(pid, listens, NULL); }
 
 static s64 kill_tracee(u32 pid)
 {
@@ -591,15 +594,8 @@ static s64 kill_tracee(u32 pid)
 }
 
 /* What is not there: is there at least somebody to ask? */
-static s64 unknown(u32 pid)
-{
-	bool found;
-
-	spin_lock(&tree_lock);
-	found = find(pid, false) != NULL;
-	spin_unlock(&tree_lock);
-	return found ? -EIO : -ESRCH;
-}
+static s64 not_known(struct tracee *tr, void *none) { return -EIO; }
+static s64 unknown(u32 pid) { return with_stopped(pid, not_known, NULL); }
 
 s64 sys_ptrace(u64 request, u64 pid, u64 addr, u64 data, u64 a4, u64 a5)
 {
