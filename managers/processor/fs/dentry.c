@@ -392,10 +392,13 @@ static struct fs_context *context_alloc(struct dentry *cwd, struct dentry *root,
 
 int fs_context_create(const char *cwd, struct fs_context **out)
 {
-	struct fs_context *c = context_alloc(fs_root, fs_root, 022);
+	struct fs_context *c;
 	struct dentry *d;
 	int rc;
 
+	if (fs_root == NULL)		/* the host may ask for a program while this node waits for who has it */
+		return -EHOSTDOWN;
+	c = context_alloc(fs_root, fs_root, 022);
 	if (c == NULL)
 		return -ENOMEM;
 	if (cwd != NULL) {
