@@ -456,11 +456,11 @@ void qp_fail(struct roce_qp *qp, enum roce_event why)
 	assert_held(&qp->lock);
 	if (qp->state == QPS_ERR)
 		return;
-	count(nr_roce_qp_error);
 	qp->cc.rate = 0;
 	resp_flush(qp);			/* a NAK that is due; by that it may fail at once */
 	if (qp->state == QPS_ERR)
 		return;
+	count(nr_roce_qp_error);
 	qp_to_error(qp);
 	__atomic_store_n(&qp->broken, true, __ATOMIC_RELEASE);
 	qp_tell(qp, why);
