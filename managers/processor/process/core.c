@@ -322,7 +322,9 @@ static void write_pages(struct core *c)
 		const struct piece *p = &c->piece[i];
 
 		for (u64 va = p->start; va < p->start + p->bytes && !c->over; va += PAGE_SIZE) {
-			if ((p->sparse && !space_touched(s, va)) || space_read(s, va, c->page, PAGE_SIZE) < 0)
+			if (READ_ONCE(thread_current()->fatal_pending))
+				c->over = true;
+			else if ((p->sparse && !space_touched(s, va)) || space_read(s, va, c->page, PAGE_SIZE) < 0)
 				skip(c, PAGE_SIZE);	/* a hole: nothing, or nothing that can be read */
 			else
 				emit(c, c->page, PAGE_SIZE);
@@ -368,7 +370,7 @@ void core_dump(const struct siginfo_abi *info)
 		return;
 	c = kzalloc(sizeof(*c));
 	if (c != NULL && core_open(t, info->signo, &c->file) == 0) {
-		c->limit = rlimit_current(RLIMIT_CORE);
+		c->limit = MIN(rlimit_current(RLIMIT_CORE), FILE_SIZE_MAX);
 		done = core_write(c, info);
 		file_put(c->file);
 	}
