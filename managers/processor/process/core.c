@@ -359,14 +359,17 @@ void core_dump(const struct siginfo_abi *info)
 	struct task *t = task_current();
 	struct process *p = t->process;
 	struct core *c;
-	bool done = false;
+	bool killed, done = false;
 
 	if (rlimit_current(RLIMIT_CORE) < PAGE_SIZE || READ_ONCE(p->undumpable))
 		return;
-	/* what is left to do is done in full; who kills it from here on sets it again */
+	/* what is left to do is done in full; who kills it from here on sets it again, under the lock, as whoever has done so before */
+	spin_lock(&tree_lock);
 	WRITE_ONCE(t->thread->fatal_pending, false);
 	WRITE_ONCE(t->thread->signal_pending, false);
-	if (READ_ONCE(p->killed) || waitq_wait_killable(&p->task_wait, READ_ONCE(p->nr_tasks) == 1) < 0)
+	killed = p->killed;
+	spin_unlock(&tree_lock);
+	if (killed || waitq_wait_killable(&p->task_wait, READ_ONCE(p->nr_tasks) == 1) < 0)
 		return;
 	c = kzalloc(sizeof(*c));
 	if (c != NULL && core_open(t, info->signo, &c->file) == 0) {
