@@ -94,7 +94,12 @@ static int expand(char *to, size_t room, char what, int sig)
 	case 's': return snprintf(to, room, "%d", sig);
 	case 't': return snprintf(to, room, "%llu", (unsigned long long)(time_wall_ns() / NSEC_PER_SEC));
 	case 'c': return snprintf(to, room, "%llu", (unsigned long long)rlimit_current(RLIMIT_CORE));
-	case 'e': return snprintf(to, room, "%s", p->comm);
+	case 'e':
+		str_copy(name, p->comm, sizeof(name));
+		for (char *at = name; *at != '\0'; at++)
+			if (*at == '/')
+				*at = '!';	/* the program chose it, and is not to choose the folder: core(5) */
+		return snprintf(to, room, "%s", name);
 	case 'h':
 		machine_name(name, sizeof(name));
 		return snprintf(to, room, "%s", name);
