@@ -23,7 +23,7 @@
 #define NT_PRPSINFO	3
 #define NT_AUXV		6
 #define NT_SIGINFO	0x53494749
-#define PN_MAX		0xfffe		/* more segments would take another place for their number */
+#define PN_MAX		0xfffd		/* mappings; more segments, the notes among them, would take another place for their number */
 
 struct elf_header { u8 ident[16]; u16 type, machine; u32 version; u64 entry, phoff, shoff; u32 flags; u16 ehsize, phentsize, phnum, rest[3]; };
 struct elf_segment { u32 type, flags; u64 offset, vaddr, paddr, filesz, memsz, align; };
@@ -213,8 +213,12 @@ static void add(const struct vma *v, void *arg)
 	struct core *c = arg;
 	struct piece *more;
 
+	if (c->nr == PN_MAX) {
+		c->over = true;
+		return;
+	}
 	if (c->nr == c->room) {
-		more = c->nr >= PN_MAX ? NULL : kmalloc((c->room + 128) * sizeof(*more));
+		more = kmalloc((c->room + 128) * sizeof(*more));
 		if (more == NULL) {
 			c->over = true;
 			return;
