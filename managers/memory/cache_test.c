@@ -322,6 +322,28 @@ static void a_range_is_brought_at_once(void **state)
 	memory_check_empty();
 }
 
+static void reclaim_all(void) { cache_reclaim(BIG_PAGES); }
+static void forget_all(void) { objects_drop_idle(); }
+
+/* While storage is asked about a file that is opened, what is cached of it may go, or there is nothing: it is not forgotten. */
+static void nothing_cached_while_it_is_opened(void **state)
+{
+	big = file_open(1);
+	check_page(20);
+	assert_int_equal(file_close(big), 0);
+	on_storage_hold = reclaim_all;
+	big = file_open(1);
+	check_page(20);
+	assert_int_equal(file_close(big), 0);
+	memory_check_empty();
+	on_storage_hold = forget_all;		/* it has just been made */
+	big = file_open(1);
+	on_storage_hold = NULL;
+	check_page(20);
+	assert_int_equal(file_close(big), 0);
+	memory_check_empty();
+}
+
 static u64 text_map(u64 object, u64 pages, u32 prot)
 {
 	struct rpc_memory_space_create_rep space;
@@ -824,7 +846,8 @@ int main(void)
 		cmocka_unit_test(many_pages_go), cmocka_unit_test(shared_memory_is_its_makers), cmocka_unit_test(failed_write_back), cmocka_unit_test(versions),
 		cmocka_unit_test(file_against_array), cmocka_unit_test(shm_against_array),
 		cmocka_unit_test(one_fetch_a_page), cmocka_unit_test(sequential_reads_come_in_windows),
-		cmocka_unit_test(a_range_is_brought_at_once), cmocka_unit_test(a_program_is_read_whole),
+		cmocka_unit_test(a_range_is_brought_at_once), cmocka_unit_test(nothing_cached_while_it_is_opened),
+		cmocka_unit_test(a_program_is_read_whole),
 		cmocka_unit_test(a_program_that_ends_is_not_read),
 		cmocka_unit_test(several_ahead), cmocka_unit_test(fills_ahead_wait_for_the_read), cmocka_unit_test(two_reads_end_at_once),
 		cmocka_unit_test(died_while_opening),

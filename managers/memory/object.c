@@ -253,7 +253,20 @@ void objects_close_wait(void)
 
 /* --- open and close --- */
 
-/* The file's object, made if there is none, with its lock held and a reference. */
+/* Nobody forgets it from here on, though it is not open yet, and storage may have to be asked first. false: somebody has */
+static bool keep(struct object *o)
+{
+	bool there;
+
+	spin_lock(&cache_lock);
+	there = !o->gone;
+	if (there)
+		set_active(o, true);
+	spin_unlock(&cache_lock);
+	return there;
+}
+
+/* The file's object, made if there is none, active, with its lock held and a reference. */
 static struct object *object_lock_file(unsigned storage_node, u32 fs, u32 gen, u64 ino)
 {
 	struct object *fresh = NULL;
@@ -283,7 +296,7 @@ static struct object *object_lock_file(unsigned storage_node, u32 fs, u32 gen, u
 			continue;
 		}
 		mutex_lock(&found->lock);
-		if (!found->gone) {
+		if (keep(found)) {
 			if (fresh != NULL) {
 				fresh->gone = true;
 				object_put(fresh);
@@ -342,7 +355,6 @@ int object_open(const struct rpc_call *c, unsigned storage_node, u32 fs, u32 gen
 	if (!o->held)
 		rc = hold(o);
 	spin_lock(&cache_lock);
-	set_active(o, true);
 	if (rc == 0 && !rpc_wanted(c))		/* died while this waited for storage: nobody will come to close it */
 		rc = -EHOSTDOWN;
 	if (rc == 0) {

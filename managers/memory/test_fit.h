@@ -64,6 +64,7 @@ static struct fake *fake_call(unsigned node, unsigned op, const void *req, u32 r
 
 static void (*on_reply)(struct rpc_call *c);	/* the caller's thread, when the reply is out */
 static void (*on_storage_read)(u64 off);	/* before it is served */
+static void (*on_storage_hold)(void);
 
 void rpc_reply(struct rpc_call *c, int status)
 {
@@ -359,6 +360,8 @@ int rpc_start(struct rpc *call)
 		usleep(random() % s_delay_us);
 	if (on_storage_read != NULL && call->op == RPC_storage_read)
 		on_storage_read(le64_get(((const struct rpc_storage_read_req *)call->req)->off));
+	if (on_storage_hold != NULL && call->op == RPC_storage_hold)
+		on_storage_hold();
 	pthread_mutex_lock(&s_lock);
 	call->status = s_serve(call->op, call->req, call->seg, call->nr_segs, call->rep, &call->rep_len);
 	pthread_mutex_unlock(&s_lock);
