@@ -466,6 +466,15 @@ static bool text_wanted(struct object *o)
 	return used && frames_to_spare();
 }
 
+/* Closed meanwhile, with nothing cached: nobody looks at it again to forget it. */
+static void background_end(struct object *o)
+{
+	spin_lock(&cache_lock);
+	object_forget(o);
+	spin_unlock(&cache_lock);
+	object_put(o);
+}
+
 static void text_work(struct work *w)
 {
 	struct object *o = container_of(w, struct object, text);
@@ -475,7 +484,7 @@ static void text_work(struct work *w)
 	nr = MIN(pages_of(o), (u64)TEXT_MAX);
 	spin_unlock(&cache_lock);
 	bring(o, 0, nr, TEXT_AT_ONCE, text_wanted);
-	object_put(o);
+	background_end(o);
 }
 
 void cache_text(struct object *o)
@@ -505,7 +514,7 @@ static void ahead_work(struct work *w)
 	o->ahead_busy = false;
 	spin_unlock(&cache_lock);
 	waiting_answer(o);			/* nothing was read: those that waited for it must know */
-	object_put(o);
+	background_end(o);
 }
 
 int cache_ahead(struct object *o, u64 index, struct rpc_call *c)

@@ -427,6 +427,38 @@ static void a_program_that_ends_is_not_read(void **state)
 	memory_check_empty();
 }
 
+static bool read_begun, file_closed;
+
+static void fails_once_closed(u64 off)
+{
+	WRITE_ONCE(read_begun, true);
+	while (!READ_ONCE(file_closed))
+		usleep(100);
+	WRITE_ONCE(s_fail, EIO);
+}
+
+/* What was being read when it was closed, and could not be, is not kept for nothing: it may never be opened again. */
+static void a_program_that_cannot_be_read_is_forgotten(void **state)
+{
+	u64 errors = counter_read(&nr_memory_storage_error), space;
+
+	on_storage_read = fails_once_closed;
+	big = file_open(1);
+	space = text_map(big, 4, PROT_READ | PROT_EXEC);
+	while (!READ_ONCE(read_begun))
+		usleep(100);
+	text_unmap(space);
+	assert_int_equal(file_close(big), 0);
+	WRITE_ONCE(file_closed, true);
+	for (int i = 0; i < 2000 && (counter_read(&nr_memory_storage_error) == errors || objects_cached() != 0); i++)
+		usleep(1000);
+	assert_int_equal(counter_read(&nr_memory_storage_error) - errors, 1);
+	assert_int_equal(objects_cached(), 0);
+	on_storage_read = NULL;
+	s_fail = 0;
+	memory_check_empty();
+}
+
 static struct fake *fill_ahead(const u64 *index, unsigned nr)
 {
 	struct rpc_memory_fill_ahead_req q = { LE(big), .nr = le32_of(nr) };
@@ -848,7 +880,7 @@ int main(void)
 		cmocka_unit_test(one_fetch_a_page), cmocka_unit_test(sequential_reads_come_in_windows),
 		cmocka_unit_test(a_range_is_brought_at_once), cmocka_unit_test(nothing_cached_while_it_is_opened),
 		cmocka_unit_test(a_program_is_read_whole),
-		cmocka_unit_test(a_program_that_ends_is_not_read),
+		cmocka_unit_test(a_program_that_ends_is_not_read), cmocka_unit_test(a_program_that_cannot_be_read_is_forgotten),
 		cmocka_unit_test(several_ahead), cmocka_unit_test(fills_ahead_wait_for_the_read), cmocka_unit_test(two_reads_end_at_once),
 		cmocka_unit_test(died_while_opening),
 		cmocka_unit_test(died_and_came_back_while_opening), cmocka_unit_test(reserve_of_the_dead),
