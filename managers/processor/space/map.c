@@ -13,8 +13,6 @@
 #include "managers/processor/space/abi.h"
 #include "managers/protocol/memory_ops.h"
 
-#define MMAP_FLOOR	(64 * 1024ULL)	/* lowest address that is chosen here */
-
 static bool range_ok(u64 start, u64 len)
 {
 	return page_aligned(start) && len != 0 && start < USER_END && len <= USER_END - start;

@@ -351,7 +351,7 @@ static s64 remap_locked(struct space *s, struct remap *r, u32 flags)
 			return rc;
 	}
 	if (!fixed) {
-		r->new = vma_find_gap(&s->map, 64 * 1024, s->mmap_top, r->new_len);
+		r->new = vma_find_gap(&s->map, MMAP_FLOOR, s->mmap_top, r->new_len);
 		if (r->new == 0)
 			return -ENOMEM;
 	}
@@ -379,6 +379,8 @@ s64 space_mremap(struct space *s, u64 old, u64 old_len, u64 new_len, u32 flags, 
 	}
 	if (old >= USER_END || r.old_len > USER_END - old)
 		return -EFAULT;
+	if ((flags & ABI_MREMAP_FIXED) && new_addr < MMAP_FLOOR)
+		return -EPERM;
 	if (r.old_len == 0)
 		return space_map_again(s, old, r.new_len, new_addr, flags & ABI_MREMAP_MAYMOVE, flags & ABI_MREMAP_FIXED);
 	rc = mutex_lock_killable(&s->map_lock);

@@ -114,6 +114,7 @@ void space_protect_ptes(struct space *s, u64 start, u64 end, u32 prot);
 void object_zap(struct object *o, u64 first, u64 last);	/* object.c: lines, entries and PTEs of these pages, dirty or not */
 
 /* --- map.c, map_lock held --- */
+#define MMAP_FLOOR	(64 * 1024ULL)	/* lowest address that is chosen here, or may be asked for */
 int space_add_anonymous(struct space *s, const struct vma *tmpl);	/* to the replica and to M, without waiting */
 int space_add(struct space *s, const struct vma *tmpl);	/* the same, or an object's with M's consent; takes a reference of file */
 int space_unmap_locked(struct space *s, u64 start, u64 end);
