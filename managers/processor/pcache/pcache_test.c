@@ -1493,6 +1493,37 @@ static void poked_pages_are_charged(void **st)
 	pcache_down();
 }
 
+/* A file that was opened before its memory node died is not mapped: that is an error, and not the end of the program. */
+static void map_what_is_gone(void *arg)
+{
+	struct space *s;
+
+	open_files(NULL);
+	space_memory_lost(sim_files[0].object->memory_node);
+	s = space_create();
+	assert_int_equal(space_mmap(s, va_of(0, 0), PAGE_SIZE, PROT_READ, ABI_MAP_PRIVATE | ABI_MAP_FIXED, &sim_files[0], 0), -EIO);
+	space_put(s);
+	open_files(NULL);			/* once more: it is known again */
+	s = space_create();
+	must(space_mmap(s, va_of(0, 0), PAGE_SIZE, PROT_READ, ABI_MAP_PRIVATE | ABI_MAP_FIXED, &sim_files[0], 0), "mmap");
+	space_put(s);
+	close_files(NULL);
+	close_files(NULL);
+}
+
+static void what_is_gone_is_not_mapped(void **st)
+{
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 2 * TOLD_PAGES, 1, 4, &policy_lru });
+	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
+		sim_file(i, 4);
+	sim_must_run(map_what_is_gone, "map");
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	pcache_down();
+}
+
 static void a_child_is_charged_what_it_has(void **st)
 {
 	sim_begin(1);
@@ -2528,6 +2559,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(ahead_is_written_without_a_fault),
 		cmocka_unit_test(changes_leave_when_needed), cmocka_unit_test(wishes_split_no_mapping), cmocka_unit_test(a_fork_at_the_limit),
 		cmocka_unit_test(a_child_is_charged_what_it_has), cmocka_unit_test(poked_pages_are_charged),
+		cmocka_unit_test(what_is_gone_is_not_mapped),
 		cmocka_unit_test(memory_that_leaves), cmocka_unit_test(a_move_makes_way),
 		cmocka_unit_test(blocks_around_a_miss),
 	};

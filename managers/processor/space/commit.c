@@ -209,6 +209,8 @@ void commit_drain(void)
 	mutex_unlock(&commit_lock);
 }
 
+u32 memory_life(unsigned n) { return READ_ONCE(node[n].life); }
+
 u64 commit_held(void)
 {
 	u64 sum = 0;

@@ -69,12 +69,20 @@ static int add_object(struct space *s, const struct vma *tmpl)
 	return rc;
 }
 
+/* M knows the object, and is this space's M: it would refuse the mapping, and the space be lost, when nobody waits for it any more. */
+static bool may_add(const struct space *s, const struct object *o)
+{
+	return o->memory_node == s->memory_node && READ_ONCE(o->life) == memory_life(o->memory_node);
+}
+
 int space_add(struct space *s, const struct vma *tmpl)
 {
 	int rc;
 
 	if (tmpl->object == 0)
 		return space_add_anonymous(s, tmpl);
+	if (!may_add(s, ((const struct vma_file *)tmpl->file)->object))
+		return -EIO;
 	if (tmpl->index >= WIRE_SIZE_MAX >> PAGE_SHIFT)		/* M would refuse it */
 		return -EOVERFLOW;
 	vma_file_map(tmpl->file);		/* the map's, from here */

@@ -63,6 +63,7 @@ static struct object *object_make(u64 id, u16 memory_node)
 		return NULL;
 	o->id = id;
 	o->memory_node = memory_node;
+	o->life = memory_life(memory_node);
 	ref_init(&o->refs, 1);
 	list_init(&o->hash_link);
 	list_init(&o->lines);
@@ -436,6 +437,7 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 		object_publish(o);
 	}
 	o->opens++;
+	WRITE_ONCE(o->life, memory_life(node));		/* it may have given us up, and kept the file */
 	mutex_unlock(lock);
 	*out = o;
 	return 0;

@@ -139,6 +139,7 @@ struct object {
 	u64 id;				/* [I] M's object id */
 	u64 version;
 	u16 memory_node;		/* [I] */
+	u32 life;			/* [a] of that node: it knows nothing of what was opened in an earlier one */
 	refcount_t refs;		/* open files and vmas on this node */
 	struct list hash_link;
 	struct list lines;		/* [RANK_PCACHE_OBJECT] pcache lines and victim entries of it */

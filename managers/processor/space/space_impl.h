@@ -134,6 +134,7 @@ void commit_settle(struct space *s);
 void commit_adopt(struct space *s, u64 pages);		/* M has charged them already (fork, exec) */
 void commit_drain(void);				/* give everything unused back */
 u64 commit_held(void);
+u32 memory_life(unsigned n);				/* counts the deaths of a memory node */
 
 /* --- object.c --- */
 void objects_init(void);
