@@ -23,7 +23,7 @@ def calls_outlive_a_cut(bed):
     bed.tangram("up", "--quiet", "--name", "cut", "--pcache", "4M", "--log-dir", bed.path("log"),
                 "--append", "all:fit.dead=%ds" % DEAD)
     try:
-        program = subprocess.Popen([TOOL, "exec", "--quiet", "--timeout", "170", "cut", "--", "memtest", "8", "2", "6"],
+        program = subprocess.Popen([TOOL, "exec", "--quiet", "--timeout", "170", "cut", "--", "memtest", "8", "2", "40"],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=bed.env)
         time.sleep(3)
         assert program.poll() is None, program.communicate()

@@ -298,7 +298,7 @@ int socket_option_get(struct socket *s, int level, int name, u64 user, u64 len_u
 	if (len < 0)
 		return -EINVAL;
 	if (level != SOL_SOCKET && (s->kind->family == AF_UNIX || (level != IPPROTO_IP && !(level == IPPROTO_TCP && s->kind == &inet_tcp))))
-		return level == s->kind->protocol ? -ENOPROTOOPT : -EOPNOTSUPP;
+		return s->kind->family != AF_UNIX && level == s->kind->protocol ? -ENOPROTOOPT : -EOPNOTSUPP;
 	if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
 		return device_get(s, user, len_user, len);
 	memset(&v, 0, sizeof(v));
