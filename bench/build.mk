@@ -13,7 +13,7 @@ bench-linux-programs := $(addprefix $(O)/user/,word_count run_time remote_fault 
 $(O)/bench/linux/vmlinux: tests/interop/packages.txt bench/linux-packages.txt
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) scripts/make-linux-vm $(@D) $(bench-linux-packages)
-$(O)/bench/linux/initrd: $(O)/bench/linux/vmlinux $(bench-linux-programs) tests/interop/init scripts/make-linux-vm
+$(O)/bench/linux/initrd: $(O)/bench/linux/vmlinux $(bench-linux-programs) tests/interop/init scripts/make-linux-vm bench/build.mk
 	$(Q)$(PYTHON) scripts/make-linux-vm $(@D) $(bench-linux-packages) --init tests/interop/init \
 		--program usr/sbin/nbd-client --program usr/bin/nbd-server --module nbd --module virtio_blk \
 		$(addprefix --add ,$(bench-linux-programs))

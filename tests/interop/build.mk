@@ -15,7 +15,7 @@ $(O)/linux/initrd: $(O)/linux/vmlinux $(O)/linux/probe tests/interop/init script
 	$(Q)/usr/bin/python3 scripts/make-linux-vm $(O)/linux --packages tests/interop/packages.txt --cache $(O)/linux-packages \
 		--init tests/interop/init --add $(O)/linux/probe
 # The same VM for the benchmark: with disks, and our programs whose cost is compared.
-$(O)/linux/bench-initrd: $(O)/linux/vmlinux $(O)/user/call_cost $(O)/user/run_time tests/interop/init scripts/make-linux-vm
+$(O)/linux/bench-initrd: $(O)/linux/vmlinux $(O)/user/call_cost $(O)/user/run_time tests/interop/init scripts/make-linux-vm tests/interop/build.mk
 	$(Q)/usr/bin/python3 scripts/make-linux-vm $(O)/linux --packages tests/interop/packages.txt --cache $(O)/linux-packages \
 		--init tests/interop/init --name bench-initrd --module virtio_blk --module crc32c_generic --module ext4 --add $(O)/user/call_cost --add $(O)/user/run_time
 
