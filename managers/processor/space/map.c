@@ -395,6 +395,14 @@ static int protect_check(struct space *s, u64 start, u64 *end, u32 prot, bool *l
 	return 0;
 }
 
+/* Room for a change that charges so many pages more; they are charged. */
+static int change_reserve_charged(struct space *s, u64 pages)
+{
+	int rc = change_reserve(s);
+
+	return rc < 0 ? rc : commit_charge(s, pages);
+}
+
 static int protect_locked(struct space *s, u64 start, u64 end, u32 prot)
 {
 	bool loses, changes;
@@ -405,9 +413,7 @@ static int protect_locked(struct space *s, u64 start, u64 end, u32 prot)
 	if (end == start || !changes)
 		return stopped;
 	pages = vma_protect_charge(&s->map, start, end, prot);
-	rc = change_reserve(s);
-	if (rc == 0)
-		rc = commit_charge(s, pages);
+	rc = change_reserve_charged(s, pages);
 	if (rc < 0)
 		return rc;
 	space_close(s, 0, start, end);
@@ -474,9 +480,7 @@ static int charge_page_locked(struct space *s, u64 start, u64 end)
 
 	if (pages == 0)
 		return 0;
-	rc = change_reserve(s);
-	if (rc == 0)
-		rc = commit_charge(s, pages);
+	rc = change_reserve_charged(s, pages);
 	if (rc < 0)
 		return rc;
 	space_close(s, 0, start, end);
