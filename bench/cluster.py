@@ -9,7 +9,8 @@ import time
 from measure import OUT, executed, run, tangram
 from testbed import roce_packets
 
-ACK, WRITE_IMM = 0x11, 0x0b
+ACK, WRITES = 0x11, range(0x06, 0x0c)       # BTH opcodes of RC: RDMA WRITE FIRST to ONLY WITH IMMEDIATE
+P, M = 1, 2                                 # the last bytes of their addresses
 
 
 def boot(rows):
@@ -50,14 +51,15 @@ def idle(rows, seconds=30):                 # lesson: L45
 
 def packets_per_fill(*program):
     """
-    Between P and M, over the last 3000 fills (a page, RDMA WRITE ONLY WITH IMMEDIATE of 4096 bytes, from M to P) of a capture:
-    packets, and acknowledgement packets, for each fill.
+    Between P and M, over the last 3000 pages (4096 bytes or more in an RDMA WRITE's packet, from M to P) of a capture: packets, and
+    acknowledgement packets, for each page, whether it came alone, in a batch ahead of demand or placed by a read().
     """
     capture = os.path.join(OUT, "wire.pcap")
     run(*program, options=["--cpus", "1", "--pcache", "4M", "--pcap", capture])
-    between = [packet for packet in roce_packets(capture) if {packet.source, packet.target} == {1, 2}]
+    between = [packet for packet in roce_packets(capture) if {packet.source, packet.target} == {P, M}]
     os.unlink(capture)
-    fills = [i for i, packet in enumerate(between) if packet.opcode == WRITE_IMM and len(packet.payload) >= 4096][-3000:]
+    fills = [i for i, packet in enumerate(between)
+             if packet.source == M and packet.opcode in WRITES and len(packet.payload) >= 4096][-3000:]
     steady = between[fills[0] + 1:fills[-1] + 1]
     acks = sum(packet.opcode == ACK for packet in steady)
     return (len(steady) - acks) / (len(fills) - 1), acks / (len(fills) - 1)
@@ -69,7 +71,7 @@ def packets(rows):
     rows.append(("packets per fill, acknowledgements apart: one thread that misses", data, "", "2.0"))
     rows.append(("acknowledgement packets per fill: one thread that misses", acks, "", "<= 0.25"))
     data, acks = packets_per_fill("/bin/word_count", "/data/text")
-    rows.append(("acknowledgement packets per fill: word_count", acks, "", "<= 0.25; %.2f other packets" % data))
+    rows.append(("acknowledgement packets per page: word_count", acks, "", "<= 0.25; %.2f other packets" % data))
 
 
 def word_count(rows):

@@ -232,7 +232,7 @@ def map_times(out):
     return {name: float(ms) for name, ms in re.findall(r"(?m)^(\S+) median ([0-9.]+) ms$", out)}
 
 
-KINDS = (("Z", "zeros made here"), ("H", "set hit"), ("V", "victim hit"), ("M", "fetched, with what the wait costs"))
+KINDS = (("Z", "zeros made here"), ("H", "set hit"), ("V", "victim hit"), ("M", "fetched, with what the CPU executes until then"))
 
 
 def fault_kinds(rows):
