@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 
+from case_stress import debug_kernels
 from cases import case, each
 from testbed import BUILD, ROOT
 
@@ -31,7 +32,8 @@ def call(bed, line):
 
 @case()
 def ordinary_user(bed):
-    """What calls say to a user without rights, whoever runs the tests: one cluster for all programs."""
+    """What calls say to a user without rights, whoever runs the tests: one cluster for all programs, of the kernels that check themselves."""
+    debug_kernels(bed)
     words = ["several", "names", "settings", "mqueue", "corners", "proc_self", "holes", "async_io", "leases", "bounds", "seccomp", "net_rights", "datagrams", "urgent", "memory_calls", "file_details"]
     status, out = on_linux(words)
     assert status == 0, "a program is wrong on Linux: %r" % out

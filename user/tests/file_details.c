@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -191,6 +192,38 @@ static int named(int fd, const char *name)
 }
 
 /* O_TMPFILE: a file that gets its first name later, or never */
+/* What Linux answers for a text that it cannot splice, and it has some, is right, too. */
+static bool sent(ssize_t n)
+{
+	return n > 1 || (n < 0 && errno == EINVAL);
+}
+
+/* Between a file and a text of /proc, by sendfile() at the files' own positions, whichever was opened first. */
+static void sent_from_and_to_texts(void)
+{
+	static const char *const texts[] = { "/proc/mounts", "/proc/self/status", "/sys/devices/system/cpu/online" };
+	int fds[32], from, score;
+	bool all = true;
+
+	CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);		/* what is its own in /proc is again */
+	for (unsigned i = 0; i < 32; i++)
+		CHECK((fds[i] = open("copy", O_RDWR | O_CREAT | O_TRUNC, 0600)) >= 0);
+	for (unsigned i = 0; i < 32; i++) {
+		CHECK((from = open(texts[i % 3], O_RDONLY)) >= 0 && (score = open("/proc/self/oom_score_adj", O_RDWR)) >= 0);
+		all &= sent(sendfile(fds[i], from, NULL, 100)) && sent(sendfile(fds[i], from, &(off_t){ 0 }, 100));
+		all &= ftruncate(fds[i], 0) == 0 && pwrite(fds[i], "77\n", 3, 0) == 3 && lseek(fds[i], 0, SEEK_SET) == 0;
+		all &= sent(sendfile(score, fds[i], NULL, 3));
+		close(from);
+		close(score);
+	}
+	CHECK((score = open("/proc/self/oom_score_adj", O_RDWR)) >= 0 && write(score, "0", 1) == 1);
+	close(score);
+	CHECK(all);
+	for (unsigned i = 0; i < 32; i++)
+		close(fds[i]);
+	unlink("copy");
+}
+
 static void without_name(void)
 {
 	int fd = open(".", O_TMPFILE | O_RDWR, 0666), never = open("d", O_TMPFILE | O_WRONLY | O_EXCL, 0600);
@@ -385,6 +418,7 @@ static void everything_in(const char *where, bool on_disk)
 	slashes_and_creating();
 	renames();
 	any_file();
+	sent_from_and_to_texts();
 	without_name();
 	no_pieces();
 	times();

@@ -102,7 +102,15 @@ static s64 copy_from_file(struct file *in, u64 *pos, struct file *out, u64 *to, 
 	return done ? (s64)done : n;
 }
 
-/* out's own position is guarded while in's may be, too: two files in the order of their addresses. */
+static bool is_shown(const struct file *f)
+{
+	return f->pos_lock.rank == RANK_FILE_SHOWN;
+}
+
+/*
+ * Whose own positions are guarded while bytes are copied: both, two in the order of their addresses. A text of /proc or /sys looks up what
+ * it shows under locks that come before an ordinary file's position: beside one that position is only read and set.
+ */
 static void own_positions_lock(struct file *a, struct file *b)
 {
 	if (a == NULL || b == NULL || a == b) {
@@ -127,6 +135,9 @@ static s64 copy_files(struct pair *p, u64 in_user, u64 out_user, size_t len)
 {
 	struct file *own_in = in_user == 0 && has_position(p->in) ? p->in : NULL;
 	struct file *own_out = out_user == 0 && has_position(p->out) ? p->out : NULL;
+	bool shown = is_shown(p->in) || is_shown(p->out);
+	struct file *guard_in = own_in != NULL && (!shown || is_shown(own_in)) ? own_in : NULL;
+	struct file *guard_out = own_out != NULL && (!shown || is_shown(own_out)) ? own_out : NULL;
 	u64 from = 0, to = 0;
 	s64 n;
 
@@ -134,17 +145,17 @@ static s64 copy_files(struct pair *p, u64 in_user, u64 out_user, size_t len)
 		return -EFAULT;
 	if ((s64)from < 0 || (s64)to < 0)
 		return -EINVAL;
-	own_positions_lock(own_in, own_out);
+	own_positions_lock(guard_in, guard_out);
 	if (own_in != NULL)
-		from = own_in->pos;
+		from = READ_ONCE(own_in->pos);
 	if (own_out != NULL)
-		to = own_out->pos;
+		to = READ_ONCE(own_out->pos);
 	n = copy_from_file(p->in, &from, p->out, has_position(p->out) ? &to : NULL, len);
 	if (own_in != NULL && n > 0)
-		own_in->pos = from;
+		WRITE_ONCE(own_in->pos, from);
 	if (own_out != NULL && n > 0)
-		own_out->pos = to;
-	own_positions_unlock(own_in, own_out);
+		WRITE_ONCE(own_out->pos, to);
+	own_positions_unlock(guard_in, guard_out);
 	if (n > 0) {
 		inotify_file(p->in, IN_ACCESS);
 		inotify_file(p->out, IN_MODIFY);
