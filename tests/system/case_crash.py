@@ -243,6 +243,6 @@ def crash_while_booting(bed, choice):
     boots_without(bed, choice)
 
 
-@each({"lookup-%d" % n: ("storage", "serve.storage_lookup:%d" % n, BOOT_AGAIN) for n in (1, 3, 5)}, part="crash")
+@each({"lookup-%d" % n: ("storage", "serve.storage_lookup:%d" % n, BOOT_AGAIN) for n in (1, 2, 3, 4)}, part="crash")
 def crash_while_mounting(bed, choice):
     boots_without(bed, choice)
