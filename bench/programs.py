@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
 What Debian's programs take from exec to exit (user/tests/run_time.c), here and on a Linux VM that has the same files on the same kind of
-disk: one CPU each, in turns. Every first run is in a machine just booted, so that no cache of its nodes has anything.
+disk: one CPU each, in turns. Nothing but run_time, a static program, has run in a machine before its first run, so that no cache of its
+nodes has anything.
 """
 
 import os
@@ -47,8 +48,7 @@ def seconds(text):
 
 def here(which, program, runs):
     """(seconds of each run, RPCs of the processor node)"""
-    script = "%s 2> /tmp/times; rc=$?; cat /tmp/times; exit $rc" % quoted(["/usr/bin/run_time", str(runs), *program])
-    out, facts = run("/bin/bash", "-c", script, timeout=600,
+    out, facts = run("/usr/bin/run_time", str(runs), *program, timeout=600,
                      options=["--image", which, "--cpus", "1", "--pcache", "6M", "--add", RUN_TIME + "=/usr/bin/run_time"])
     return seconds(out), {op: values["calls"] for op, values in facts["nodes"]["processor"]["latency"].items()}
 

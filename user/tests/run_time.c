@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run_time TIMES PROGRAM [ARGUMENT...]: run a program so often, one after the other, and say on stderr how long each took from exec
+ * run_time TIMES PROGRAM [ARGUMENT...]: run a program so often, one after the other, and say on stdout how long each took from exec
  * to exit: a line `run_time NS STATUS`; mark 1 of bench/mark.h is around each. Ends with the status of the last, 128 + n for signal n.
  */
 #include "check.h"
@@ -32,7 +32,8 @@ int main(int argc, char **argv)
 		MARK(1);
 		status = run(argv + 2);
 		MARK(0);
-		fprintf(stderr, "run_time %lld %d\n", now_ns() - start, status);
+		printf("run_time %lld %d\n", now_ns() - start, status);
+		fflush(stdout);
 	}
 	return status;
 }
