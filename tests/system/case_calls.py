@@ -93,6 +93,12 @@ def stat_is_fresh(bed):
 
 
 @case()
+def names_change_under_each_other(bed):
+    """What a thread does to a name while another's change of it is under way, on the disk. On Linux only root may have such threads."""
+    assert b"name_races: OK" in bed.run("/bin/name_races", "/data", options=["--cpus", "2"]).out
+
+
+@case()
 def file_rights(bed):
     """Who may do what to others' files. On the host only root can become others and see."""
     result = bed.run("/bin/file_rights")

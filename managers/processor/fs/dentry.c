@@ -475,6 +475,7 @@ void fs_init(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		list_init(&names[i]);
+	open_init();
 	tmpfs_init();
 }
 

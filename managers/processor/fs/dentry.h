@@ -19,6 +19,7 @@ struct dentry {
 	bool last_name;			/* [tree_mutex] ... which was the file's last: it goes with this */
 };
 
+void open_init(void);
 extern struct mutex tree_mutex;
 extern struct dentry *fs_root;
 

@@ -4,7 +4,8 @@
  * storage nodes (storagefs.c); /proc, /sys and /dev are made here (synthfs.c).
  *
  * A dentry is a name in a directory, cached with what stands behind it (or that nothing does). An inode is a file. Both are
- * counted. One mutex, tree_mutex (RANK_FS_TREE), guards the tree of dentries and is held over a walk, calls to S included.
+ * counted. One mutex, tree_mutex (RANK_FS_TREE), guards the tree of dentries and is held over a walk, calls to S included. Who changes a
+ * folder's names (open.c) has the folder's lock (RANK_FS_NAMES) from before the file system is asked until the tree says the same.
  */
 #ifndef MANAGERS_PROCESSOR_FS_H
 #define MANAGERS_PROCESSOR_FS_H
@@ -134,6 +135,9 @@ int __must_check fs_open(struct fs_context *c, struct dentry *start, const char 
 /* with RESOLVE_* of openat2(2): -EXDEV, -ELOOP where they forbid the way */
 int __must_check fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, u32 resolve,
 			     struct file **out);
+/* The file i that the path led to is no more, says its file system: the name is asked for anew by who tries once more. */
+void fs_name_stale(struct fs_context *c, struct dentry *start, const char *path, unsigned flags, const struct inode *i);
+#define STALE_TRIES	8	/* a name that is given to another file each time is that often looked up again */
 /* To be run: a regular file with x permission that nobody writes to, and nobody may until file_text_end() or its last put. */
 int __must_check fs_open_exec(struct fs_context *c, struct dentry *start, const char *path, bool follow, struct file **out);
 int __must_check fs_open_exec_inode(struct inode *i, struct dentry *d, struct file **out);

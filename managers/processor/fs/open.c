@@ -3,6 +3,7 @@
 #include "lib/base/errno.h"
 #include "lib/base/printf.h"
 #include "lib/base/string.h"
+#include "lib/hash.h"
 #include "managers/processor/fs/async.h"
 #include "managers/processor/fs/dentry.h"
 #include "managers/processor/fs/epoll.h"
@@ -247,11 +248,73 @@ static int walk_to_remove(struct fs_context *c, struct dentry *start, const char
 	return walk_to_change_how(c, start, path, 0, false, w);
 }
 
+/*
+ * This node's changes of the names in a folder are one after the other, each from before its file system is asked until the tree of dentries
+ * says the same: who finds the old name meanwhile does nothing with it that the end of the change would make wrong for ever. By the folder
+ * itself, which may stand in several places. What only looks waits for nobody.
+ */
+#define FOLDERS_BITS	6
+static struct mutex folders[1 << FOLDERS_BITS];
+
+void open_init(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(folders); i++)
+		mutex_init(&folders[i], "names of a folder", RANK_FS_NAMES);
+}
+
+static struct mutex *folder_of(const struct dentry *d)
+{
+	return &folders[hash_bits(hash64_2(d->inode->dev, d->inode->ino), FOLDERS_BITS)];
+}
+
+static void names_lock(const struct walk *w) { mutex_lock(folder_of(w->dentry)); }
+static void names_unlock(const struct walk *w) { mutex_unlock(folder_of(w->dentry)); }
+
+/* Of two folders, in the order of their place in the table */
+static void names_lock_two(const struct walk *a, const struct walk *b)
+{
+	struct mutex *one = folder_of(a->dentry), *other = folder_of(b->dentry);
+
+	mutex_lock(MIN(one, other));
+	if (one != other)
+		mutex_lock_nested(MAX(one, other));
+}
+
+static void names_unlock_two(const struct walk *a, const struct walk *b)
+{
+	if (folder_of(a->dentry) != folder_of(b->dentry))
+		names_unlock(b);
+	names_unlock(a);
+}
+
 static void forget(struct dentry *parent, const char *name)
 {
 	mutex_lock(&tree_mutex);
 	dentry_forget_locked(parent, name);
 	mutex_unlock(&tree_mutex);
+}
+
+/* The file system says that there is such a name: if the tree says that there is none, another node has made it. names_lock() held */
+static void forget_missing(const struct walk *w)
+{
+	struct dentry *d;
+
+	mutex_lock(&tree_mutex);
+	d = dentry_child_locked(w->dentry, w->last, strlen(w->last));
+	if (d != NULL && d->inode == NULL)
+		dentry_unhook_locked(d);
+	dentry_put_locked(d);
+	mutex_unlock(&tree_mutex);
+}
+
+/* The end of making a name, with what the file system said. names_lock() held */
+static int name_made(const struct walk *w, int rc)
+{
+	if (rc == 0)
+		forget(w->dentry, w->last);
+	else if (rc == -EEXIST)
+		forget_missing(w);
+	return rc;
 }
 
 static bool may_make(const struct new_file *how)
@@ -274,6 +337,7 @@ int fs_mknod(struct fs_context *c, struct dentry *start, const char *path, const
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
 	new_file_now(&n, w.dentry->inode, how->mode, umask_of(c));
 	n.rdev = how->rdev;
+	names_lock(&w);
 	if (name_exists(c, &w))
 		rc = -EEXIST;
 	else if (w.last_is_dir && (how->mode & S_IFMT) != S_IFDIR)
@@ -283,12 +347,12 @@ int fs_mknod(struct fs_context *c, struct dentry *start, const char *path, const
 	else if (w.dentry->inode->ops->create == NULL)
 		rc = -EROFS;
 	else
-		rc = w.dentry->inode->ops->create(w.dentry->inode, w.last, &n, &i);
+		rc = name_made(&w, w.dentry->inode->ops->create(w.dentry->inode, w.last, &n, &i));
 	if (rc == 0) {
 		inode_put(i);
-		forget(w.dentry, w.last);
 		inotify_name(w.dentry->inode, w.last, IN_CREATE, n.mode, 0);
 	}
+	names_unlock(&w);
 	dentry_put(w.dentry);
 	return rc;
 }
@@ -303,6 +367,7 @@ int fs_symlink(struct fs_context *c, struct dentry *start, const char *path, con
 	if (rc < 0)
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
 	new_file_now(&n, w.dentry->inode, S_IFLNK | 0777, 0);
+	names_lock(&w);
 	if (name_exists(c, &w))
 		rc = -EEXIST;
 	else if (w.last_is_dir)
@@ -310,12 +375,12 @@ int fs_symlink(struct fs_context *c, struct dentry *start, const char *path, con
 	else if (w.dentry->inode->ops->symlink == NULL)
 		rc = -EPERM;
 	else
-		rc = w.dentry->inode->ops->symlink(w.dentry->inode, w.last, target, &n, &i);
+		rc = name_made(&w, w.dentry->inode->ops->symlink(w.dentry->inode, w.last, target, &n, &i));
 	if (rc == 0) {
 		inode_put(i);
-		forget(w.dentry, w.last);
 		inotify_name(w.dentry->inode, w.last, IN_CREATE, S_IFLNK, 0);
 	}
+	names_unlock(&w);
 	dentry_put(w.dentry);
 	return rc;
 }
@@ -327,6 +392,7 @@ int fs_link(struct fs_context *c, struct dentry *from, struct dentry *start, con
 
 	if (rc < 0)
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
+	names_lock(&w);
 	if (name_exists(c, &w))
 		rc = -EEXIST;
 	else if (w.last_is_dir)
@@ -338,12 +404,12 @@ int fs_link(struct fs_context *c, struct dentry *from, struct dentry *start, con
 	else if (w.dentry->inode->ops->link == NULL)
 		rc = -EPERM;
 	else
-		rc = w.dentry->inode->ops->link(w.dentry->inode, w.last, from->inode);
+		rc = name_made(&w, w.dentry->inode->ops->link(w.dentry->inode, w.last, from->inode));
 	if (rc == 0) {
-		forget(w.dentry, w.last);
 		inotify_self(from->inode, IN_ATTRIB);
 		inotify_name(w.dentry->inode, w.last, IN_CREATE, from->inode->type, 0);
 	}
+	names_unlock(&w);
 	dentry_put(w.dentry);
 	return rc;
 }
@@ -390,6 +456,7 @@ int fs_unlink(struct fs_context *c, struct dentry *start, const char *path, bool
 		return rmdir ? -EBUSY : -EISDIR;
 	if (rc < 0)
 		return rc;
+	names_lock(&w);
 	rc = fs_lookup(c, w.dentry, w.last, 0, &victim);
 	if (rc == 0) {
 		if (!rmdir && w.last_is_dir)
@@ -413,6 +480,7 @@ int fs_unlink(struct fs_context *c, struct dentry *start, const char *path, bool
 		if (rc == 0)
 			inotify_name(w.dentry->inode, w.last, IN_DELETE, type, 0);
 	}
+	names_unlock(&w);
 	dentry_put(w.dentry);
 	return rc;
 }
@@ -562,6 +630,7 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 		dentry_put(b.dentry);
 		return (flags & RENAME_NOREPLACE) && !is_special(a.last) ? -EEXIST : -EBUSY;
 	}
+	names_lock_two(&a, &b);
 	renamed_begin(c, &a, &b, &r);
 	if (a.dentry->inode->dev != b.dentry->inode->dev || a.dentry->inode->mount != b.dentry->inode->mount)
 		rc = -EXDEV;
@@ -583,6 +652,7 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 		mutex_unlock(&tree_mutex);
 	}
 	renamed_end(&a, &b, &r, rc == 0, flags & RENAME_EXCHANGE);
+	names_unlock_two(&a, &b);
 	dentry_put(a.dentry);
 	dentry_put(b.dentry);
 	return MIN(rc, 0);
@@ -590,11 +660,48 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 
 /* --- open --- */
 
+/*
+ * A file where there was none. 1: made, 0: another has made it meanwhile, in *out; -EEXIST: it is not for the caller, or is a link that he
+ * follows, or another node's making.
+ */
+static int make_file(struct fs_context *c, struct walk *w, u32 flags, u32 mode, struct dentry **out)
+{
+	struct inode *dir = w->dentry->inode, *i;
+	struct new_file n;
+	int rc;
+
+	if (w->last_is_dir)
+		return -EISDIR;
+	if (dir->ops->create == NULL)
+		return -EROFS;
+	new_file_now(&n, dir, S_IFREG | (mode & 07777), umask_of(c));
+	names_lock(w);
+	rc = fs_lookup(c, w->dentry, w->last, 0, out);
+	if (rc == 0 && ((flags & O_EXCL) || (!(flags & O_NOFOLLOW) && (*out)->inode->type == S_IFLNK))) {
+		dentry_put(*out);
+		rc = -EEXIST;
+	} else if (rc == -ENOENT) {
+		rc = dir->ops->create(dir, w->last, &n, &i);
+		if (rc == -EEXIST)
+			forget_missing(w);
+		if (rc == 0) {
+			mutex_lock(&tree_mutex);
+			dentry_forget_locked(w->dentry, w->last);
+			*out = dentry_add_locked(w->dentry, w->last, strlen(w->last), i);
+			mutex_unlock(&tree_mutex);
+			inotify_name(dir, w->last, IN_CREATE, S_IFREG, 0);
+			rc = *out != NULL ? 1 : -ENOMEM;
+		}
+	}
+	names_unlock(w);
+	return rc;
+}
+
+/* 0: there it is; 1: made just now */
 static int open_create(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, unsigned walk_flags,
 		       struct dentry **out)
 {
-	struct new_file n;
-	struct inode *i;
+	unsigned follow = flags & (O_NOFOLLOW | O_EXCL) ? 0 : WALK_FOLLOW;
 	struct walk w;
 	int rc;
 
@@ -605,8 +712,8 @@ static int open_create(struct fs_context *c, struct dentry *start, const char *p
 		dentry_put(w.dentry);
 		return -EISDIR;
 	}
-	for (unsigned tries = 0; tries < 3; tries++) {
-		rc = fs_lookup(c, start, path, walk_flags | (flags & (O_NOFOLLOW | O_EXCL) ? 0 : WALK_FOLLOW), out);
+	for (unsigned tries = 0; tries < SYMLINKS_MAX; tries++) {
+		rc = fs_lookup(c, start, path, walk_flags | follow, out);
 		if (rc == 0 && (flags & O_EXCL)) {
 			dentry_put(*out);
 			return -EEXIST;
@@ -618,29 +725,14 @@ static int open_create(struct fs_context *c, struct dentry *start, const char *p
 		if (rc != -ENOENT)
 			return rc;
 		/* a link that leads to nothing: the file is made there */
-		rc = walk_to_change_how(c, start, path, walk_flags | (flags & (O_NOFOLLOW | O_EXCL) ? 0 : WALK_FOLLOW), true, &w);
-		if (rc == -EEXIST && !(flags & O_EXCL))
-			continue;			/* somebody has just made it */
-		if (rc < 0)
-			return rc == -EBUSY || rc == -EINVAL ? -EISDIR : rc;
-		new_file_now(&n, w.dentry->inode, S_IFREG | (mode & 07777), umask_of(c));
-		if (w.last_is_dir)
-			rc = -EISDIR;
-		else if (w.dentry->inode->ops->create == NULL)
-			rc = -EROFS;
-		else
-			rc = w.dentry->inode->ops->create(w.dentry->inode, w.last, &n, &i);
+		rc = walk_to_change_how(c, start, path, walk_flags | follow, true, &w);
 		if (rc == 0) {
-			mutex_lock(&tree_mutex);
-			dentry_forget_locked(w.dentry, w.last);
-			*out = dentry_add_locked(w.dentry, w.last, strlen(w.last), i);
-			mutex_unlock(&tree_mutex);
-			inotify_name(w.dentry->inode, w.last, IN_CREATE, S_IFREG, 0);
+			rc = make_file(c, &w, flags, mode, out);
 			dentry_put(w.dentry);
-			return *out ? 1 : -ENOMEM;		/* 1: made just now */
+		} else if (rc == -EBUSY || rc == -EINVAL) {
+			rc = -EISDIR;
 		}
-		dentry_put(w.dentry);
-		if (rc != -EEXIST)
+		if (rc != -EEXIST || (flags & O_EXCL))
 			return rc;
 	}
 	return rc;
@@ -704,24 +796,46 @@ static int open_check(struct inode *i, u32 flags, bool fresh)
 	return rc < 0 ? rc : fs_permission(i, want);
 }
 
-int fs_open(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, struct file **out)
+/*
+ * Its file system has no such file any more: the tree is to say so, too. If this node removes it just now, that ends first, and the tree
+ * says what has come in its place.
+ */
+static void name_stale(struct dentry *d)
 {
-	return fs_open_how(c, start, path, flags, mode, 0, out);
+	struct mutex *folder = NULL;
+
+	mutex_lock(&tree_mutex);
+	if (!d->dead && d->parent != NULL && d->inode->type != S_IFDIR)
+		folder = folder_of(d->parent);
+	mutex_unlock(&tree_mutex);
+	if (folder == NULL)
+		return;
+	mutex_lock(folder);
+	mutex_lock(&tree_mutex);
+	if (!d->dead)
+		dentry_unhook_locked(d);
+	mutex_unlock(&tree_mutex);
+	mutex_unlock(folder);
 }
 
-int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, u32 resolve, struct file **out)
+void fs_name_stale(struct fs_context *c, struct dentry *start, const char *path, unsigned flags, const struct inode *i)
 {
-	struct mount *m;
+	struct dentry *d;
+
+	if (fs_lookup(c, start, path, flags, &d) < 0)
+		return;
+	if (d->inode == i)
+		name_stale(d);
+	dentry_put(d);
+}
+
+/* The file that a name leads to. 1: made just now; -ESTALE: it was removed meanwhile, and the name may be tried again */
+static int open_named(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, u32 resolve, struct file **out)
+{
 	struct dentry *d;
 	bool fresh;
 	int rc;
 
-	if (flags & O_PATH)
-		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	if ((flags & O_TMPFILE_ALONE) && !(flags & O_DIRECTORY))
-		return -EINVAL;
-	if ((flags & O_CREAT) && (flags & O_DIRECTORY))
-		return -EINVAL;
 	if ((flags & O_TMPFILE) == O_TMPFILE)
 		rc = open_nameless(c, start, path, flags, mode, WALK_RESOLVE(resolve), &d);
 	else if (flags & O_CREAT)
@@ -736,9 +850,38 @@ int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u3
 	rc = flags & O_PATH ? ((flags & O_DIRECTORY) && d->inode->type != S_IFDIR ? -ENOTDIR : 0) : open_check(d->inode, (flags & O_TMPFILE) == O_TMPFILE ? flags & ~(u32)O_DIRECTORY : flags, fresh);
 	if (rc == 0)
 		rc = fs_open_inode(d->inode, d, flags, out);
+	if (rc == -ESTALE)
+		name_stale(d);
 	dentry_put(d);
+	return rc < 0 ? rc : fresh;
+}
+
+int fs_open(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, struct file **out)
+{
+	return fs_open_how(c, start, path, flags, mode, 0, out);
+}
+
+int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, u32 resolve, struct file **out)
+{
+	struct mount *m;
+	bool fresh;
+	int rc;
+
+	if (flags & O_PATH)
+		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	if ((flags & O_TMPFILE_ALONE) && !(flags & O_DIRECTORY))
+		return -EINVAL;
+	if ((flags & O_CREAT) && (flags & O_DIRECTORY))
+		return -EINVAL;
+	for (unsigned tries = 0; tries < STALE_TRIES; tries++) {
+		rc = open_named(c, start, path, flags, mode, resolve, out);
+		if (rc != -ESTALE)
+			break;
+	}
 	if (rc < 0)
 		return rc;
+	fresh = rc == 1;
+	rc = 0;
 	m = (*out)->inode->mount;
 	if ((flags & O_DIRECT) && (*out)->object == NULL && (*out)->inode->type != S_IFIFO)
 		rc = -EINVAL;
@@ -770,13 +913,19 @@ int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u3
 
 int fs_open_exec(struct fs_context *c, struct dentry *start, const char *path, bool follow, struct file **out)
 {
-	struct dentry *d;
-	int rc = fs_lookup(c, start, path, follow ? WALK_FOLLOW : 0, &d);
+	int rc = -ESTALE;
 
-	if (rc < 0)
-		return rc;
-	rc = fs_open_exec_inode(d->inode, d, out);
-	dentry_put(d);
+	for (unsigned tries = 0; rc == -ESTALE && tries < STALE_TRIES; tries++) {
+		struct dentry *d;
+
+		rc = fs_lookup(c, start, path, follow ? WALK_FOLLOW : 0, &d);
+		if (rc < 0)
+			return rc;
+		rc = fs_open_exec_inode(d->inode, d, out);
+		if (rc == -ESTALE)
+			name_stale(d);
+		dentry_put(d);
+	}
 	return rc;
 }
 

@@ -218,6 +218,31 @@ static int put_stat(u64 user, const struct attr *a)
 	return copy_to_user(user, &s, sizeof(s));
 }
 
+/* What a path means, and its attributes: of one file, though the name may be given to another meanwhile. */
+static int stat_user(s32 dirfd, u64 user, bool empty_ok, unsigned walk_flags, struct inode **out, struct attr *a)
+{
+	struct where w;
+	int rc = where_get(&w, dirfd, user, empty_ok);
+
+	if (rc < 0)
+		return rc;
+	for (unsigned tries = 0; tries < STALE_TRIES; tries++) {
+		rc = where_inode(&w, walk_flags, out);
+		if (rc < 0)
+			break;
+		rc = fs_stat(*out, a);
+		if (rc == 0)
+			break;
+		if (rc == -ESTALE && w.path[0] != '\0')
+			fs_name_stale(fs_current(), w.start, w.path, walk_flags, *out);
+		inode_put(*out);
+		if (rc != -ESTALE || w.path[0] == '\0')
+			break;
+	}
+	where_put(&w);
+	return rc;
+}
+
 static s64 stat_inode(struct inode *i, u64 user)
 {
 	struct attr a;
@@ -230,12 +255,16 @@ static s64 stat_inode(struct inode *i, u64 user)
 s64 sys_newfstatat(u64 dirfd, u64 path, u64 user, u64 flags, u64 a4, u64 a5)
 {
 	struct inode *i;
+	struct attr a;
 	int rc;
 
 	if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT))
 		return -EINVAL;
-	rc = lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
-	return rc < 0 ? rc : stat_inode(i, user);
+	rc = stat_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i, &a);
+	if (rc < 0)
+		return rc;
+	inode_put(i);
+	return put_stat(user, &a);
 }
 
 s64 sys_stat(u64 path, u64 user, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_newfstatat(AT_FDCWD, path, user, 0, 0, 0); }
@@ -289,17 +318,14 @@ s64 sys_statx(u64 dirfd, u64 path, u64 flags, u64 mask, u64 user, u64 a5)
 		return -EINVAL;
 	if ((mask & 0x80000000) || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
 		return -EINVAL;
-	rc = lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
+	rc = stat_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i, &a);
 	if (rc < 0)
 		return rc;
-	rc = fs_stat(i, &a);
 	s.attributes_mask = STATX_ATTR_MOUNT_ROOT;
 	s.attributes = i->mount_root ? STATX_ATTR_MOUNT_ROOT : 0;
 	s.mask = STATX_BASIC | (i->mount != NULL ? STATX_MNT_ID : 0);
 	s.mnt_id = i->mount != NULL ? MOUNT_ID(i->mount->id) : 0;
 	inode_put(i);
-	if (rc < 0)
-		return rc;
 	s.mask |= a.btime.sec ? STATX_BTIME : 0;
 	s.blksize = a.blksize;
 	s.nlink = a.nlink;
