@@ -983,6 +983,17 @@ enum node_role fit_node_role(unsigned node)
 	return node < FIT_MAX_NODES ? fit_nodes[node].role : ROLE_NONE;
 }
 
+bool fit_is_member(u32 ip)
+{
+	for (unsigned i = 1; i < FIT_MAX_NODES; i++) {
+		u8 state = READ_ONCE(fit_nodes[i].state);
+
+		if (READ_ONCE(fit_nodes[i].ip) == ip && (state == NODE_JOINING || state == NODE_UP || state == NODE_SUSPECT))
+			return true;
+	}
+	return false;
+}
+
 u32 fit_node_ip(unsigned node) { return node < FIT_MAX_NODES ? READ_ONCE(fit_nodes[node].ip) : 0; }
 
 const char *fit_node_name(unsigned node)

@@ -185,6 +185,8 @@ bool fit_node_up(unsigned node);
 bool fit_node_left(unsigned node);		/* its last epoch ended by its own farewell, not by death */
 enum node_role fit_node_role(unsigned node);
 u32 fit_node_ip(unsigned node);			/* host order; 0: there is no such node */
+/* A node with this address is up, or has shown that it has the cluster's key and is about to be. Any context. */
+bool fit_is_member(u32 ip);
 const char *fit_node_name(unsigned node);	/* "memory-2", for messages */
 unsigned fit_self(void);
 /* A call that does nothing; its status. For measuring. */
