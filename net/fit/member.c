@@ -42,6 +42,7 @@
 #define LATE_NS		(100 * NSEC_PER_MSEC)
 #define REFUSED_NS	NSEC_PER_SEC		/* before we ask again who refused us */
 #define NR_REFUSED	16
+#define REFUSED_LINE_NS	(10 * NSEC_PER_SEC)	/* between two lines of the log about more refused joins than those */
 #define NOTES_ROUND	256			/* notes read before the clock is looked at again */
 #define MAX_WATCHERS	4
 
@@ -492,17 +493,28 @@ static void node_connect(struct fit_node *n)
 	crash_point(CRASH_join_ask, NULL);
 }
 
-/* Who is refused asks again and again: a line for each and each reason, the first time. */
+static struct {
+	struct { u32 ip; u8 why; } seen[NR_REFUSED];
+	unsigned nr;
+	u64 next_ns;			/* of a line more than there are places */
+} refusals;
+
+/*
+ * Who is refused asks again and again: a line for each and each reason, the first time. An address costs a stranger nothing: when the
+ * places are taken, a line now and then.
+ */
 static bool refused_first(u32 ip, enum fit_rejection_why why)
 {
-	static struct { u32 ip; u8 why; } seen[NR_REFUSED];
-	static unsigned nr;
+	u64 now = time_mono_ns();
 
-	for (unsigned i = 0; i < MIN(nr, NR_REFUSED); i++)
-		if (seen[i].ip == ip && seen[i].why == why)
+	for (unsigned i = 0; i < MIN(refusals.nr, NR_REFUSED); i++)
+		if (refusals.seen[i].ip == ip && refusals.seen[i].why == why)
 			return false;
-	seen[nr % NR_REFUSED].ip = ip;
-	seen[nr++ % NR_REFUSED].why = why;
+	if (refusals.nr >= NR_REFUSED && now < refusals.next_ns)
+		return false;
+	refusals.next_ns = now + REFUSED_LINE_NS;
+	refusals.seen[refusals.nr % NR_REFUSED].ip = ip;
+	refusals.seen[refusals.nr++ % NR_REFUSED].why = why;
 	return true;
 }
 
@@ -711,7 +723,8 @@ static void rejected(struct note *r)
 			conn_break(c, rejection_text[why][1]);
 	} else if (c->link == LINK_OFFERED) {
 		conn_break(c, "its REP was rejected");
-	} else if (n->state == NODE_CONNECTING && why == FIT_REJ_CHALLENGE && n->answer != le64_get(r->rejection.challenge)) {
+	} else if (n->state == NODE_CONNECTING && why == FIT_REJ_CHALLENGE && !c->challenged) {
+		c->challenged = true;		/* who has another one for the answer is asked again when others who refuse are */
 		n->answer = le64_get(r->rejection.challenge);
 		conn_cm_end(c);
 		if (conn_ask(n, c) < 0)
