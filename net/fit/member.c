@@ -90,7 +90,7 @@ static int run_null(struct rpc_call *c, const void *req, void *rep)
 {
 	return 0;
 }
-static const struct rpc_op null_op = { FIT_OP_NULL, 0, 0, RPC_INLINE, RPC_REDO, "null", run_null };
+static const struct rpc_op null_op = { FIT_OP_NULL, 0, 0, RPC_INLINE, "null", run_null };
 
 const struct rpc_op *fit_op(unsigned op)
 {
@@ -138,16 +138,18 @@ int fit_probe(unsigned node)
 	return rpc_call(node, FIT_OP_NULL, NULL, NULL, 0);
 }
 
-/* Order does not matter: the two ends list the same ops differently. */
+static u64 hash_text(const char *s) { return hash_bytes(s, strlen(s)); }
+
+/* Order does not matter: the two ends list the same ops differently. That of an op's fields does. */
 static u64 ops_hash(void)
 {
 	u64 sum = 0;
 
 	for (unsigned i = 0; i < fit_nr_ops; i++) {
 		const struct rpc_op *o = &fit_ops[i];
+		u64 words = hash64_2(hash_text(o->name), hash_text(o->fields != NULL ? o->fields : ""));
 
-		sum += hash64_2(hash_bytes(o->name, strlen(o->name)),
-				(u64)o->op << 40 | (u64)o->req_size << 20 | o->rep_size);
+		sum += hash64_2(words, (u64)o->class << 56 | (u64)o->op << 40 | (u64)o->req_size << 20 | o->rep_size);
 	}
 	return hash64_2(sum, FIT_VERSION);
 }

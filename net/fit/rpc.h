@@ -110,10 +110,6 @@ enum rpc_class {
 	RPC_INLINE,	/* runs in the receive path: never sleeps, takes spinlocks only; may answer RPC_TO_WORKER */
 	RPC_WORKER,	/* runs in a worker thread: may sleep */
 };
-enum rpc_twice {	/* what a second arrival of one request id does (after a QP was remade) */
-	RPC_REDO,	/* idempotent: run it again, answer on the newest QP */
-	RPC_REPLAY,	/* never run twice: answer from the reply table */
-};
 
 #define RPC_KEEP	64
 struct rpc_call {		/* a request being served */
@@ -159,9 +155,10 @@ void rpc_reply_pages_ref(struct rpc_call *c, const void *const *page, unsigned n
 struct rpc_op {
 	u16 op;
 	u16 req_size, rep_size;
-	u8 class, twice;
+	u8 class;
 	const char *name;
 	rpc_handler run;	/* NULL: this node does not serve it (-ENOSYS to the caller) */
+	const char *fields;	/* of request and reply: types, names and order; NULL: has none */
 };
 
 /* --- nodes --------------------------------------------------------------------------------------------- */
