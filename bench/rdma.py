@@ -92,7 +92,7 @@ class Pairs:
         return [float(word) for word in found.group(1).split()]
 
     @contextlib.contextmanager
-    def _linux_stands_still(self):
+    def linux_stands_still(self):
         """Our nodes and the switch are alone on the host; ours, which are idle in Linux's turns, cost it nothing."""
         for one in self.linux:
             one.process.send_signal(signal.SIGSTOP)
@@ -103,7 +103,7 @@ class Pairs:
                 one.process.send_signal(signal.SIGCONT)
 
     def ours(self, name, size, count):
-        with self._linux_stands_still():
+        with self.linux_stands_still():
             return self.client.measure(name, self.server.ip, "size=%d" % size, "count=%d" % count)
 
     def faults(self, what):
@@ -135,9 +135,9 @@ def rdma(rows):
                 result = pairs.ours(mine, size, count)
                 took.setdefault((what, "ours"), []).append(size * count / 1048576 / (result["total_ns"] / 1e9))
                 took.setdefault((what, "Linux"), []).append(pairs.perftest(theirs, size, count)[1])
-            result = pairs.client.null(1000)
-            took.setdefault("null", []).append(result)
-            data = run("/bin/fault_time", "0", "0", "1", options=["--cpus", "1", "--pcache", "4M"])[1]
+            with pairs.linux_stands_still():
+                took.setdefault("null", []).append(pairs.client.null(1000))
+                data = run("/bin/fault_time", "0", "0", "1", options=["--cpus", "1", "--pcache", "4M"])[1]
             took.setdefault("fill", []).append(data["nodes"]["processor"]["latency"]["memory_fill"]["median_ns"] / 1000)
         for what, *_ in LATENCIES:
             for side in ("ours", "Linux"):

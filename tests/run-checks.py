@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
@@ -142,19 +143,23 @@ class Checks:
         rest = (self.options.only or "").partition("/")[2]
         return ["T=", "M=" + rest] if kind == "model" else ["T=" + rest]
 
-    def lines(self, kind, target, twice=False):
+    def lines(self, kind, target, twice=False, limit=None):
         """
         A make target that prints a line `ok KIND NAME` or `FAIL KIND NAME` for each of its tests; twice: a name is run by itself
-        with T=NAME, and what failed gets a second try.
+        with T=NAME, and what failed gets a second try; limit: seconds for all of that, else it has failed.
         """
         if self.options.list:
             print(kind + "/*")
             return
         log = os.path.join(self.logs, kind + ".log")
         start, seen, bad, again = time.monotonic(), 0, 0, []
+        deadline, late = start + (limit or float("inf")), threading.Event()
         with open(log, "wb") as file:
             process = subprocess.Popen(MAKE + ["O=" + self.options.build, target] + self.some_of(kind), cwd=ROOT, stdout=subprocess.PIPE,
                                        stdin=subprocess.DEVNULL, stderr=file, start_new_session=True)
+            timer = threading.Timer(limit or 0, self.too_late, (process, late))
+            if limit:
+                timer.start()
             try:
                 for line in process.stdout:
                     file.write(line)
@@ -174,14 +179,32 @@ class Checks:
             except BaseException:
                 os.killpg(process.pid, signal.SIGTERM)
                 raise
-        if process.wait() != 0 and bad == 0 or seen == 0:        # it ended before its tests did
+            finally:
+                timer.cancel()
+            if late.is_set():
+                file.write(b"\n*** not done after %d s\n" % limit)
+        if process.wait() != 0 and (bad == 0 or late.is_set()) or seen == 0:        # it ended before its tests did
             self.result(kind + "/all", False, 0, log)
         for name, first in again:
             start, own = time.monotonic(), self.log_of(kind + "/" + name)
-            good = self.passes(MAKE + ["O=" + self.options.build, target, "T=" + name], PART_SECONDS, own)
+            good = self.passes(MAKE + ["O=" + self.options.build, target, "T=" + name],
+                               max(1, min(PART_SECONDS, deadline - start)), own)
             if good:
                 self.was_unsteady(kind + "/" + name, first)
             self.result(kind + "/" + name, good, time.monotonic() - start, own)
+
+    @staticmethod
+    def too_late(process, late):
+        """In a thread of its own: the target and all it began end, within ten seconds if they want it or not."""
+        late.set()
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(process.pid, number)
+                process.wait(10)
+            except ProcessLookupError:
+                return
+            except subprocess.TimeoutExpired:
+                pass
 
     def keep_failure(self, line, log):
         """A copy of the log that a line `FAIL KIND NAME LOG` names; of the line where there is none."""
@@ -252,7 +275,7 @@ class Checks:
         deadline = time.monotonic() + PART_SECONDS
         if part in self.interop_parts():
             os.environ["TANGRAM_LONG"] = part
-            self.lines("interop", "check-interop", twice=True)
+            self.lines("interop", "check-interop", twice=True, limit=PART_SECONDS)
             return
         if part in commands:
             self.run("long/" + part, commands[part], PART_SECONDS)

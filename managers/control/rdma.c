@@ -2,6 +2,7 @@
 /* The verb `rdma PROGRAM ADDRESS [NAME=VALUE...]`: the verbs service as a client, see net/service/service.h. */
 #include "managers/control/control.h"
 #include "managers/control/rdma.h"
+#include "net/fit/rpc.h"
 #include "net/service/service.h"
 
 static int do_rdma(unsigned argc, char **argv)
@@ -19,6 +20,6 @@ static int do_rdma(unsigned argc, char **argv)
 
 void control_rdma_init(void)
 {
-	service_start();
+	service_start(fit_is_member);
 	control_register("rdma", do_rdma);
 }

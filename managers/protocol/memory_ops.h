@@ -89,32 +89,32 @@ struct wire_pages {
 } __packed;
 /* -EFAULT: no such mapping or page beyond the object's end (SIGBUS for an object); -ESRCH: no such space or object */
 
-/*	number name			class		when the request arrives twice */
+/*	number name			class */
 #define RPC_MEMORY_OPS(X)						\
-	X(0x100, memory_fill,		RPC_INLINE,	RPC_REDO)	\
-	X(0x101, memory_flush,		RPC_INLINE,	RPC_REPLAY)	\
-	X(0x102, memory_space_create,	RPC_WORKER,	RPC_REPLAY)	\
-	X(0x103, memory_space_exit,	RPC_INLINE,	RPC_REPLAY)	\
-	X(0x104, memory_fork,		RPC_WORKER,	RPC_REPLAY)	\
-	X(0x105, memory_exec_probe,	RPC_WORKER,	RPC_REDO)	\
-	X(0x106, memory_exec,		RPC_WORKER,	RPC_REPLAY)	\
-	X(0x110, memory_map,		RPC_INLINE,	RPC_REPLAY)	\
-	X(0x113, memory_remap,		RPC_INLINE,	RPC_REPLAY)	\
-	X(0x115, memory_commit,		RPC_INLINE,	RPC_REPLAY)	\
-	X(0x116, memory_changes,	RPC_INLINE,	RPC_REPLAY)	\
-	X(0x120, memory_open,		RPC_WORKER,	RPC_REPLAY)	\
-	X(0x121, memory_close,		RPC_WORKER,	RPC_REPLAY)	\
-	X(0x122, memory_read,		RPC_WORKER,	RPC_REDO)	\
-	X(0x123, memory_write,		RPC_WORKER,	RPC_REPLAY)	\
-	X(0x124, memory_truncate,	RPC_WORKER,	RPC_REPLAY)	\
-	X(0x125, memory_sync,		RPC_WORKER,	RPC_REDO)	\
-	X(0x126, memory_shm_create,	RPC_WORKER,	RPC_REPLAY)	\
-	X(0x130, memory_accounting,	RPC_WORKER,	RPC_REDO)	\
-	X(0x131, memory_drop_caches,	RPC_WORKER,	RPC_REDO)	\
-	X(0x132, memory_shutdown,	RPC_WORKER,	RPC_REPLAY)	\
-	X(0x107, memory_fill_ahead,	RPC_INLINE,	RPC_REDO)	\
-	X(0x117, memory_place,		RPC_WORKER,	RPC_REPLAY)	\
-	X(0x127, memory_range,		RPC_WORKER,	RPC_REPLAY)
+	X(0x100, memory_fill,		RPC_INLINE)	\
+	X(0x101, memory_flush,		RPC_INLINE)	\
+	X(0x102, memory_space_create,	RPC_WORKER)	\
+	X(0x103, memory_space_exit,	RPC_INLINE)	\
+	X(0x104, memory_fork,		RPC_WORKER)	\
+	X(0x105, memory_exec_probe,	RPC_WORKER)	\
+	X(0x106, memory_exec,		RPC_WORKER)	\
+	X(0x110, memory_map,		RPC_INLINE)	\
+	X(0x113, memory_remap,		RPC_INLINE)	\
+	X(0x115, memory_commit,		RPC_INLINE)	\
+	X(0x116, memory_changes,	RPC_INLINE)	\
+	X(0x120, memory_open,		RPC_WORKER)	\
+	X(0x121, memory_close,		RPC_WORKER)	\
+	X(0x122, memory_read,		RPC_WORKER)	\
+	X(0x123, memory_write,		RPC_WORKER)	\
+	X(0x124, memory_truncate,	RPC_WORKER)	\
+	X(0x125, memory_sync,		RPC_WORKER)	\
+	X(0x126, memory_shm_create,	RPC_WORKER)	\
+	X(0x130, memory_accounting,	RPC_WORKER)	\
+	X(0x131, memory_drop_caches,	RPC_WORKER)	\
+	X(0x132, memory_shutdown,	RPC_WORKER)	\
+	X(0x107, memory_fill_ahead,	RPC_INLINE)	\
+	X(0x117, memory_place,		RPC_WORKER)	\
+	X(0x127, memory_range,		RPC_WORKER)
 
 #define RPC_memory_fill_REQ(F)		F(le64, space) F(le64, index) F(le64, change) F(le32, flags)
 #define RPC_memory_fill_REP(F)						/* bulk: the page; nothing else, so that it is one packet */

@@ -53,28 +53,28 @@ struct wire_statfs {
 #define WIRE_SET_ATIME	8
 #define WIRE_SET_MTIME	16
 
-/*	number name			class		when the request arrives twice */
+/*	number name			class */
 #define RPC_STORAGE_OPS(X)						\
-	X(0x200, storage_mounts,	RPC_WORKER,	RPC_REDO)	\
-	X(0x201, storage_lookup,	RPC_WORKER,	RPC_REDO)	\
-	X(0x202, storage_getattr,	RPC_WORKER,	RPC_REDO)	\
-	X(0x203, storage_setattr,	RPC_WORKER,	RPC_REDO)	\
-	X(0x204, storage_readdir,	RPC_WORKER,	RPC_REDO)	\
-	X(0x205, storage_readlink,	RPC_WORKER,	RPC_REDO)	\
-	X(0x206, storage_create,	RPC_WORKER,	RPC_REPLAY)	\
-	X(0x207, storage_symlink,	RPC_WORKER,	RPC_REPLAY)	\
-	X(0x208, storage_link,		RPC_WORKER,	RPC_REPLAY)	\
-	X(0x209, storage_unlink,	RPC_WORKER,	RPC_REPLAY)	\
-	X(0x20a, storage_rename,	RPC_WORKER,	RPC_REPLAY)	\
-	X(0x20b, storage_statfs,	RPC_WORKER,	RPC_REDO)	\
-	X(0x20c, storage_read,		RPC_WORKER,	RPC_REDO)	\
-	X(0x20d, storage_write,		RPC_WORKER,	RPC_REPLAY)	\
-	X(0x20e, storage_truncate,	RPC_WORKER,	RPC_REPLAY)	\
-	X(0x20f, storage_sync,		RPC_WORKER,	RPC_REDO)	\
-	X(0x210, storage_hold,		RPC_WORKER,	RPC_REPLAY)	\
-	X(0x211, storage_release,	RPC_WORKER,	RPC_REPLAY)	\
-	X(0x212, storage_shutdown,	RPC_WORKER,	RPC_REPLAY)	\
-	X(0x213, storage_range,		RPC_WORKER,	RPC_REPLAY)
+	X(0x200, storage_mounts,	RPC_WORKER)	\
+	X(0x201, storage_lookup,	RPC_WORKER)	\
+	X(0x202, storage_getattr,	RPC_WORKER)	\
+	X(0x203, storage_setattr,	RPC_WORKER)	\
+	X(0x204, storage_readdir,	RPC_WORKER)	\
+	X(0x205, storage_readlink,	RPC_WORKER)	\
+	X(0x206, storage_create,	RPC_WORKER)	\
+	X(0x207, storage_symlink,	RPC_WORKER)	\
+	X(0x208, storage_link,		RPC_WORKER)	\
+	X(0x209, storage_unlink,	RPC_WORKER)	\
+	X(0x20a, storage_rename,	RPC_WORKER)	\
+	X(0x20b, storage_statfs,	RPC_WORKER)	\
+	X(0x20c, storage_read,		RPC_WORKER)	\
+	X(0x20d, storage_write,		RPC_WORKER)	\
+	X(0x20e, storage_truncate,	RPC_WORKER)	\
+	X(0x20f, storage_sync,		RPC_WORKER)	\
+	X(0x210, storage_hold,		RPC_WORKER)	\
+	X(0x211, storage_release,	RPC_WORKER)	\
+	X(0x212, storage_shutdown,	RPC_WORKER)	\
+	X(0x213, storage_range,		RPC_WORKER)
 
 #define RPC_FILE_FIELDS(F)	F(le32, fs) F(le32, gen) F(le64, ino)
 #define RPC_NO_FIELDS(F)

@@ -6,6 +6,7 @@
 /* The storage node's handlers, called as FIT would call them: answers, and requests that a peer could get wrong. */
 #include "managers/storage/ext4/testlib.h"
 #include "kernel/thread.h"
+#include "managers/protocol/protocol.h"
 #include "managers/storage/serve.h"
 #include "shim.h"
 
@@ -57,7 +58,7 @@ bool rpc_wanted(const struct rpc_call *c) { return !caller_died; }
 	memset(&which##_r, 0, sizeof(which##_r));						\
 	bulk_back_len = 0;								\
 	serve_##which(&q_, &which##_r, &c_); })
-#define REPLY(nr, op, class, twice) static struct rpc_##op##_rep op##_r;
+#define REPLY(nr, op, class) static struct rpc_##op##_rep op##_r;
 RPC_STORAGE_OPS(REPLY)
 
 #define ID(i)	.fs = le32_of(0), .gen = le32_of((i).gen), .ino = le64_of((i).ino)
@@ -404,6 +405,20 @@ static void leases(void **state)
 	caller = 1;
 }
 
+/* The words of a row that two nodes compare: types, names and order of the fields, of request and reply. */
+static void rows_have_words(void **state)
+{
+	unsigned nr = 0;
+
+	assert_string_equal(RPC_GEN_WORDS(storage_truncate), "le32 fs;le32 gen;le64 ino;le64 size;le64 now;le32 now_ns;>");
+	assert_string_equal(RPC_GEN_WORDS(storage_lookup), "le32 fs;le32 gen;le64 ino;>struct wire_attr attr;");
+	assert_string_equal(RPC_GEN_WORDS(storage_mounts), ">le32 nr;");
+#define COUNT(number, op, class) nr += strchr(RPC_GEN_WORDS(op), '>') != NULL;
+	RPC_STORAGE_OPS(COUNT)
+	RPC_MEMORY_OPS(COUNT)
+	assert_int_equal(nr, 44);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +430,7 @@ int main(void)
 		cmocka_unit_test(leases),
 		cmocka_unit_test(clocks),
 		cmocka_unit_test(shutting_down),
+		cmocka_unit_test(rows_have_words),
 	};
 
 	return cmocka_run_group_tests(tests, test_begin, test_end);

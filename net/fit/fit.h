@@ -134,6 +134,7 @@ struct fit_conn {
 	bool left;			/* [membership thread] the peer said goodbye, or does not answer ours */
 	bool told;			/* [membership thread] we said goodbye */
 	bool refused;			/* [membership thread] the peer does not want us */
+	bool challenged;		/* [membership thread] the REQ that is out answers a challenge */
 	struct fit_hello hello;		/* [membership thread] of a peer that connected to us */
 	u64 epoch;			/* [membership thread] */
 	u16 qp_nr;			/* [membership thread] of the QP in the greetings */

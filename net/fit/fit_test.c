@@ -131,13 +131,13 @@ static int run_copy(struct rpc_call *c, const void *q, void *r) { return rpc_rep
 static int run_later(struct rpc_call *c, const void *q, void *r) { return c->in_worker ? 3 : RPC_TO_WORKER; }
 enum { OP_ADD = 1, OP_KEEP, OP_PAGE, OP_ABSENT, OP_COPY, OP_LATER, OP_WORK, NR_OPS };
 static const struct rpc_op ops[] = {
-	{ OP_ADD, sizeof(struct add_req), sizeof(struct add_rep), RPC_INLINE, RPC_REDO, "add", run_add },
-	{ OP_KEEP, 0, 0, RPC_INLINE, RPC_REPLAY, "keep", run_keep },
-	{ OP_PAGE, 0, 0, RPC_INLINE, RPC_REDO, "page", run_page },
-	{ OP_ABSENT, 0, 0, RPC_INLINE, RPC_REDO, "absent", NULL },
-	{ OP_COPY, 0, 0, RPC_INLINE, RPC_REDO, "copy", run_copy },
-	{ OP_LATER, 4, 4, RPC_INLINE, RPC_REPLAY, "later", run_later },
-	{ OP_WORK, 0, 0, RPC_WORKER, RPC_REDO, "work", run_later },
+	{ OP_ADD, sizeof(struct add_req), sizeof(struct add_rep), RPC_INLINE, "add", run_add },
+	{ OP_KEEP, 0, 0, RPC_INLINE, "keep", run_keep },
+	{ OP_PAGE, 0, 0, RPC_INLINE, "page", run_page },
+	{ OP_ABSENT, 0, 0, RPC_INLINE, "absent", NULL },
+	{ OP_COPY, 0, 0, RPC_INLINE, "copy", run_copy },
+	{ OP_LATER, 4, 4, RPC_INLINE, "later", run_later },
+	{ OP_WORK, 0, 0, RPC_WORKER, "work", run_later },
 };
 
 const struct rpc_op *fit_op(unsigned op)
@@ -597,7 +597,7 @@ static int run_slow(struct rpc_call *c, const void *q, void *r)
 /* A request that still waits for a worker when its epoch ends must not run in the next one. */
 static void queued_request_of_an_old_epoch_is_not_run(void **state)
 {
-	static const struct rpc_op slow = { OP_KEEP, 0, 0, RPC_WORKER, RPC_REPLAY, "slow", run_slow };
+	static const struct rpc_op slow = { OP_KEEP, 0, 0, RPC_WORKER, "slow", run_slow };
 	struct served *s = list_first(&up->free_served, struct served, link);
 
 	list_del(&s->link);

@@ -42,6 +42,7 @@
 #define LATE_NS		(100 * NSEC_PER_MSEC)
 #define REFUSED_NS	NSEC_PER_SEC		/* before we ask again who refused us */
 #define NR_REFUSED	16
+#define REFUSED_LINE_NS	(10 * NSEC_PER_SEC)	/* between two lines of the log about more refused joins than those */
 #define NOTES_ROUND	256			/* notes read before the clock is looked at again */
 #define MAX_WATCHERS	4
 
@@ -89,7 +90,7 @@ static int run_null(struct rpc_call *c, const void *req, void *rep)
 {
 	return 0;
 }
-static const struct rpc_op null_op = { FIT_OP_NULL, 0, 0, RPC_INLINE, RPC_REDO, "null", run_null };
+static const struct rpc_op null_op = { FIT_OP_NULL, 0, 0, RPC_INLINE, "null", run_null };
 
 const struct rpc_op *fit_op(unsigned op)
 {
@@ -137,16 +138,18 @@ int fit_probe(unsigned node)
 	return rpc_call(node, FIT_OP_NULL, NULL, NULL, 0);
 }
 
-/* Order does not matter: the two ends list the same ops differently. */
+static u64 hash_text(const char *s) { return hash_bytes(s, strlen(s)); }
+
+/* Order does not matter: the two ends list the same ops differently. That of an op's fields does. */
 static u64 ops_hash(void)
 {
 	u64 sum = 0;
 
 	for (unsigned i = 0; i < fit_nr_ops; i++) {
 		const struct rpc_op *o = &fit_ops[i];
+		u64 words = hash64_2(hash_text(o->name), hash_text(o->fields != NULL ? o->fields : ""));
 
-		sum += hash64_2(hash_bytes(o->name, strlen(o->name)),
-				(u64)o->op << 40 | (u64)o->req_size << 20 | o->rep_size);
+		sum += hash64_2(words, (u64)o->class << 56 | (u64)o->op << 40 | (u64)o->req_size << 20 | o->rep_size);
 	}
 	return hash64_2(sum, FIT_VERSION);
 }
@@ -492,17 +495,28 @@ static void node_connect(struct fit_node *n)
 	crash_point(CRASH_join_ask, NULL);
 }
 
-/* Who is refused asks again and again: a line for each and each reason, the first time. */
+static struct {
+	struct { u32 ip; u8 why; } seen[NR_REFUSED];
+	unsigned nr;
+	u64 next_ns;			/* of a line more than there are places */
+} refusals;
+
+/*
+ * Who is refused asks again and again: a line for each and each reason, the first time. An address costs a stranger nothing: when the
+ * places are taken, a line now and then.
+ */
 static bool refused_first(u32 ip, enum fit_rejection_why why)
 {
-	static struct { u32 ip; u8 why; } seen[NR_REFUSED];
-	static unsigned nr;
+	u64 now = time_mono_ns();
 
-	for (unsigned i = 0; i < MIN(nr, NR_REFUSED); i++)
-		if (seen[i].ip == ip && seen[i].why == why)
+	for (unsigned i = 0; i < MIN(refusals.nr, NR_REFUSED); i++)
+		if (refusals.seen[i].ip == ip && refusals.seen[i].why == why)
 			return false;
-	seen[nr % NR_REFUSED].ip = ip;
-	seen[nr++ % NR_REFUSED].why = why;
+	if (refusals.nr >= NR_REFUSED && now < refusals.next_ns)
+		return false;
+	refusals.next_ns = now + REFUSED_LINE_NS;
+	refusals.seen[refusals.nr % NR_REFUSED].ip = ip;
+	refusals.seen[refusals.nr++ % NR_REFUSED].why = why;
 	return true;
 }
 
@@ -711,7 +725,8 @@ static void rejected(struct note *r)
 			conn_break(c, rejection_text[why][1]);
 	} else if (c->link == LINK_OFFERED) {
 		conn_break(c, "its REP was rejected");
-	} else if (n->state == NODE_CONNECTING && why == FIT_REJ_CHALLENGE && n->answer != le64_get(r->rejection.challenge)) {
+	} else if (n->state == NODE_CONNECTING && why == FIT_REJ_CHALLENGE && !c->challenged) {
+		c->challenged = true;		/* who has another one for the answer is asked again when others who refuse are */
 		n->answer = le64_get(r->rejection.challenge);
 		conn_cm_end(c);
 		if (conn_ask(n, c) < 0)
@@ -981,6 +996,17 @@ bool fit_node_left(unsigned node)
 enum node_role fit_node_role(unsigned node)
 {
 	return node < FIT_MAX_NODES ? fit_nodes[node].role : ROLE_NONE;
+}
+
+bool fit_is_member(u32 ip)
+{
+	for (unsigned i = 1; i < FIT_MAX_NODES; i++) {
+		u8 state = READ_ONCE(fit_nodes[i].state);
+
+		if (READ_ONCE(fit_nodes[i].ip) == ip && (state == NODE_JOINING || state == NODE_UP || state == NODE_SUSPECT))
+			return true;
+	}
+	return false;
 }
 
 u32 fit_node_ip(unsigned node) { return node < FIT_MAX_NODES ? READ_ONCE(fit_nodes[node].ip) : 0; }

@@ -112,7 +112,7 @@ int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 size) {
 /* --- the connection manager --- */
 
 struct cm_id { unsigned nr; };
-static struct cm_id ids[256];
+static struct cm_id ids[512];
 static unsigned nr_ids;
 static bool cm_fails;			/* it has no memory */
 static struct { unsigned connects, accepts, rejects, destroyed; struct fit_hello hello; struct fit_rejection rejection; u32 farewell; } cm;
@@ -161,10 +161,11 @@ bool roce_cm_gone(const struct cm_id *id) { return answered; }
 
 static int setup(void **state)
 {
-	nr_conns = nr_gone = nr_qps = nr_ends = nr_pings = 0;
+	nr_ids = nr_conns = nr_gone = nr_qps = nr_ends = nr_pings = 0;
 	no_memory = cm_fails = false;
 	memset(&cm, 0, sizeof(cm));
 	memset(fit_nodes, 0, sizeof(fit_nodes));
+	memset(&refusals, 0, sizeof(refusals));
 	nr_watchers = 0;
 	self_id = SELF;
 	self_role = ROLE_MEMORY;
@@ -298,6 +299,62 @@ static void who_may_not_join(void **state)
 	assert_int_equal(nr_said("refused 10.77.0.96: it does not speak FIT"), 1);
 }
 
+/* An address costs a stranger nothing. A line for each of some, then now and then one. */
+static void strangers_do_not_fill_the_log(void **state)
+{
+	struct fit_hello h = hello_of(HIGHER, ROLE_STORAGE, 5, 0, 0);
+	u64 counted = counter_read(&nr_fit_refused);
+
+	h.version = le16_of(FIT_VERSION + 1);
+	for (unsigned i = 0; i < 200; i++)
+		request(1000 + i, &h);
+	assert_int_equal(nr_said("fit: refused "), NR_REFUSED);
+	assert_int_equal(counter_read(&nr_fit_refused), counted + 200);
+	assert_int_equal(cm.rejects, 200);		/* each is told */
+	refusals.next_ns = 0;				/* later */
+	for (unsigned i = 0; i < 200; i++)
+		request(2000 + i, &h);
+	assert_int_equal(nr_said("fit: refused "), NR_REFUSED + 1);
+}
+
+static int run_any(struct rpc_call *c, const void *req, void *rep) { return 0; }
+
+static u64 hash_of(struct rpc_op one)
+{
+	const struct rpc_op ops[] = { { 1, 4, 4, RPC_WORKER, "first", run_any, "le32 a;>le32 b;" }, one };
+
+	fit_ops = ops;
+	fit_nr_ops = ARRAY_SIZE(ops);
+	return ops_hash();
+}
+
+/* Whatever a row says: another word for it is another protocol. Who serves the op, and in which order ops are listed, is not. */
+static void another_field_is_another_protocol(void **state)
+{
+	const struct rpc_op op = { 2, 16, 8, RPC_INLINE, "second", run_any, "le64 addr;le32 len;le32 prot;>le64 addr;" };
+	const struct rpc_op others[] = {
+		{ 3, 16, 8, RPC_INLINE, "second", run_any, op.fields }, { 2, 8, 16, RPC_INLINE, "second", run_any, op.fields },
+		{ 2, 16, 8, RPC_WORKER, "second", run_any, op.fields }, { 2, 16, 8, RPC_INLINE, "other", run_any, op.fields },
+		{ 2, 16, 8, RPC_INLINE, "second", run_any, "le64 addr;le32 prot;le32 len;>le64 addr;" },	/* swapped */
+		{ 2, 16, 8, RPC_INLINE, "second", run_any, "le64 addr;le32 len;le32 flags;>le64 addr;" },	/* renamed */
+		{ 2, 16, 8, RPC_INLINE, "second", run_any, "le64 addr;le32 len;be32 prot;>le64 addr;" },	/* retyped */
+		{ 2, 16, 8, RPC_INLINE, "second", run_any, NULL },
+	};
+	const struct rpc_op *ops_were = fit_ops;
+	unsigned nr_were = fit_nr_ops;
+	u64 hash = hash_of(op);
+	struct rpc_op called = op, swapped[2] = { op, { 1, 4, 4, RPC_WORKER, "first", run_any, "le32 a;>le32 b;" } };
+
+	called.run = NULL;
+	assert_true(hash_of(called) == hash);
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
+		assert_true(hash_of(others[i]) != hash);
+	fit_ops = swapped;
+	assert_true(ops_hash() == hash);
+	fit_ops = ops_were;
+	fit_nr_ops = nr_were;
+}
+
 static struct fit_conn *joined(void)
 {
 	struct fit_hello h = hello_of(HIGHER, ROLE_STORAGE, 5, 0, 0);
@@ -312,6 +369,25 @@ static struct fit_conn *joined(void)
 	event(CM_ESTABLISHED, n->conn->cm, n->conn, HIGHER, 0, NULL, 0);
 	assert_int_equal(n->state, NODE_UP);
 	return n->conn;
+}
+
+/* Who may use what is for the cluster's nodes alone: who has shown that it has the key. */
+static void members(void **state)
+{
+	struct fit_conn *c;
+
+	assert_false(fit_is_member(IP(HIGHER)));	/* in fit.peers, and not there */
+	assert_false(fit_is_member(0));
+	c = joined();
+	assert_true(fit_is_member(IP(HIGHER)));
+	assert_false(fit_is_member(IP(LOWER)));
+	fit_nodes[LOWER].retry_ns = 0;
+	node_look(&fit_nodes[LOWER], time_mono_ns(), 0);
+	assert_int_equal(fit_nodes[LOWER].state, NODE_CONNECTING);
+	assert_false(fit_is_member(IP(LOWER)));
+	conn_fail(c, "x");
+	node_look(&fit_nodes[HIGHER], time_mono_ns(), 0);
+	assert_false(fit_is_member(IP(HIGHER)));
 }
 
 /* A challenge is answered once: who recorded the exchange can begin nothing with it. */
@@ -379,9 +455,10 @@ static void who_is_refused_is_told(void **state)
 	assert_int_equal(nr_said("it does not listen yet"), 1);
 }
 
-static struct fit_conn *joined_lower(void)
+static struct fit_conn *joined_lower_again(unsigned connects)
 {
 	struct fit_node *n = &fit_nodes[LOWER];
+	unsigned qps = nr_qps;
 	struct fit_hello h;
 
 	n->retry_ns = 0;
@@ -389,13 +466,37 @@ static struct fit_conn *joined_lower(void)
 	assert_int_equal(le64_get(cm.hello.challenge), 0);
 	rejection(n->conn, LOWER, FIT_REJ_CHALLENGE, 99);
 	assert_int_equal(n->state, NODE_CONNECTING);	/* on the same queue pair */
-	assert_int_equal(cm.connects, 2);
-	assert_int_equal(nr_qps, 1);
+	assert_int_equal(cm.connects, connects + 2);
+	assert_int_equal(nr_qps, qps + 1);
 	assert_int_equal(le64_get(cm.hello.challenge), 99);
 	h = hello_of(LOWER, ROLE_PROCESSOR, n->conn->epoch, 0, 0);
 	event(CM_ESTABLISHED, n->conn->cm, n->conn, LOWER, 0, &h, sizeof(h));
 	assert_int_equal(n->state, NODE_UP);
 	return n->conn;
+}
+
+static struct fit_conn *joined_lower(void) { return joined_lower_again(0); }
+
+/* Who has another challenge for each answer is not asked as fast as he says so. */
+static void one_challenge_an_attempt(void **state)
+{
+	struct fit_node *n = &fit_nodes[LOWER];
+
+	for (unsigned i = 1; i <= 3; i++) {
+		u64 now;
+
+		n->retry_ns = 0;
+		node_look(n, time_mono_ns(), 0);
+		for (unsigned k = 0; k < 20 && n->conn != NULL && !n->conn->failed; k++)
+			rejection(n->conn, LOWER, FIT_REJ_CHALLENGE, 100 * i + k);
+		assert_int_equal(cm.connects, 2 * i);
+		now = time_mono_ns();
+		node_look(n, now, 0);
+		assert_int_equal(n->state, NODE_DOWN);
+		assert_true(n->retry_ns >= now + REFUSED_NS);
+	}
+	assert_int_equal(nr_said("\n"), 1);
+	joined_lower_again(6);
 }
 
 static void connecting_answers_the_challenge(void **state)
@@ -694,7 +795,8 @@ static void a_flood_does_not_stop_the_clock(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(who_may_not_join), T(joins_answer_a_challenge), T(who_is_refused_is_told), T(connecting_answers_the_challenge),
+		T(who_may_not_join), T(strangers_do_not_fill_the_log), T(another_field_is_another_protocol), T(members), T(one_challenge_an_attempt),
+		T(joins_answer_a_challenge), T(who_is_refused_is_told), T(connecting_answers_the_challenge),
 		T(the_answer_to_a_join_is_checked), T(broken_by_us_and_asked_for_again), T(broken_there_and_offered), T(farewells),
 		T(our_farewell), T(a_farewell_that_crosses), T(who_leaves_takes_nobody_in), T(a_farewell_is_not_answered), T(a_farewell_is_said_again), T(given_up_by_the_peer),
 		T(no_queue_pair_comes_up), T(silence_is_death_unless_it_was_ours), T(a_flood_does_not_stop_the_clock),

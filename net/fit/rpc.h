@@ -110,10 +110,6 @@ enum rpc_class {
 	RPC_INLINE,	/* runs in the receive path: never sleeps, takes spinlocks only; may answer RPC_TO_WORKER */
 	RPC_WORKER,	/* runs in a worker thread: may sleep */
 };
-enum rpc_twice {	/* what a second arrival of one request id does (after a QP was remade) */
-	RPC_REDO,	/* idempotent: run it again, answer on the newest QP */
-	RPC_REPLAY,	/* never run twice: answer from the reply table */
-};
 
 #define RPC_KEEP	64
 struct rpc_call {		/* a request being served */
@@ -159,9 +155,10 @@ void rpc_reply_pages_ref(struct rpc_call *c, const void *const *page, unsigned n
 struct rpc_op {
 	u16 op;
 	u16 req_size, rep_size;
-	u8 class, twice;
+	u8 class;
 	const char *name;
 	rpc_handler run;	/* NULL: this node does not serve it (-ENOSYS to the caller) */
+	const char *fields;	/* of request and reply: types, names and order; NULL: has none */
 };
 
 /* --- nodes --------------------------------------------------------------------------------------------- */
@@ -185,6 +182,8 @@ bool fit_node_up(unsigned node);
 bool fit_node_left(unsigned node);		/* its last epoch ended by its own farewell, not by death */
 enum node_role fit_node_role(unsigned node);
 u32 fit_node_ip(unsigned node);			/* host order; 0: there is no such node */
+/* A node with this address is up, or has shown that it has the cluster's key and is about to be. Any context. */
+bool fit_is_member(u32 ip);
 const char *fit_node_name(unsigned node);	/* "memory-2", for messages */
 unsigned fit_self(void);
 /* A call that does nothing; its status. For measuring. */

@@ -42,7 +42,7 @@ struct fit_hello {
 	le32 magic;
 	le16 version;
 	u8 node, role;
-	le64 protocol;		/* hash of all ops: numbers, names, sizes */
+	le64 protocol;		/* hash of all ops: numbers, names, classes, fields */
 	le64 incarnation;	/* of this boot */
 	le32 max_request;	/* largest SEND it takes */
 	le16 slots;		/* requests it takes at a time */

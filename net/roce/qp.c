@@ -21,7 +21,7 @@
 	X(SQD)		/* makes no new requests */				\
 	X(SQE)		/* UD: a send failed; receives go on */			\
 	X(ERR)		/* everything posted completes as flushed */
-#define QP_EVENTS(X) X(TO_INIT) X(TO_RTR) X(TO_RTS) X(DRAIN) X(SEND_ERROR) X(ERROR) X(TO_RESET)
+#define QP_EVENTS(X) X(TO_INIT) X(TO_RTR) X(TO_RTS) X(DRAIN) X(SEND_ERROR) X(ERROR)
 
 #define STATE_NAME(s) #s,
 #define EVENT_ENUM(e) QPE_##e,
@@ -31,17 +31,16 @@ enum qp_event { QP_EVENTS(EVENT_ENUM) NR_QPE };
 #define NR_QPS (QPS_ERR + 1)
 _Static_assert(ARRAY_SIZE(qp_state_name) == NR_QPS, "the list names every state");
 
-/* next state plus one; 0: not legal */
+/* next state plus one; 0: not legal. None leads back to RESET: a QP that was in use is destroyed. */
 #define TO(s) (QPS_##s + 1)
 static const u8 qp_next[NR_QPS][NR_QPE] = {
-	[QPS_RESET] = { [QPE_TO_INIT] = TO(INIT), [QPE_TO_RESET] = TO(RESET), [QPE_ERROR] = TO(ERR) },
-	[QPS_INIT]  = { [QPE_TO_INIT] = TO(INIT), [QPE_TO_RTR] = TO(RTR), [QPE_TO_RESET] = TO(RESET), [QPE_ERROR] = TO(ERR) },
-	[QPS_RTR]   = { [QPE_TO_RTS] = TO(RTS), [QPE_TO_RESET] = TO(RESET), [QPE_ERROR] = TO(ERR) },
-	[QPS_RTS]   = { [QPE_TO_RTS] = TO(RTS), [QPE_DRAIN] = TO(SQD), [QPE_SEND_ERROR] = TO(SQE), [QPE_TO_RESET] = TO(RESET),
-			[QPE_ERROR] = TO(ERR) },
-	[QPS_SQD]   = { [QPE_TO_RTS] = TO(RTS), [QPE_DRAIN] = TO(SQD), [QPE_TO_RESET] = TO(RESET), [QPE_ERROR] = TO(ERR) },
-	[QPS_SQE]   = { [QPE_TO_RTS] = TO(RTS), [QPE_TO_RESET] = TO(RESET), [QPE_ERROR] = TO(ERR) },
-	[QPS_ERR]   = { [QPE_TO_RESET] = TO(RESET), [QPE_ERROR] = TO(ERR) },
+	[QPS_RESET] = { [QPE_TO_INIT] = TO(INIT), [QPE_ERROR] = TO(ERR) },
+	[QPS_INIT]  = { [QPE_TO_INIT] = TO(INIT), [QPE_TO_RTR] = TO(RTR), [QPE_ERROR] = TO(ERR) },
+	[QPS_RTR]   = { [QPE_TO_RTS] = TO(RTS), [QPE_ERROR] = TO(ERR) },
+	[QPS_RTS]   = { [QPE_TO_RTS] = TO(RTS), [QPE_DRAIN] = TO(SQD), [QPE_SEND_ERROR] = TO(SQE), [QPE_ERROR] = TO(ERR) },
+	[QPS_SQD]   = { [QPE_TO_RTS] = TO(RTS), [QPE_DRAIN] = TO(SQD), [QPE_ERROR] = TO(ERR) },
+	[QPS_SQE]   = { [QPE_TO_RTS] = TO(RTS), [QPE_ERROR] = TO(ERR) },
+	[QPS_ERR]   = { [QPE_ERROR] = TO(ERR) },
 };
 
 static bool qp_may_step(const struct roce_qp *qp, enum qp_event ev) { return qp_next[qp->state][ev] != 0; }

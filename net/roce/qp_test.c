@@ -11,19 +11,22 @@ void thread_sleep_ns(u64 ns) { shim_time_advance(ns); }
 
 /* --- transitions ------------------------------------------------------------------------------------------------ */
 
-/* Rows: from; columns: to RESET INIT RTR RTS SQD SQE ERR. Modify to the same state is legal where attributes may change there. */
+/*
+ * Rows: from; columns: to RESET INIT RTR RTS SQD SQE ERR. Modify to the same state is legal where attributes may change there. Back to
+ * RESET, legal from everywhere, there is no way here.
+ */
 static const char *const legal[NR_QPS] = {
-	[QPS_RESET] = "11....1",
-	[QPS_INIT]  = "111...1",
-	[QPS_RTR]   = "1..1..1",
-	[QPS_RTS]   = "1..1111",
-	[QPS_SQD]   = "1..11.1",
-	[QPS_SQE]   = "1..1..1",
-	[QPS_ERR]   = "1.....1",
+	[QPS_RESET] = ".1....1",
+	[QPS_INIT]  = ".11...1",
+	[QPS_RTR]   = "...1..1",
+	[QPS_RTS]   = "...1111",
+	[QPS_SQD]   = "...11.1",
+	[QPS_SQE]   = "...1..1",
+	[QPS_ERR]   = "......1",
 };
 static const u8 leads_to[NR_QPE] = {
-	[QPE_TO_RESET] = QPS_RESET, [QPE_TO_INIT] = QPS_INIT, [QPE_TO_RTR] = QPS_RTR, [QPE_TO_RTS] = QPS_RTS, [QPE_DRAIN] = QPS_SQD,
-	[QPE_SEND_ERROR] = QPS_SQE, [QPE_ERROR] = QPS_ERR,
+	[QPE_TO_INIT] = QPS_INIT, [QPE_TO_RTR] = QPS_RTR, [QPE_TO_RTS] = QPS_RTS, [QPE_DRAIN] = QPS_SQD, [QPE_SEND_ERROR] = QPS_SQE,
+	[QPE_ERROR] = QPS_ERR,
 };
 
 static void table(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the wire takes for a page: RDMA READs of 4096 bytes, one at a time, on a connection of their own with nobody else on it. The
- * server shows a page of zeros for reading and says where it is; nothing of it runs while a READ is answered.
+ * server shows a page of zeros for reading and says where it is; nothing of it runs while a READ is answered. Strangers are not served.
  */
 #include "kernel/time.h"
 #include "lib/base/errno.h"

@@ -137,18 +137,26 @@ static int arrived(struct probe *p, const struct roce_wc *wc)
 	return rc;
 }
 
+/* A receive that ended without a message is everybody's again. */
+static void give_back(const struct roce_wc *wc)
+{
+	if (wc->opcode == WC_RECV || wc->opcode == WC_RECV_RDMA_WITH_IMM)
+		post_receive(wc->wr_id);
+}
+
 static int serve(struct probe *p)
 {
-	struct roce_wc wc;
-
 	for (;;) {
+		struct roce_wc wc = { .opcode = WC_SEND };	/* an error need not be a completion's */
 		int rc = ep_wait_wc(&p->ep, &wc, EP_TIMEOUT_NS);
 
 		if (rc == -EIO)
 			__atomic_store_n(&last_status, p->ep.status, __ATOMIC_RELAXED);
-		if (rc == 0 && (wc.opcode == WC_RECV || wc.opcode == WC_RECV_RDMA_WITH_IMM))
+		if (rc < 0)
+			give_back(&wc);
+		else if (wc.opcode == WC_RECV || wc.opcode == WC_RECV_RDMA_WITH_IMM)
 			rc = arrived(p, &wc);
-		else if (rc == 0 && wc.opcode == WC_RDMA_WRITE && p->tell_done)
+		else if (wc.opcode == WC_RDMA_WRITE && p->tell_done)
 			rc = tell(p, &(struct probe_msg){ .op = be32_of(PROBE_DONE) });
 		if (rc < 0)
 			return rc == -ECONNRESET || rc == -EIO ? 0 : rc;
@@ -175,10 +183,9 @@ int probe_serve(const struct svc_request *req)
 	rc = ep_accept(&p.ep, req->id, &(struct ep_ask){ .responder_resources = 4, .initiator_depth = 4 });
 	if (rc == 0)
 		rc = serve(&p);
-	while (roce_cq_poll(p.ep.cq, &wc, 1) == 1) {		/* receives that this connection had taken */
-		if (wc.opcode == WC_RECV || wc.opcode == WC_RECV_RDMA_WITH_IMM)
-			post_receive(wc.wr_id);
-	}
+	roce_qp_error(p.ep.qp);		/* completes what a message had begun to fill, and takes no more */
+	while (roce_cq_poll(p.ep.cq, &wc, 1) == 1)
+		give_back(&wc);
 	ep_close(&p.ep);
 	return rc;
 }

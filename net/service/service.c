@@ -18,6 +18,7 @@ struct server {
 	const char *name;
 	u64 service_id;
 	int (*serve)(const struct svc_request *req);
+	bool (*may)(u32 ip);		/* NULL: everybody may come */
 };
 static const struct server servers[] = {
 	{ "rping", ROCE_PS_TCP(RPING_PORT), rping_serve },
@@ -64,13 +65,21 @@ static void session_thread(void *arg)
 
 static void on_request(const struct cm_event *ev, void *arg)
 {
+	static bool stranger_seen;		/* [a] a line in the log for all of them */
+	const struct server *server = arg;
 	struct session *s;
 
 	if (ev->type != CM_REQ_RECEIVED)
 		return;
+	if (server->may != NULL && !server->may(ev->peer_ip)) {
+		if (!__atomic_exchange_n(&stranger_seen, true, __ATOMIC_RELAXED))
+			pr_warn("service: %s refused " IP_FMT ": no node of the cluster is there", server->name, IP_ARGS(ev->peer_ip));
+		roce_cm_reject(ev->id, 28 /* consumer defined, clause 12.6.7.2 */, NULL, 0);
+		return;
+	}
 	s = atomic_inc_return(&nr_sessions) <= SESSIONS_MAX ? kzalloc(sizeof(*s)) : NULL;
 	if (s != NULL) {
-		s->server = arg;
+		s->server = server;
 		s->req = (struct svc_request){ ev->id, ev->peer_ip, ev->responder_resources, ev->initiator_depth, { 0 } };
 		memcpy(s->req.private_data, ev->private_data, MIN(ev->private_len, sizeof(s->req.private_data)));
 		if (thread_spawn(session_thread, s, PRIO_NORMAL, "rdma-%s", s->server->name) == 0)
@@ -90,11 +99,12 @@ static void on_sidr(const struct cm_event *ev, void *arg)
 }
 
 /* What other nodes of the cluster ask for when they boot. */
-static const struct server bare = { "bare", ROCE_PS_TCP(BARE_PORT), bare_serve };
+static struct server bare = { "bare", ROCE_PS_TCP(BARE_PORT), bare_serve };
 
-void service_start(void)
+void service_start(bool (*member)(u32 ip))
 {
-	if (roce_cm_listen(bare.service_id, on_request, (void *)&bare) < 0)
+	bare.may = member;
+	if (roce_cm_listen(bare.service_id, on_request, &bare) < 0)
 		pr_err("service: cannot listen for %s", bare.name);
 	if (!param_bool("rdma.service", false))
 		return;

@@ -199,7 +199,7 @@ static void configured(const char *text)
 
 static void start_once(void)
 {
-	static const struct rpc_op ops[] = { { 7, 8, 8, RPC_WORKER, RPC_REDO, "seven", NULL } };
+	static const struct rpc_op ops[] = { { 7, 8, 8, RPC_WORKER, "seven", NULL } };
 	static bool once;
 
 	if (once)

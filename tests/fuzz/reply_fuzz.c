@@ -29,7 +29,7 @@ static u32 next_bytes(void *to, u32 room)
 
 static u32 fixed_size(unsigned op)
 {
-#define REP_SIZE(nr, name, class, twice) case nr: return sizeof(struct rpc_##name##_rep);
+#define REP_SIZE(nr, name, class) case nr: return sizeof(struct rpc_##name##_rep);
 	switch (op) {
 	RPC_STORAGE_OPS(REP_SIZE)
 	}

@@ -69,6 +69,27 @@ class RunnerTest(unittest.TestCase):
         self.assertEqual((checks.passed, checks.failed, checks.unsteady, again), (2, 0, 1, ["T=other"]))
         self.assertRegex(out.getvalue(), r"(?s)^ok   some/fine .*UNSTEADY some/other \S+\n    \| why\nok   some/other ")
 
+    def test_lines_that_do_not_end(self):
+        """A target that hangs after its first lines is ended, and so is what ignores that; it has failed, and what failed is tried again."""
+        with tempfile.TemporaryDirectory() as build, contextlib.redirect_stdout(io.StringIO()) as out:
+            checks = run_checks.Checks(types.SimpleNamespace(build=build, only=None, list=False))
+            tries = []
+
+            def passes(command, limit, log):
+                tries.append(limit)
+                return False
+            checks.passes = passes
+            make, run_checks.MAKE = run_checks.MAKE, ["sh", "-c", "echo ok some fine; echo FAIL some other; sleep 300; sleep 300"]
+            try:
+                checks.lines("some", "check-some", twice=True, limit=1)
+            finally:
+                run_checks.MAKE = make
+            with open(os.path.join(build, "check", "some.log")) as file:
+                self.assertIn("*** not done after 1 s", file.read())
+        self.assertEqual((checks.passed, checks.failed), (1, 2))
+        self.assertEqual(tries, [1])
+        self.assertRegex(out.getvalue(), r"FAIL some/all ")
+
     def test_lines_that_end_early(self):
         """A target that dies after its first good line, or says nothing, has failed."""
         for script, passed in (("echo ok some fine; exit 2", 1), ("exit 0", 0)):

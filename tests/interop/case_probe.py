@@ -14,7 +14,8 @@ TESTS = {
     "immediates": ((SEND_IMM, WRITE_IMM), ()), "invalidate-node": ((SEND_INV,), (ACCESS,)),
     "invalidate-linux": ((SEND_INV,), (ACCESS,)), "rights": ((), (ACCESS, (0x61,))), "rights-linux": ((), (ACCESS,)),
     "rnr": ((SEND_IMM,), (RNR,)), "rnr-limit": ((), (RNR,)), "rnr-linux": ((), (RNR,)), "reject": ((), ()),
-    "shared": ((SEND_IMM,), ()), "rights-behind": ((), (ACCESS,)), "atomics": (((0x13,), (0x14,), (0x12,)), ()),
+    "shared": ((SEND_IMM,), ()), "given-back": ((SEND_IMM,), ((0x61,),)), "rights-behind": ((), (ACCESS,)),
+    "atomics": (((0x13,), (0x14,), (0x12,)), ()),
 }
 
 

@@ -727,7 +727,7 @@ bool sim_memory_event(void)
 
 static u32 body_size(unsigned op)
 {
-#define OP_SIZE(nr, name, class, twice) case nr: return sizeof(struct rpc_##name##_req);
+#define OP_SIZE(nr, name, class) case nr: return sizeof(struct rpc_##name##_req);
 	switch (op) {
 	RPC_MEMORY_OPS(OP_SIZE)
 	}
