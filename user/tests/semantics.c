@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -22,6 +23,7 @@
 #include <sys/uio.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 #include "check.h"
 #include "said.h"
@@ -235,6 +237,112 @@ static void pipes(void)
 	signal(SIGPIPE, SIG_DFL);
 }
 
+/* Large reads and writes: what has as many bytes as are wanted gives them all, what waits for room takes them all. */
+
+static struct iovec pieces[] = { { buf, 100000 }, { buf + 100000, 0 }, { buf + 100000, 7 }, { buf + 100007, 299993 } };	/* 400000 */
+
+static void has_all(const char *name)
+{
+	int fd = open(name, O_RDONLY), to = temporary(), two[2];
+
+	printf("%s\n", name);
+	CHECK(fd >= 0 && pipe(two) == 0);
+	memset(buf, 1, sizeof(buf));
+	TRY(read(fd, buf, sizeof(buf)));
+	TRY(memcmp(buf, buf + 1, 100) != 0);
+	TRY(memcmp(buf + sizeof(buf) / 2, buf + sizeof(buf) - 100, 100) != 0);
+	TRY(readv(fd, pieces, 4));
+	TRY(pread(fd, buf, 200000, 1000));
+	TRY(preadv(fd, pieces, 4, 5));
+	TRY(sendfile(to, fd, NULL, 200000));
+	TRY(lseek(to, 0, SEEK_CUR));
+	TRY(splice(fd, NULL, two[1], NULL, 20000, 0));
+	TRY(read(two[0], buf, sizeof(buf)));
+	close(fd);
+	close(to);
+	close(two[0]);
+	close(two[1]);
+}
+
+static unsigned char byte_at(size_t i) { return i * 7 + (i >> 9); }
+
+/* A child that reads n bytes, and sees that they are those of buf. */
+static pid_t reader_of(int fd, size_t n, int not_its)
+{
+	pid_t child = fork();
+
+	CHECK(child >= 0);
+	if (child == 0) {
+		unsigned char part[5000];
+		ssize_t got;
+
+		close(not_its);
+		for (size_t at = 0; at < n; at += got) {
+			got = read(fd, part, n - at < sizeof(part) ? n - at : sizeof(part));
+			CHECK(got > 0);
+			for (ssize_t i = 0; i < got; i++)
+				CHECK(part[i] == byte_at(at + i));
+		}
+		_exit(0);
+	}
+	return child;
+}
+
+static void ended(pid_t child)
+{
+	int status;
+
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
+}
+
+static void takes_all(int to, int from)
+{
+	pid_t child = reader_of(from, 400000 + 300000, to);
+
+	TRY(writev(to, pieces, 4));
+	for (size_t i = 0; i < 300000; i++)
+		buf[i] = byte_at(400000 + i);
+	TRY(write(to, buf, 300000));
+	ended(child);
+}
+
+static void large(void)
+{
+	struct termios raw;
+	int two[2], null = open("/dev/null", O_RDWR), full = open("/dev/full", O_RDWR), fd, peer, n;
+
+	has_all("/dev/zero");
+	has_all("/dev/full");
+	has_all("/dev/urandom");
+	TRY(writev(null, pieces, 4));
+	TRY(write(null, buf, sizeof(buf)));
+	TRY(readv(null, pieces, 4));
+	TRY(writev(full, pieces, 4));
+	close(null);
+	close(full);
+	for (size_t i = 0; i < 400000; i++)
+		buf[i] = byte_at(i);
+	CHECK(pipe(two) == 0);
+	takes_all(two[1], two[0]);
+	CHECK(write(two[1], buf, 40000) == 40000);
+	TRY((n = vmsplice(two[1], pieces, 4, 0)) > 0);		/* what there is room for */
+	TRY(read(two[0], buf, sizeof(buf)) == 40000 + n);
+	CHECK(fcntl(two[1], F_SETFL, O_NONBLOCK) == 0);
+	TRY(writev(two[1], pieces, 4));
+	TRY(writev(two[1], pieces, 4));
+	close(two[0]);
+	close(two[1]);
+	for (size_t i = 0; i < 400000; i++)
+		buf[i] = byte_at(i);
+	CHECK((peer = posix_openpt(O_RDWR | O_NOCTTY)) >= 0 && grantpt(peer) == 0 && unlockpt(peer) == 0);
+	CHECK((fd = open(ptsname(peer), O_RDWR | O_NOCTTY)) >= 0 && tcgetattr(fd, &raw) == 0);
+	cfmakeraw(&raw);
+	CHECK(tcsetattr(fd, TCSANOW, &raw) == 0);
+	takes_all(fd, peer);
+	close(fd);
+	close(peer);
+}
+
 static void none(int sig) { (void)!sig; }
 
 static void processes(void)
@@ -364,6 +472,7 @@ int main(void)
 	memory();
 	descriptors();
 	pipes();
+	large();
 	processes();
 	waits();
 	return ok("");

@@ -190,6 +190,12 @@ bool file_is_pipe(const struct file *f);
  */
 typedef s64 (*pipe_sink)(void *arg, const void *buf, size_t n);
 s64 __must_check pipe_drain(struct file *f, size_t len, bool keep, pipe_sink sink, void *arg);
+/*
+ * The other way: source fills the room of a pipe, as far as it says, under the pipe's lock. Bytes; -EAGAIN: no room now; -EPIPE, with its
+ * signal: nobody reads; what source says when it gave none. len is not 0.
+ */
+typedef s64 (*pipe_source)(void *arg, void *buf, size_t n);
+s64 __must_check pipe_fill(struct file *f, size_t len, pipe_source source, void *arg);
 /* Between two pipes: bytes that fit; -EAGAIN: none there, or no room (*full then); 0: the end; -EPIPE, -EINVAL: the same pipe */
 s64 __must_check pipe_to_pipe(struct file *in, struct file *out, size_t len, bool keep, bool *full);
 int fifo_open(struct inode *i, struct file *f);	/* a fifo of any file system; waits for the other end */

@@ -405,6 +405,39 @@ s64 pipe_drain(struct file *f, size_t len, bool keep, pipe_sink sink, void *arg)
 	return n;
 }
 
+s64 pipe_fill(struct file *f, size_t len, pipe_source source, void *arg)
+{
+	struct pipe *p = f->private;
+	size_t done = 0, room;
+	s64 rc = 0;
+
+	mutex_lock(&p->lock);
+	room = room_for(p, len, false);
+	while (p->readers != 0 && done < room) {
+		u32 tail = (p->head + p->used) % p->size;
+		size_t part = MIN(room - done, (size_t)(p->size - tail));
+
+		rc = source(arg, p->data + tail, part);
+		if (rc <= 0)
+			break;
+		p->used += rc;
+		pieces_add(p, rc, false);
+		done += rc;
+		if ((size_t)rc < part)
+			break;
+	}
+	if (p->readers == 0)
+		rc = -EPIPE;
+	else if (room == 0)
+		rc = -EAGAIN;
+	mutex_unlock(&p->lock);
+	if (done != 0)
+		waitq_wake_all(&p->read_wait);
+	if (rc == -EPIPE)
+		signal_pipe();
+	return done ? (s64)done : rc;
+}
+
 static s64 into_pipe(void *arg, const void *buf, size_t n)
 {
 	struct pipe *p = arg;

@@ -173,7 +173,7 @@ s64 sys_sendfile(u64 out, u64 in, u64 pos_user, u64 len, u64 a4, u64 a5)
 
 	if (n < 0)
 		return n;
-	if (!has_position(p.in))
+	if (!has_position(p.in) && !p.in->ops->never_waits)
 		n = pos_user != 0 && p.in->inode != NULL && (p.in->inode->type == S_IFIFO || p.in->inode->type == S_IFSOCK) ? -ESPIPE : -EINVAL;
 	else if (READ_ONCE(p.out->flags) & O_APPEND)
 		n = -EINVAL;
@@ -291,7 +291,7 @@ static s64 splice_to_pipe(struct pair *p, u64 *pos, size_t len, u64 flags)
 	}
 	if (rc < 0)
 		return rc;
-	if (has_position(p->in)) {
+	if (has_position(p->in) || p->in->ops->never_waits) {
 		size_t done = 0;
 
 		do {
@@ -390,25 +390,57 @@ s64 sys_tee(u64 in, u64 out, u64 len, u64 flags, u64 a4, u64 a5)
 	return n;
 }
 
+static s64 source_program(void *arg, void *buf, size_t n)
+{
+	size_t got = vec_copy(arg, buf, n, false);
+
+	return got ? (s64)got : -EFAULT;
+}
+
+/* What there is room for: a program with one thread may be the one who reads it. */
+static s64 vmsplice_into(struct file *f, u64 vec, u64 nr, u64 flags)
+{
+	struct iovec_abi fast[FAST_IOV], *v;
+	size_t total;
+	s64 n = vec_get(vec, nr, -EINVAL, fast, &v, &total);
+
+	if (n < 0)
+		return n;
+	while (total != 0) {
+		struct vec_place from = { .vec = v };
+
+		n = pipe_fill(f, total, source_program, &from);
+		if (n != -EAGAIN || nonblocking(f, flags))
+			break;
+		n = file_wait(f, POLLOUT);
+		if (n < 0)
+			break;
+	}
+	vec_put(v, fast);
+	return n;
+}
+
 /* The program's pages are copied, never lent. */
 s64 sys_vmsplice(u64 fd, u64 vec, u64 n, u64 flags, u64 a4, u64 a5)
 {
 	struct file *f;
-	bool pipe, write;
+	bool write;
+	s64 rc;
 
 	if ((u32)flags & ~15U)
 		return -EINVAL;
 	f = fd_get(fd);
 	if (f == NULL)
 		return -EBADF;
-	pipe = f->ops != NULL && file_is_pipe(f);
 	write = file_access(f) & MAY_WRITE;
-	if (pipe && (flags & SPLICE_F_NONBLOCK) && !(file_poll(f, NULL) & (write ? POLLOUT | POLLERR : POLLIN | POLLHUP))) {
-		file_put(f);
-		return -EAGAIN;
-	}
+	if (f->ops == NULL || !file_is_pipe(f))
+		rc = -EBADF;
+	else if (write)
+		rc = vmsplice_into(f, vec, n, flags);
+	else if ((flags & SPLICE_F_NONBLOCK) && !(file_poll(f, NULL) & (POLLIN | POLLHUP)))
+		rc = -EAGAIN;
+	else
+		rc = sys_readv(fd, vec, n, 0, 0, 0);
 	file_put(f);
-	if (!pipe)
-		return -EBADF;
-	return write ? sys_writev(fd, vec, n, 0, 0, 0) : sys_readv(fd, vec, n, 0, 0, 0);
+	return rc;
 }
