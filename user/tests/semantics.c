@@ -343,6 +343,76 @@ static void large(void)
 	close(peer);
 }
 
+/* What cannot go into the program's memory stays where it is. */
+static void stays(const char *what, int to, int from)
+{
+	char *page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *bad = page + PAGE;
+	struct iovec one = { bad, 10 };
+	ssize_t got;
+	int n;
+
+	printf("%s\n", what);
+	CHECK(page != MAP_FAILED && mprotect(bad, PAGE, PROT_NONE) == 0 && write(to, "0123456789", 10) == 10);
+	TRY(read(from, bad, 10));
+	TRY(readv(from, &one, 1));
+	TRY(ioctl(from, FIONREAD, &n));
+	TRY(n);
+	got = read(from, bad - 4, 10);
+	CHECK((got == -1 && errno == EFAULT) || got == 4);	/* Linux may take back what it had copied */
+	got = got < 0 ? 0 : got;
+	memcpy(buf, bad - 4, got);
+	TRY(got + read(from, buf + got, 100));
+	TRY(memcmp(buf, "0123456789", 10));
+	munmap(page, 2 * PAGE);
+	close(to);
+	close(from);
+}
+
+static volatile int nr_told;
+
+static void told(int sig) { nr_told += sig == SIGPIPE; }
+
+/* Who writes when the last reader goes is told by the signal, whatever was written by then. */
+static void reader_goes(void)
+{
+	char part[1000];
+	int two[2];
+	ssize_t n;
+	pid_t child;
+
+	CHECK(pipe(two) == 0);
+	child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		close(two[1]);
+		_exit(read(two[0], part, sizeof(part)) != sizeof(part));
+	}
+	close(two[0]);
+	TRY((n = write(two[1], buf, 200000)) >= 65536 && n < 200000);
+	TRY(nr_told);
+	ended(child);
+	TRY(write(two[1], buf, 1));
+	TRY(nr_told);
+	TRY(writev(two[1], pieces, 4));
+	TRY(nr_told);
+	close(two[1]);
+}
+
+static void kept_and_told(void)
+{
+	int two[2];
+
+	CHECK(pipe(two) == 0);
+	stays("pipe", two[1], two[0]);
+	CHECK(pipe2(two, O_DIRECT) == 0);
+	stays("packet", two[1], two[0]);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, two) == 0);
+	stays("socket", two[1], two[0]);
+	signal(SIGPIPE, told);
+	reader_goes();
+	signal(SIGPIPE, SIG_DFL);
+}
+
 static void none(int sig) { (void)!sig; }
 
 static void processes(void)
@@ -473,6 +543,7 @@ int main(void)
 	descriptors();
 	pipes();
 	large();
+	kept_and_told();
 	processes();
 	waits();
 	return ok("");

@@ -189,6 +189,7 @@ bool file_is_pipe(const struct file *f);
  * (keep: they stay, for tee). Bytes; 0: no bytes and no writer; -EAGAIN: none now; what sink says when it took none.
  */
 typedef s64 (*pipe_sink)(void *arg, const void *buf, size_t n);
+s64 __must_check pipe_read_to(struct file *f, size_t len, pipe_sink sink, void *arg);	/* read(2): waits for bytes, and ends with a packet */
 s64 __must_check pipe_drain(struct file *f, size_t len, bool keep, pipe_sink sink, void *arg);
 /*
  * The other way: source fills the room of a pipe, as far as it says, under the pipe's lock. Bytes; -EAGAIN: no room now; -EPIPE, with its

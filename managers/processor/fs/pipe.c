@@ -142,11 +142,40 @@ static u32 readable(struct pipe *p, size_t len, u32 *drop)
 	return n;
 }
 
-static s64 pipe_read(struct file *f, void *buf, size_t len, u64 *pos)
+static void take_off(struct pipe *p, u32 n)
+{
+	p->head = (p->head + n) % p->size;
+	p->used -= n;
+	pieces_take(p, n);
+}
+
+/* What sink takes of the first n bytes, which are there; keep: they stay. lock held */
+static s64 drain_locked(struct pipe *p, size_t n, bool keep, pipe_sink sink, void *arg)
+{
+	size_t done = 0;
+	s64 rc = 0;
+
+	while (done < n) {
+		u32 head = (p->head + done) % p->size;
+		size_t part = MIN(n - done, (size_t)(p->size - head));
+
+		rc = sink(arg, p->data + head, part);
+		if (rc <= 0)
+			break;
+		done += rc;
+		if ((size_t)rc < part)
+			break;
+	}
+	if (!keep)
+		take_off(p, done);
+	return done ? (s64)done : rc;
+}
+
+s64 pipe_read_to(struct file *f, size_t len, pipe_sink sink, void *arg)
 {
 	struct pipe *p = f->private;
-	u8 *out = buf;
-	size_t n = 0;
+	s64 took = 0;
+	size_t n;
 	u32 drop;
 
 	if (len == 0)
@@ -162,21 +191,30 @@ static s64 pipe_read(struct file *f, void *buf, size_t len, u64 *pos)
 		if (waitq_wait_intr(&p->read_wait, READ_ONCE(p->used) != 0 || READ_ONCE(p->writers) == 0, 0) < 0)
 			return -ERESTARTSYS;
 	}
-	for (size_t left = n; left != 0;) {
-		size_t part = MIN(left, (size_t)(p->size - p->head));
-
-		memcpy(out, p->data + p->head, part);
-		p->head = (p->head + part) % p->size;
-		out += part;
-		left -= part;
-	}
-	p->head = (p->head + drop) % p->size;
-	p->used -= n + drop;
-	pieces_take(p, n + drop);
-	mutex_unlock(&p->lock);
 	if (n != 0)
+		took = drain_locked(p, n, false, sink, arg);
+	if (took == (s64)n)
+		take_off(p, drop);
+	mutex_unlock(&p->lock);
+	if (took > 0)
 		waitq_wake_all(&p->write_wait);
+	return took;
+}
+
+static s64 into_memory(void *arg, const void *buf, size_t n)
+{
+	u8 **at = arg;
+
+	memcpy(*at, buf, n);
+	*at += n;
 	return n;
+}
+
+static s64 pipe_read(struct file *f, void *buf, size_t len, u64 *pos)
+{
+	u8 *at = buf;
+
+	return pipe_read_to(f, len, into_memory, &at);
 }
 
 static void pipe_put_bytes(struct pipe *p, const u8 *in, size_t n)
@@ -221,8 +259,7 @@ static s64 pipe_write(struct file *f, const void *buf, size_t len, u64 *pos)
 		mutex_lock(&p->lock);
 		if (p->readers == 0) {
 			mutex_unlock(&p->lock);
-			if (done == 0)
-				signal_pipe();
+			signal_pipe();
 			return done ? (s64)done : -EPIPE;
 		}
 		n = packet ? MIN(len - done, (size_t)PIPE_BUF) : len - done;
@@ -364,31 +401,6 @@ bool file_is_pipe(const struct file *f)
 	return f->ops == &pipe_ops;
 }
 
-/* lock held */
-static s64 drain_locked(struct pipe *p, size_t len, bool keep, pipe_sink sink, void *arg)
-{
-	size_t done = 0, n = MIN(len, (size_t)p->used);
-	s64 rc = 0;
-
-	while (done < n) {
-		u32 head = (p->head + done) % p->size;
-		size_t part = MIN(n - done, (size_t)(p->size - head));
-
-		rc = sink(arg, p->data + head, part);
-		if (rc <= 0)
-			break;
-		done += rc;
-		if ((size_t)rc < part)
-			break;
-	}
-	if (!keep) {
-		p->head = (p->head + done) % p->size;
-		p->used -= done;
-		pieces_take(p, done);
-	}
-	return done ? (s64)done : rc;
-}
-
 s64 pipe_drain(struct file *f, size_t len, bool keep, pipe_sink sink, void *arg)
 {
 	struct pipe *p = f->private;
@@ -398,7 +410,7 @@ s64 pipe_drain(struct file *f, size_t len, bool keep, pipe_sink sink, void *arg)
 	if (p->used == 0)
 		n = p->writers == 0 ? 0 : -EAGAIN;
 	else
-		n = drain_locked(p, len, keep, sink, arg);
+		n = drain_locked(p, MIN(len, (size_t)p->used), keep, sink, arg);
 	mutex_unlock(&p->lock);
 	if (n > 0 && !keep)
 		waitq_wake_all(&p->write_wait);
@@ -467,7 +479,7 @@ s64 pipe_to_pipe(struct file *in, struct file *out, size_t len, bool keep, bool 
 		*full = true;
 		n = -EAGAIN;
 	} else {
-		n = drain_locked(a, len, keep, into_pipe, b);
+		n = drain_locked(a, MIN(len, (size_t)a->used), keep, into_pipe, b);
 	}
 	mutex_unlock(&a->lock);
 	mutex_unlock(&b->lock);

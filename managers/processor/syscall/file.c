@@ -70,6 +70,70 @@ static bool direct_ok(const struct file *f, u64 user, size_t len, const u64 *pos
 	return ((user | len | at) & (DIRECT_ALIGN - 1)) == 0 || (!write && at >= object_size(f->object));
 }
 
+struct vector { struct iovec_abi *vec; u64 nr; size_t total; };
+
+size_t vec_copy(struct vec_place *p, void *buf, size_t n, bool out)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		const struct iovec_abi *v = &p->vec[p->at];
+		size_t part = MIN(n - done, (size_t)(v->len - p->at_done)), got;
+
+		if (part == 0) {
+			p->at++;
+			p->at_done = 0;
+			continue;
+		}
+		got = out ? copy_to_user_partial(v->base + p->at_done, (u8 *)buf + done, part) :
+			    copy_from_user_partial((u8 *)buf + done, v->base + p->at_done, part);
+		done += got;
+		p->at_done += got;
+		if (got < part)
+			break;
+	}
+	return done;
+}
+
+static s64 vector_socket(struct file *f, const struct vector *v, bool write, bool nowait)
+{
+	struct transfer t = { .vec = v->vec, .len = v->total };
+	s64 n;
+
+	if (nowait || (READ_ONCE(f->flags) & O_NONBLOCK))
+		t.flags |= MSG_DONTWAIT;
+	if (write)
+		return socket_send(file_socket(f), &t);
+	n = socket_receive(file_socket(f), &t);
+	if (t.rights != NULL)
+		rights_free(t.rights);
+	return n;
+}
+
+static s64 into_program(void *arg, const void *buf, size_t n)
+{
+	size_t got = vec_copy(arg, (void *)buf, n, true);
+
+	return got ? (s64)got : -EFAULT;
+}
+
+/* Of a pipe or socket: straight into the program's memory, so that what cannot go there stays in it. */
+static bool reads_straight(const struct file *f)
+{
+	return file_is_pipe(f) || file_socket(f) != NULL;
+}
+
+static s64 read_straight(struct file *f, const struct vector *v)
+{
+	struct vec_place to = { .vec = v->vec };
+
+	if (v->total == 0)
+		return 0;
+	if (file_socket(f) != NULL)
+		return vector_socket(f, v, false, false);
+	return pipe_read_to(f, v->total, into_program, &to);
+}
+
 static s64 read_file(struct file *f, u64 user, size_t len, u64 *pos)
 {
 	u8 small[SMALL], *buf;
@@ -84,6 +148,11 @@ static s64 read_file(struct file *f, u64 user, size_t len, u64 *pos)
 	if (!user_range_ok(user, len))
 		return -EFAULT;
 	len = MIN(len, RW_MAX);
+	if (reads_straight(f)) {
+		struct iovec_abi one = { user, len };
+
+		return read_straight(f, &(struct vector){ &one, 1, len });
+	}
 	if (!direct_ok(f, user, len, pos, false))
 		return -EINVAL;
 	large = read_is_large(f, pos, len);
@@ -273,30 +342,6 @@ int vec_get(u64 user, u64 n, int too_many, struct iovec_abi *fast, struct iovec_
 	return rc;
 }
 
-size_t vec_copy(struct vec_place *p, void *buf, size_t n, bool out)
-{
-	size_t done = 0;
-
-	while (done < n) {
-		const struct iovec_abi *v = &p->vec[p->at];
-		size_t part = MIN(n - done, (size_t)(v->len - p->at_done)), got;
-
-		if (part == 0) {
-			p->at++;
-			p->at_done = 0;
-			continue;
-		}
-		got = out ? copy_to_user_partial(v->base + p->at_done, (u8 *)buf + done, part) :
-			    copy_from_user_partial((u8 *)buf + done, v->base + p->at_done, part);
-		done += got;
-		p->at_done += got;
-		if (got < part)
-			break;
-	}
-	return done;
-}
-
-struct vector { struct iovec_abi *vec; u64 nr; size_t total; };
 
 /* A file with positions: one piece after the other. */
 static s64 vector_pieces(struct file *f, const struct vector *v, bool write, u64 *pos)
@@ -376,22 +421,7 @@ static s64 vector_whole(struct file *f, const struct vector *v, bool write)
 		return -EBADF;
 	if ((write ? (void *)f->ops->write : (void *)f->ops->read) == NULL)
 		return -EINVAL;
-	return write ? vector_write(f, v) : vector_read(f, v);
-}
-
-static s64 vector_socket(struct file *f, const struct vector *v, bool write, bool nowait)
-{
-	struct transfer t = { .vec = v->vec, .len = v->total };
-	s64 n;
-
-	if (nowait || (READ_ONCE(f->flags) & O_NONBLOCK))
-		t.flags |= MSG_DONTWAIT;
-	if (write)
-		return socket_send(file_socket(f), &t);
-	n = socket_receive(file_socket(f), &t);
-	if (t.rights != NULL)
-		rights_free(t.rights);
-	return n;
+	return write ? vector_write(f, v) : reads_straight(f) ? read_straight(f, v) : vector_read(f, v);
 }
 
 static bool has_position(const struct file *f)
