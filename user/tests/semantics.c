@@ -398,6 +398,103 @@ static void reader_goes(void)
 	close(two[1]);
 }
 
+/* --- not on Linux, where a splice() that waits has the pipe for itself --- */
+
+static pid_t splicer(int from, int to, size_t n)
+{
+	pid_t child = fork();
+
+	CHECK(child >= 0);
+	if (child == 0)
+		_exit(splice(from, NULL, to, NULL, 1000, 0) != (ssize_t)n);
+	return child;
+}
+
+static void asleep(pid_t pid)
+{
+	char name[64], stat[200];
+	int fd, n;
+
+	snprintf(name, sizeof(name), "/proc/%d/stat", pid);
+	do {
+		CHECK(usleep(1000) == 0 && (fd = open(name, O_RDONLY)) >= 0 && (n = read(fd, stat, sizeof(stat) - 1)) > 0);
+		stat[n] = '\0';
+		close(fd);
+	} while (strstr(stat, ") S ") == NULL);
+}
+
+/* A terminal that takes nothing: the pipe stays usable, and keeps what did not go. */
+static void to_stopped_terminal(void)
+{
+	struct termios raw;
+	struct pollfd p;
+	int two[2], fd, peer, status;
+	pid_t child;
+
+	CHECK(pipe(two) == 0 && (peer = posix_openpt(O_RDWR | O_NOCTTY)) >= 0 && grantpt(peer) == 0 && unlockpt(peer) == 0);
+	CHECK((fd = open(ptsname(peer), O_RDWR | O_NOCTTY)) >= 0 && tcgetattr(fd, &raw) == 0);
+	cfmakeraw(&raw);
+	CHECK(tcsetattr(fd, TCSANOW, &raw) == 0 && tcflow(fd, TCOOFF) == 0);
+	CHECK(write(two[1], "0123456789", 10) == 10);
+	child = splicer(two[0], fd, 10);
+	p = (struct pollfd){ two[0], POLLIN, 0 };
+	while (poll(&p, 1, 0) == 1)
+		usleep(1000);
+	CHECK(write(two[1], "x", 1) == 1 && fcntl(two[0], F_SETFL, O_NONBLOCK) == 0);
+	CHECK(read(two[0], buf, 100) == -1 && errno == EAGAIN);
+	CHECK(tcflow(fd, TCOON) == 0);
+	ended(child);
+	CHECK(read(peer, buf, 100) == 10 && memcmp(buf, "0123456789", 10) == 0);
+	CHECK(read(two[0], buf, 100) == 1 && buf[0] == 'x');
+	CHECK(tcflow(fd, TCOOFF) == 0 && write(two[1], "0123456789", 10) == 10);
+	child = splicer(two[0], fd, 10);
+	while (poll(&p, 1, 0) == 1)
+		usleep(1000);
+	close(two[1]);			/* not the end: what is there may come back */
+	CHECK(read(two[0], buf, 100) == -1 && errno == EAGAIN);
+	CHECK(kill(child, SIGKILL) == 0 && waitpid(child, &status, 0) == child && WTERMSIG(status) == SIGKILL);
+	CHECK(read(two[0], buf, 100) == 10 && memcmp(buf, "0123456789", 10) == 0 && read(two[0], buf, 100) == 0);
+	close(two[0]);
+	close(fd);
+	close(peer);
+}
+
+/* What comes has its room, whoever else writes, and whether there is still a reader. */
+static void from_socket(void)
+{
+	int two[2], s[2], n, again;
+	char name[64];
+	pid_t child;
+
+	CHECK(pipe(two) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0 && fcntl(two[1], F_SETFL, O_NONBLOCK) == 0);
+	child = splicer(s[0], two[1], 10);
+	asleep(child);
+	CHECK((n = write(two[1], buf, 100000)) > 0 && write(s[1], "0123456789", 10) == 10);
+	ended(child);
+	CHECK(read(two[0], buf, 200000) == n + 10 && memcmp(buf + n, "0123456789", 10) == 0);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", two[1]);
+	child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		close(two[0]);
+		_exit(splice(s[0], NULL, two[1], NULL, 1000, 0) != 10);
+	}
+	asleep(child);
+	close(two[0]);
+	CHECK(write(s[1], "0123456789", 10) == 10);
+	ended(child);
+	CHECK((again = open(name, O_RDONLY | O_NONBLOCK)) >= 0 && read(again, buf, 100) == 10 && memcmp(buf, "0123456789", 10) == 0);
+	close(again);
+	CHECK(write(s[1], "0123456789", 10) == 10);
+	signal(SIGPIPE, SIG_IGN);
+	CHECK(splice(s[0], NULL, two[1], NULL, 1000, 0) == -1 && errno == EPIPE);
+	signal(SIGPIPE, SIG_DFL);
+	CHECK(read(s[0], buf, 100) == 10);
+	close(two[1]);
+	close(s[0]);
+	close(s[1]);
+}
+
 static void kept_and_told(void)
 {
 	int two[2];
@@ -537,8 +634,13 @@ static void waits(void)
 	close(sem);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc == 2 && strcmp(argv[1], "splices") == 0) {
+		to_stopped_terminal();
+		from_socket();
+		return ok("");
+	}
 	memory();
 	descriptors();
 	pipes();

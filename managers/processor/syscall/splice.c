@@ -249,13 +249,36 @@ static bool nonblocking(const struct file *f, u64 flags)
 	return (flags & SPLICE_F_NONBLOCK) || (READ_ONCE(f->flags) & O_NONBLOCK);
 }
 
+/* To a file that may wait for long: outside of the pipe's lock. */
+static s64 drain_lent(struct pair *p, size_t len, struct sink *s)
+{
+	size_t size = MIN(len, (size_t)FILE_CHUNK);
+	u8 *buf = kmalloc(size);
+	s64 n;
+
+	if (buf == NULL)
+		return -ENOMEM;
+	n = pipe_lend(p->in, buf, size);
+	if (n > 0) {
+		n = put(s->out, buf, n, s->pos);
+		pipe_give_back(p->in, MAX(n, (s64)0));
+	}
+	kfree(buf);
+	return n;
+}
+
+static bool may_wait(const struct file *f)
+{
+	return f->object == NULL && !f->ops->never_waits && file_socket(f) == NULL;
+}
+
 static s64 splice_from_pipe(struct pair *p, u64 *pos, size_t len, u64 flags)
 {
 	struct sink s = { p->out, has_position(p->out) ? pos : NULL };
 
 	for (;;) {
 		u32 there = file_poll(p->in, NULL);
-		s64 n = pipe_drain(p->in, len, false, sink_file, &s);
+		s64 n = may_wait(p->out) ? drain_lent(p, len, &s) : pipe_drain(p->in, len, false, sink_file, &s);
 		int rc;
 
 		if (n != -EAGAIN)
@@ -305,9 +328,16 @@ static s64 splice_to_pipe(struct pair *p, u64 *pos, size_t len, u64 flags)
 	buf = kmalloc(part);
 	if (buf == NULL)
 		return -ENOMEM;
-	n = p->in->ops->read(p->in, buf, MIN(len, part), NULL);
-	if (n > 0)
-		n = put(p->out, buf, n, NULL);
+	while ((rc = pipe_reserve(p->out, part)) == -EAGAIN && !nonblocking(p->out, flags)) {
+		rc = file_wait(p->out, POLLOUT);
+		if (rc < 0)
+			break;
+	}
+	n = rc;
+	if (rc == 0) {
+		n = p->in->ops->read(p->in, buf, MIN(len, part), NULL);
+		pipe_put_reserved(p->out, buf, MAX(n, (s64)0), part);
+	}
 	kfree(buf);
 	return n;
 }
