@@ -47,6 +47,14 @@ def root_of_the_machine(bed):
     assert b"bounds: OK" in bed.run("/bin/bounds", "root", options=["--cpus", "2"]).out
 
 
+@case()
+def splices_that_wait(bed):
+    """Meanwhile others use the pipe, and nothing is lost. On Linux they would wait, too."""
+    debug_kernels(bed)
+    for what in ("splices",), ():
+        assert b"semantics: OK" in bed.run("/bin/semantics", *what).out
+
+
 @each({"power-off": "0x4321fedc", "restart": "0x01234567"})
 def reboot(bed, command):
     """All nodes end in order, and what was written is on the disk; the program ends as all others then do."""

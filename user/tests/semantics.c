@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -22,6 +23,7 @@
 #include <sys/uio.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 #include "check.h"
 #include "said.h"
@@ -235,6 +237,279 @@ static void pipes(void)
 	signal(SIGPIPE, SIG_DFL);
 }
 
+/* Large reads and writes: what has as many bytes as are wanted gives them all, what waits for room takes them all. */
+
+static struct iovec pieces[] = { { buf, 100000 }, { buf + 100000, 0 }, { buf + 100000, 7 }, { buf + 100007, 299993 } };	/* 400000 */
+
+static void has_all(const char *name)
+{
+	int fd = open(name, O_RDONLY), to = temporary(), two[2];
+
+	printf("%s\n", name);
+	CHECK(fd >= 0 && pipe(two) == 0);
+	memset(buf, 1, sizeof(buf));
+	TRY(read(fd, buf, sizeof(buf)));
+	TRY(memcmp(buf, buf + 1, 100) != 0);
+	TRY(memcmp(buf + sizeof(buf) / 2, buf + sizeof(buf) - 100, 100) != 0);
+	TRY(readv(fd, pieces, 4));
+	TRY(pread(fd, buf, 200000, 1000));
+	TRY(preadv(fd, pieces, 4, 5));
+	TRY(sendfile(to, fd, NULL, 200000));
+	TRY(lseek(to, 0, SEEK_CUR));
+	TRY(splice(fd, NULL, two[1], NULL, 20000, 0));
+	TRY(read(two[0], buf, sizeof(buf)));
+	close(fd);
+	close(to);
+	close(two[0]);
+	close(two[1]);
+}
+
+static unsigned char byte_at(size_t i) { return i * 7 + (i >> 9); }
+
+/* A child that reads n bytes, and sees that they are those of buf. */
+static pid_t reader_of(int fd, size_t n, int not_its)
+{
+	pid_t child = fork();
+
+	CHECK(child >= 0);
+	if (child == 0) {
+		unsigned char part[5000];
+		ssize_t got;
+
+		close(not_its);
+		for (size_t at = 0; at < n; at += got) {
+			got = read(fd, part, n - at < sizeof(part) ? n - at : sizeof(part));
+			CHECK(got > 0);
+			for (ssize_t i = 0; i < got; i++)
+				CHECK(part[i] == byte_at(at + i));
+		}
+		_exit(0);
+	}
+	return child;
+}
+
+static void ended(pid_t child)
+{
+	int status;
+
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
+}
+
+static void takes_all(int to, int from)
+{
+	pid_t child = reader_of(from, 400000 + 300000, to);
+
+	TRY(writev(to, pieces, 4));
+	for (size_t i = 0; i < 300000; i++)
+		buf[i] = byte_at(400000 + i);
+	TRY(write(to, buf, 300000));
+	ended(child);
+}
+
+static void large(void)
+{
+	struct termios raw;
+	int two[2], null = open("/dev/null", O_RDWR), full = open("/dev/full", O_RDWR), fd, peer, n;
+
+	has_all("/dev/zero");
+	has_all("/dev/full");
+	has_all("/dev/urandom");
+	TRY(writev(null, pieces, 4));
+	TRY(write(null, buf, sizeof(buf)));
+	TRY(readv(null, pieces, 4));
+	TRY(writev(full, pieces, 4));
+	close(null);
+	close(full);
+	for (size_t i = 0; i < 400000; i++)
+		buf[i] = byte_at(i);
+	CHECK(pipe(two) == 0);
+	takes_all(two[1], two[0]);
+	CHECK(write(two[1], buf, 40000) == 40000);
+	TRY((n = vmsplice(two[1], pieces, 4, 0)) > 0);		/* what there is room for */
+	TRY(read(two[0], buf, sizeof(buf)) == 40000 + n);
+	CHECK(fcntl(two[1], F_SETFL, O_NONBLOCK) == 0);
+	TRY(writev(two[1], pieces, 4));
+	TRY(writev(two[1], pieces, 4));
+	close(two[0]);
+	close(two[1]);
+	for (size_t i = 0; i < 400000; i++)
+		buf[i] = byte_at(i);
+	CHECK((peer = posix_openpt(O_RDWR | O_NOCTTY)) >= 0 && grantpt(peer) == 0 && unlockpt(peer) == 0);
+	CHECK((fd = open(ptsname(peer), O_RDWR | O_NOCTTY)) >= 0 && tcgetattr(fd, &raw) == 0);
+	cfmakeraw(&raw);
+	CHECK(tcsetattr(fd, TCSANOW, &raw) == 0);
+	takes_all(fd, peer);
+	close(fd);
+	close(peer);
+}
+
+/* What cannot go into the program's memory stays where it is. */
+static void stays(const char *what, int to, int from)
+{
+	char *page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *bad = page + PAGE;
+	struct iovec one = { bad, 10 };
+	ssize_t got;
+	int n;
+
+	printf("%s\n", what);
+	CHECK(page != MAP_FAILED && mprotect(bad, PAGE, PROT_NONE) == 0 && write(to, "0123456789", 10) == 10);
+	TRY(read(from, bad, 10));
+	TRY(readv(from, &one, 1));
+	TRY(ioctl(from, FIONREAD, &n));
+	TRY(n);
+	got = read(from, bad - 4, 10);
+	CHECK((got == -1 && errno == EFAULT) || got == 4);	/* Linux may take back what it had copied */
+	got = got < 0 ? 0 : got;
+	memcpy(buf, bad - 4, got);
+	TRY(got + read(from, buf + got, 100));
+	TRY(memcmp(buf, "0123456789", 10));
+	munmap(page, 2 * PAGE);
+	close(to);
+	close(from);
+}
+
+static volatile int nr_told;
+
+static void told(int sig) { nr_told += sig == SIGPIPE; }
+
+/* Who writes when the last reader goes is told by the signal, whatever was written by then. */
+static void reader_goes(void)
+{
+	char part[1000];
+	int two[2];
+	ssize_t n;
+	pid_t child;
+
+	CHECK(pipe(two) == 0);
+	child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		close(two[1]);
+		_exit(read(two[0], part, sizeof(part)) != sizeof(part));
+	}
+	close(two[0]);
+	TRY((n = write(two[1], buf, 200000)) >= 65536 && n < 200000);
+	TRY(nr_told);
+	ended(child);
+	TRY(write(two[1], buf, 1));
+	TRY(nr_told);
+	TRY(writev(two[1], pieces, 4));
+	TRY(nr_told);
+	close(two[1]);
+}
+
+/* --- not on Linux, where a splice() that waits has the pipe for itself --- */
+
+static pid_t splicer(int from, int to, size_t n)
+{
+	pid_t child = fork();
+
+	CHECK(child >= 0);
+	if (child == 0)
+		_exit(splice(from, NULL, to, NULL, 1000, 0) != (ssize_t)n);
+	return child;
+}
+
+static void asleep(pid_t pid)
+{
+	char name[64], stat[200];
+	int fd, n;
+
+	snprintf(name, sizeof(name), "/proc/%d/stat", pid);
+	do {
+		CHECK(usleep(1000) == 0 && (fd = open(name, O_RDONLY)) >= 0 && (n = read(fd, stat, sizeof(stat) - 1)) > 0);
+		stat[n] = '\0';
+		close(fd);
+	} while (strstr(stat, ") S ") == NULL);
+}
+
+/* A terminal that takes nothing: the pipe stays usable, and keeps what did not go. */
+static void to_stopped_terminal(void)
+{
+	struct termios raw;
+	struct pollfd p;
+	int two[2], fd, peer, status;
+	pid_t child;
+
+	CHECK(pipe(two) == 0 && (peer = posix_openpt(O_RDWR | O_NOCTTY)) >= 0 && grantpt(peer) == 0 && unlockpt(peer) == 0);
+	CHECK((fd = open(ptsname(peer), O_RDWR | O_NOCTTY)) >= 0 && tcgetattr(fd, &raw) == 0);
+	cfmakeraw(&raw);
+	CHECK(tcsetattr(fd, TCSANOW, &raw) == 0 && tcflow(fd, TCOOFF) == 0);
+	CHECK(write(two[1], "0123456789", 10) == 10);
+	child = splicer(two[0], fd, 10);
+	p = (struct pollfd){ two[0], POLLIN, 0 };
+	while (poll(&p, 1, 0) == 1)
+		usleep(1000);
+	CHECK(write(two[1], "x", 1) == 1 && fcntl(two[0], F_SETFL, O_NONBLOCK) == 0);
+	CHECK(read(two[0], buf, 100) == -1 && errno == EAGAIN);
+	CHECK(tcflow(fd, TCOON) == 0);
+	ended(child);
+	CHECK(read(peer, buf, 100) == 10 && memcmp(buf, "0123456789", 10) == 0);
+	CHECK(read(two[0], buf, 100) == 1 && buf[0] == 'x');
+	CHECK(tcflow(fd, TCOOFF) == 0 && write(two[1], "0123456789", 10) == 10);
+	child = splicer(two[0], fd, 10);
+	while (poll(&p, 1, 0) == 1)
+		usleep(1000);
+	close(two[1]);			/* not the end: what is there may come back */
+	CHECK(read(two[0], buf, 100) == -1 && errno == EAGAIN);
+	CHECK(kill(child, SIGKILL) == 0 && waitpid(child, &status, 0) == child && WTERMSIG(status) == SIGKILL);
+	CHECK(read(two[0], buf, 100) == 10 && memcmp(buf, "0123456789", 10) == 0 && read(two[0], buf, 100) == 0);
+	close(two[0]);
+	close(fd);
+	close(peer);
+}
+
+/* What comes has its room, whoever else writes, and whether there is still a reader. */
+static void from_socket(void)
+{
+	int two[2], s[2], n, again;
+	char name[64];
+	pid_t child;
+
+	CHECK(pipe(two) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0 && fcntl(two[1], F_SETFL, O_NONBLOCK) == 0);
+	child = splicer(s[0], two[1], 10);
+	asleep(child);
+	CHECK((n = write(two[1], buf, 100000)) > 0 && write(s[1], "0123456789", 10) == 10);
+	ended(child);
+	CHECK(read(two[0], buf, 200000) == n + 10 && memcmp(buf + n, "0123456789", 10) == 0);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", two[1]);
+	child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		close(two[0]);
+		_exit(splice(s[0], NULL, two[1], NULL, 1000, 0) != 10);
+	}
+	asleep(child);
+	close(two[0]);
+	CHECK(write(s[1], "0123456789", 10) == 10);
+	ended(child);
+	CHECK((again = open(name, O_RDONLY | O_NONBLOCK)) >= 0 && read(again, buf, 100) == 10 && memcmp(buf, "0123456789", 10) == 0);
+	close(again);
+	CHECK(write(s[1], "0123456789", 10) == 10);
+	signal(SIGPIPE, SIG_IGN);
+	CHECK(splice(s[0], NULL, two[1], NULL, 1000, 0) == -1 && errno == EPIPE);
+	signal(SIGPIPE, SIG_DFL);
+	CHECK(read(s[0], buf, 100) == 10);
+	close(two[1]);
+	close(s[0]);
+	close(s[1]);
+}
+
+static void kept_and_told(void)
+{
+	int two[2];
+
+	CHECK(pipe(two) == 0);
+	stays("pipe", two[1], two[0]);
+	CHECK(pipe2(two, O_DIRECT) == 0);
+	stays("packet", two[1], two[0]);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, two) == 0);
+	stays("socket", two[1], two[0]);
+	signal(SIGPIPE, told);
+	reader_goes();
+	signal(SIGPIPE, SIG_DFL);
+}
+
 static void none(int sig) { (void)!sig; }
 
 static void processes(void)
@@ -359,11 +634,18 @@ static void waits(void)
 	close(sem);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc == 2 && strcmp(argv[1], "splices") == 0) {
+		to_stopped_terminal();
+		from_socket();
+		return ok("");
+	}
 	memory();
 	descriptors();
 	pipes();
+	large();
+	kept_and_told();
 	processes();
 	waits();
 	return ok("");

@@ -30,10 +30,10 @@ static u32 always_ready(struct file *f, struct poll_table *pt)
 	return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 }
 
-static const struct file_ops null_ops = { .read = null_read, .write = null_write, .seek = device_seek };
-static const struct file_ops zero_ops = { .read = zero_read, .write = null_write, .seek = device_seek, .maps_zeros = true };
-static const struct file_ops full_ops = { .read = zero_read, .write = full_write, .seek = device_seek };
-static const struct file_ops random_ops = { .read = random_read, .write = null_write, .seek = device_seek, .poll = always_ready };
+static const struct file_ops null_ops = { .never_waits = true, .read = null_read, .write = null_write, .seek = device_seek };
+static const struct file_ops zero_ops = { .never_waits = true, .read = zero_read, .write = null_write, .seek = device_seek, .maps_zeros = true };
+static const struct file_ops full_ops = { .never_waits = true, .read = zero_read, .write = full_write, .seek = device_seek };
+static const struct file_ops random_ops = { .never_waits = true, .read = random_read, .write = null_write, .seek = device_seek, .poll = always_ready };
 
 #define DEV(major, minor) ((u32)(major) << 8 | (minor))
 

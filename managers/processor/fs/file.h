@@ -35,6 +35,7 @@ struct file_ops {
 	const char *kind;			/* what /proc/PID/fd calls it, if it is of a kind without names; else NULL */
 	bool tells;				/* it may be asked to tell by a signal: O_ASYNC */
 	bool maps_zeros;			/* a mapping of it is one without a file: /dev/zero */
+	bool never_waits;			/* a device without positions that has, or takes, as many bytes as are wanted at once */
 };
 #define FILE_CHUNK (64 * 1024)
 #define FILE_SIZE_MAX 0xffffffff000ULL	/* ext4's, for all */

@@ -193,7 +193,23 @@ bool file_is_pipe(const struct file *f);
  * (keep: they stay, for tee). Bytes; 0: no bytes and no writer; -EAGAIN: none now; what sink says when it took none.
  */
 typedef s64 (*pipe_sink)(void *arg, const void *buf, size_t n);
+s64 __must_check pipe_read_to(struct file *f, size_t len, pipe_sink sink, void *arg);	/* read(2): waits for bytes, and ends with a packet */
 s64 __must_check pipe_drain(struct file *f, size_t len, bool keep, pipe_sink sink, void *arg);
+/*
+ * The other way: source fills the room of a pipe, as far as it says, under the pipe's lock. Bytes; -EAGAIN: no room now; -EPIPE, with its
+ * signal: nobody reads; what source says when it gave none. len is not 0.
+ */
+typedef s64 (*pipe_source)(void *arg, void *buf, size_t n);
+s64 __must_check pipe_fill(struct file *f, size_t len, pipe_source source, void *arg);
+/*
+ * Around a wait for another file. Lending: a copy of up to len bytes at the head, which stay, and which nobody else takes until
+ * pipe_give_back() says how many are gone; 0, -EAGAIN as above: nothing was lent. Reserving: 0: there is room for len bytes (up to
+ * PIPE_BUF) until pipe_put_reserved() puts n of them in; -EAGAIN, -EPIPE as above.
+ */
+s64 __must_check pipe_lend(struct file *f, void *buf, size_t len);
+void pipe_give_back(struct file *f, size_t taken);
+int __must_check pipe_reserve(struct file *f, size_t len);
+void pipe_put_reserved(struct file *f, const void *buf, size_t n, size_t len);
 /* Between two pipes: bytes that fit; -EAGAIN: none there, or no room (*full then); 0: the end; -EPIPE, -EINVAL: the same pipe */
 s64 __must_check pipe_to_pipe(struct file *in, struct file *out, size_t len, bool keep, bool *full);
 int fifo_open(struct inode *i, struct file *f);	/* a fifo of any file system; waits for the other end */

@@ -5,6 +5,9 @@
  *
  * Where a writer has O_DIRECT its writes are packets, each read by itself: then the bytes in the pipe are told apart as pieces, packets
  * and runs of plain bytes. A pipe without packets has no pieces.
+ *
+ * Nobody waits for another file with a pipe's lock held. What splice(2) gives to a file that may wait is lent meanwhile: it stands at the
+ * head, and nobody else takes of it. What it reads from one has its room reserved before.
  */
 #include "arch/x86/uaccess.h"
 #include "kernel/time.h"
@@ -30,7 +33,9 @@ struct pipe {
 	bool had_writer;		/* [lock] a fifo's reader waits for the first writer */
 	struct waitq read_wait, write_wait;
 	u8 *data;			/* [lock] */
-	u32 size;			/* [lock] */
+	u32 size;			/* [lock] at least used + reserved */
+	u32 reserved, nr_reserved;	/* [lock] bytes that others do not write to; for how many splices */
+	bool lent;			/* [lock] to one splice: neither readable nor at its end */
 	u32 *piece;			/* [lock] a ring of pieces_max(), in order: length, PACKET; NULL: there never was one */
 	u32 first_piece, nr_pieces;	/* [lock] 0: all of it is plain bytes; else their lengths are `used` */
 };
@@ -115,11 +120,18 @@ static void pieces_take(struct pipe *p, u32 n)
 /* Bytes that may be written now, of n. A packet needs a piece for itself, and one for the plain bytes that stand before the first. */
 static u32 room_for(struct pipe *p, u32 n, bool packet)
 {
-	u32 used = READ_ONCE(p->used), nr = READ_ONCE(p->nr_pieces), size = READ_ONCE(p->size), room = MIN(n, size - used);
+	u32 used = READ_ONCE(p->used), nr = READ_ONCE(p->nr_pieces), size = READ_ONCE(p->size);
+	u32 taken = used + READ_ONCE(p->reserved), room = MIN(n, size - MIN(taken, size));
 
 	if (packet || nr != 0)
-		room = nr + (nr == 0 && used != 0) < size / PIPE_BUF ? room : 0;
+		room = nr + (nr == 0 && used != 0) + READ_ONCE(p->nr_reserved) < size / PIPE_BUF ? room : 0;
 	return room;
+}
+
+/* Is there what one read would take, or the end? */
+static bool read_ready(struct pipe *p)
+{
+	return !READ_ONCE(p->lent) && (READ_ONCE(p->used) != 0 || READ_ONCE(p->writers) == 0);
 }
 
 /* How much one read takes of len: *drop: bytes behind that, of a packet that was longer. */
@@ -142,41 +154,79 @@ static u32 readable(struct pipe *p, size_t len, u32 *drop)
 	return n;
 }
 
-static s64 pipe_read(struct file *f, void *buf, size_t len, u64 *pos)
+static void take_off(struct pipe *p, u32 n)
+{
+	p->head = (p->head + n) % p->size;
+	p->used -= n;
+	pieces_take(p, n);
+}
+
+/* What sink takes of the first n bytes, which are there; keep: they stay. lock held */
+static s64 drain_locked(struct pipe *p, size_t n, bool keep, pipe_sink sink, void *arg)
+{
+	size_t done = 0;
+	s64 rc = 0;
+
+	while (done < n) {
+		u32 head = (p->head + done) % p->size;
+		size_t part = MIN(n - done, (size_t)(p->size - head));
+
+		rc = sink(arg, p->data + head, part);
+		if (rc <= 0)
+			break;
+		done += rc;
+		if ((size_t)rc < part)
+			break;
+	}
+	if (!keep)
+		take_off(p, done);
+	return done ? (s64)done : rc;
+}
+
+s64 pipe_read_to(struct file *f, size_t len, pipe_sink sink, void *arg)
 {
 	struct pipe *p = f->private;
-	u8 *out = buf;
-	size_t n = 0;
+	s64 took = 0;
+	size_t n;
 	u32 drop;
 
 	if (len == 0)
 		return 0;
 	for (;;) {
 		mutex_lock(&p->lock);
-		n = readable(p, len, &drop);
-		if (n != 0 || p->writers == 0)
+		if (read_ready(p))
 			break;
 		mutex_unlock(&p->lock);
 		if (READ_ONCE(f->flags) & O_NONBLOCK)
 			return -EAGAIN;
-		if (waitq_wait_intr(&p->read_wait, READ_ONCE(p->used) != 0 || READ_ONCE(p->writers) == 0, 0) < 0)
+		if (waitq_wait_intr(&p->read_wait, read_ready(p), 0) < 0)
 			return -ERESTARTSYS;
 	}
-	for (size_t left = n; left != 0;) {
-		size_t part = MIN(left, (size_t)(p->size - p->head));
-
-		memcpy(out, p->data + p->head, part);
-		p->head = (p->head + part) % p->size;
-		out += part;
-		left -= part;
-	}
-	p->head = (p->head + drop) % p->size;
-	p->used -= n + drop;
-	pieces_take(p, n + drop);
-	mutex_unlock(&p->lock);
+	n = readable(p, len, &drop);
 	if (n != 0)
+		took = drain_locked(p, n, false, sink, arg);
+	if (took == (s64)n)
+		take_off(p, drop);
+	mutex_unlock(&p->lock);
+	if (took > 0)
 		waitq_wake_all(&p->write_wait);
+	return took;
+}
+
+static s64 into_memory(void *arg, const void *buf, size_t n)
+{
+	u8 **at = arg;
+
+	memcpy(*at, buf, n);
+	*at += n;
 	return n;
+}
+
+static s64 pipe_read(struct file *f, void *buf, size_t len, u64 *pos)
+{
+	u8 *at = buf;
+
+	return pipe_read_to(f, len, into_memory, &at);
 }
 
 static void pipe_put_bytes(struct pipe *p, const u8 *in, size_t n)
@@ -221,8 +271,7 @@ static s64 pipe_write(struct file *f, const void *buf, size_t len, u64 *pos)
 		mutex_lock(&p->lock);
 		if (p->readers == 0) {
 			mutex_unlock(&p->lock);
-			if (done == 0)
-				signal_pipe();
+			signal_pipe();
 			return done ? (s64)done : -EPIPE;
 		}
 		n = packet ? MIN(len - done, (size_t)PIPE_BUF) : len - done;
@@ -257,7 +306,7 @@ static u32 pipe_poll(struct file *f, struct poll_table *pt)
 	if (access & MAY_WRITE)
 		poll_wait(pt, &p->write_wait);
 	mutex_lock(&p->lock);
-	if (access & MAY_READ) {
+	if ((access & MAY_READ) && !p->lent) {
 		if (p->used != 0)
 			events |= POLLIN | POLLRDNORM;
 		if (p->writers == 0 && p->had_writer)
@@ -325,7 +374,7 @@ static s64 resize(struct pipe *p, u64 want)
 		return -ENOMEM;
 	}
 	mutex_lock(&p->lock);
-	if (p->used > size || p->nr_pieces > size / PIPE_BUF) {
+	if (p->used + p->reserved > size || p->nr_pieces + p->nr_reserved > size / PIPE_BUF) {
 		mutex_unlock(&p->lock);
 		kfree(data);
 		kfree(pieces);
@@ -364,45 +413,118 @@ bool file_is_pipe(const struct file *f)
 	return f->ops == &pipe_ops;
 }
 
-/* lock held */
-static s64 drain_locked(struct pipe *p, size_t len, bool keep, pipe_sink sink, void *arg)
-{
-	size_t done = 0, n = MIN(len, (size_t)p->used);
-	s64 rc = 0;
-
-	while (done < n) {
-		u32 head = (p->head + done) % p->size;
-		size_t part = MIN(n - done, (size_t)(p->size - head));
-
-		rc = sink(arg, p->data + head, part);
-		if (rc <= 0)
-			break;
-		done += rc;
-		if ((size_t)rc < part)
-			break;
-	}
-	if (!keep) {
-		p->head = (p->head + done) % p->size;
-		p->used -= done;
-		pieces_take(p, done);
-	}
-	return done ? (s64)done : rc;
-}
-
 s64 pipe_drain(struct file *f, size_t len, bool keep, pipe_sink sink, void *arg)
 {
 	struct pipe *p = f->private;
 	s64 n;
 
 	mutex_lock(&p->lock);
-	if (p->used == 0)
-		n = p->writers == 0 ? 0 : -EAGAIN;
+	if (p->used == 0 || p->lent)
+		n = read_ready(p) ? 0 : -EAGAIN;
 	else
-		n = drain_locked(p, len, keep, sink, arg);
+		n = drain_locked(p, MIN(len, (size_t)p->used), keep, sink, arg);
 	mutex_unlock(&p->lock);
 	if (n > 0 && !keep)
 		waitq_wake_all(&p->write_wait);
 	return n;
+}
+
+s64 pipe_lend(struct file *f, void *buf, size_t len)
+{
+	struct pipe *p = f->private;
+	u8 *at = buf;
+	s64 n;
+
+	mutex_lock(&p->lock);
+	if (p->used == 0 || p->lent) {
+		n = read_ready(p) ? 0 : -EAGAIN;
+	} else {
+		n = drain_locked(p, MIN(len, (size_t)p->used), true, into_memory, &at);
+		p->lent = true;
+	}
+	mutex_unlock(&p->lock);
+	return n;
+}
+
+void pipe_give_back(struct file *f, size_t taken)
+{
+	struct pipe *p = f->private;
+
+	mutex_lock(&p->lock);
+	take_off(p, taken);
+	p->lent = false;
+	mutex_unlock(&p->lock);
+	waitq_wake_all(&p->read_wait);
+	if (taken != 0)
+		waitq_wake_all(&p->write_wait);
+}
+
+int pipe_reserve(struct file *f, size_t len)
+{
+	struct pipe *p = f->private;
+	int rc = 0;
+
+	mutex_lock(&p->lock);
+	if (p->readers == 0) {
+		rc = -EPIPE;
+	} else if (room_for(p, len, false) < len) {
+		rc = -EAGAIN;
+	} else {
+		p->reserved += len;
+		p->nr_reserved++;
+	}
+	mutex_unlock(&p->lock);
+	if (rc == -EPIPE)
+		signal_pipe();
+	return rc;
+}
+
+void pipe_put_reserved(struct file *f, const void *buf, size_t n, size_t len)
+{
+	struct pipe *p = f->private;
+
+	mutex_lock(&p->lock);
+	p->reserved -= len;
+	p->nr_reserved--;
+	pipe_put_bytes(p, buf, n);
+	pieces_add(p, n, false);
+	mutex_unlock(&p->lock);
+	if (n != 0)
+		waitq_wake_all(&p->read_wait);
+	waitq_wake_all(&p->write_wait);
+}
+
+s64 pipe_fill(struct file *f, size_t len, pipe_source source, void *arg)
+{
+	struct pipe *p = f->private;
+	size_t done = 0, room;
+	s64 rc = 0;
+
+	mutex_lock(&p->lock);
+	room = room_for(p, len, false);
+	while (p->readers != 0 && done < room) {
+		u32 tail = (p->head + p->used) % p->size;
+		size_t part = MIN(room - done, (size_t)(p->size - tail));
+
+		rc = source(arg, p->data + tail, part);
+		if (rc <= 0)
+			break;
+		p->used += rc;
+		pieces_add(p, rc, false);
+		done += rc;
+		if ((size_t)rc < part)
+			break;
+	}
+	if (p->readers == 0)
+		rc = -EPIPE;
+	else if (room == 0)
+		rc = -EAGAIN;
+	mutex_unlock(&p->lock);
+	if (done != 0)
+		waitq_wake_all(&p->read_wait);
+	if (rc == -EPIPE)
+		signal_pipe();
+	return done ? (s64)done : rc;
 }
 
 static s64 into_pipe(void *arg, const void *buf, size_t n)
@@ -428,13 +550,13 @@ s64 pipe_to_pipe(struct file *in, struct file *out, size_t len, bool keep, bool 
 	mutex_lock_nested(a < b ? &b->lock : &a->lock);
 	if (b->readers == 0) {
 		n = -EPIPE;
-	} else if (a->used == 0) {
-		n = a->writers == 0 ? 0 : -EAGAIN;
+	} else if (a->used == 0 || a->lent) {
+		n = read_ready(a) ? 0 : -EAGAIN;
 	} else if (room_for(b, 1, false) == 0) {
 		*full = true;
 		n = -EAGAIN;
 	} else {
-		n = drain_locked(a, len, keep, into_pipe, b);
+		n = drain_locked(a, MIN(len, (size_t)a->used), keep, into_pipe, b);
 	}
 	mutex_unlock(&a->lock);
 	mutex_unlock(&b->lock);

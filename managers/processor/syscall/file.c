@@ -48,6 +48,15 @@ static size_t read_placed(struct file *f, u64 user, size_t len, u64 *pos, size_t
 	return n;
 }
 
+/*
+ * Is what is left of a read looked for at once? Of a file with a position, and of a device that has it: there a signal may come between.
+ * Elsewhere it may be long in coming.
+ */
+static bool reads_on(const struct file *f)
+{
+	return f->object != NULL || (f->ops->never_waits && !signal_pending_current());
+}
+
 #define DIRECT_ALIGN	512	/* of address, length and position: a disk's sector */
 
 /* O_DIRECT: what a disk could not move by itself is refused, though all goes through memory here. */
@@ -59,6 +68,70 @@ static bool direct_ok(const struct file *f, u64 user, size_t len, const u64 *pos
 		return true;
 	at = write && ((READ_ONCE(f->flags) & O_APPEND) || *pos == FILE_APPEND) ? object_size(f->object) : *pos;
 	return ((user | len | at) & (DIRECT_ALIGN - 1)) == 0 || (!write && at >= object_size(f->object));
+}
+
+struct vector { struct iovec_abi *vec; u64 nr; size_t total; };
+
+size_t vec_copy(struct vec_place *p, void *buf, size_t n, bool out)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		const struct iovec_abi *v = &p->vec[p->at];
+		size_t part = MIN(n - done, (size_t)(v->len - p->at_done)), got;
+
+		if (part == 0) {
+			p->at++;
+			p->at_done = 0;
+			continue;
+		}
+		got = out ? copy_to_user_partial(v->base + p->at_done, (u8 *)buf + done, part) :
+			    copy_from_user_partial((u8 *)buf + done, v->base + p->at_done, part);
+		done += got;
+		p->at_done += got;
+		if (got < part)
+			break;
+	}
+	return done;
+}
+
+static s64 vector_socket(struct file *f, const struct vector *v, bool write, bool nowait)
+{
+	struct transfer t = { .vec = v->vec, .len = v->total };
+	s64 n;
+
+	if (nowait || (READ_ONCE(f->flags) & O_NONBLOCK))
+		t.flags |= MSG_DONTWAIT;
+	if (write)
+		return socket_send(file_socket(f), &t);
+	n = socket_receive(file_socket(f), &t);
+	if (t.rights != NULL)
+		rights_free(t.rights);
+	return n;
+}
+
+static s64 into_program(void *arg, const void *buf, size_t n)
+{
+	size_t got = vec_copy(arg, (void *)buf, n, true);
+
+	return got ? (s64)got : -EFAULT;
+}
+
+/* Of a pipe or socket: straight into the program's memory, so that what cannot go there stays in it. */
+static bool reads_straight(const struct file *f)
+{
+	return file_is_pipe(f) || file_socket(f) != NULL;
+}
+
+static s64 read_straight(struct file *f, const struct vector *v)
+{
+	struct vec_place to = { .vec = v->vec };
+
+	if (v->total == 0)
+		return 0;
+	if (file_socket(f) != NULL)
+		return vector_socket(f, v, false, false);
+	return pipe_read_to(f, v->total, into_program, &to);
 }
 
 static s64 read_file(struct file *f, u64 user, size_t len, u64 *pos)
@@ -75,6 +148,11 @@ static s64 read_file(struct file *f, u64 user, size_t len, u64 *pos)
 	if (!user_range_ok(user, len))
 		return -EFAULT;
 	len = MIN(len, RW_MAX);
+	if (reads_straight(f)) {
+		struct iovec_abi one = { user, len };
+
+		return read_straight(f, &(struct vector){ &one, 1, len });
+	}
 	if (!direct_ok(f, user, len, pos, false))
 		return -EINVAL;
 	large = read_is_large(f, pos, len);
@@ -103,8 +181,7 @@ static s64 read_file(struct file *f, u64 user, size_t len, u64 *pos)
 				n = -EFAULT;
 			break;
 		}
-		/* only a file with a position is read on: elsewhere the rest may be long in coming */
-		if ((size_t)n < part || f->object == NULL)
+		if ((size_t)n < part || !reads_on(f))
 			break;
 	} while (done < len);
 	chunk_put(small, buf);
@@ -265,7 +342,6 @@ int vec_get(u64 user, u64 n, int too_many, struct iovec_abi *fast, struct iovec_
 	return rc;
 }
 
-struct vector { struct iovec_abi *vec; u64 nr; size_t total; };
 
 /* A file with positions: one piece after the other. */
 static s64 vector_pieces(struct file *f, const struct vector *v, bool write, u64 *pos)
@@ -288,57 +364,64 @@ static s64 vector_pieces(struct file *f, const struct vector *v, bool write, u64
 	return done ? done : n;
 }
 
-/* Any other: it sees one read or write, so that what belongs together (a datagram, what is to be atomic in a pipe) stays so. */
-static s64 vector_whole(struct file *f, const struct vector *v, bool write)
+/* Any other: it sees one write, so that what belongs together (what is to be atomic in a pipe) stays so; a large one comes in chunks. */
+static s64 vector_write(struct file *f, const struct vector *v)
 {
-	size_t size = MIN(v->total, (size_t)FILE_CHUNK), at = 0;
-	u8 *buf;
+	size_t size = MIN(v->total, (size_t)FILE_CHUNK), done = 0;
+	struct vec_place from = { .vec = v->vec };
+	u8 *buf = kmalloc(MAX(size, (size_t)64));
 	s64 n;
 
+	if (buf == NULL)
+		return -ENOMEM;
+	do {
+		size_t part = MIN(v->total - done, size), got = vec_copy(&from, buf, part, false);
+
+		n = got == 0 ? -EFAULT : f->ops->write(f, buf, got, NULL);
+		if (n < 0)
+			break;
+		done += n;
+		if ((size_t)n < got || got < part)
+			break;
+	} while (done < v->total);
+	kfree(buf);
+	return done ? (s64)done : n;
+}
+
+static s64 vector_read(struct file *f, const struct vector *v)
+{
+	size_t size = MIN(v->total, (size_t)FILE_CHUNK), part, done = 0;
+	struct vec_place to = { .vec = v->vec };
+	u8 *buf = kmalloc(MAX(size, (size_t)64));
+	s64 n;
+
+	if (buf == NULL)
+		return -ENOMEM;
+	do {
+		size_t got;
+
+		part = MIN(v->total - done, size);
+		n = f->ops->read(f, buf, part, NULL);
+		if (n <= 0)
+			break;
+		got = vec_copy(&to, buf, n, true);
+		done += got;
+		if (got < (size_t)n) {
+			n = -EFAULT;
+			break;
+		}
+	} while (done < v->total && (size_t)n == part && reads_on(f));
+	kfree(buf);
+	return done ? (s64)done : n;
+}
+
+static s64 vector_whole(struct file *f, const struct vector *v, bool write)
+{
 	if (!(file_access(f) & (write ? MAY_WRITE : MAY_READ)))
 		return -EBADF;
 	if ((write ? (void *)f->ops->write : (void *)f->ops->read) == NULL)
 		return -EINVAL;
-	buf = kmalloc(MAX(size, (size_t)64));
-	if (buf == NULL)
-		return -ENOMEM;
-	for (u64 i = 0; write && i < v->nr && at < size; i++) {
-		size_t part = MIN(size - at, (size_t)v->vec[i].len), got = copy_from_user_partial(buf + at, v->vec[i].base, part);
-
-		at += got;
-		if (got < part)
-			break;
-	}
-	if (write)
-		n = at == 0 && size != 0 ? -EFAULT : f->ops->write(f, buf, at, NULL);
-	else
-		n = f->ops->read(f, buf, size, NULL);
-	for (u64 i = 0; !write && n > 0 && i < v->nr && at < (size_t)n; i++) {
-		size_t part = MIN((size_t)n - at, (size_t)v->vec[i].len), got = copy_to_user_partial(v->vec[i].base, buf + at, part);
-
-		at += got;
-		if (got < part) {
-			n = at ? (s64)at : -EFAULT;
-			break;
-		}
-	}
-	kfree(buf);
-	return n;
-}
-
-static s64 vector_socket(struct file *f, const struct vector *v, bool write, bool nowait)
-{
-	struct transfer t = { .vec = v->vec, .len = v->total };
-	s64 n;
-
-	if (nowait || (READ_ONCE(f->flags) & O_NONBLOCK))
-		t.flags |= MSG_DONTWAIT;
-	if (write)
-		return socket_send(file_socket(f), &t);
-	n = socket_receive(file_socket(f), &t);
-	if (t.rights != NULL)
-		rights_free(t.rights);
-	return n;
+	return write ? vector_write(f, v) : reads_straight(f) ? read_straight(f, v) : vector_read(f, v);
 }
 
 static bool has_position(const struct file *f)

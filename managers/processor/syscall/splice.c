@@ -173,7 +173,7 @@ s64 sys_sendfile(u64 out, u64 in, u64 pos_user, u64 len, u64 a4, u64 a5)
 
 	if (n < 0)
 		return n;
-	if (!has_position(p.in))
+	if (!has_position(p.in) && !p.in->ops->never_waits)
 		n = pos_user != 0 && p.in->inode != NULL && (p.in->inode->type == S_IFIFO || p.in->inode->type == S_IFSOCK) ? -ESPIPE : -EINVAL;
 	else if (READ_ONCE(p.out->flags) & O_APPEND)
 		n = -EINVAL;
@@ -249,13 +249,36 @@ static bool nonblocking(const struct file *f, u64 flags)
 	return (flags & SPLICE_F_NONBLOCK) || (READ_ONCE(f->flags) & O_NONBLOCK);
 }
 
+/* To a file that may wait for long: outside of the pipe's lock. */
+static s64 drain_lent(struct pair *p, size_t len, struct sink *s)
+{
+	size_t size = MIN(len, (size_t)FILE_CHUNK);
+	u8 *buf = kmalloc(size);
+	s64 n;
+
+	if (buf == NULL)
+		return -ENOMEM;
+	n = pipe_lend(p->in, buf, size);
+	if (n > 0) {
+		n = put(s->out, buf, n, s->pos);
+		pipe_give_back(p->in, MAX(n, (s64)0));
+	}
+	kfree(buf);
+	return n;
+}
+
+static bool may_wait(const struct file *f)
+{
+	return f->object == NULL && !f->ops->never_waits && file_socket(f) == NULL;
+}
+
 static s64 splice_from_pipe(struct pair *p, u64 *pos, size_t len, u64 flags)
 {
 	struct sink s = { p->out, has_position(p->out) ? pos : NULL };
 
 	for (;;) {
 		u32 there = file_poll(p->in, NULL);
-		s64 n = pipe_drain(p->in, len, false, sink_file, &s);
+		s64 n = may_wait(p->out) ? drain_lent(p, len, &s) : pipe_drain(p->in, len, false, sink_file, &s);
 		int rc;
 
 		if (n != -EAGAIN)
@@ -291,7 +314,7 @@ static s64 splice_to_pipe(struct pair *p, u64 *pos, size_t len, u64 flags)
 	}
 	if (rc < 0)
 		return rc;
-	if (has_position(p->in)) {
+	if (has_position(p->in) || p->in->ops->never_waits) {
 		size_t done = 0;
 
 		do {
@@ -305,9 +328,16 @@ static s64 splice_to_pipe(struct pair *p, u64 *pos, size_t len, u64 flags)
 	buf = kmalloc(part);
 	if (buf == NULL)
 		return -ENOMEM;
-	n = p->in->ops->read(p->in, buf, MIN(len, part), NULL);
-	if (n > 0)
-		n = put(p->out, buf, n, NULL);
+	while ((rc = pipe_reserve(p->out, part)) == -EAGAIN && !nonblocking(p->out, flags)) {
+		rc = file_wait(p->out, POLLOUT);
+		if (rc < 0)
+			break;
+	}
+	n = rc;
+	if (rc == 0) {
+		n = p->in->ops->read(p->in, buf, MIN(len, part), NULL);
+		pipe_put_reserved(p->out, buf, MAX(n, (s64)0), part);
+	}
 	kfree(buf);
 	return n;
 }
@@ -390,25 +420,57 @@ s64 sys_tee(u64 in, u64 out, u64 len, u64 flags, u64 a4, u64 a5)
 	return n;
 }
 
+static s64 source_program(void *arg, void *buf, size_t n)
+{
+	size_t got = vec_copy(arg, buf, n, false);
+
+	return got ? (s64)got : -EFAULT;
+}
+
+/* What there is room for: a program with one thread may be the one who reads it. */
+static s64 vmsplice_into(struct file *f, u64 vec, u64 nr, u64 flags)
+{
+	struct iovec_abi fast[FAST_IOV], *v;
+	size_t total;
+	s64 n = vec_get(vec, nr, -EINVAL, fast, &v, &total);
+
+	if (n < 0)
+		return n;
+	while (total != 0) {
+		struct vec_place from = { .vec = v };
+
+		n = pipe_fill(f, total, source_program, &from);
+		if (n != -EAGAIN || nonblocking(f, flags))
+			break;
+		n = file_wait(f, POLLOUT);
+		if (n < 0)
+			break;
+	}
+	vec_put(v, fast);
+	return n;
+}
+
 /* The program's pages are copied, never lent. */
 s64 sys_vmsplice(u64 fd, u64 vec, u64 n, u64 flags, u64 a4, u64 a5)
 {
 	struct file *f;
-	bool pipe, write;
+	bool write;
+	s64 rc;
 
 	if ((u32)flags & ~15U)
 		return -EINVAL;
 	f = fd_get(fd);
 	if (f == NULL)
 		return -EBADF;
-	pipe = f->ops != NULL && file_is_pipe(f);
 	write = file_access(f) & MAY_WRITE;
-	if (pipe && (flags & SPLICE_F_NONBLOCK) && !(file_poll(f, NULL) & (write ? POLLOUT | POLLERR : POLLIN | POLLHUP))) {
-		file_put(f);
-		return -EAGAIN;
-	}
+	if (f->ops == NULL || !file_is_pipe(f))
+		rc = -EBADF;
+	else if (write)
+		rc = vmsplice_into(f, vec, n, flags);
+	else if ((flags & SPLICE_F_NONBLOCK) && !(file_poll(f, NULL) & (POLLIN | POLLHUP)))
+		rc = -EAGAIN;
+	else
+		rc = sys_readv(fd, vec, n, 0, 0, 0);
 	file_put(f);
-	if (!pipe)
-		return -EBADF;
-	return write ? sys_writev(fd, vec, n, 0, 0, 0) : sys_readv(fd, vec, n, 0, 0, 0);
+	return rc;
 }
