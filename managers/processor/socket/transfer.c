@@ -564,7 +564,8 @@ static int message_target(struct socket *s, struct transfer *t, struct socket **
 		return *out ? 0 : -ENOTCONN;
 	}
 	if (name != NULL) {
-		rc = s->kind->check(name);
+		if (s->kind != &inet_udp || name->family != AF_UNSPEC || name->len < sizeof(name->in))	/* no family is AF_INET here: udp(7) */
+			rc = s->kind->check(name);
 		if (rc == 0 && s->kind == &inet_udp && READ_ONCE(s->local.len) == 0) {
 			mutex_lock(&net_lock);
 			rc = s->local.len == 0 ? s->kind->autobind(s) : 0;
@@ -957,7 +958,7 @@ u32 socket_events(struct socket *s)
 	} else {
 		if (shut == (SHUT_RECEIVE | SHUT_SEND) || (s->kind->connected && (state == SOCKET_FREE || state == SOCKET_CLOSED)))
 			events |= POLLHUP;
-		if (shut & SHUT_RECEIVE)
+		if ((shut & SHUT_RECEIVE) || (s->kind == &inet_tcp && state == SOCKET_FREE && s->error != 0))	/* ended, or refused */
 			events |= POLLIN | POLLRDNORM | POLLRDHUP;
 		if (s->kind->stream ? s->queue.bytes >= (u64)MAX(s->opt.receive_low, 1) : s->queue.count != 0)
 			events |= POLLIN | POLLRDNORM;
