@@ -435,6 +435,21 @@ static void of_no_family(void)
 	TRY(sendto(s, "abc", 3, 0, (void *)&a, sizeof(a)));
 }
 
+static void heard_later(void)
+{
+	struct sockaddr_in a;
+	int gone = at_loopback(SOCK_DGRAM, &a), s = socket(AF_INET, SOCK_DGRAM, 0);
+	static char text[65508];
+
+	CHECK(close(gone) == 0 && connect(s, (void *)&a, sizeof(a)) == 0);
+	TRY(send(s, "x", 1, 0));
+	usleep(20000);
+	TRY(sendto(s, "x", 1, 0, (void *)&a, 4));
+	TRY(send(s, text, sizeof(text), 0));
+	TRY(send(s, "x", 1, 0));
+	TRY(recv(s, text, 1, MSG_DONTWAIT));
+}
+
 static int send_ten(int s)
 {
 	union { struct cmsghdr h; char room[CMSG_SPACE(10 * sizeof(int))]; } c = { .h = { CMSG_LEN(10 * sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
@@ -458,7 +473,7 @@ static void in_flight(void)
 static const struct { const char *name; void (*fn)(void); } scenes[] = {
 #define S(fn) { #fn, fn },
 	S(births) S(nobody_to_wait_for) S(gives_back) S(unknown_flags) S(to_all_others) S(rights) S(maps) S(once_more) S(advised) S(as_file) S(set)
-	S(ends_of_memory) S(queued) S(waits_on) S(to_the_end) S(refused) S(of_no_family) S(in_flight)
+	S(ends_of_memory) S(queued) S(waits_on) S(to_the_end) S(refused) S(of_no_family) S(heard_later) S(in_flight)
 };
 
 int main(void)

@@ -788,7 +788,7 @@ static s64 message_send_behind(struct socket *s, struct transfer *t, const struc
 	size_t max = s->kind == &inet_udp ? UDP_MAX : READ_ONCE(s->send_size) - UNIX_OVERHEAD, before = begun != NULL ? begun->len : 0;
 	struct socket *to;
 	struct message *m;
-	s64 rc = socket_error(s);
+	s64 rc = s->kind == &inet_udp ? 0 : socket_error(s);
 
 	if (rc == 0)
 		rc = message_target(s, t, &to);
@@ -796,9 +796,11 @@ static s64 message_send_behind(struct socket *s, struct transfer *t, const struc
 		return rc;
 	if (before + t->len > max)
 		rc = -EMSGSIZE;
-	else if (READ_ONCE(s->shut) & SHUT_SEND)
+	else if (s->kind == &inet_udp)
+		rc = socket_error(s);		/* waits for a send that has nothing wrong with it */
+	if (rc == 0 && (READ_ONCE(s->shut) & SHUT_SEND))
 		rc = -EPIPE;
-	else if (to != NULL)
+	else if (rc == 0 && to != NULL)
 		rc = message_refused(s, to);
 	if (rc == 0 && s->kind != &inet_udp)
 		rc = message_room(s, t);
