@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * corners: what processes, memory and signals do where programs seldom go, scene by scene, as an ordinary user. Each call says what came of
+ * corners: what processes, memory, signals and sockets do where programs seldom go, scene by scene, as an ordinary user. Each call says what came of
  * it, and that is the same on Linux.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "plain.h"
@@ -72,6 +77,10 @@ static void births(void)
 	THREE(.cgroup = 5);
 	THREE(.flags = CLONE_DETACHED);
 	THREE(.flags = CLONE_INTO_CGROUP, .cgroup = 999);
+	THREE(.flags = CLONE_INTO_CGROUP, .cgroup = -1UL);
+	THREE(.flags = CLONE_PIDFD | CLONE_PARENT_SETTID, .pidfd = (uintptr_t)&none, .parent_tid = (uintptr_t)&none);
+	THREE(.flags = CLONE_SETTLS, .tls = 1UL << 63);
+	THREE(.flags = CLONE_SETTLS, .tls = -1UL);
 	THREE(.set_tid = 8);
 	THREE(.set_tid_size = 1);
 	THREE(.set_tid = 8, .set_tid_size = 33);
@@ -299,9 +308,172 @@ static void set(void)
 	TRY(syscall(SYS_arch_prctl, 0x1021, 8));
 }
 
+/* --- lengths and addresses at the end of all --- */
+
+static void ends_of_memory(void)
+{
+	const struct rlimit limit = { 64 * PAGE, 64 * PAGE };
+	char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int id = shmget(IPC_PRIVATE, PAGE, 0600);
+
+	CHECK(p != MAP_FAILED && id >= 0);
+	said("mmap of -1", mmap(NULL, -1UL, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0);
+	CHECK(mremap(p, PAGE, 1UL << 47, MREMAP_MAYMOVE) == MAP_FAILED && (errno == ENOMEM || errno == EINVAL));	/* by Linux's version */
+	TRY(munlock(p, -1UL));
+	TRY(mlock(p, -1UL));
+	TRY(msync((void *)(1UL << 63), 0, MS_SYNC));
+	TRY(msync((void *)(1UL << 63), 1, MS_SYNC));
+	TRY(shmget(IPC_PRIVATE, 1UL << 46, 0600));
+	said("shmat at the end", (long)shmat(id, (void *)-PAGE, 0));
+	p = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(p != MAP_FAILED && mlock(p + PAGE, PAGE) == 0);
+	memset(p, 7, 3 * PAGE);
+	TRY(madvise(p, 3 * PAGE, MADV_DONTNEED));
+	printf("%d %d %d\n", p[0], p[PAGE], p[2 * PAGE]);
+	CHECK(shmctl(id, IPC_RMID, NULL) == 0 && setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && mlockall(MCL_FUTURE) == 0);
+	said("sbrk of more than may be locked", sbrk(256 * PAGE) == (void *)-1 ? -1 : 0);
+	said("sbrk of less", sbrk(PAGE) == (void *)-1 ? -1 : 0);
+	said("sbrk back", sbrk(-(long)PAGE) == (void *)-1 ? -1 : 0);
+}
+
+/* --- signals that find no place --- */
+
+static void queued(void)
+{
+	const struct rlimit limit = { 2, 2 };
+	const union sigval value = { .sival_int = 1 };
+	pid_t self = getpid();
+	sigset_t all;
+
+	TRY(syscall(SYS_rt_sigaction, 0, 8, NULL, 8));
+	TRY(syscall(SYS_rt_sigaction, SIGKILL, 8, NULL, 8));
+	TRY(syscall(SYS_rt_sigaction, SIGUSR1, 8, NULL, 4));
+	CHECK(setrlimit(RLIMIT_SIGPENDING, &limit) == 0 && sigfillset(&all) == 0 && sigprocmask(SIG_BLOCK, &all, NULL) == 0);
+	for (int i = 0; i < 3; i++)
+		TRY(sigqueue(self, SIGRTMIN, value));
+	TRY(syscall(SYS_tgkill, self, self, SIGRTMIN + 1));
+	TRY(syscall(SYS_tkill, self, SIGRTMIN + 1));
+	TRY(syscall(SYS_tgkill, self, self, SIGUSR1));
+	TRY(kill(self, SIGRTMIN + 2));
+}
+
+/* --- waiting for a message, stopped meanwhile --- */
+
+static void waits_on(void)
+{
+	struct { long type; char text[8]; } m = { 1, "later" };
+	int id = msgget(IPC_PRIVATE, 0600), status;
+	pid_t pid;
+
+	CHECK(id >= 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		TRY(msgrcv(id, &m, sizeof(m.text), 1, 0));
+		_exit(0);
+	}
+	usleep(100000);
+	CHECK(kill(pid, SIGSTOP) == 0 && waitpid(pid, &status, WUNTRACED) == pid && kill(pid, SIGCONT) == 0);
+	usleep(100000);
+	TRY(msgsnd(id, &m, 6, IPC_NOWAIT));
+	CHECK(waitpid(pid, &status, 0) == pid && msgctl(id, IPC_RMID, NULL) == 0);
+}
+
+/* --- sockets --- */
+
+static int at_loopback(int type, struct sockaddr_in *a)
+{
+	socklen_t len = sizeof(*a);
+	int s = socket(AF_INET, type, 0);
+
+	*a = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	CHECK(s >= 0 && bind(s, (void *)a, sizeof(*a)) == 0 && getsockname(s, (void *)a, &len) == 0);
+	return s;
+}
+
+static void to_the_end(void)
+{
+	struct sockaddr_in a;
+	int listener = at_loopback(SOCK_STREAM, &a), s = socket(AF_INET, SOCK_STREAM, 0), peer;
+
+	CHECK(listen(listener, 1) == 0 && connect(s, (void *)&a, sizeof(a)) == 0);
+	peer = accept(listener, NULL, NULL);
+	CHECK(peer >= 0);
+	TRY(shutdown(s, SHUT_WR));
+	TRY(shutdown(s, SHUT_WR));
+	TRY(shutdown(peer, SHUT_RDWR));
+	usleep(20000);
+	TRY(shutdown(s, SHUT_RDWR));
+	TRY(shutdown(peer, SHUT_WR));
+}
+
+static void refused(void)
+{
+	struct sockaddr_in a;
+	struct pollfd p = { .events = POLLIN | POLLOUT };
+	int held = at_loopback(SOCK_STREAM, &a);
+
+	p.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	CHECK(held >= 0 && p.fd >= 0);
+	printf("%d", poll(&p, 1, 0));
+	printf(" %#x\n", p.revents);
+	TRY(connect(p.fd, (void *)&a, sizeof(a)));
+	printf("%d", poll(&p, 1, 5000));
+	printf(" %#x\n", p.revents);
+}
+
+static void of_no_family(void)
+{
+	struct sockaddr_in a;
+	int s = at_loopback(SOCK_DGRAM, &a);
+	char text[4];
+
+	a.sin_family = AF_UNSPEC;
+	TRY(sendto(s, "abc", 3, 0, (void *)&a, sizeof(a)));
+	TRY(recv(s, text, sizeof(text), MSG_DONTWAIT));
+	a.sin_family = AF_UNIX;
+	TRY(sendto(s, "abc", 3, 0, (void *)&a, sizeof(a)));
+}
+
+static void heard_later(void)
+{
+	struct sockaddr_in a;
+	int gone = at_loopback(SOCK_DGRAM, &a), s = socket(AF_INET, SOCK_DGRAM, 0);
+	static char text[65508];
+
+	CHECK(close(gone) == 0 && connect(s, (void *)&a, sizeof(a)) == 0);
+	TRY(send(s, "x", 1, 0));
+	usleep(20000);
+	TRY(sendto(s, "x", 1, 0, (void *)&a, 4));
+	TRY(send(s, text, sizeof(text), 0));
+	TRY(send(s, "x", 1, 0));
+	TRY(recv(s, text, 1, MSG_DONTWAIT));
+}
+
+static int send_ten(int s)
+{
+	union { struct cmsghdr h; char room[CMSG_SPACE(10 * sizeof(int))]; } c = { .h = { CMSG_LEN(10 * sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct iovec v = { "x", 1 };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c) };
+
+	memset(CMSG_DATA(&c.h), 0, 10 * sizeof(int));		/* descriptor 0, ten times */
+	return sendmsg(s, &m, MSG_DONTWAIT);
+}
+
+static void in_flight(void)
+{
+	const struct rlimit limit = { 20, 20 };
+	int pair[2];
+
+	CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) == 0 && setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	for (int i = 0; i < 4; i++)
+		TRY(send_ten(pair[0]));
+}
+
 static const struct { const char *name; void (*fn)(void); } scenes[] = {
 #define S(fn) { #fn, fn },
 	S(births) S(nobody_to_wait_for) S(gives_back) S(unknown_flags) S(to_all_others) S(rights) S(maps) S(once_more) S(advised) S(as_file) S(set)
+	S(ends_of_memory) S(queued) S(waits_on) S(to_the_end) S(refused) S(of_no_family) S(heard_later) S(in_flight)
 };
 
 int main(void)

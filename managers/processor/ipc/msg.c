@@ -97,7 +97,7 @@ static void changed(struct msg_queue *q)
 	waitq_wake_all(&q->wait);
 }
 
-/* lock held, and dropped meanwhile: until the queue changes. 0: look again; -EIDRM, -EINTR */
+/* lock held, and dropped meanwhile: until the queue changes. 0: look again; -EIDRM, -ERESTARTNOHAND */
 static int wait_for_change(struct msg_queue *q)
 {
 	u32 seen = q->changes;
@@ -106,7 +106,7 @@ static int wait_for_change(struct msg_queue *q)
 	spin_unlock(&msgs.lock);
 	rc = waitq_wait_intr(&q->wait, READ_ONCE(q->changes) != seen, 0);
 	spin_lock(&msgs.lock);
-	return q->ipc.gone ? -EIDRM : rc;
+	return q->ipc.gone ? -EIDRM : rc == -EINTR ? -ERESTARTNOHAND : rc;
 }
 
 /* The queue, locked and with a reference, if it may be used so; else the lock is not held. */

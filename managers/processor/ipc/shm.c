@@ -74,7 +74,7 @@ static int segment_make(u64 size, s32 key, u32 flags, struct ipc_object **out)
 	if (flags & SHM_HUGETLB)
 		return -ENOMEM;			/* there are no huge pages to give */
 	if (size > FILE_SIZE_MAX)
-		return -ENOSPC;
+		return -ENOMEM;
 	s = kzalloc(sizeof(*s));
 	if (s == NULL)
 		return -ENOMEM;
@@ -215,7 +215,8 @@ s64 sys_shmat(u64 id, u64 addr, u64 flags, u64 a3, u64 a4, u64 a5)
 	if (rc < 0)
 		return rc;
 	a = f->private;
-	rc = mmap_allowed(space, addr, a->segment->size, prot, how) ? 0 : -ENOMEM;
+	rc = addr != 0 && !(flags & SHM_REMAP) && addr + page_up(a->segment->size) < addr ? -EINVAL :
+	     mmap_allowed(space, addr, a->segment->size, prot, how) ? 0 : -ENOMEM;
 	if (rc == 0)
 		rc = space_mmap(space, addr, a->segment->size, prot, how, f, 0);
 	if (rc > 0) {

@@ -68,6 +68,8 @@ static int flags_check(const struct clone_args_abi *a)
 		return -EINVAL;
 	if (f & ~known)
 		return -EINVAL;
+	if ((f & CLONE_SETTLS) && a->tls >= USER_END)
+		return -EPERM;			/* as ARCH_SET_FS */
 	if (a->exit_signal > NR_SIGNALS || ((f & (CLONE_THREAD | CLONE_PARENT)) && a->exit_signal != 0))
 		return -EINVAL;
 	return 0;
@@ -316,8 +318,12 @@ s64 sys_clone3(u64 args, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 	if ((a.flags & (0xff | CLONE_DETACHED)) || (a.set_tid == 0) != (a.set_tid_size == 0) || a.set_tid_size > PID_LEVELS_MOST ||
 	    (a.stack == 0) != (a.stack_size == 0))
 		return -EINVAL;
+	if ((a.flags & CLONE_INTO_CGROUP) && (a.cgroup >> 31 != 0 || size < sizeof(a)))
+		return -EINVAL;
 	if (a.flags & CLONE_INTO_CGROUP)
 		return -EBADF;			/* there are none that a descriptor could be of */
+	if ((a.flags & CLONE_PIDFD) && (a.flags & CLONE_PARENT_SETTID) && a.pidfd == a.parent_tid)
+		return -EINVAL;
 	if (a.stack != 0 && !user_range_ok(a.stack, a.stack_size))
 		return -EINVAL;
 	if (a.set_tid != 0) {

@@ -177,9 +177,10 @@ int socket_shutdown(struct socket *s, int how)
 			list_splice_tail(&orphans, &s->orphans);
 		}
 	} else {
-		if (s->kind->family == AF_INET && s->state != SOCKET_CONNECTED)
-			rc = -ENOTCONN;			/* and has its effect all the same */
 		spin_lock(&s->lock);
+		if (s->kind->family == AF_INET &&
+		    (s->state != SOCKET_CONNECTED || (s->kind == &inet_tcp && (s->shut & SHUT_SEND) && s->fin)))
+			rc = -ENOTCONN;			/* or not any more; and has its effect all the same */
 		s->shut |= bits;
 		spin_unlock(&s->lock);
 		if (peer != NULL && s->kind->connected) {

@@ -36,9 +36,9 @@ void rights_free(struct rights *r)
 	kfree(r);
 }
 
-bool rights_may_fly(unsigned nr, u64 limit)
+bool rights_may_fly(u64 limit)
 {
-	return READ_ONCE(nr_flying) + nr <= limit;
+	return READ_ONCE(nr_flying) <= limit;
 }
 
 void rights_take_off(struct rights *r)

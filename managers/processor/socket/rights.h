@@ -25,7 +25,7 @@ struct rights *rights_copy(const struct rights *r);	/* for MSG_PEEK */
 void rights_free(struct rights *r);			/* closes what is in it; not with a spinlock or mutex held */
 void rights_take_off(struct rights *r);			/* rights_lock held: they are in a queue from now on */
 void rights_land(struct rights *r);			/* rights_lock held: they are not */
-bool rights_may_fly(unsigned nr, u64 limit);		/* beside all that is in flight already */
+bool rights_may_fly(u64 limit);				/* as long as no more than that are in flight already */
 
 /* What was taken out of queues goes: messages with all that is in them. No lock held. Closing one may bring more: not deeper, but
  * after each other. */

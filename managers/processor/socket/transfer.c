@@ -564,7 +564,8 @@ static int message_target(struct socket *s, struct transfer *t, struct socket **
 		return *out ? 0 : -ENOTCONN;
 	}
 	if (name != NULL) {
-		rc = s->kind->check(name);
+		if (s->kind != &inet_udp || name->family != AF_UNSPEC || name->len < sizeof(name->in))	/* no family is AF_INET here: udp(7) */
+			rc = s->kind->check(name);
 		if (rc == 0 && s->kind == &inet_udp && READ_ONCE(s->local.len) == 0) {
 			mutex_lock(&net_lock);
 			rc = s->local.len == 0 ? s->kind->autobind(s) : 0;
@@ -787,7 +788,7 @@ static s64 message_send_behind(struct socket *s, struct transfer *t, const struc
 	size_t max = s->kind == &inet_udp ? UDP_MAX : READ_ONCE(s->send_size) - UNIX_OVERHEAD, before = begun != NULL ? begun->len : 0;
 	struct socket *to;
 	struct message *m;
-	s64 rc = socket_error(s);
+	s64 rc = s->kind == &inet_udp ? 0 : socket_error(s);
 
 	if (rc == 0)
 		rc = message_target(s, t, &to);
@@ -795,9 +796,11 @@ static s64 message_send_behind(struct socket *s, struct transfer *t, const struc
 		return rc;
 	if (before + t->len > max)
 		rc = -EMSGSIZE;
-	else if (READ_ONCE(s->shut) & SHUT_SEND)
+	else if (s->kind == &inet_udp)
+		rc = socket_error(s);		/* waits for a send that has nothing wrong with it */
+	if (rc == 0 && (READ_ONCE(s->shut) & SHUT_SEND))
 		rc = -EPIPE;
-	else if (to != NULL)
+	else if (rc == 0 && to != NULL)
 		rc = message_refused(s, to);
 	if (rc == 0 && s->kind != &inet_udp)
 		rc = message_room(s, t);
@@ -957,7 +960,7 @@ u32 socket_events(struct socket *s)
 	} else {
 		if (shut == (SHUT_RECEIVE | SHUT_SEND) || (s->kind->connected && (state == SOCKET_FREE || state == SOCKET_CLOSED)))
 			events |= POLLHUP;
-		if (shut & SHUT_RECEIVE)
+		if ((shut & SHUT_RECEIVE) || (s->kind == &inet_tcp && state == SOCKET_FREE && s->error != 0))	/* ended, or refused */
 			events |= POLLIN | POLLRDNORM | POLLRDHUP;
 		if (s->kind->stream ? s->queue.bytes >= (u64)MAX(s->opt.receive_low, 1) : s->queue.count != 0)
 			events |= POLLIN | POLLRDNORM;

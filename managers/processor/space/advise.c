@@ -109,8 +109,11 @@ static int advise_locked(struct space *s, u64 start, u64 end, int advice)
 	case ABI_MADV_DONTNEED_LOCKED:
 	case ABI_MADV_FREE:
 		for (struct vma *v = vma_find_from(&s->map, start); v != NULL && v->start < end; v = vma_next(v))
-			if (((v->flags & VMA_LOCKED) && advice != ABI_MADV_DONTNEED_LOCKED) || (advice == ABI_MADV_FREE && v->object != 0))
-				return -EINVAL;
+			if (((v->flags & VMA_LOCKED) && advice != ABI_MADV_DONTNEED_LOCKED) || (advice == ABI_MADV_FREE && v->object != 0)) {
+				int rc = v->start > start ? dontneed_locked(s, start, v->start) : 0;	/* what lies before is dropped */
+
+				return rc < 0 ? rc : -EINVAL;
+			}
 		return dontneed_locked(s, start, end);
 	case ABI_MADV_NORMAL:
 		return flags_locked(s, start, end, 0, VMA_SEQUENTIAL | VMA_RANDOM);
@@ -287,6 +290,8 @@ s64 space_msync(struct space *s, u64 addr, u64 len, int flags)
 	    ((flags & ABI_MS_ASYNC) && (flags & ABI_MS_SYNC)))
 		return -EINVAL;
 	len = page_up(len);
+	if (len == 0)
+		return 0;
 	if (addr >= USER_END || len > USER_END - addr)
 		return -ENOMEM;
 	end = addr + len;

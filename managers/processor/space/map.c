@@ -267,6 +267,8 @@ s64 space_mmap(struct space *s, u64 addr, u64 len, u32 prot, u32 flags, struct f
 	struct vma v;
 	s64 rc;
 
+	if (len != 0 && page_up(len) == 0)
+		return -ENOMEM;
 	len = page_up(len);
 	if (len == 0 || !page_aligned(off) || (type != ABI_MAP_SHARED && type != ABI_MAP_PRIVATE && type != ABI_MAP_SHARED_VALIDATE))
 		return -EINVAL;

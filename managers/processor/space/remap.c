@@ -366,19 +366,21 @@ s64 space_mremap(struct space *s, u64 old, u64 old_len, u64 new_len, u32 flags, 
 	s64 rc;
 
 	if ((flags & ~(ABI_MREMAP_MAYMOVE | ABI_MREMAP_FIXED | ABI_MREMAP_DONTUNMAP)) != 0 || !page_aligned(old) || r.new_len == 0 ||
-	    r.new_len > USER_END || r.old_len > USER_END)
+	    r.old_len > USER_END)
 		return -EINVAL;
 	if ((flags & (ABI_MREMAP_FIXED | ABI_MREMAP_DONTUNMAP)) && !(flags & ABI_MREMAP_MAYMOVE))
 		return -EINVAL;
 	if (r.dontunmap && r.old_len != r.new_len)
 		return -EINVAL;
 	if (flags & ABI_MREMAP_FIXED) {
-		if (!page_aligned(new_addr) || new_addr >= USER_END || r.new_len > USER_END - new_addr ||
+		if (!page_aligned(new_addr) || r.new_len > USER_END || new_addr > USER_END - r.new_len ||
 		    (new_addr < old + r.old_len && old < new_addr + r.new_len))
 			return -EINVAL;
 	}
 	if (old >= USER_END || r.old_len > USER_END - old)
 		return -EFAULT;
+	if (r.new_len > USER_END)
+		return space_mapped(s, old) ? -ENOMEM : -EFAULT;
 	if ((flags & ABI_MREMAP_FIXED) && new_addr < MMAP_FLOOR)
 		return -EPERM;
 	if (r.old_len == 0)

@@ -120,7 +120,7 @@ s64 sys_brk(u64 addr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 	struct space *s = task_current()->space;
 	u64 now = READ_ONCE(s->brk), more = addr > now ? page_up(addr) - page_up(now) : 0;
 
-	if (addr <= USER_END && !may_grow(s, more, more))
+	if (addr <= USER_END && more != 0 && (!may_grow(s, more, more) || mmap_lock_allowed(s, more, 0) < 0))
 		addr = 0;			/* the break stays where it is */
 	return space_brk(s, addr);
 }
@@ -246,6 +246,8 @@ s64 sys_mlock(u64 addr, u64 len, u64 a2, u64 a3, u64 a4, u64 a5)
 
 s64 sys_munlock(u64 addr, u64 len, u64 a2, u64 a3, u64 a4, u64 a5)
 {
+	if (page_up(len + (addr & (PAGE_SIZE - 1))) == 0)
+		return 0;
 	return space_mlock(task_current()->space, addr, len, 0, 0);
 }
 

@@ -15,10 +15,12 @@ s64 sys_rt_sigaction(u64 sig, u64 act, u64 old, u64 size, u64 a4, u64 a5)
 	struct sigaction_abi new, was;
 
 	sig = (u32)sig;
-	if (size != 8 || sig < 1 || sig > NR_SIGNALS || (act != 0 && (SIGBIT(sig) & UNBLOCKABLE)))
+	if (size != 8)
 		return -EINVAL;
 	if (act != 0 && copy_from_user(&new, act, sizeof(new)) < 0)
 		return -EFAULT;
+	if (sig < 1 || sig > NR_SIGNALS || (act != 0 && (SIGBIT(sig) & UNBLOCKABLE)))
+		return -EINVAL;
 	if (act != 0) {
 		new.mask &= ~UNBLOCKABLE;
 		new.flags &= SA_KNOWN;		/* so that a program can see which ones are */
@@ -249,6 +251,8 @@ static s64 send_to_task(u32 tgid, u32 tid, int sig)
 		rc = -EINVAL;
 	else if (!may_signal(t->process, sig))
 		rc = -EPERM;
+	else if (signal_queue_full_locked(t->process, sig))
+		rc = -EAGAIN;
 	else
 		signal_send_locked(t->process, t, &info);
 	spin_unlock(&tree_lock);

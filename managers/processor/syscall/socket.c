@@ -303,7 +303,16 @@ static int credentials_check(const struct ucred_abi *c)
 	bool uid = c->uid == own->uid || c->uid == own->euid || c->uid == own->suid || cred_has(own, CAP_SETUID);
 	bool gid = c->gid == own->gid || c->gid == own->egid || c->gid == own->sgid || cred_has(own, CAP_SETGID);
 
-	return pid && uid && gid ? 0 : -EPERM;
+	if (!pid || !uid || !gid)
+		return -EPERM;
+	if ((u32)c->pid != p->pid) {
+		struct process *named = process_find(c->pid);
+
+		if (named == NULL)
+			return -ESRCH;
+		process_put(named);
+	}
+	return c->uid == (u32)-1 || c->gid == (u32)-1 ? -EINVAL : 0;
 }
 
 /* Of ip(7): how one datagram goes. There is one interface, and every address it could come from is here. */
@@ -371,7 +380,7 @@ static int control_parse(struct socket *s, const u8 *buf, size_t len, struct tra
 		}
 		at += CMSG_ALIGN(h.len);
 	}
-	if (t->rights != NULL && !rights_may_fly(t->rights->nr, rlimit_current(RLIMIT_NOFILE)) && !capable(CAP_SYS_RESOURCE) && !capable(CAP_SYS_ADMIN))
+	if (t->rights != NULL && !rights_may_fly(rlimit_current(RLIMIT_NOFILE)) && !capable(CAP_SYS_RESOURCE) && !capable(CAP_SYS_ADMIN))
 		return -ETOOMANYREFS;
 	return 0;
 }
