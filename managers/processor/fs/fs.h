@@ -27,6 +27,7 @@ struct attr {			/* what stat shows */
 
 struct dentry;
 struct inode;
+struct work_queue;
 
 struct new_file { u32 mode, uid, gid, rdev; };
 
@@ -75,7 +76,7 @@ struct inode {
 	char *target;			/* [tree_mutex] of a symbolic link that was read: it never changes */
 	u32 mode, uid, gid, rdev;	/* [a] for permission checks, after inode_rights() */
 	u64 rights_asked;		/* [a] fs/attr_cache.c: since when they are right; 0: not known */
-	bool held;			/* [I] the storage node keeps it for this inode: it was made without a name */
+	bool held;			/* [I] the storage node keeps it for this inode, made without a name: its release is a call, never under tree_mutex */
 	bool linkable;			/* [a] ... and may still be given its first */
 };
 
@@ -94,6 +95,7 @@ void fs_context_put(struct fs_context *c);
 
 /* --- tree (dentry.c, path.c) --- */
 void fs_init(void);
+extern struct work_queue *fs_let_go_queue;	/* what gives files back by calls that nobody may wait for under tree_mutex */
 /*
  * At boot: the storage nodes' volumes are mounted, then /proc, /sys, /dev, /dev/shm and /tmp. -EHOSTDOWN: a storage node went meanwhile; called
  * again when it is back, it goes on where it was. -ENODEV: nobody has a volume for /; both are logged. May sleep

@@ -668,11 +668,13 @@ static int open_nameless(struct fs_context *c, struct dentry *start, const char 
 		     dir->inode->ops->create_nameless(dir->inode, &n, !(flags & O_EXCL), &i);
 	if (rc == 0) {
 		snprintf(name, sizeof(name), "#%llu", (unsigned long long)i->ino);
+		inode_get(i);			/* should the dentry not come about, its last reference is not given back under tree_mutex */
 		mutex_lock(&tree_mutex);
 		*out = dentry_add_locked(dir, name, strlen(name), i);
 		if (*out != NULL)
 			dentry_unhook_locked(*out);
 		mutex_unlock(&tree_mutex);
+		inode_put(i);
 		rc = *out != NULL ? 1 : -ENOMEM;
 	}
 	dentry_put(dir);

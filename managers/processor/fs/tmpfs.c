@@ -69,7 +69,6 @@ static void touch(struct tnode *n, bool modified)
  * or the queue.
  */
 static struct list let_go = LIST_INIT(let_go);	/* [tmpfs_lock] struct tentry.link */
-static struct work_queue *let_go_queue;
 static struct work let_go_work;
 
 static void leave_entries(struct tnode *n)
@@ -83,7 +82,7 @@ static void leave_entries(struct tnode *n)
 		e->node->parent = NULL;
 	list_splice_tail(&let_go, &n->entries);
 	mutex_unlock(&tmpfs_lock);
-	work_queue_add(let_go_queue, &let_go_work);
+	work_queue_add(fs_let_go_queue, &let_go_work);
 }
 
 static void tnode_put(struct tnode *n)
@@ -812,9 +811,6 @@ int tmpfs_root(const char *options, struct inode **out)
 void tmpfs_init(void)
 {
 	work_init(&let_go_work, let_go_run);
-	let_go_queue = work_queue_create("tmpfs", 1, PRIO_NORMAL);
-	if (let_go_queue == NULL)
-		panic("no memory for tmpfs");
 	acct_register("files_kept", files_kept);
 }
 
