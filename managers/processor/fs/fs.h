@@ -176,7 +176,7 @@ void tmpfs_let_go(void);		/* what was in file systems that are unmounted; no loc
 int __must_check tmpfs_root(const char *options, struct inode **out);	/* of a new one: -EINVAL, -ENOMEM */
 int __must_check synthfs_root(const char *type, struct inode **out, const char **name);	/* "proc" and the like: -ENODEV, -ENOMEM */
 int memfd_open(const char *name, bool sealable, struct file **out);
-s64 memfd_seal(struct file *f, u32 seals);		/* F_ADD_SEALS: 0, -EINVAL (not a memfd), -EPERM, -EBUSY */
+s64 memfd_seal(struct file *f, u32 seals);		/* F_ADD_SEALS: 0, -EINVAL (not a memfd), -EPERM, -EBUSY; -EINTR: killed */
 s64 memfd_seals(struct file *f);			/* F_GET_SEALS */
 /* A file of shared memory that stands in no directory; it belongs to the current process's user. May sleep. */
 int __must_check nameless_file(const char *name, u32 mode, u64 size, struct inode **out);
