@@ -142,7 +142,9 @@ int __must_check fs_open_exec_inode(struct inode *i, struct dentry *d, struct fi
 void file_text_end(struct file *f);
 int __must_check fs_resize(struct file *f, u64 size);	/* cut or grown, as truncate(2) does */
 int __must_check fs_grow(struct file *f, u64 size);	/* the same, but never cut, whoever writes meanwhile */
-/* Around these two, fallocate(2)'s changes, and the question whether they are allowed: what is sealed after it stays so. May sleep */
+/* Bytes [from, to) become zeros that take no room where that can be: fallocate(2)'s hole, madvise(2)'s MADV_REMOVE. -EPERM: it is sealed */
+s64 __must_check fs_punch(struct file *f, u64 from, u64 to);
+/* Around the first two, fallocate(2)'s other changes, and the question whether they are allowed: what is sealed after it stays so. May sleep */
 void file_change_begin(struct file *f);
 void file_change_end(struct file *f);
 void fs_written(struct inode *i);	/* by somebody without CAP_FSETID: it is no set-user-ID or set-group-ID program any more */

@@ -169,6 +169,25 @@ void file_change_end(struct file *f)
 int fs_resize(struct file *f, u64 size) { return resize(f, size, false); }
 int fs_grow(struct file *f, u64 size) { return resize(f, size, true); }
 
+s64 fs_punch(struct file *f, u64 from, u64 to)
+{
+	s64 rc = 0;
+
+	file_change_begin(f);
+	if (f->ops->may_change != NULL)
+		rc = f->ops->may_change(f);
+	if (rc == 0) {
+		fs_written(f->inode);
+		rc = object_hole(f->object, from, to);
+	}
+	if (rc == 0 && f->ops->resized != NULL)
+		f->ops->resized(f);
+	file_change_end(f);
+	if (rc == 0)
+		inotify_file(f, IN_MODIFY);
+	return rc;
+}
+
 void fs_written(struct inode *i)
 {
 	int rc = inode_rights(i);

@@ -635,4 +635,4 @@ static s64 regular_seek(struct file *f, s64 off, int whence)
 	return f->pos = off;
 }
 
-const struct file_ops regular_ops = { .read = regular_read, .write = regular_write, .seek = regular_seek };
+const struct file_ops regular_ops = { .read = regular_read, .write = regular_write, .seek = regular_seek, .punch = fs_punch };

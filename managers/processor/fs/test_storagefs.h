@@ -39,6 +39,7 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 int device_open(u32 rdev, struct file *f) { return -ENXIO; }
 int fifo_open(struct inode *i, struct file *f) { return -ENXIO; }
 void fs_written(struct inode *i) { }
+s64 fs_punch(struct file *f, u64 from, u64 to) { return -ENOSYS; }
 int rlimit_file_size(u64 at, size_t *len) { return 0; }
 
 #endif

@@ -654,7 +654,7 @@ static int file_may_map(struct file *f, u32 prot, bool shared)
 }
 
 static const struct file_ops tmpfs_file_ops = { .read = file_read, .write = file_write, .seek = file_seek,
-						.may_resize = file_may_resize, .may_change = file_may_change, .resized = file_resized, .may_map = file_may_map,
+						.may_resize = file_may_resize, .punch = fs_punch, .may_change = file_may_change, .resized = file_resized, .may_map = file_may_map,
 						.change_begin = file_change, .change_end = file_changed };
 
 static size_t put_dirent(u8 *out, size_t room, const char *name, u64 ino, u64 next, u32 type)
