@@ -94,7 +94,7 @@ struct process {
 
 	struct credentials cred;		/* [tree_lock] */
 	bool no_huge_pages;		/* [a] PR_SET_THP_DISABLE: kept; there are none */
-	bool undumpable;			/* [tree_lock] others may not look into it: PR_SET_DUMPABLE, set-user-ID programs */
+	bool undumpable;			/* [tree_lock] others may not look into it: PR_SET_DUMPABLE, programs that are set-user-ID or may not be read */
 	bool subreaper;				/* [tree_lock] PR_SET_CHILD_SUBREAPER: gets the orphans of its descendants */
 	u32 personality;			/* [tree_lock; read without it] personality(2) */
 	u8 memory_failure;			/* [a] PR_MCE_KILL: kept; no failure of memory is told to programs */
