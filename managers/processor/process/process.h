@@ -287,6 +287,8 @@ bool capable(unsigned cap);				/* has the current process this capability? */
 static inline bool capable_current(void) { return capable(CAP_SYS_ADMIN); }
 /* May the current process look into p, which is another? tree_lock held */
 bool process_may_inspect_locked(const struct process *p);
+/* A task's memory, with a reference, if the current process may look into it: -ESRCH, -EPERM. tree_lock not held */
+int __must_check task_space_inspect(u32 tid, struct space **out);
 bool credentials_may_set_group(u32 gid);		/* may it make set-group-ID files of this group? A member, or CAP_FSETID */
 bool credentials_in_group(u32 gid);			/* supplementary groups of the current process */
 #endif
