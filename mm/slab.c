@@ -412,6 +412,23 @@ char *kstrdup(const char *s)
 	return p == NULL ? NULL : memcpy(p, s, n);
 }
 
+void *karray_room(void *array, unsigned nr, unsigned *room, size_t size)
+{
+	unsigned more = *room == 0 ? 64 : *room * 2;
+	void *moved;
+
+	if (nr < *room)
+		return array;
+	moved = kmalloc(more * size);
+	if (moved == NULL)
+		return NULL;
+	if (nr != 0)
+		memcpy(moved, array, nr * size);
+	kfree(array);
+	*room = more;
+	return moved;
+}
+
 u64 kmalloc_large_frames(void) { return __atomic_load_n(&large_frames, __ATOMIC_RELAXED); }
 
 void slab_init(void)

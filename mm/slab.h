@@ -14,6 +14,8 @@ void *kzalloc(size_t size);
 void *kcalloc(size_t n, size_t size);	/* checks the product; zeroed */
 void kfree(void *p);			/* NULL is fine */
 char *kstrdup(const char *s);
+/* Room for one element more in an array (at first NULL, of no room) of nr: where it is from now on. NULL: no memory; it stays as it is. */
+void *karray_room(void *array, unsigned nr, unsigned *room, size_t size);
 
 struct kmem_cache;
 /* align 0: natural. Objects never cross a page unless they are larger than one. */

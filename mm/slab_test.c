@@ -109,6 +109,26 @@ static void cache_shapes(void **state)
 	}
 }
 
+/* An array that grows keeps what is in it, and moves only when it is full. */
+static void arrays(void **state)
+{
+	u32 *a = NULL, *before;
+	unsigned room = 0, moves = 0;
+
+	for (unsigned nr = 0; nr < 100000; nr++) {
+		before = a;
+		a = karray_room(a, nr, &room, sizeof(*a));
+		assert_non_null(a);
+		assert_true(nr < room);
+		moves += a != before;
+		a[nr] = nr * 3;
+	}
+	assert_true(moves <= 12);
+	for (unsigned nr = 0; nr < 100000; nr++)
+		assert_int_equal(a[nr], nr * 3);
+	kfree(a);
+}
+
 static void memory_out(void **state)
 {
 	struct kmem_cache *c = kmem_cache_create("out", 1000, 0);
@@ -169,7 +189,7 @@ static void mistakes_are_seen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_ops), cmocka_unit_test(size_sweep), cmocka_unit_test(cache_shapes),
+		cmocka_unit_test(random_ops), cmocka_unit_test(size_sweep), cmocka_unit_test(cache_shapes), cmocka_unit_test(arrays),
 		cmocka_unit_test(memory_out), cmocka_unit_test(mistakes_are_seen),
 	};
 

@@ -19,7 +19,7 @@ enum lock_rank {		/* take locks downwards */
 	/* sleeping locks (struct mutex) */
 	RANK_CONTROL,		/* one control-port command at a time */
 	RANK_FILE_SHOWN,	/* file->pos_lock of a text in /proc or /sys: what it shows is looked up under it */
-	RANK_SEAL,		/* F_ADD_SEALS: one at a time */
+	RANK_SEAL,		/* of a memfd: F_ADD_SEALS, one at a time */
 	RANK_PROCESS_EXEC,	/* process->exec_lock */
 	RANK_FS_NAMES,		/* P: changes of the names in a folder; two by their place in the table */
 	RANK_FS_TREE,		/* rename and mount tree of a file system client */

@@ -122,6 +122,8 @@ static int create_nameless(struct volume *v, struct ext4_id dir, struct ext4_att
 	rc = rpc_wanted(c) ? volume_hold(v, c->node, id, &held) : -EHOSTDOWN;	/* died while this waited: nobody would release it */
 	gone = ext4_unname(v->fs, id, now);
 	a->nlink = 0;
+	if (rc == 0 && gone < 0)
+		(void)volume_release(v, c->node, id, now);	/* who is told of an error does not release it */
 	return rc < 0 ? rc : gone;
 }
 

@@ -6,9 +6,12 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/magic.h>
 #include <stdbool.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "check.h"
 
@@ -124,6 +127,40 @@ static void of_appenders(const char *path)
 	close(fd);
 }
 
+/* MADV_REMOVE is a hole as any: who watches the file is told, and it is a set-user-ID program no more. */
+static void remove_it(int fd)
+{
+	char *p = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(p != MAP_FAILED);
+	CHECK(getuid() != 0 || (setgid(65534) == 0 && setuid(65534) == 0));
+	CHECK(madvise(p, PIECE, MADV_REMOVE) == 0 && p[0] == 0 && p[4096] == 0);
+}
+
+static void removed(int fd, const char *path)
+{
+	int watch = inotify_init1(IN_NONBLOCK), status;
+	struct inotify_event e;
+	struct statfs fs;
+	struct stat st;
+	pid_t child;
+
+	CHECK(ftruncate(fd, 0) == 0 && pwrite(fd, data, 2 * PIECE, 0) == 2 * PIECE && fchmod(fd, 04755) == 0 && fstatfs(fd, &fs) == 0);
+	CHECK(watch >= 0 && inotify_add_watch(watch, path, IN_MODIFY) >= 0);
+	child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		remove_it(fd);
+		_exit(0);
+	}
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
+	CHECK(read(watch, &e, sizeof(e)) == sizeof(e) && e.mask == IN_MODIFY && close(watch) == 0);
+	CHECK(fstat(fd, &st) == 0 && st.st_size == 2 * PIECE);
+	CHECK(fs.f_type == TMPFS_MAGIC || (st.st_mode & 07777) == 0755);		/* Linux's tmpfs keeps it */
+	is(fd, 0, zeros, PIECE);
+	is(fd, PIECE, data + PIECE, PIECE);
+}
+
 /* Zeros of a range do not bring back what is cut off meanwhile, whoever of the two is first. */
 static void of_cutters(const char *path)
 {
@@ -183,6 +220,7 @@ int main(int argc, char **argv)
 		mapped(fd);
 		punched(fd);
 		allocated(fd);
+		removed(fd, path);
 		of_appenders(path);
 		of_cutters(path);
 		CHECK(close(fd) == 0 && unlink(path) == 0);

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "check.h"
+#include "plain.h"
 
 #define PAGE 4096ul
 #define IS(call, value) do { errno = 0; long rc_ = (call); rc_ = rc_ == -1 ? -errno : rc_; if (rc_ != (value)) fail("%s:%d: %s is %ld, not %ld", __FILE__, \
@@ -111,6 +111,15 @@ static void of_range(void)
 	CHECK(munmap(p, 8 * PAGE) == 0);
 }
 
+/* Process 1 is not nobody's to look at: EPERM, and not ESRCH. */
+static void of_another(void)
+{
+	int status;
+
+	be_nobody();
+	IS(syscall(SYS_move_pages, 1, 0ul, NULL, NULL, &status, 0), -EPERM);
+}
+
 static void moved(void)
 {
 	char *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -190,6 +199,7 @@ int main(int argc, char **argv)
 	of_task();
 	of_range();
 	moved();
+	CHECK(status_in_child(of_another) == 0);
 	killed();
 	return ok("");
 }

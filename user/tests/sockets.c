@@ -768,6 +768,40 @@ static void echo_server(void)
 	close(l);
 }
 
+/* connect() to AF_UNSPEC: a TCP connection is broken off at both ends, with what was not read; the socket makes another. */
+static void begins_anew(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) }, none = { .sin_family = AF_UNSPEC };
+	int l = socket(AF_INET, SOCK_STREAM, 0), s = socket(AF_INET, SOCK_STREAM, 0), a;
+	socklen_t len = sizeof(to);
+	char buf[16];
+
+	CHECK(bind(l, (void *)&to, len) == 0 && listen(l, 5) == 0 && getsockname(l, (void *)&to, &len) == 0);
+	CHECK(connect(s, (void *)&none, sizeof(none)) == 0 && error_of(s) == 0);
+	for (int way = 0; way < 3; way++) {
+		CHECK(connect(s, (void *)&to, len) == 0);
+		a = accept(l, NULL, NULL);
+		CHECK(a >= 0 && error_of(s) == 0 && send(a, "unread", 6, 0) == 6 && send(a, "!", 1, MSG_OOB) == 1);
+		if (way == 2)
+			CHECK(recv(s, buf, sizeof(buf), 0) == 6 && recv(s, buf, 1, MSG_OOB) == 1 && buf[0] == '!');	/* with all read, too */
+		CHECK(connect(s, (void *)&none, sizeof(none)) == 0);
+		FAILS(recv(a, buf, sizeof(buf), 0), ECONNRESET);
+		CHECK(recv(a, buf, sizeof(buf), 0) == 0);
+		FAILS(send(a, "x", 1, MSG_NOSIGNAL), EPIPE);
+		if (way == 0)			/* else it is forgotten by the next connect() */
+			CHECK(error_of(s) == ECONNRESET && error_of(s) == 0);
+		else if (way == 1)
+			FAILS(recv(s, buf, sizeof(buf), 0), ECONNRESET);
+		FAILS(getpeername(s, (void *)&none, &(socklen_t){ sizeof(none) }), ENOTCONN);
+		close(a);
+	}
+	CHECK(connect(s, (void *)&to, len) == 0);
+	a = accept(l, NULL, NULL);
+	CHECK(a >= 0 && send(a, "new", 3, 0) == 3 && recv(s, buf, sizeof(buf), 0) == 3 && memcmp(buf, "new", 3) == 0);
+	FAILS(recv(s, buf, 1, MSG_OOB), EINVAL);
+	CHECK(send(s, "back", 4, 0) == 4 && recv(a, buf, sizeof(buf), 0) == 4 && close(a) == 0 && close(s) == 0 && close(l) == 0);
+}
+
 int main(int argc, char **argv)
 {
 	const char *folder = argc > 1 ? argv[1] : "/tmp";
@@ -803,6 +837,7 @@ int main(int argc, char **argv)
 	credentials();
 	tcp_basic();
 	tcp_ends();
+	begins_anew();
 	tcp_nonblocking();
 	options();
 	udp();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tracing: ptrace(2), scene by scene. What a tracer and the parent of a tracee see of each stop is printed and is the same on Linux.
- * With the names of scenes: those alone; with "exit N" and "who": what the scenes start.
+ * With the names of scenes: those alone; with "exit N", "who" and "dumpable": what the scenes start.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -1364,9 +1364,9 @@ static void rights(void)
 	W(child);
 }
 
-/* A program of root's that takes its owner's rights. */
+/* A copy of this program, with a mode of its own: one that takes its owner's rights. */
 static char set_id[] = "/tmp/tracing-XXXXXX";
-static void make_set_id(void)
+static void make_set_id(mode_t mode)
 {
 	int in = open("/proc/self/exe", O_RDONLY), out = mkstemp(set_id);
 	char buf[65536];
@@ -1375,7 +1375,7 @@ static void make_set_id(void)
 	CHECK(in >= 0 && out >= 0);
 	while ((n = read(in, buf, sizeof(buf))) > 0)
 		CHECK(write(out, buf, n) == n);
-	CHECK(fchmod(out, 04755) == 0 && close(out) == 0 && close(in) == 0);
+	CHECK(fchmod(out, mode) == 0 && close(out) == 0 && close(in) == 0);
 }
 
 static void execs_set_id(void)
@@ -1393,7 +1393,7 @@ static void set_user_id(void)
 		int status;
 
 		strcpy(set_id + sizeof(set_id) - 7, "XXXXXX");
-		make_set_id();
+		make_set_id(04755);
 		CHECK(pipe(pipe_of) == 0);
 		child = fork();
 		if (child == 0) {
@@ -1416,6 +1416,36 @@ static void set_user_id(void)
 		close(pipe_of[0]);
 		CHECK(unlink(set_id) == 0);
 	}
+}
+
+/* What may be run and not read is not read in memory either, by whoever may not trace all: its own user. */
+static void exec_only(void)
+{
+	char path[40];
+	struct stat st;
+	pid_t child;
+	int status;
+	long word;
+
+	be_nobody();
+	make_set_id(0111);
+	child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		CHECK(tr(PTRACE_TRACEME, 0, 0, 0) == 0);
+		execl(set_id, set_id, "dumpable", NULL);
+		_exit(99);
+	}
+	CHECK(waitpid(child, &status, 0) == child && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP && unlink(set_id) == 0);
+	word = regs_of(child).rsp;
+	CHECK(tr(PTRACE_PEEKDATA, child, word, P(&word)) == -1 && errno == EIO && tr(PTRACE_POKEDATA, child, word, 0) == -1 && errno == EIO);
+	snprintf(path, sizeof(path), "/proc/%d/mem", child);
+	CHECK(stat(path, &st) == 0 && st.st_uid == 0 && open(path, O_RDONLY) == -1 && errno == EACCES);
+	CHECK(tr(PTRACE_DETACH, child, 0, SIGSTOP) == 0 && waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));
+	CHECK(tr(PTRACE_SEIZE, child, 0, 0) == -1 && errno == EPERM && tr(PTRACE_ATTACH, child, 0, 0) == -1 && errno == EPERM);
+	CHECK(kill(child, SIGCONT) == 0 && waitpid(child, &status, 0) == child);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) == 21 || WEXITSTATUS(status) < 20)
+		fail("ended with %#x", status);
 }
 
 /* --- many at once: nothing is lost and nobody hangs --- */
@@ -1616,7 +1646,7 @@ static const struct { const char *name; void (*fn)(void); } scenes[] = {
 	S(attach_stopped) S(group_stop) S(seizes) S(seize_stopped) S(fork_events) S(fork_events_seized) S(clone_flags) S(threads)
 	S(leader_first) S(exec_in_thread) S(killed_while_stopped) S(group_of_threads) S(other_thread_waits) S(waitid_stops) S(exit_event)
 	S(tracer_reaps) S(tracer_ends) S(tracer_ends_and_kills) S(tracer_ends_in_stop) S(no_such_signal) S(parent_sees_stops) S(tracer_is_told) S(registers)
-	S(memory) S(restarts) S(sleep_goes_on) S(mistakes) S(rights) S(set_user_id) S(filter_asks) S(races) S(exec_races)
+	S(memory) S(restarts) S(sleep_goes_on) S(mistakes) S(rights) S(set_user_id) S(exec_only) S(filter_asks) S(races) S(exec_races)
 };
 
 static bool wanted(int argc, char **argv, const char *name)
@@ -1634,6 +1664,8 @@ int main(int argc, char **argv)
 		_exit(atoi(argv[2]));
 	if (argc == 2 && strcmp(argv[1], "who") == 0)
 		_exit(geteuid() == 0 ? 1 : 2);
+	if (argc == 2 && strcmp(argv[1], "dumpable") == 0)
+		_exit(20 + prctl(PR_GET_DUMPABLE, 0, 0, 0, 0));
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
 		pid_t pid;

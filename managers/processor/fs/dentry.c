@@ -7,6 +7,8 @@
  */
 #include "managers/processor/fs/dentry.h"
 
+#include "kernel/thread.h"
+#include "kernel/work.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "lib/base/printk.h"
@@ -24,6 +26,10 @@ DEFINE_MUTEX(tree_mutex, RANK_FS_TREE);
 static struct list unused = LIST_INIT(unused);	/* [tree_mutex] */
 static struct list names[1 << NAME_BITS];	/* [tree_mutex] */
 static unsigned nr_unused;			/* [tree_mutex] */
+/* Dentries that are gone but for their inodes, by unused_link: giving those back is a call, which waits until tree_mutex is free. */
+static struct list let_go = LIST_INIT(let_go);	/* [tree_mutex] */
+static struct work let_go_work;			/* ... for what no dentry_put() is about to take off it */
+struct work_queue *fs_let_go_queue;		/* [I] */
 struct dentry *fs_root;				/* [I after boot] */
 
 static struct list *bucket_of(const struct dentry *parent, u64 hash)
@@ -67,6 +73,11 @@ static struct dentry *dentry_free(struct dentry *d)
 	list_del(&d->hash_link);
 	if (d->last_name)
 		inotify_gone(d->inode);
+	if (d->inode != NULL && d->inode->held) {
+		list_add_tail(&let_go, &d->unused_link);
+		work_queue_add(fs_let_go_queue, &let_go_work);
+		return parent;
+	}
 	if (d->inode != NULL)
 		inode_put(d->inode);
 	kfree(d->name);
@@ -107,12 +118,27 @@ void dentry_get(struct dentry *d)
 	ref_get(&d->refs);		/* the caller has one already */
 }
 
-void dentry_put(struct dentry *d)
+/* Takes tree_mutex; d NULL: there is nothing to put but what others have let go. */
+static void put_and_let_go(struct dentry *d)
 {
+	struct list gone = LIST_INIT(gone);
+	struct dentry *g;
+
 	mutex_lock(&tree_mutex);
 	dentry_put_locked(d);
+	list_splice_tail(&gone, &let_go);
 	mutex_unlock(&tree_mutex);
+	while ((g = list_first(&gone, struct dentry, unused_link)) != NULL) {
+		list_del(&g->unused_link);
+		inode_put(g->inode);
+		kfree(g->name);
+		kfree(g);
+	}
 }
+
+static void let_go_run(struct work *w) { put_and_let_go(NULL); }
+
+void dentry_put(struct dentry *d) { put_and_let_go(d); }
 
 struct inode *dentry_inode(struct dentry *d)
 {
@@ -476,6 +502,10 @@ void fs_init(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		list_init(&names[i]);
 	open_init();
+	work_init(&let_go_work, let_go_run);
+	fs_let_go_queue = work_queue_create("let-go", 1, PRIO_NORMAL);
+	if (fs_let_go_queue == NULL)
+		panic("no memory for names");
 	tmpfs_init();
 }
 

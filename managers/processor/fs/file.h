@@ -27,6 +27,7 @@ struct file_ops {
 	void (*show)(struct file *f, struct text *t);	/* what /proc/PID/fdinfo says of this kind; NULL: no more than of any */
 	/* NULL: always. May it be cut or grown to this size, or mapped so? 0 or -EPERM (seals of a memfd) */
 	int (*may_resize)(struct file *f, u64 size);
+	s64 (*punch)(struct file *f, u64 from, u64 to);	/* fs_punch() of what has an object, for those who map it */
 	int (*may_change)(struct file *f);	/* NULL: always. May parts of it become zeros? 0 or -EPERM (seals) */
 	void (*resized)(struct file *f);	/* it was: NULL: its times are kept where its data is */
 	/* NULL: nothing. Around a change of its size or data other than write(), and what was asked for it before. May sleep */

@@ -28,6 +28,7 @@ struct attr {			/* what stat shows */
 
 struct dentry;
 struct inode;
+struct work_queue;
 
 struct new_file { u32 mode, uid, gid, rdev; };
 
@@ -76,7 +77,7 @@ struct inode {
 	char *target;			/* [tree_mutex] of a symbolic link that was read: it never changes */
 	u32 mode, uid, gid, rdev;	/* [a] for permission checks, after inode_rights() */
 	u64 rights_asked;		/* [a] fs/attr_cache.c: since when they are right; 0: not known */
-	bool held;			/* [I] the storage node keeps it for this inode: it was made without a name */
+	bool held;			/* [I] the storage node keeps it for this inode, made without a name: its release is a call, never under tree_mutex */
 	bool linkable;			/* [a] ... and may still be given its first */
 };
 
@@ -95,6 +96,7 @@ void fs_context_put(struct fs_context *c);
 
 /* --- tree (dentry.c, path.c) --- */
 void fs_init(void);
+extern struct work_queue *fs_let_go_queue;	/* what gives files back by calls that nobody may wait for under tree_mutex */
 /*
  * At boot: the storage nodes' volumes are mounted, then /proc, /sys, /dev, /dev/shm and /tmp. -EHOSTDOWN: a storage node went meanwhile; called
  * again when it is back, it goes on where it was. -ENODEV: nobody has a volume for /; both are logged. May sleep
@@ -144,7 +146,9 @@ int __must_check fs_open_exec_inode(struct inode *i, struct dentry *d, struct fi
 void file_text_end(struct file *f);
 int __must_check fs_resize(struct file *f, u64 size);	/* cut or grown, as truncate(2) does */
 int __must_check fs_grow(struct file *f, u64 size);	/* the same, but never cut, whoever writes meanwhile */
-/* Around these two, fallocate(2)'s changes, and the question whether they are allowed: what is sealed after it stays so. May sleep */
+/* Bytes [from, to) become zeros that take no room where that can be: fallocate(2)'s hole, madvise(2)'s MADV_REMOVE. -EPERM: it is sealed */
+s64 __must_check fs_punch(struct file *f, u64 from, u64 to);
+/* Around the first two, fallocate(2)'s other changes, and the question whether they are allowed: what is sealed after it stays so. May sleep */
 void file_change_begin(struct file *f);
 void file_change_end(struct file *f);
 void fs_written(struct inode *i);	/* by somebody without CAP_FSETID: it is no set-user-ID or set-group-ID program any more */
@@ -178,7 +182,7 @@ void tmpfs_let_go(void);		/* what was in file systems that are unmounted; no loc
 int __must_check tmpfs_root(const char *options, struct inode **out);	/* of a new one: -EINVAL, -ENOMEM */
 int __must_check synthfs_root(const char *type, struct inode **out, const char **name);	/* "proc" and the like: -ENODEV, -ENOMEM */
 int memfd_open(const char *name, bool sealable, struct file **out);
-s64 memfd_seal(struct file *f, u32 seals);		/* F_ADD_SEALS: 0, -EINVAL (not a memfd), -EPERM, -EBUSY */
+s64 memfd_seal(struct file *f, u32 seals);		/* F_ADD_SEALS: 0, -EINVAL (not a memfd), -EPERM, -EBUSY; -EINTR: killed */
 s64 memfd_seals(struct file *f);			/* F_GET_SEALS */
 /* A file of shared memory that stands in no directory; it belongs to the current process's user. May sleep. */
 int __must_check nameless_file(const char *name, u32 mode, u64 size, struct inode **out);

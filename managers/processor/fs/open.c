@@ -170,6 +170,25 @@ void file_change_end(struct file *f)
 int fs_resize(struct file *f, u64 size) { return resize(f, size, false); }
 int fs_grow(struct file *f, u64 size) { return resize(f, size, true); }
 
+s64 fs_punch(struct file *f, u64 from, u64 to)
+{
+	s64 rc = 0;
+
+	file_change_begin(f);
+	if (f->ops->may_change != NULL)
+		rc = f->ops->may_change(f);
+	if (rc == 0) {
+		fs_written(f->inode);
+		rc = object_hole(f->object, from, to);
+	}
+	if (rc == 0 && f->ops->resized != NULL)
+		f->ops->resized(f);
+	file_change_end(f);
+	if (rc == 0)
+		inotify_file(f, IN_MODIFY);
+	return rc;
+}
+
 void fs_written(struct inode *i)
 {
 	int rc = inode_rights(i);
@@ -760,11 +779,13 @@ static int open_nameless(struct fs_context *c, struct dentry *start, const char 
 		     dir->inode->ops->create_nameless(dir->inode, &n, !(flags & O_EXCL), &i);
 	if (rc == 0) {
 		snprintf(name, sizeof(name), "#%llu", (unsigned long long)i->ino);
+		inode_get(i);			/* should the dentry not come about, its last reference is not given back under tree_mutex */
 		mutex_lock(&tree_mutex);
 		*out = dentry_add_locked(dir, name, strlen(name), i);
 		if (*out != NULL)
 			dentry_unhook_locked(*out);
 		mutex_unlock(&tree_mutex);
+		inode_put(i);
 		rc = *out != NULL ? 1 : -ENOMEM;
 	}
 	dentry_put(dir);

@@ -27,21 +27,13 @@ static void add(const struct vma *v, void *arg)
 	const struct file *f = v->file;
 	struct mapping *to;
 
-	if (m->nr == m->room) {
-		unsigned room = m->room ? m->room * 2 : 64;
-
-		to = kmalloc(room * sizeof(*to));
-		if (to == NULL) {
-			m->failed = true;
-			return;
-		}
-		if (m->nr != 0)
-			memcpy(to, m->at, m->nr * sizeof(*to));
-		kfree(m->at);
-		m->at = to;
-		m->room = room;
+	to = karray_room(m->at, m->nr, &m->room, sizeof(*to));
+	if (to == NULL) {
+		m->failed = true;
+		return;
 	}
-	to = &m->at[m->nr++];
+	m->at = to;
+	to += m->nr++;
 	*to = (struct mapping){ v->start, v->end, v->object ? v->index << PAGE_SHIFT : 0, v->prot, v->flags, NULL, NULL };
 	if (f != NULL && f->inode != NULL)
 		inode_get(to->inode = f->inode);

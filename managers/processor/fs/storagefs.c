@@ -23,6 +23,14 @@ static int ask(unsigned node, unsigned op, const void *req, const void *bulk, u3
 	return rc > 0 ? -EIO : rc;
 }
 
+/* The same, of what S counts for us: an end that is not known would leave it there for as long as this node is up. */
+static int ask_sure(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
+{
+	int rc = rpc_call_sure(node, op, req, rep, rep_size);
+
+	return rc > 0 ? -EIO : rc;
+}
+
 static bool type_known(u32 type)
 {
 	return type == S_IFREG || type == S_IFDIR || type == S_IFLNK || type == S_IFCHR || type == S_IFBLK || type == S_IFIFO ||
@@ -177,11 +185,22 @@ static int storage_lookup(struct inode *dir, const char *name, struct inode **ou
 	return 0;
 }
 
+/* S holds it for us no more. An error: S, or this node in its eyes, is new, and knows of no hold. */
+static void storage_let_go(unsigned node, le32 fs, le32 gen, le64 ino)
+{
+	struct rpc_storage_release_req q = { .fs = fs, .gen = gen, .ino = ino };
+	struct rpc_storage_release_rep r;
+
+	(void)!ask_sure(node, RPC_storage_release, &q, &r, sizeof(r));
+}
+
+/* Without a name (""): the file is held for us. */
 static int storage_create(struct inode *dir, const char *name, const struct new_file *how, struct inode **out)
 {
 	struct rpc_storage_create_req q = { 0 };
 	struct rpc_storage_create_rep r;
 	struct attr_file f = file_of(dir);
+	bool named = name[0] != '\0', made;
 	struct attr_asked asked;
 	struct attr a;
 	int rc;
@@ -194,7 +213,11 @@ static int storage_create(struct inode *dir, const char *name, const struct new_
 	q.rdev = le32_of(how->rdev);
 	attr_change_begin(&f);
 	attr_ask(&asked);
-	rc = ask(dir->node, RPC_storage_create, &q, name, strlen(name), &r, sizeof(r), NULL);
+	if (named)
+		rc = ask(dir->node, RPC_storage_create, &q, name, strlen(name), &r, sizeof(r), NULL);
+	else
+		rc = ask_sure(dir->node, RPC_storage_create, &q, &r, sizeof(r));
+	made = rc == 0;
 	rc = result(dir->node, rc, &r.attr, out);
 	if (rc == 0) {
 		attr_fill(*out, &a, &r.attr);
@@ -202,6 +225,8 @@ static int storage_create(struct inode *dir, const char *name, const struct new_
 		attr_keep(*out, &asked, &a, le32_get(r.attr.lease_ms), 1);
 	}
 	attr_change_end(&f);
+	if (made && rc < 0 && !named)
+		storage_let_go(dir->node, r.attr.fs, r.attr.gen, r.attr.ino);
 	return rc;
 }
 
@@ -339,13 +364,8 @@ static s64 storage_readlink(struct inode *i, char *buf, size_t size)
 
 static void storage_release(struct inode *i)
 {
-	struct rpc_storage_release_req q;
-	struct rpc_storage_release_rep r;
-
-	if (i->held) {			/* if it is not told, it is when this node or that one ends */
-		FILE_ID(q, i);
-		(void)!ask(i->node, RPC_storage_release, &q, NULL, 0, &r, sizeof(r), NULL);
-	}
+	if (i->held)
+		storage_let_go(i->node, le32_of(i->fs), le32_of(i->gen), le64_of(i->ino));
 	kfree(i->target);
 	kfree(i->saved);
 }
@@ -615,4 +635,4 @@ static s64 regular_seek(struct file *f, s64 off, int whence)
 	return f->pos = off;
 }
 
-const struct file_ops regular_ops = { .read = regular_read, .write = regular_write, .seek = regular_seek };
+const struct file_ops regular_ops = { .read = regular_read, .write = regular_write, .seek = regular_seek, .punch = fs_punch };

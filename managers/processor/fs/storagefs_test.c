@@ -8,17 +8,24 @@
 #include <cmocka.h>
 
 #include "managers/processor/fs/test_storagefs.h"
+#include "shim.h"
 
 static struct wire_attr said;		/* by the node */
 static u8 listing[512];
 static u32 listing_len;
 static bool listing_ends;
 static const char *target = "";		/* that comes with a symlink's name */
-static unsigned asked;
+static unsigned asked, released;
+static u64 released_ino;
 
 int rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len, void *rep, u32 rep_size, u32 *rep_len)
 {
 	asked++;
+	if (op == RPC_storage_release) {
+		released++;
+		released_ino = le64_get(((const struct rpc_storage_release_req *)req)->ino);
+		return 0;
+	}
 	if (op == RPC_storage_readdir) {
 		*(struct rpc_storage_readdir_rep *)rep = (struct rpc_storage_readdir_rep){ .end = le32_of(listing_ends) };
 		memcpy(rep + sizeof(struct rpc_storage_readdir_rep), listing, listing_len);
@@ -208,6 +215,33 @@ static void targets(void **state)
 	kfree(found);
 }
 
+/* O_TMPFILE: what the node holds for us is given back, also where nothing came of the open, and by calls that do not end before it is known. */
+static void nameless(void **state)
+{
+	struct inode dir = { .type = S_IFDIR, .mode = S_IFDIR | 0755, .ino = 2 }, *i = NULL;
+	const struct new_file how = { .mode = S_IFREG | 0600 };
+
+	good();
+	sures = released = 0;
+	assert_int_equal(storage_create_nameless(&dir, &how, true, &i), 0);
+	assert_true(i->held && i->linkable);
+	assert_int_equal(sures, 1);
+	storage_release(i);
+	kfree(i);
+	assert_int_equal(sures, 2);
+	assert_int_equal(released, 1);
+	assert_int_equal(released_ino, 12);
+	shim_fail_alloc(1);
+	assert_int_equal(storage_create_nameless(&dir, &how, true, &i), -ENOMEM);
+	assert_int_equal(released, 2);
+	said.size = le64_of(~0ULL);
+	assert_int_equal(storage_create_nameless(&dir, &how, true, &i), -EIO);
+	assert_int_equal(released, 3);
+	assert_int_equal(storage_create(&dir, "name", &how, &i), -EIO);		/* what has a name is nobody's to hold */
+	assert_int_equal(released, 3);
+	assert_int_equal(sures, 6);
+}
+
 /* What is written to a file opened so is on the disk when write() returns. */
 static void synchronous(void **state)
 {
@@ -232,7 +266,8 @@ static void synchronous(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(synchronous), cmocka_unit_test(attributes), cmocka_unit_test(listings), cmocka_unit_test(the_end), cmocka_unit_test(targets) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(synchronous), cmocka_unit_test(attributes), cmocka_unit_test(listings), cmocka_unit_test(the_end), cmocka_unit_test(targets),
+					   cmocka_unit_test(nameless) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,7 @@ struct tnode {				/* a file; each struct inode of it has a reference */
 	bool memfd;			/* [I] */
 	bool linkable;			/* [tmpfs_lock] it has no name yet, but may be given one */
 	u32 seals;			/* [seal_lock to change; a] of a memfd: F_SEAL_* */
+	struct mutex seal_lock;		/* of a memfd: F_ADD_SEALS, one at a time; waited for until a fatal signal */
 	struct mutex change_lock;	/* of a memfd: held from the look at its seals to the end of what they allowed */
 	struct tnode *parent;		/* [tmpfs_lock] of a directory; no reference: it is not empty while this is in it */
 	struct list entries;		/* [tmpfs_lock] of a directory, by cookie */
@@ -69,7 +70,6 @@ static void touch(struct tnode *n, bool modified)
  * or the queue.
  */
 static struct list let_go = LIST_INIT(let_go);	/* [tmpfs_lock] struct tentry.link */
-static struct work_queue *let_go_queue;
 static struct work let_go_work;
 
 static void leave_entries(struct tnode *n)
@@ -83,7 +83,7 @@ static void leave_entries(struct tnode *n)
 		e->node->parent = NULL;
 	list_splice_tail(&let_go, &n->entries);
 	mutex_unlock(&tmpfs_lock);
-	work_queue_add(let_go_queue, &let_go_work);
+	work_queue_add(fs_let_go_queue, &let_go_work);
 }
 
 static void tnode_put(struct tnode *n)
@@ -654,7 +654,7 @@ static int file_may_map(struct file *f, u32 prot, bool shared)
 }
 
 static const struct file_ops tmpfs_file_ops = { .read = file_read, .write = file_write, .seek = file_seek,
-						.may_resize = file_may_resize, .may_change = file_may_change, .resized = file_resized, .may_map = file_may_map,
+						.may_resize = file_may_resize, .punch = fs_punch, .may_change = file_may_change, .resized = file_resized, .may_map = file_may_map,
 						.change_begin = file_change, .change_end = file_changed };
 
 static size_t put_dirent(u8 *out, size_t room, const char *name, u64 ino, u64 next, u32 type)
@@ -812,9 +812,6 @@ int tmpfs_root(const char *options, struct inode **out)
 void tmpfs_init(void)
 {
 	work_init(&let_go_work, let_go_run);
-	let_go_queue = work_queue_create("tmpfs", 1, PRIO_NORMAL);
-	if (let_go_queue == NULL)
-		panic("no memory for tmpfs");
 	acct_register("files_kept", files_kept);
 }
 
@@ -895,28 +892,31 @@ static bool mapped_for_writing(const struct object *o)
 
 s64 memfd_seal(struct file *f, u32 seals)
 {
-	static DEFINE_MUTEX(seal_lock, RANK_SEAL);
 	struct tnode *n = memfd_node(f);
-	u32 old;
-	s64 rc = 0;
+	u32 old = 0;
+	s64 rc;
 
 	if (n == NULL || (seals & ~31U))
 		return -EINVAL;
 	if (!(file_access(f) & MAY_WRITE))
 		return -EPERM;
-	mutex_lock(&seal_lock);
-	mutex_lock(&n->change_lock);		/* what was allowed before has been done */
-	old = n->seals;
-	if (old & F_SEAL_SEAL)
-		rc = -EPERM;
-	else
-		WRITE_ONCE(n->seals, old | seals);
-	mutex_unlock(&n->change_lock);
+	rc = mutex_lock_killable(&n->seal_lock);
+	if (rc < 0)
+		return rc;
+	rc = mutex_lock_killable(&n->change_lock);	/* what was allowed before has been done */
+	if (rc == 0) {
+		old = n->seals;
+		if (old & F_SEAL_SEAL)
+			rc = -EPERM;
+		else
+			WRITE_ONCE(n->seals, old | seals);
+		mutex_unlock(&n->change_lock);
+	}
 	if (rc == 0 && (seals & F_SEAL_WRITE) && !(old & F_SEAL_WRITE) && mapped_for_writing(n->object)) {	/* no new one can come */
 		WRITE_ONCE(n->seals, old);
 		rc = -EBUSY;
 	}
-	mutex_unlock(&seal_lock);
+	mutex_unlock(&n->seal_lock);
 	return rc;
 }
 
@@ -948,6 +948,7 @@ int memfd_open(const char *name, bool sealable, struct file **out)
 	if (rc < 0)
 		return rc;
 	n = i->private;
+	mutex_init(&n->seal_lock, "seals", RANK_SEAL);
 	mutex_init(&n->change_lock, "memfd", RANK_FILE_CHANGE);
 	n->memfd = true;
 	n->seals = sealable ? 0 : F_SEAL_SEAL;

@@ -217,18 +217,12 @@ static void add(const struct vma *v, void *arg)
 		c->over = true;
 		return;
 	}
-	if (c->nr == c->room) {
-		more = kmalloc((c->room + 128) * sizeof(*more));
-		if (more == NULL) {
-			c->over = true;
-			return;
-		}
-		if (c->nr != 0)
-			memcpy(more, c->piece, c->nr * sizeof(*more));
-		kfree(c->piece);
-		c->piece = more;
-		c->room += 128;
+	more = karray_room(c->piece, c->nr, &c->room, sizeof(*more));
+	if (more == NULL) {
+		c->over = true;
+		return;
 	}
+	c->piece = more;
 	c->piece[c->nr++] = (struct piece){ v->start, v->end, bytes_of(v), v->prot, v->flags, v->object == 0 };
 }
 

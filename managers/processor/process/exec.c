@@ -149,6 +149,7 @@ static int args_put_script(struct exec_args *a, const char *interp, const char *
 struct program {
 	struct file *file, *interp;
 	char *path;		/* as asked for: AT_EXECFN */
+	bool unreadable;	/* for who starts it: nor is it to be read in memory */
 };
 
 static void program_put(struct program *p)
@@ -247,6 +248,8 @@ static int program_find(struct task *t, const struct target *x, struct exec_args
 			return rc == -ENOENT ? -ENOENT : rc == -ENOMEM ? rc : -ELIBBAD;
 		file_text_end(prog->interp);	/* it may be written to: only the program itself may not */
 	}
+	prog->unreadable = fs_permission(prog->file->inode, MAY_READ) < 0 ||
+			   (prog->interp != NULL && fs_permission(prog->interp->inode, MAY_READ) < 0);
 	return 0;
 }
 
@@ -498,14 +501,14 @@ static int exec_reset(struct task *t)
 }
 
 /* The new program's, which image_make() has told it of already. Another's may only have changed it by its own calls. */
-static void exec_credentials(struct task *t, const struct credentials *cred)
+static void exec_credentials(struct task *t, const struct credentials *cred, bool unreadable)
 {
 	struct process *p = t->process;
 
 	spin_lock(&tree_lock);
-	p->undumpable = gains(cred);
+	p->undumpable = gains(cred) || unreadable;
 	p->personality &= ~READ_IMPLIES_EXEC;	/* that is for programs that say nothing of their stack */
-	if (p->undumpable) {
+	if (gains(cred)) {
 		t->death_signal = 0;
 		p->personality &= ~PERSONALITY_CLEARED;
 	}
@@ -564,7 +567,7 @@ static s64 execve(const struct target *x, u64 argv, u64 envp, struct regs *r)
 	}
 	/* no way back from here */
 	process_name(t, &prog);
-	exec_credentials(t, &cred);
+	exec_credentials(t, &cred, prog.unreadable);
 	old = t->space;			/* still in use by what follows */
 	if (t->vfork == NULL) {
 		spin_lock(&tree_lock);

@@ -397,6 +397,23 @@ bool process_may_inspect_locked(const struct process *p)
 	return cred_may_inspect(&self->cred, &p->cred) && (!p->undumpable || cred_has(&self->cred, CAP_SYS_PTRACE));
 }
 
+int task_space_inspect(u32 tid, struct space **out)
+{
+	struct task *t;
+	int rc = 0;
+
+	spin_lock(&tree_lock);
+	t = task_find_locked(tid);
+	if (t == NULL || t->space == NULL)
+		rc = t == NULL && tid == process_init->pid ? -EPERM : -ESRCH;	/* the kernel's own: nobody may */
+	else if (t->process != process_current() && !process_may_inspect_locked(t->process))
+		rc = -EPERM;
+	else
+		space_get(*out = t->space);
+	spin_unlock(&tree_lock);
+	return rc;
+}
+
 bool credentials_may_set_group(u32 gid)
 {
 	return process_current()->cred.fsgid == gid || credentials_in_group(gid) || capable(CAP_FSETID);

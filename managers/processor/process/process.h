@@ -94,7 +94,7 @@ struct process {
 
 	struct credentials cred;		/* [tree_lock] */
 	bool no_huge_pages;		/* [a] PR_SET_THP_DISABLE: kept; there are none */
-	bool undumpable;			/* [tree_lock] others may not look into it: PR_SET_DUMPABLE, set-user-ID programs */
+	bool undumpable;			/* [tree_lock] others may not look into it: PR_SET_DUMPABLE, programs that are set-user-ID or may not be read */
 	bool subreaper;				/* [tree_lock] PR_SET_CHILD_SUBREAPER: gets the orphans of its descendants */
 	u32 personality;			/* [tree_lock; read without it] personality(2) */
 	u8 memory_failure;			/* [a] PR_MCE_KILL: kept; no failure of memory is told to programs */
@@ -287,6 +287,8 @@ bool capable(unsigned cap);				/* has the current process this capability? */
 static inline bool capable_current(void) { return capable(CAP_SYS_ADMIN); }
 /* May the current process look into p, which is another? tree_lock held */
 bool process_may_inspect_locked(const struct process *p);
+/* A task's memory, with a reference, if the current process may look into it: -ESRCH, -EPERM. tree_lock not held */
+int __must_check task_space_inspect(u32 tid, struct space **out);
 bool credentials_may_set_group(u32 gid);		/* may it make set-group-ID files of this group? A member, or CAP_FSETID */
 bool credentials_in_group(u32 gid);			/* supplementary groups of the current process */
 #endif

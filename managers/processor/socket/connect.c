@@ -28,8 +28,8 @@ static void peer_set(struct socket *s, struct socket *peer)
 
 void sockets_join(struct socket *a, struct socket *b)
 {
-	peer_set(a, b);
 	peer_set(b, a);
+	peer_set(a, b);
 }
 
 void socket_disconnect(struct socket *s)
@@ -157,6 +157,11 @@ static void end(struct socket *s, bool reset)
 void socket_end(struct socket *s)
 {
 	end(s, false);
+}
+
+void socket_reset(struct socket *s)
+{
+	end(s, true);
 }
 
 int socket_shutdown(struct socket *s, int how)
@@ -395,10 +400,12 @@ static int connect_inet(struct socket *s, const struct address *a, bool nonblock
 		mutex_unlock(&net_lock);
 		return connect_wait(s);
 	}
-	if (rc == 1)
-		rc = inet_tcp_route(s, a, &l);
-	else
+	if (rc != 1)
 		goto unlock;
+	spin_lock(&s->lock);
+	s->error = 0;				/* what came of an earlier connection */
+	spin_unlock(&s->lock);
+	rc = inet_tcp_route(s, a, &l);
 	if (rc == 0)
 		rc = l != NULL ? connect_now(s, l) : -ECONNREFUSED;
 	if (rc < 0 && rc != -EINPROGRESS && rc != -ECONNREFUSED)

@@ -3,6 +3,7 @@
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
 #include "managers/processor/process/process.h"
+#include "managers/processor/socket/rights.h"
 #include "managers/processor/socket/socket.h"
 
 #define PRIVILEGED_PORTS 1024
@@ -137,20 +138,32 @@ int inet_tcp_route(struct socket *s, const struct address *a, struct socket **li
 
 void inet_tcp_begin_anew(struct socket *s)
 {
+	struct list unread = LIST_INIT(unread);
+	bool broken;
+
+	mutex_lock(&s->reader);			/* who reads what is thrown away */
 	mutex_lock(&net_lock);
 	if (s->state != SOCKET_FREE) {
-		socket_end(s);
+		broken = s->state == SOCKET_CONNECTED || s->state == SOCKET_CONNECTING;
+		socket_reset(s);
+		list_splice_tail(&unread, &s->orphans);
 		spin_lock(&s->lock);
+		list_splice_tail(&unread, &s->queue.messages);
+		queue_init(&s->queue);
+		s->urgent = URGENT_NONE;
 		socket_set_state(s, SOCKET_FREE);
 		s->shut = 0;
 		s->fin = false;
-		s->error = 0;
+		if (broken)
+			s->error = ECONNRESET;
 		memset(&s->local, 0, sizeof(s->local));
 		memset(&s->remote, 0, sizeof(s->remote));
 		spin_unlock(&s->lock);
 	}
 	s->asked = false;
 	mutex_unlock(&net_lock);
+	mutex_unlock(&s->reader);
+	messages_discard(&unread);
 }
 
 static int inet_tcp_find(struct socket *s, const struct address *a, struct socket **out)

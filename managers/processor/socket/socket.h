@@ -154,10 +154,11 @@ struct socket *file_socket(const struct file *f);		/* NULL: not a socket */
 void socket_set_state(struct socket *s, enum socket_state to);	/* net_lock and s->lock held */
 const char *socket_state_name(unsigned state);
 
-/* Both ends of a new connection; net_lock held, no spinlock. */
+/* Both ends of a new connection; net_lock held, no spinlock. b, which nobody else has yet, is one before a can send. */
 void sockets_join(struct socket *a, struct socket *b);
 /* s will neither get nor send any more, and its peer hears of it, as close() has it. net_lock held. */
 void socket_end(struct socket *s);
+void socket_reset(struct socket *s);				/* the same of TCP, by a reset, whatever it has read */
 void socket_disconnect(struct socket *s);			/* no default peer any more; takes net_lock */
 struct address socket_address(struct socket *s, bool remote);	/* a copy; len 0: none */
 struct address socket_peer_address(struct socket *s);		/* what getpeername() says; len 0: not connected */

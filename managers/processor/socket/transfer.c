@@ -143,7 +143,7 @@ static int deliver(struct socket *to, struct message *m, bool join)
 		rights_take_off(rights);
 	}
 	spin_lock(&to->lock);
-	if (to->state == SOCKET_CLOSED)
+	if (to->state == SOCKET_CLOSED || (to->kind == &inet_tcp && to->peer != m->from))	/* it may have begun anew since we looked */
 		rc = -ECONNRESET;
 	else if ((to->shut & SHUT_RECEIVE) && to->kind->family == AF_UNIX)
 		rc = -EPIPE;
@@ -183,14 +183,15 @@ static void urgent_tell(struct socket *s)
 
 /*
  * A mark in s's queue, where reading stops; the byte is beside it, or follows it. Only the last one counts, and stays: nobody is charged for a
- * mark, so there must not be many. A reader that has let go of the lock stands at bytes, never at a mark. false: s is closed
+ * mark, so there must not be many. A reader that has let go of the lock stands at bytes, never at a mark. false: s is closed, or not from's
+ * peer any more
  */
-static bool urgent_arrives(struct socket *s, struct message *mark, u8 byte)
+static bool urgent_arrives(struct socket *s, const struct socket *from, struct message *mark, u8 byte)
 {
 	struct message *old;
 
 	spin_lock(&s->lock);
-	if (s->state == SOCKET_CLOSED) {
+	if (s->state == SOCKET_CLOSED || s->peer != from) {
 		spin_unlock(&s->lock);
 		return false;
 	}
@@ -322,7 +323,7 @@ static s64 urgent_send(struct socket *s, struct transfer *t)
 	if (rc < 0)
 		goto out;
 	inline_ = READ_ONCE(peer->opt.oob_inline);
-	if (!urgent_arrives(peer, mark, byte))
+	if (!urgent_arrives(peer, s, mark, byte))
 		goto out;
 	mark = NULL;
 	if (!inline_)

@@ -182,40 +182,22 @@ static s64 populate(struct space *s, u64 start, u64 end, bool write)
 	return populate_check(s, last, end, write ? PROT_WRITE : PROT_READ | PROT_EXEC);
 }
 
-static s64 zeros_in(struct object *o, u64 from, u64 to)
-{
-	u64 done = to;
-	s64 rc = object_punch(o, from, &done);
-
-	if (rc == -EOPNOTSUPP)
-		return object_zero(o, from, to);
-	return rc == 0 && done < to ? object_zero(o, done, to) : rc;
-}
-
 /*
- * MADV_REMOVE, of one mapping: its file has zeros there, and gives their room back where it can. The mapping may be gone by now, and the
- * file be sealed then: the seals are looked at with the change begun, as fallocate(2) does.
+ * MADV_REMOVE, of one mapping: a hole in its file, as fallocate(2) makes them. The mapping may be gone by now, and the file be sealed
+ * then: it is asked as for a call that names it.
  */
 static s64 remove_from(const struct vma *v, const struct vma_file *vf, u64 start, u64 end)
 {
 	u64 from = (v->index << PAGE_SHIFT) + (start - v->start);
 	struct file *f = vf == NULL ? NULL : vf->file;
-	const struct file_ops *ops = f == NULL ? NULL : f->ops;
-	s64 rc = 0;
 
 	if ((v->flags & VMA_LOCKED) || vf == NULL)
 		return -EINVAL;
 	if (!(v->flags & VMA_SHARED) || !(v->flags & VMA_MAYWRITE))
 		return -EACCES;
-	if (ops != NULL && ops->change_begin != NULL)
-		ops->change_begin(f);
-	if (ops != NULL && ops->may_change != NULL)
-		rc = ops->may_change(f);
-	if (rc == 0)
-		rc = zeros_in(vf->object, from, from + (end - start));
-	if (ops != NULL && ops->change_end != NULL)
-		ops->change_end(f);
-	return rc;
+	if (f == NULL || f->ops == NULL || f->ops->punch == NULL)	/* memory that is no file's */
+		return object_hole(vf->object, from, from + (end - start));
+	return f->ops->punch(f, from, from + (end - start));
 }
 
 static s64 remove_range(struct space *s, u64 at, u64 end)

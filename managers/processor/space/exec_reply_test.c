@@ -110,10 +110,29 @@ static void mappings_that_cannot_be(void **state)
 	REFUSED(vma[2].flags = le32_of(0));			/* writable: charged */
 }
 
+/* A parent of ten charged pages, whatever of them its child is not to have. */
+static void forks(void **state)
+{
+	static const u64 commits[] = { 0, 5, 9, (USER_END >> PAGE_SHIFT) + 1, 1ULL << 63, ~0ULL };
+	struct rpc_memory_fork_rep r = { .child = le64_of(7), .commit = le64_of(10) };
+
+	assert_true(fork_reply_ok(&r, 10));
+	for (unsigned i = 0; i < ARRAY_SIZE(commits); i++) {
+		r.commit = le64_of(commits[i]);
+		assert_false(fork_reply_ok(&r, 10));
+	}
+	r.commit = le64_of(10);
+	r.child = le64_of(0);
+	assert_false(fork_reply_ok(&r, 10));
+	r.child = le64_of(OBJECT);
+	assert_false(fork_reply_ok(&r, 10));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_taken), cmocka_unit_test(numbers_that_cannot_be), cmocka_unit_test(mappings_that_cannot_be),
+		cmocka_unit_test(forks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
+#include "managers/processor/space/exec_reply.h"
 #include "managers/protocol/memory_ops.h"
 #include "mm/slab.h"
 
@@ -122,9 +123,7 @@ static int ask_memory(struct space *parent, struct space *child, struct change *
 
 	if (rc < 0)
 		return rc;
-	/* M copies what is charged here, and ranges that only we know the child is not to have */
-	if (le64_get(rep->child) == 0 || wire_is_object(le64_get(rep->child)) || le64_get(rep->commit) < child->map.nr_accounted ||
-	    le64_get(rep->commit) > USER_END >> PAGE_SHIFT)
+	if (!fork_reply_ok(rep, parent->map.nr_accounted))
 		return -EIO;
 	child->id = le64_get(rep->child);
 	commit_adopt(child, le64_get(rep->commit));

@@ -59,6 +59,21 @@ int object_punch(struct object *o, u64 from, u64 *to)
 	return rc;
 }
 
+int object_hole(struct object *o, u64 from, u64 to)
+{
+	u64 first = page_up(from), end = to;
+	int rc;
+
+	if (first >= to)
+		return object_zero(o, from, to);
+	rc = object_punch(o, first, &end);
+	if (rc == -EOPNOTSUPP)
+		return object_zero(o, from, to);
+	if (rc == 0)
+		rc = object_zero(o, from, first);
+	return rc == 0 ? object_zero(o, end, to) : rc;
+}
+
 int object_allocate(struct object *o, u64 first, u64 end)
 {
 	u64 none;

@@ -196,6 +196,8 @@ s64 __must_check object_seek(struct object *o, u64 off, bool hole);
  * nothing else in the last. Pages [first, end): a place for each, the size stays. Both -EOPNOTSUPP: its file is of an old kind.
  */
 int __must_check object_punch(struct object *o, u64 from, u64 *to);
+/* Bytes [from, to) as object_zero(), without room as far as object_punch() has it: behind the end goes what was allocated ahead of use. */
+int __must_check object_hole(struct object *o, u64 from, u64 to);
 int __must_check object_allocate(struct object *o, u64 first, u64 end);
 int __must_check object_count_pages(struct object *o, u64 *nr);	/* of shared memory, as far as the memory node has them */
 bool object_is_shm(const struct object *o);		/* it has no file on a storage node */

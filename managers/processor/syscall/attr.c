@@ -332,22 +332,6 @@ s64 sys_truncate(u64 path, u64 size, u64 a2, u64 a3, u64 a4, u64 a5)
 #define FALLOC_ZERO_RANGE	0x10
 #define FALLOC_KNOWN		0x7f
 
-/* Whole pages by themselves; behind the end there is nothing but what was allocated ahead of use. */
-static s64 punch(struct file *f, u64 from, u64 to)
-{
-	u64 first = page_up(from), end = to;
-	s64 rc;
-
-	if (first >= to)
-		return object_zero(f->object, from, to);
-	rc = object_punch(f->object, first, &end);
-	if (rc == -EOPNOTSUPP)
-		return object_zero(f->object, from, to);
-	if (rc == 0)
-		rc = object_zero(f->object, from, first);
-	return rc == 0 ? object_zero(f->object, end, to) : rc;
-}
-
 /* A place for each page. Shared memory has its pages up to its size, and so is made longer first; a file afterwards. */
 static s64 reserve(struct file *f, u64 from, u64 to, bool keep)
 {
@@ -377,7 +361,7 @@ static s64 allocate(struct file *f, u32 mode, u64 from, u64 to)
 {
 	s64 rc = -EOPNOTSUPP;
 
-	if ((mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO_RANGE)) && f->ops->may_change != NULL)
+	if ((mode & FALLOC_ZERO_RANGE) && f->ops->may_change != NULL)
 		rc = f->ops->may_change(f);
 	if (rc == -EPERM)
 		return rc;
@@ -386,9 +370,6 @@ static s64 allocate(struct file *f, u32 mode, u64 from, u64 to)
 	case 0:
 	case FALLOC_KEEP_SIZE:
 		rc = reserve(f, from, to, mode & FALLOC_KEEP_SIZE);
-		break;
-	case FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE:
-		rc = punch(f, from, to);
 		break;
 	case FALLOC_ZERO_RANGE | FALLOC_KEEP_SIZE:
 	case FALLOC_ZERO_RANGE:
@@ -426,13 +407,15 @@ s64 sys_fallocate(u64 fd, u64 mode, u64 from, u64 len, u64 a4, u64 a5)
 		rc = -ENODEV;
 	else if (from + len > FILE_SIZE_MAX)
 		rc = -EFBIG;
+	else if ((u32)mode == (FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE))
+		rc = fs_punch(f, from, from + len);
 	else {
 		file_change_begin(f);
 		rc = allocate(f, mode, from, from + len);
 		file_change_end(f);
+		if (rc == 0)
+			inotify_file(f, IN_MODIFY);
 	}
-	if (rc == 0)
-		inotify_file(f, IN_MODIFY);
 	file_put(f);
 	return rc;
 }

@@ -209,22 +209,7 @@ s64 sys_set_mempolicy_home_node(u64 addr, u64 len, u64 node, u64 flags, u64 a4, 
 
 /* --- other processes' memory: it lies on node 0 already --- */
 
-static int other_space(u32 pid, struct space **out)
-{
-	struct task *t;
-	int rc = 0;
-
-	spin_lock(&tree_lock);
-	t = pid == 0 ? task_current() : task_find_locked(pid);
-	if (t == NULL || t->space == NULL)
-		rc = -ESRCH;
-	else if (t->process != process_current() && !process_may_inspect_locked(t->process))
-		rc = -EPERM;
-	else
-		space_get(*out = t->space);
-	spin_unlock(&tree_lock);
-	return rc;
-}
+static int space_of(u32 pid, struct space **out) { return task_space_inspect(pid == 0 ? task_current()->tid : pid, out); }
 
 s64 sys_migrate_pages(u64 pid, u64 nr, u64 from_user, u64 to_user, u64 a4, u64 a5)
 {
@@ -235,7 +220,7 @@ s64 sys_migrate_pages(u64 pid, u64 nr, u64 from_user, u64 to_user, u64 a4, u64 a
 	if (rc == 0)
 		rc = nodes_from_user(to_user, nr, &here, &any);
 	if (rc == 0)
-		rc = other_space(pid, &s);
+		rc = space_of(pid, &s);
 	if (rc < 0)
 		return rc;
 	space_put(s);
@@ -261,7 +246,7 @@ s64 sys_move_pages(u64 pid, u64 nr, u64 pages, u64 nodes, u64 status, u64 flags)
 		return -EINVAL;
 	if (((u32)flags & MPOL_MF_MOVE_ALL) && !capable(CAP_SYS_NICE))
 		return -EPERM;
-	rc = other_space(pid, &s);
+	rc = space_of(pid, &s);
 	if (rc < 0)
 		return rc;
 	for (u64 n = 0; n < nr && rc == 0; n++) {

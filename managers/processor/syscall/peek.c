@@ -87,27 +87,6 @@ static s64 copy_all(struct space *other, struct side *local, struct side *remote
 	return done != 0 ? done : rc;
 }
 
-static int other_space(u32 pid, struct space **out)
-{
-	struct task *t;
-	int rc = 0;
-
-	*out = NULL;
-	spin_lock(&tree_lock);
-	t = task_find_locked(pid);
-	if (t == NULL || t->space == NULL) {
-		rc = t == NULL && pid == process_init->pid ? -EPERM : -ESRCH;	/* the kernel's own: nobody may */
-	} else if (t->process != process_current() &&
-		   !process_may_inspect_locked(t->process)) {
-		rc = -EPERM;
-	} else {
-		*out = t->space;
-		space_get(*out);
-	}
-	spin_unlock(&tree_lock);
-	return rc;
-}
-
 static s64 process_vm(u64 pid, u64 lvec, u64 nr_l, u64 rvec, u64 nr_r, u64 flags, bool write)
 {
 	struct side local, remote = { 0 };
@@ -121,7 +100,7 @@ static s64 process_vm(u64 pid, u64 lvec, u64 nr_l, u64 rvec, u64 nr_r, u64 flags
 	if (rc == 0 && total_l != 0)
 		rc = side_get(&remote, rvec, nr_r, &total_r);
 	if (rc == 0 && total_l != 0 && total_r != 0) {
-		rc = other_space(pid, &other);
+		rc = task_space_inspect(pid, &other);
 		if (rc == 0)
 			rc = copy_all(other, &local, &remote, write);
 	}

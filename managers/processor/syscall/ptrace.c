@@ -123,27 +123,32 @@ static s64 trace_me(void)
 
 /* --- memory --- */
 
-static struct space *space_of(u32 pid)
+/* With a reference; -EIO: the tracee has come to run what its tracer may not look into. */
+static s64 space_of(u32 pid, struct space **out)
 {
-	struct space *s = NULL;
 	struct tracee *tr;
+	s64 rc = 0;
 
 	spin_lock(&tree_lock);
 	tr = find(pid, false);
-	if (tr != NULL && tr->task->space != NULL)
-		space_get(s = tr->task->space);
+	if (tr == NULL || tr->task->space == NULL)
+		rc = -ESRCH;
+	else if (tr->process->undumpable && !tr->capable)
+		rc = -EIO;
+	else
+		space_get(*out = tr->task->space);
 	spin_unlock(&tree_lock);
-	return s;
+	return rc;
 }
 
 static s64 peek(u32 pid, u64 addr, u64 data)
 {
-	struct space *s = space_of(pid);
+	struct space *s;
+	s64 rc = space_of(pid, &s);
 	u64 word;
-	s64 rc;
 
-	if (s == NULL)
-		return -ESRCH;
+	if (rc < 0)
+		return rc;
 	rc = user_range_ok(addr, sizeof(word)) ? space_read(s, addr, &word, sizeof(word)) : -EIO;
 	space_put(s);
 	return rc < 0 ? -EIO : put_user64(data, word);
@@ -151,11 +156,11 @@ static s64 peek(u32 pid, u64 addr, u64 data)
 
 static s64 poke(u32 pid, u64 addr, u64 word)
 {
-	struct space *s = space_of(pid);
-	s64 rc;
+	struct space *s;
+	s64 rc = space_of(pid, &s);
 
-	if (s == NULL)
-		return -ESRCH;
+	if (rc < 0)
+		return rc;
 	rc = user_range_ok(addr, sizeof(word)) ? space_poke(s, addr, &word, sizeof(word)) : -EIO;
 	space_put(s);
 	return rc < 0 ? -EIO : 0;
