@@ -281,7 +281,7 @@ int fs_mknod(struct fs_context *c, struct dentry *start, const char *path, const
 	else if (!may_make(how))
 		rc = -EPERM;
 	else if (w.dentry->inode->ops->create == NULL)
-		rc = -EROFS;
+		rc = -EPERM;
 	else
 		rc = w.dentry->inode->ops->create(w.dentry->inode, w.last, &n, &i);
 	if (rc == 0) {
@@ -528,7 +528,7 @@ static int rename_names(struct fs_context *c, struct walk *a, struct walk *b, u3
 	rc = fs_lookup(c, b->dentry, b->last, 0, &to);
 	if (rc == 0 || rc == -ENOENT)
 		rc = rename_names_of(a, from, b, rc == 0 ? to : NULL, flags);
-	if (rc == 0 && to != NULL && from->inode->ino == to->inode->ino && from->inode->dev == to->inode->dev)
+	if (rc == 0 && to != NULL && from->inode->ino == to->inode->ino && from->inode->dev == to->inode->dev && to->covers == NULL)
 		rc = mount_flags(from->inode->mount) & MS_RDONLY ? -EROFS : 1;
 	dentry_put(from);
 	if (to != NULL)
@@ -627,7 +627,7 @@ static int open_create(struct fs_context *c, struct dentry *start, const char *p
 		if (w.last_is_dir)
 			rc = -EISDIR;
 		else if (w.dentry->inode->ops->create == NULL)
-			rc = -EROFS;
+			rc = -EACCES;
 		else
 			rc = w.dentry->inode->ops->create(w.dentry->inode, w.last, &n, &i);
 		if (rc == 0) {

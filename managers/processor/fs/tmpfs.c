@@ -900,10 +900,10 @@ s64 memfd_seal(struct file *f, u32 seals)
 	u32 old;
 	s64 rc = 0;
 
-	if (n == NULL || (seals & ~31U))
-		return -EINVAL;
 	if (!(file_access(f) & MAY_WRITE))
 		return -EPERM;
+	if (n == NULL || (seals & ~31U))
+		return -EINVAL;
 	mutex_lock(&seal_lock);
 	mutex_lock(&n->change_lock);		/* what was allowed before has been done */
 	old = n->seals;
