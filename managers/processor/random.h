@@ -5,6 +5,8 @@
 
 #include "lib/base/types.h"
 
+#define RANDOM_BITS	256		/* of entropy, as programs are told: all that can be, and nobody waits for more */
+
 /* Cryptographically strong bytes: ChaCha20 over a key from the CPU's generator and timing jitter, re-keyed as it goes (RFC 8439's
  * block function). Any thread context. */
 void random_bytes(void *buf, size_t n);

@@ -7,17 +7,22 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <linux/fs.h>
+#include <linux/random.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
 
@@ -191,7 +196,6 @@ static int named(int fd, const char *name)
 	return linkat(AT_FDCWD, buf, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
 }
 
-/* O_TMPFILE: a file that gets its first name later, or never */
 /* What Linux answers for a text that it cannot splice, and it has some, is right, too. */
 static bool sent(ssize_t n)
 {
@@ -224,6 +228,7 @@ static void sent_from_and_to_texts(void)
 	unlink("copy");
 }
 
+/* O_TMPFILE: a file that gets its first name later, or never */
 static void without_name(void)
 {
 	int fd = open(".", O_TMPFILE | O_RDWR, 0666), never = open("d", O_TMPFILE | O_WRONLY | O_EXCL, 0600);
@@ -353,6 +358,198 @@ static void locks(void)
 	close(fd);
 }
 
+/* Locks of one kind that touch are one, and who unlocks its middle has two again. */
+static void touching_locks(void)
+{
+	static const struct { short type; long start, length; } made[] = {
+		{ F_WRLCK, 10, 5 }, { F_WRLCK, 15, 5 }, { F_WRLCK, 30, 5 }, { F_RDLCK, 20, 5 }, { F_RDLCK, 25, 5 }, { F_WRLCK, 20, 10 }, { F_RDLCK, 5, 5 },
+		{ F_RDLCK, 12, 2 }, { F_RDLCK, 10, 2 }, { F_UNLCK, 17, 1 }, { F_WRLCK, 35, 0 }, { F_RDLCK, 0, 0 }
+	};
+	int fd = make("locked");
+
+	for (int i = 0; i < 12; i++) {
+		struct flock l = { .l_type = made[i].type, .l_start = made[i].start, .l_len = made[i].length };
+
+		CHECK(fcntl(fd, F_SETLK, &l) == 0);
+		for (int from = 0; from < 40; from += 8)
+			seen_by_others("locked", from, 0);
+	}
+	close(fd);
+}
+
+/* flock(2): to change a lock is to give it up first. */
+static void changed_locks(void)
+{
+	int one = make("locked"), other = open("locked", O_RDONLY), done[2], status;
+	pid_t child;
+	char byte;
+
+	CHECK(other >= 0 && pipe(done) == 0);
+	TRY(flock(one, LOCK_SH));
+	TRY(flock(other, LOCK_SH));
+	TRY(flock(one, LOCK_EX | LOCK_NB));
+	TRY(flock(other, LOCK_EX | LOCK_NB));		/* the one has lost its own */
+	TRY(flock(one, LOCK_SH | LOCK_NB));
+	TRY(flock(other, LOCK_SH | LOCK_NB));
+	TRY(flock(one, LOCK_SH | LOCK_NB));
+	fflush(stdout);
+	child = fork();					/* both want it for themselves, and each gets it */
+	if (child == 0) {
+		CHECK(flock(other, LOCK_EX) == 0 && write(done[1], "x", 1) == 1 && flock(other, LOCK_UN) == 0);
+		_exit(0);
+	}
+	alarm(20);
+	TRY(flock(one, LOCK_EX));
+	TRY(flock(one, LOCK_UN));
+	TRY(read(done[0], &byte, 1));
+	alarm(0);
+	CHECK(waitpid(child, &status, 0) == child);
+	TRY(status);
+	close(one);
+	close(other);
+	close(done[0]);
+	close(done[1]);
+}
+
+static int hung_up(int fd)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+
+	return poll(&p, 1, 0) < 0 ? -1 : p.revents;
+}
+
+/* Who opens a fifo's end after the writers have gone is not told of them. */
+static void readers_of_fifos(void)
+{
+	int first, second, writer;
+
+	CHECK(mkfifo("late", 0600) == 0 && (first = open("late", O_RDONLY | O_NONBLOCK)) >= 0);
+	TRY(hung_up(first));
+	CHECK((writer = open("late", O_WRONLY)) >= 0);
+	close(writer);
+	TRY(hung_up(first));
+	CHECK((second = open("late", O_RDONLY | O_NONBLOCK)) >= 0);
+	TRY(hung_up(second));
+	TRY(hung_up(first));
+	CHECK((writer = open("late", O_WRONLY)) >= 0);
+	TRY(hung_up(second));
+	close(writer);
+	TRY(hung_up(second));
+	close(first);
+	close(second);
+	/* set-id bits go with a change of owner, of whatever is no folder */
+	TRY(chmod("late", 06755));
+	TRY(chown("late", -1, -1));
+	CHECK(stat("late", &st) == 0);
+	printf("%o\n", st.st_mode);
+}
+
+static void shown_by_descriptors(void)
+{
+	static const int how[] = { O_RDONLY, O_WRONLY, O_RDWR, O_PATH };
+
+	for (int i = 0; i < 4; i++) {
+		int fd = open("f", how[i]);
+
+		CHECK(fd >= 0);
+		snprintf(buf, 64, "/proc/self/fd/%d", fd);
+		CHECK(lstat(buf, &st) == 0);
+		printf("%o\n", st.st_mode);
+		close(fd);
+	}
+}
+
+/* What is read from the beginning of a file of /proc is what is so now. */
+static void read_again(void)
+{
+	int fd = open("/proc/self/comm", O_RDONLY);
+
+	CHECK(fd >= 0 && prctl(PR_SET_NAME, "first") == 0);
+	memset(buf, 0, 32);
+	TRY(read(fd, buf, 32));
+	TRY(read(fd, buf + 16, 16));
+	CHECK(prctl(PR_SET_NAME, "second") == 0);
+	TRY(pread(fd, buf + 16, 16, 0));
+	printf("%s%s", buf, buf + 16);
+	CHECK(prctl(PR_SET_NAME, "3") == 0 && lseek(fd, 0, SEEK_SET) == 0);
+	memset(buf, 0, 32);
+	TRY(read(fd, buf, 1));
+	TRY(read(fd, buf + 1, 16));
+	printf("%s", buf);
+	close(fd);
+}
+
+static void listed_locks(void)
+{
+	char kind[8], how[8], path[] = "/proc/locks", line[200];
+	unsigned long long ino, nr_flock = 0, nr_posix = 0;
+	int fd = make("listed");
+	struct flock l = { .l_type = F_WRLCK, .l_start = 3, .l_len = 4 };
+	FILE *f;
+
+	CHECK(fstat(fd, &st) == 0 && flock(fd, LOCK_SH) == 0 && fcntl(fd, F_SETLK, &l) == 0 && (f = fopen(path, "r")) != NULL);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		int pid;
+
+		if (sscanf(line, "%*d: %7s ADVISORY %7s %d %*x:%*x:%llu", kind, how, &pid, &ino) != 4 || ino != st.st_ino || pid != getpid())
+			continue;
+		nr_flock += strcmp(kind, "FLOCK") == 0 && strcmp(how, "READ") == 0 && strstr(line, " 0 EOF\n") != NULL;
+		nr_posix += strcmp(kind, "POSIX") == 0 && strcmp(how, "WRITE") == 0 && strstr(line, " 3 6\n") != NULL;
+	}
+	fclose(f);
+	close(fd);
+	printf("in /proc/locks: %llu %llu\n", nr_flock, nr_posix);
+}
+
+static int polled(int fd)
+{
+	struct pollfd p = { fd, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM, 0 };
+
+	return poll(&p, 1, 0) < 0 ? -1 : p.revents;
+}
+
+static void of_descriptors(void)
+{
+	struct { unsigned long flags, mode, resolve; } how = { O_PATH | O_RDWR, 0, 0 };
+	static char much[200000];
+	unsigned long hint = 77;
+	sigset_t none;
+	int fd;
+
+	CHECK((fd = open("/dev/zero", O_RDONLY)) >= 0);
+	TRY(read(fd, much, sizeof(much)));			/* all of it at once */
+	close(fd);
+	CHECK((fd = open("/dev/urandom", O_RDONLY)) >= 0);
+	TRY(read(fd, much, sizeof(much)));
+	TRY(ioctl(fd, RNDGETENTCNT, &hint));
+	close(fd);
+	CHECK((fd = eventfd(1, 0)) >= 0);
+	TRY(polled(fd));
+	close(fd);
+	CHECK((fd = timerfd_create(CLOCK_MONOTONIC, 0)) >= 0);
+	CHECK(timerfd_settime(fd, 0, &(struct itimerspec){ { 0, 0 }, { 0, 1 } }, NULL) == 0 && usleep(20000) == 0);
+	TRY(polled(fd));
+	close(fd);
+	sigemptyset(&none);
+	CHECK((fd = signalfd(-1, &none, 0)) >= 0);
+	TRY(polled(fd));
+	close(fd);
+	TRY(syscall(SYS_openat2, AT_FDCWD, "f", &how, sizeof(how)));
+	how.flags = O_PATH | O_CREAT;
+	TRY(syscall(SYS_openat2, AT_FDCWD, "f", &how, sizeof(how)));
+	CHECK((fd = open("f", O_RDONLY)) >= 0);
+	TRY(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW));
+	hint = 3;
+	TRY(fcntl(fd, F_SET_RW_HINT, &hint));
+	hint = 0;
+	TRY(fcntl(fd, F_GET_RW_HINT, &hint));
+	TRY(hint);
+	hint = 6;
+	TRY(fcntl(fd, F_SET_RW_HINT, &hint));
+	TRY(fcntl(fd, F_GET_RW_HINT, NULL));
+	close(fd);
+}
+
 static int queued(int s)
 {
 	int n = -1;
@@ -425,6 +622,13 @@ static void everything_in(const char *where, bool on_disk)
 	if (on_disk)
 		direct();
 	locks();
+	touching_locks();
+	changed_locks();
+	listed_locks();
+	readers_of_fifos();
+	shown_by_descriptors();
+	read_again();
+	of_descriptors();
 	pipes_and_sockets();
 	CHECK(chdir("/") == 0 && nftw(path, removed, 16, FTW_DEPTH | FTW_PHYS) == 0);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Character devices by number (null, zero, full, random, urandom, terminals), and console ports as descriptors. */
+#include "arch/x86/uaccess.h"
 #include "drivers/console.h"
 #include "lib/base/errno.h"
 #include "lib/base/string.h"
@@ -7,6 +8,8 @@
 #include "managers/processor/fs/poll.h"
 #include "managers/processor/random.h"
 #include "managers/processor/tty/tty.h"
+
+#define RNDGETENTCNT	0x80045200	/* random(4) */
 
 static s64 null_read(struct file *f, void *buf, size_t len, u64 *pos) { return 0; }
 static s64 null_write(struct file *f, const void *buf, size_t len, u64 *pos) { return len; }
@@ -25,6 +28,8 @@ static s64 random_read(struct file *f, void *buf, size_t len, u64 *pos)
 	return len;
 }
 
+static s64 random_ioctl(struct file *f, u32 cmd, u64 arg) { return cmd == RNDGETENTCNT ? put_user32(arg, RANDOM_BITS) : -ENOTTY; }
+
 static u32 always_ready(struct file *f, struct poll_table *pt)
 {
 	return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
@@ -33,7 +38,8 @@ static u32 always_ready(struct file *f, struct poll_table *pt)
 static const struct file_ops null_ops = { .never_waits = true, .read = null_read, .write = null_write, .seek = device_seek };
 static const struct file_ops zero_ops = { .never_waits = true, .read = zero_read, .write = null_write, .seek = device_seek, .maps_zeros = true };
 static const struct file_ops full_ops = { .never_waits = true, .read = zero_read, .write = full_write, .seek = device_seek };
-static const struct file_ops random_ops = { .never_waits = true, .read = random_read, .write = null_write, .seek = device_seek, .poll = always_ready };
+static const struct file_ops random_ops = { .never_waits = true, .read = random_read, .write = null_write, .seek = device_seek, .poll = always_ready, .ioctl = random_ioctl };
+static const struct file_ops urandom_ops = { .never_waits = true, .read = random_read, .write = null_write, .seek = device_seek, .ioctl = random_ioctl };
 
 #define DEV(major, minor) ((u32)(major) << 8 | (minor))
 
@@ -43,8 +49,8 @@ int device_open(u32 rdev, struct file *f)
 	case DEV(1, 3): f->ops = &null_ops; return 0;
 	case DEV(1, 5): f->ops = &zero_ops; return 0;
 	case DEV(1, 7): f->ops = &full_ops; return 0;
-	case DEV(1, 8):
-	case DEV(1, 9): f->ops = &random_ops; return 0;
+	case DEV(1, 8): f->ops = &random_ops; return 0;
+	case DEV(1, 9): f->ops = &urandom_ops; return 0;
 	}
 	return tty_open(rdev, f);
 }

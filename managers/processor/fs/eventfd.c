@@ -160,7 +160,7 @@ static u32 eventfd_poll(struct file *f, struct poll_table *pt)
 
 	poll_wait(pt, &c->wait);
 	n = READ_ONCE(c->count);
-	return (n != 0 ? POLLIN | POLLRDNORM : 0) | (n < COUNT_MAX ? POLLOUT | POLLWRNORM : 0);
+	return (n != 0 ? POLLIN : 0) | (n < COUNT_MAX ? POLLOUT : 0);
 }
 
 static void eventfd_release(struct file *f)

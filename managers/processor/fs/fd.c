@@ -156,6 +156,17 @@ uintptr_t fd_table_id(struct fd_table *t, int fd)
 	return id;
 }
 
+int fd_table_access(struct fd_table *t, int fd)
+{
+	int access = -1;
+
+	spin_lock(&t->lock);
+	if (fd >= 0 && (unsigned)fd < t->size && t->file[fd] != NULL)
+		access = file_access(t->file[fd]);
+	spin_unlock(&t->lock);
+	return access;
+}
+
 bool fd_table_peek(struct fd_table *t, int fd, struct inode **i, struct dentry **d, const struct file_ops **ops)
 {
 	struct file *f = NULL;

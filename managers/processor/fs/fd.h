@@ -36,6 +36,7 @@ uintptr_t fd_table_id(struct fd_table *t, int fd);	/* which open file it is, for
 unsigned fd_table_size(struct fd_table *t);		/* numbers that it has room for now */
 int fd_table_next(struct fd_table *t, int fd);		/* the lowest open number >= fd, or -1 */
 /* What stands behind fd, each with a reference or NULL; takes none of the file, so nothing may have to be closed after it. */
+int fd_table_access(struct fd_table *t, int fd);	/* as file_access(); -1: it is not open */
 bool fd_table_peek(struct fd_table *t, int fd, struct inode **i, struct dentry **d, const struct file_ops **ops);
 
 #endif

@@ -60,6 +60,7 @@ struct file {
 	u8 text;			/* [I once open] enum file_text */
 	bool reads;			/* [I once open] it is counted among the object's readers */
 	bool writes;			/* [I once open] ... among those who write to its mount */
+	u32 writers_before;		/* [I once open] a fifo's reader: how many had been there when there was none */
 	atomic_t maps;			/* vmas that map it */
 	struct dentry *dentry;		/* [I] with a reference: its name, for /proc and *at(); may be NULL */
 };

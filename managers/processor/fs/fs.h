@@ -79,6 +79,7 @@ struct inode {
 	u64 rights_asked;		/* [a] fs/attr_cache.c: since when they are right; 0: not known */
 	bool held;			/* [I] the storage node keeps it for this inode, made without a name: its release is a call, never under tree_mutex */
 	bool linkable;			/* [a] ... and may still be given its first */
+	u8 write_hint;			/* [a] F_SET_RW_HINT */
 };
 
 struct fs_context {			/* of a task: what CLONE_FS shares */

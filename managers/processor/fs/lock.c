@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * See lock.h. One list of all locks and one wait queue: there are few. A lock's owner is the descriptor table (of a process) or
- * the open file; those of one owner never overlap.
+ * the open file; those of one owner never overlap, and where two of one kind would touch they are one.
  */
 #include "managers/processor/fs/lock.h"
 
@@ -9,6 +9,7 @@
 #include "kernel/waitq.h"
 #include "lib/base/errno.h"
 #include "managers/processor/fs/fs.h"
+#include "managers/processor/fs/synthfs.h"
 #include "managers/processor/process/process.h"
 #include "mm/slab.h"
 
@@ -29,7 +30,7 @@ struct lock {
 	bool whole;			/* flock(2)'s: they and the others do not see each other */
 	bool write;
 	u64 start, last;
-	s32 pid;			/* as F_GETLK shows it; -1: an open file's */
+	s32 pid;			/* who set it, as F_GETLK shows it; -1: an open file's */
 };
 
 struct sleeper {			/* on its thread's stack */
@@ -109,6 +110,22 @@ static bool give_up(const struct lock *range, struct lock *spare)
 	return used;
 }
 
+/* The owner's locks of the same kind that touch this one become part of it. */
+static void take_in(struct lock *into)
+{
+	struct lock *l, *tmp;
+
+	list_for_each_safe(l, tmp, &locks, link) {
+		if (!same_file(l, into) || l->owner != into->owner || l->write != into->write)
+			continue;
+		if (l->last + 1 != into->start && into->last + 1 != l->start)
+			continue;
+		into->start = MIN(into->start, l->start);
+		into->last = MAX(into->last, l->last);
+		lock_delete(l);
+	}
+}
+
 static void tell_waiters(void)
 {
 	__atomic_fetch_add(&changes, 1, __ATOMIC_SEQ_CST);
@@ -135,7 +152,20 @@ static bool deadlock(void *owner, void *other)
 	return false;
 }
 
-/* want->write: what is asked for; unlock: only give up. Takes nothing over. */
+static bool holds_as_wanted(const struct lock *want)
+{
+	struct lock *l;
+
+	list_for_each(l, &locks, link)
+		if (same_file(l, want) && l->owner == want->owner && l->write == want->write)
+			return true;
+	return false;
+}
+
+/*
+ * want->write: what is asked for; unlock: only give up. Takes nothing over. To change a lock of a whole file is to give it up first: another
+ * may come between, two that share it and want it for themselves do not wait for each other, and who may not wait may be left without.
+ */
 static int lock_set(const struct lock *want, bool unlock, bool wait)
 {
 	struct lock *fresh = kzalloc(sizeof(*fresh)), *spare = kzalloc(sizeof(*spare)), *other;
@@ -147,13 +177,19 @@ static int lock_set(const struct lock *want, bool unlock, bool wait)
 		return -ENOLCK;
 	}
 	mutex_lock(&locks_lock);
+	if (want->whole && !unlock) {
+		if (holds_as_wanted(want))
+			goto unlock_list;
+		(void)give_up(want, NULL);	/* all of it: nothing is left to be split */
+		tell_waiters();
+	}
 	while (!unlock && (other = conflict(want)) != NULL) {
 		struct sleeper me = { .owner = want->owner, .waits_for = other->owner };
 		u32 seen = __atomic_load_n(&changes, __ATOMIC_SEQ_CST);
 
 		if (!wait)
 			rc = -EAGAIN;
-		else if (!want->whole && deadlock(want->owner, other->owner))
+		else if (!want->whole && want->pid >= 0 && deadlock(want->owner, other->owner))	/* who else has an open file may unlock it */
 			rc = -EDEADLK;
 		if (rc < 0)
 			break;
@@ -173,11 +209,13 @@ static int lock_set(const struct lock *want, bool unlock, bool wait)
 		if (!unlock) {
 			*fresh = *want;
 			list_init(&fresh->link);
+			take_in(fresh);
 			lock_insert(fresh);
 			fresh = NULL;
 		}
 		tell_waiters();
 	}
+unlock_list:
 	mutex_unlock(&locks_lock);
 	kfree(fresh);
 	kfree(spare);
@@ -265,7 +303,7 @@ s64 lock_fcntl(struct file *f, u32 cmd, u64 user)
 
 s64 lock_flock(struct file *f, u32 op)
 {
-	struct lock l = { .owner = f, .whole = true, .last = END_OF_ALL, .pid = -1 };
+	struct lock l = { .owner = f, .whole = true, .last = END_OF_ALL, .pid = (s32)process_current()->pid };
 
 	if (f->inode == NULL)
 		return -EBADF;
@@ -277,7 +315,6 @@ s64 lock_flock(struct file *f, u32 op)
 	case LOCK_UN: return lock_set(&l, true, false);
 	default: return -EINVAL;
 	}
-	/* to change a lock is to give it up first: another may come between */
 	return lock_set(&l, false, !(op & LOCK_NB));
 }
 
@@ -292,6 +329,24 @@ static void drop(struct file *f, void *owner, bool whole)
 	mutex_lock(&locks_lock);
 	(void)give_up(&range, NULL);	/* all of it: nothing is left to be split */
 	tell_waiters();
+	mutex_unlock(&locks_lock);
+}
+
+/* /proc/locks: each with its number, beginning with 1. */
+void show_locks(struct text *t, u32 none)
+{
+	unsigned n = 0;
+	struct lock *l;
+
+	mutex_lock(&locks_lock);
+	list_for_each(l, &locks, link) {
+		text_printf(t, "%u: %s ADVISORY  %s %d %02x:%02x:%llu ", ++n, l->whole ? "FLOCK " : l->pid < 0 ? "OFDLCK" : "POSIX ",
+			    l->write ? "WRITE" : "READ", l->pid, (unsigned)(l->dev >> 8), (unsigned)(l->dev & 255), (unsigned long long)l->ino);
+		if (l->last == END_OF_ALL)
+			text_printf(t, "%llu EOF\n", (unsigned long long)l->start);
+		else
+			text_printf(t, "%llu %llu\n", (unsigned long long)l->start, (unsigned long long)l->last);
+	}
 	mutex_unlock(&locks_lock);
 }
 

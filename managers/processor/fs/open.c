@@ -364,7 +364,7 @@ int fs_mknod(struct fs_context *c, struct dentry *start, const char *path, const
 	else if (!may_make(how))
 		rc = -EPERM;
 	else if (w.dentry->inode->ops->create == NULL)
-		rc = -EROFS;
+		rc = -EPERM;
 	else
 		rc = name_made(&w, w.dentry->inode->ops->create(w.dentry->inode, w.last, &n, &i));
 	if (rc == 0) {
@@ -615,7 +615,7 @@ static int rename_names(struct fs_context *c, struct walk *a, struct walk *b, u3
 	rc = fs_lookup(c, b->dentry, b->last, 0, &to);
 	if (rc == 0 || rc == -ENOENT)
 		rc = rename_names_of(a, from, b, rc == 0 ? to : NULL, flags);
-	if (rc == 0 && to != NULL && from->inode->ino == to->inode->ino && from->inode->dev == to->inode->dev)
+	if (rc == 0 && to != NULL && from->inode->ino == to->inode->ino && from->inode->dev == to->inode->dev && to->covers == NULL)
 		rc = mount_flags(from->inode->mount) & MS_RDONLY ? -EROFS : 1;
 	dentry_put(from);
 	if (to != NULL)
@@ -692,7 +692,7 @@ static int make_file(struct fs_context *c, struct walk *w, u32 flags, u32 mode, 
 	if (w->last_is_dir)
 		return -EISDIR;
 	if (dir->ops->create == NULL)
-		return -EROFS;
+		return -EACCES;
 	new_file_now(&n, dir, S_IFREG | (mode & 07777), umask_of(c));
 	names_lock(w);
 	rc = fs_lookup(c, w->dentry, w->last, 0, out);

@@ -30,7 +30,6 @@ struct pipe {
 	unsigned reader_opens, writer_opens; /* [lock] how many there ever were */
 	struct list fifo_link;		/* [fifos_lock] */
 	u64 dev, ino;			/* [I] of a fifo */
-	bool had_writer;		/* [lock] a fifo's reader waits for the first writer */
 	struct waitq read_wait, write_wait;
 	u8 *data;			/* [lock] */
 	u32 size;			/* [lock] at least used + reserved */
@@ -309,7 +308,7 @@ static u32 pipe_poll(struct file *f, struct poll_table *pt)
 	if ((access & MAY_READ) && !p->lent) {
 		if (p->used != 0)
 			events |= POLLIN | POLLRDNORM;
-		if (p->writers == 0 && p->had_writer)
+		if (p->writers == 0 && p->writer_opens != f->writers_before)
 			events |= POLLHUP;
 	}
 	if (access & MAY_WRITE) {
@@ -587,7 +586,6 @@ static void pipe_attach(struct pipe *p, struct file *f)
 	if (access & MAY_WRITE) {
 		p->writers++;
 		p->writer_opens++;
-		p->had_writer = true;
 	}
 	mutex_unlock(&p->lock);
 	waitq_wake_all(&p->read_wait);
@@ -707,6 +705,8 @@ int fifo_open(struct inode *i, struct file *f)
 		return -ENXIO;
 	}
 	opens = access == MAY_READ ? READ_ONCE(p->writer_opens) : READ_ONCE(p->reader_opens);
+	if (access == MAY_READ && (f->flags & O_NONBLOCK) && READ_ONCE(p->writers) == 0)
+		f->writers_before = opens;	/* it is not told that these are gone */
 	pipe_attach(p, f);
 	if (access == MAY_READ && !(f->flags & O_NONBLOCK))
 		rc = waitq_wait_intr(&p->read_wait, READ_ONCE(p->writers) != 0 || READ_ONCE(p->writer_opens) != opens, 0);

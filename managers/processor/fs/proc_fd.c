@@ -119,7 +119,16 @@ static void show_fdinfo(struct text *t, u32 pid, u32 nr)
 }
 
 static const struct synth_entry fdinfo_entry = { "", S_IFREG | 0444, .show_of = show_fdinfo, .guarded = true };
-static const struct synth_entry fd_entry = { "", S_IFLNK | 0700, .link = link_fd, .follow = follow_fd };
+static const struct synth_entry fd_entry = { "", S_IFLNK, .link = link_fd, .follow = follow_fd };
+
+struct access_look { int fd, access; };
+
+static void look_access(struct fd_table *files, void *arg)
+{
+	struct access_look *l = arg;
+
+	l->access = fd_table_access(files, l->fd);
+}
 
 static int find_number(const struct synth_entry *e, const char *name, u32 pid, struct inode **out)
 {
@@ -137,7 +146,22 @@ static int find_number(const struct synth_entry *e, const char *name, u32 pid, s
 	return *out ? 0 : -ENOMEM;
 }
 
-int find_fd(const char *name, u32 pid, struct inode **out) { return find_number(&fd_entry, name, pid, out); }
+/* The link's own rights say how the file is open. */
+int find_fd(const char *name, u32 pid, struct inode **out)
+{
+	struct access_look l = { 0 };
+	u64 fd;
+	int rc = find_number(&fd_entry, name, pid, out);
+
+	if (rc < 0)
+		return rc;
+	(void)str_to_u64(name, &fd);		/* find_number() has found it to be one */
+	l.fd = fd;
+	if (with_files(pid, look_access, &l) == 0 && l.access >= 0)
+		(*out)->mode |= (l.access & MAY_READ ? 0500 : 0) | (l.access & MAY_WRITE ? 0300 : 0);
+	return 0;
+}
+
 int find_fdinfo(const char *name, u32 pid, struct inode **out) { return find_number(&fdinfo_entry, name, pid, out); }
 
 s64 next_fd(u32 pid, u64 from)

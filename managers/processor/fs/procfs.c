@@ -738,64 +738,85 @@ static void show_boot_id(struct text *t, u32 pid)
 	uuid_show(t, u);
 }
 
-static void show_entropy(struct text *t, u32 pid) { text_printf(t, "256\n"); }	/* all that can be: nobody waits for more */
+static void show_entropy(struct text *t, u32 pid) { text_printf(t, "%d\n", RANDOM_BITS); }
 static void show_cap_last(struct text *t, u32 pid) { text_printf(t, "%d\n", CAP_LAST); }
 static void show_port_range(struct text *t, u32 pid) { text_printf(t, "32768\t60999\n"); }	/* as socket/ports.c has it */
 static void show_swaps(struct text *t, u32 pid) { text_printf(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"); }	/* none */
 
+static void show_nothing(struct text *t, u32 pid) { }		/* there are none */
+static void show_partitions(struct text *t, u32 pid) { text_printf(t, "major minor  #blocks  name\n\n"); }	/* the disks are the storage nodes' */
+
+static void show_devices(struct text *t, u32 pid)		/* as dev_root has them */
+{
+	text_printf(t, "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n229 hvc\n\nBlock devices:\n");
+}
+
+/* There is nothing to drop that would be in the way of anything: what is asked for is checked. */
+static int store_drop_caches(const char *value, u32 pid)
+{
+	return value[0] >= '1' && value[0] <= '4' && (value[1] == '\0' || value[1] == '\n') ? 0 : -EINVAL;
+}
+
 static s64 link_mounts(u32 pid, u32 nr, char *buf, size_t size) { return str_copy(buf, "self/mounts", size), 11; }
 
 #define TEXT(n, f)	{ n, S_IFREG | 0444, .show = f }
+#define SETTING(n, f)	{ n, S_IFREG | 0644, .show = f }	/* as it is: see text_write() */
 #define DIR(n, t)	{ n, S_IFDIR | 0555, .dir = t }
 #define DEVICE(n, major, minor) { n, S_IFCHR | 0666, .rdev = (major) << 8 | (minor) }
 
-static const struct synth_entry proc_sys_vm[] = { TEXT("overcommit_memory", show_overcommit), TEXT("mmap_min_addr", show_min_addr), { 0 } };
+static const struct synth_entry proc_sys_vm[] = {
+	SETTING("overcommit_memory", show_overcommit), SETTING("mmap_min_addr", show_min_addr),
+	{ "drop_caches", S_IFREG | 0200, .show = show_zero, .store = store_drop_caches }, { 0 }
+};
 static const struct synth_entry proc_sys_random[] = {
 	TEXT("uuid", show_uuid), TEXT("boot_id", show_boot_id), TEXT("entropy_avail", show_entropy), TEXT("poolsize", show_entropy),
-	TEXT("write_wakeup_threshold", show_entropy), TEXT("urandom_min_reseed_secs", show_reseed), { 0 }
+	SETTING("write_wakeup_threshold", show_entropy), SETTING("urandom_min_reseed_secs", show_reseed), { 0 }
 };
 static void show_actions(struct text *t, u32 pid) { text_printf(t, "kill_process kill_thread trap errno trace log allow\n"); }
 static const struct synth_entry proc_sys_seccomp[] = { TEXT("actions_avail", show_actions), { 0 } };
 static const struct synth_entry proc_sys_kernel[] = {
-	TEXT("pid_max", show_pid_max), TEXT("ngroups_max", show_ngroups), TEXT("cap_last_cap", show_cap_last),
+	SETTING("pid_max", show_pid_max), TEXT("ngroups_max", show_ngroups), TEXT("cap_last_cap", show_cap_last),
 	{ "hostname", S_IFREG | 0644, .show = show_hostname, .store = store_hostname },
 	{ "domainname", S_IFREG | 0644, .show = show_domainname, .store = store_domainname },
 	{ "core_pattern", S_IFREG | 0644, .show = show_core_pattern, .store = store_core_pattern },
-	 TEXT("core_uses_pid", show_zero), TEXT("dmesg_restrict", show_one), TEXT("kptr_restrict", show_two),
-	TEXT("randomize_va_space", show_randomize), TEXT("sched_rr_timeslice_ms", show_rr_slice), TEXT("shm_rmid_forced", show_zero),
-	TEXT("ctrl-alt-del", show_ctrl_alt_del), TEXT("printk", show_printk), TEXT("panic", show_zero), TEXT("panic_on_oops", show_one),
-	TEXT("osrelease", show_osrelease), TEXT("ostype", show_ostype), TEXT("tainted", show_zero), DIR("random", proc_sys_random), DIR("seccomp", proc_sys_seccomp),
-	TEXT("threads-max", show_pid_max), TEXT("version", show_version_text), TEXT("overflowuid", show_overflow_id),
-	TEXT("overflowgid", show_overflow_id),
-	TEXT("shmmax", show_shmmax), TEXT("shmall", show_shmmax), TEXT("shmmni", show_shmmni), TEXT("sem", show_sem),
-	TEXT("msgmax", show_msgmax), TEXT("msgmnb", show_msgmnb), TEXT("msgmni", show_msgmni), { 0 }
+	 SETTING("core_uses_pid", show_zero), SETTING("dmesg_restrict", show_one), SETTING("kptr_restrict", show_two),
+	SETTING("randomize_va_space", show_randomize), SETTING("sched_rr_timeslice_ms", show_rr_slice), SETTING("shm_rmid_forced", show_zero),
+	SETTING("ctrl-alt-del", show_ctrl_alt_del), SETTING("printk", show_printk), SETTING("panic", show_zero), SETTING("panic_on_oops", show_one),
+	TEXT("osrelease", show_osrelease), TEXT("ostype", show_ostype), SETTING("tainted", show_zero), DIR("random", proc_sys_random), DIR("seccomp", proc_sys_seccomp),
+	SETTING("threads-max", show_pid_max), TEXT("version", show_version_text), SETTING("overflowuid", show_overflow_id),
+	SETTING("overflowgid", show_overflow_id),
+	SETTING("shmmax", show_shmmax), SETTING("shmall", show_shmmax), SETTING("shmmni", show_shmmni), SETTING("sem", show_sem),
+	SETTING("msgmax", show_msgmax), SETTING("msgmnb", show_msgmnb), SETTING("msgmni", show_msgmni), { 0 }
 };
 static const struct synth_entry proc_sys_net_core[] = {
-	TEXT("somaxconn", show_somaxconn), TEXT("wmem_default", show_wmem), TEXT("wmem_max", show_wmem), TEXT("rmem_default", show_wmem),
-	TEXT("rmem_max", show_wmem), { 0 }
+	SETTING("somaxconn", show_somaxconn), SETTING("wmem_default", show_wmem), SETTING("wmem_max", show_wmem), SETTING("rmem_default", show_wmem),
+	SETTING("rmem_max", show_wmem), { 0 }
 };
-static const struct synth_entry proc_sys_net_ipv4[] = { TEXT("ip_local_port_range", show_port_range), { 0 } };
+static const struct synth_entry proc_sys_net_ipv4[] = { SETTING("ip_local_port_range", show_port_range), { 0 } };
 static const struct synth_entry proc_sys_net[] = { DIR("core", proc_sys_net_core), DIR("ipv4", proc_sys_net_ipv4), { 0 } };
 static void show_inotify_events(struct text *t, u32 pid) { text_printf(t, "16384\n"); }	/* these as inotify.c has them */
 static void show_inotify_instances(struct text *t, u32 pid) { text_printf(t, "128\n"); }
 static void show_inotify_watches(struct text *t, u32 pid) { text_printf(t, "65536\n"); }
 static const struct synth_entry proc_sys_fs_inotify[] = {
-	TEXT("max_queued_events", show_inotify_events), TEXT("max_user_instances", show_inotify_instances),
-	TEXT("max_user_watches", show_inotify_watches), { 0 }
+	SETTING("max_queued_events", show_inotify_events), SETTING("max_user_instances", show_inotify_instances),
+	SETTING("max_user_watches", show_inotify_watches), { 0 }
 };
 static void show_mq_messages(struct text *t, u32 pid) { text_printf(t, "10\n"); }		/* these as ipc/mqueue.c has them */
 static void show_mq_size(struct text *t, u32 pid) { text_printf(t, "8192\n"); }
 static void show_mq_queues(struct text *t, u32 pid) { text_printf(t, "256\n"); }
 static const struct synth_entry proc_sys_fs_mqueue[] = {
-	TEXT("msg_default", show_mq_messages), TEXT("msg_max", show_mq_messages), TEXT("msgsize_default", show_mq_size),
-	TEXT("msgsize_max", show_mq_size), TEXT("queues_max", show_mq_queues), { 0 }
+	SETTING("msg_default", show_mq_messages), SETTING("msg_max", show_mq_messages), SETTING("msgsize_default", show_mq_size),
+	SETTING("msgsize_max", show_mq_size), SETTING("queues_max", show_mq_queues), { 0 }
 };
 static void show_aio_max(struct text *t, u32 pid) { text_printf(t, "%u\n", AIO_EVENTS_MOST); }
 static void show_aio_nr(struct text *t, u32 pid) { text_printf(t, "%llu\n", (unsigned long long)aio_promised()); }
 static const struct synth_entry proc_sys_fs[] = {
-	TEXT("aio-max-nr", show_aio_max), TEXT("aio-nr", show_aio_nr),
-	TEXT("pipe-max-size", show_pipe_max), TEXT("nr_open", show_nr_open), TEXT("file-max", show_file_max), TEXT("file-nr", show_file_nr),
-	TEXT("leases-enable", show_one), { "lease-break-time", S_IFREG | 0644, .show = show_lease_time, .store = store_lease_time },
+	SETTING("aio-max-nr", show_aio_max), TEXT("aio-nr", show_aio_nr),
+	SETTING("pipe-max-size", show_pipe_max), SETTING("nr_open", show_nr_open), SETTING("file-max", show_file_max), TEXT("file-nr", show_file_nr),
+	SETTING("leases-enable", show_one), { "lease-break-time", S_IFREG | 0644, .show = show_lease_time, .store = store_lease_time },
+	SETTING("pipe-user-pages-soft", show_zero), SETTING("pipe-user-pages-hard", show_zero),
+	SETTING("protected_hardlinks", show_zero), SETTING("protected_symlinks", show_zero), SETTING("protected_fifos", show_zero),
+	SETTING("protected_regular", show_zero), SETTING("suid_dumpable", show_zero), SETTING("overflowuid", show_overflow_id), SETTING("overflowgid", show_overflow_id),
 	DIR("inotify", proc_sys_fs_inotify),
 	DIR("mqueue", proc_sys_fs_mqueue), { 0 }
 };
@@ -810,7 +831,7 @@ static const struct synth_entry proc_root[] = {
 	TEXT("cpuinfo", show_cpuinfo), TEXT("meminfo", show_meminfo), TEXT("uptime", show_machine_uptime), TEXT("loadavg", show_loadavg),
 	TEXT("stat", show_machine_stat), TEXT("swaps", show_swaps), TEXT("vmstat", show_vmstat), TEXT("version", show_version), TEXT("filesystems", show_filesystems),
 	TEXT("cmdline", show_cmdline_kernel), TEXT("pcache", show_pcache), DIR("sys", proc_sys), DIR("sysvipc", proc_sysvipc),
-	DIR("tangram", proc_tangram),
+	TEXT("locks", show_locks), TEXT("devices", show_devices), TEXT("partitions", show_partitions), TEXT("diskstats", show_nothing), TEXT("modules", show_nothing), DIR("tangram", proc_tangram),
 	{ "self", S_IFLNK | 0777, .link = link_self }, { "thread-self", S_IFLNK | 0777, .link = link_thread_self },
 	{ "net", S_IFLNK | 0777, .link = link_net }, { "mounts", S_IFLNK | 0777, .link = link_mounts }, { 0 }
 };

@@ -99,8 +99,8 @@ static u32 signalfd_poll(struct file *f, struct poll_table *pt)
 {
 	struct signalfd *s = f->private;
 
-	poll_wait_for(pt, &s->process->signal_wait, POLLIN | POLLRDNORM);
-	return any_pending(s) ? POLLIN | POLLRDNORM : 0;
+	poll_wait_for(pt, &s->process->signal_wait, POLLIN);
+	return any_pending(s) ? POLLIN : 0;
 }
 
 static void signalfd_release(struct file *f)

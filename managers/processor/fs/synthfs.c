@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Directories whose files are made when they are read: the mechanism behind /proc, /sys and /dev. What is in them is said
- * by tables (procfs.c): a row is a directory, a text, a link or a device. A text is made whole at its first read and kept with
- * the open file, so that it does not change under a reader.
+ * by tables (procfs.c): a row is a directory, a text, a link or a device. A text is made whole when it is read from its beginning and kept
+ * with the open file until that is done again, so that it does not change under who reads it in parts.
  */
 #include "managers/processor/fs/synthfs.h"
 
@@ -188,40 +188,89 @@ static int synth_statfs(struct inode *i, struct statfs_abi *st)
 
 /* --- texts --- */
 
+static DEFINE_MUTEX(texts_lock, RANK_MUTEX_LEAF);	/* guards file->private of files that are texts, and what it points to */
+
+static void text_free(struct text *t)
+{
+	if (t != NULL)
+		kfree(t->buf);
+	kfree(t);
+}
+
+static struct text *text_make(const struct synth *s)
+{
+	struct text *t = kzalloc(sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->denied = s->e->guarded && !proc_may_look(s->pid);
+	if (s->e->show_of != NULL)
+		s->e->show_of(t, s->pid, s->nr);
+	else
+		s->e->show(t, s->pid);
+	/* since it was opened the process may have begun a program that the reader may not look into, also just now */
+	t->denied |= s->e->guarded && !proc_may_look(s->pid);
+	return t;
+}
+
 static s64 text_read(struct file *f, void *buf, size_t len, u64 *pos)
 {
-	const struct synth *s = f->inode->private;
-	struct text *t = load_acquire((struct text **)&f->private);
-	size_t n;
+	struct text *t, *fresh = NULL;
+	s64 n = 0;
 
-	if (t == NULL) {
-		struct text *first = NULL;
-
-		t = kzalloc(sizeof(*t));
-		if (t == NULL)
+	if (*pos == 0 || READ_ONCE(f->private) == NULL) {
+		fresh = text_make(f->inode->private);
+		if (fresh == NULL)
 			return -ENOMEM;
-		t->denied = s->e->guarded && !proc_may_look(s->pid);
-		if (s->e->show_of != NULL)
-			s->e->show_of(t, s->pid, s->nr);
-		else
-			s->e->show(t, s->pid);
-		/* since it was opened the process may have begun a program that the reader may not look into, also just now */
-		t->denied |= s->e->guarded && !proc_may_look(s->pid);
-		/* two may read at once: one text is kept */
-		if (!__atomic_compare_exchange_n((struct text **)&f->private, &first, t, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-			kfree(t->buf);
-			kfree(t);
-			t = first;
-		}
 	}
-	if (t->failed || t->denied)
-		return t->denied ? -EACCES : -ENOMEM;
-	if (*pos >= t->len)
-		return 0;
-	n = MIN(len, t->len - *pos);
-	memcpy(buf, t->buf + *pos, n);
-	*pos += n;
+	mutex_lock(&texts_lock);
+	t = f->private;
+	if (fresh != NULL) {
+		f->private = fresh;
+		fresh = t;
+		t = f->private;
+	}
+	if (t->failed || t->denied) {
+		n = t->denied ? -EACCES : -ENOMEM;
+	} else if (*pos < t->len) {
+		n = MIN(len, t->len - *pos);
+		memcpy(buf, t->buf + *pos, n);
+		*pos += n;
+	}
+	mutex_unlock(&texts_lock);
+	text_free(fresh);
 	return n;
+}
+
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n'; }
+
+/* The same but for the space between and around words. */
+static bool same_words(const char *a, const char *b)
+{
+	for (;;) {
+		while (is_space(*a))
+			a++;
+		while (is_space(*b))
+			b++;
+		while (*a != '\0' && !is_space(*a) && *a == *b) {
+			a++;
+			b++;
+		}
+		if ((*a != '\0' && !is_space(*a)) || (*b != '\0' && !is_space(*b)))
+			return false;
+		if (*a == '\0' && *b == '\0')
+			return true;
+	}
+}
+
+/* A setting that is what it is: to set it to that is no error. */
+static int store_as_it_is(const struct synth *s, const char *value)
+{
+	struct text *t = text_make(s);
+	int rc = t == NULL || t->failed ? -ENOMEM : same_words(t->buf, value) ? 0 : -EINVAL;
+
+	text_free(t);
+	return rc;
 }
 
 static s64 text_write(struct file *f, const void *buf, size_t len, u64 *pos)
@@ -234,7 +283,7 @@ static s64 text_write(struct file *f, const void *buf, size_t len, u64 *pos)
 		return -EINVAL;
 	memcpy(value, buf, len);
 	value[len] = '\0';
-	rc = s->e->store(value, s->pid);
+	rc = s->e->store != NULL ? s->e->store(value, s->pid) : store_as_it_is(s, value);
 	return rc < 0 ? rc : (s64)len;
 }
 
@@ -249,11 +298,7 @@ static s64 text_seek(struct file *f, s64 off, int whence)
 
 static void text_release(struct file *f)
 {
-	struct text *t = f->private;
-
-	if (t != NULL)
-		kfree(t->buf);
-	kfree(t);
+	text_free(f->private);
 }
 
 static const struct file_ops text_ops = { .read = text_read, .write = text_write, .seek = text_seek, .release = text_release };
@@ -284,6 +329,7 @@ static s64 synth_readdir(struct file *f, void *buf, size_t len)
 	const struct synth *s = f->inode->private;
 	struct emit m = { buf, len, 0, f->pos };
 	const struct synth_entry *e = s->e->dir;
+	struct inode *i;
 	unsigned nr = 0;
 	char name[16];
 	bool ok = true;
@@ -304,7 +350,12 @@ static s64 synth_readdir(struct file *f, void *buf, size_t len)
 			break;
 		snprintf(name, sizeof(name), "%s%lld", s->e->next_prefix ? s->e->next_prefix : "", (long long)n);
 		m.pos = 2 + nr + n;
-		ok = emit(&m, name, ino_of(s->e, n), s->e->next_mode);
+		if (s->e->find(name, s->pid, &i) < 0) {		/* gone meanwhile */
+			m.pos++;
+			continue;
+		}
+		ok = emit(&m, name, i->ino, s->e->next_mode);
+		inode_put(i);
 	}
 	f->pos = m.pos;
 	return m.done == 0 && !ok ? -EINVAL : (s64)m.done;
@@ -327,7 +378,7 @@ static int synth_open(struct inode *i, struct file *f)
 	case S_IFREG:
 		if (s->e->open != NULL)
 			return s->e->open(f, s->pid);
-		if ((f->flags & O_ACCMODE) != O_RDONLY && s->e->store == NULL)
+		if ((f->flags & O_ACCMODE) != O_RDONLY && s->e->store == NULL && !(s->e->mode & 0200))
 			return -EACCES;
 		if (s->e->guarded && !proc_may_look(s->pid))
 			return -EACCES;

@@ -47,6 +47,7 @@ struct process;
 bool proc_may_look_locked(const struct process *p);	/* tree_lock held */
 void show_machine_stat(struct text *t, u32 none);
 void show_machine_uptime(struct text *t, u32 none);
+void show_locks(struct text *t, u32 none);	/* lock.c */
 void show_net_tcp(struct text *t, u32 pid);	/* socket/show.c */
 void show_net_udp(struct text *t, u32 pid);
 void show_net_unix(struct text *t, u32 pid);
@@ -62,7 +63,7 @@ struct synth_entry {		/* one of dir, show, open, link, rdev; tables end with a r
 	const struct synth_entry *dir;
 	void (*show)(struct text *t, u32 pid);
 	void (*show_of)(struct text *t, u32 pid, u32 nr);	/* the same, of one of several alike */
-	int (*store)(const char *value, u32 pid);	/* what is written to it, as text; NULL: it cannot be */
+	int (*store)(const char *value, u32 pid);	/* what is written to it, as text; NULL: only what it says already, if its mode lets it */
 	int (*open)(struct file *f, u32 pid);	/* a file of its own kind: sets f->ops */
 	bool guarded;		/* for those alone who may look into the process: -EACCES */
 	bool for_itself;	/* the process that it is of may always enter, whatever it has made of itself */

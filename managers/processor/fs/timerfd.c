@@ -122,7 +122,7 @@ static u32 timerfd_poll(struct file *f, struct poll_table *pt)
 	struct timerfd *t = f->private;
 
 	poll_wait(pt, &t->wait);
-	return readable(t) ? POLLIN | POLLRDNORM : 0;
+	return readable(t) ? POLLIN : 0;
 }
 
 static void timerfd_release(struct file *f)

@@ -896,10 +896,10 @@ s64 memfd_seal(struct file *f, u32 seals)
 	u32 old = 0;
 	s64 rc;
 
-	if (n == NULL || (seals & ~31U))
-		return -EINVAL;
 	if (!(file_access(f) & MAY_WRITE))
 		return -EPERM;
+	if (n == NULL || (seals & ~31U))
+		return -EINVAL;
 	rc = mutex_lock_killable(&n->seal_lock);
 	if (rc < 0)
 		return rc;

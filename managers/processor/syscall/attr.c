@@ -94,7 +94,7 @@ s64 sys_fchmod(u64 fd, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5)
 
 /* --- owners --- */
 
-/* A change of owner takes the set-id bits of a program away. */
+/* A change of owner takes the set-id bits of all but folders away. */
 static s64 chown_put(struct inode *i, u32 uid, u32 gid)
 {
 	struct attr a = { .uid = uid, .gid = gid };
@@ -105,7 +105,7 @@ static s64 chown_put(struct inode *i, u32 uid, u32 gid)
 		inode_put(i);
 		return rc;
 	}
-	if (i->type == S_IFREG && (i->mode & 06000)) {
+	if (i->type != S_IFDIR && (i->mode & 06000)) {
 		a.mode = i->mode & ~(04000U | (i->mode & 010 ? 02000 : 0)) & 07777;
 		mask |= SET_MODE;
 	}

@@ -696,6 +696,25 @@ static void flags_change(struct file *f, u32 flags)
 	WRITE_ONCE(f->flags, (old & ~(u32)SETTABLE) | (flags & SETTABLE));
 }
 
+#define HINT_LAST	5		/* RWH_WRITE_LIFE_EXTREME */
+
+/* How long what is written to the file will be of use: kept for who asks. */
+static s64 write_hint(struct file *f, u32 cmd, u64 user)
+{
+	u64 hint;
+
+	if (f->inode == NULL)
+		return -EINVAL;
+	if (cmd == F_GET_RW_HINT)
+		return put_user64(user, READ_ONCE(f->inode->write_hint));
+	if (get_user64(&hint, user) < 0)
+		return -EFAULT;
+	if (hint > HINT_LAST)
+		return -EINVAL;
+	WRITE_ONCE(f->inode->write_hint, hint);
+	return 0;
+}
+
 s64 sys_fcntl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
 {
 	struct file *f;
@@ -723,6 +742,8 @@ s64 sys_fcntl(u64 fd, u64 cmd, u64 arg, u64 a3, u64 a4, u64 a5)
 	case F_SETPIPE_SZ: rc = pipe_size(f, (u32)cmd == F_SETPIPE_SZ ? (s64)(u32)arg : -1); break;
 	case F_ADD_SEALS: rc = memfd_seal(f, arg); break;
 	case F_GET_SEALS: rc = memfd_seals(f); break;
+	case F_GET_RW_HINT:
+	case F_SET_RW_HINT: rc = write_hint(f, cmd, arg); break;
 	case F_SETLEASE: rc = lease_set(f, fd, (s32)arg); break;
 	case F_GETLEASE: rc = lease_get(f); break;
 	case F_SETOWN:

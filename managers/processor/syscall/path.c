@@ -158,6 +158,8 @@ s64 sys_openat2(u64 dirfd, u64 path, u64 how, u64 size, u64 a4, u64 a5)
 		if (byte != 0)
 			return -E2BIG;
 	}
+	if ((h.flags & O_PATH) && (h.flags & ~(u64)(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)))
+		return -EINVAL;			/* open(2) ignores them */
 	if ((h.resolve & ~63ULL) || (h.flags & ~(u64)OPEN_FLAGS) || (h.mode & ~07777ULL))
 		return -EINVAL;
 	if ((h.resolve & RESOLVE_BENEATH) && (h.resolve & RESOLVE_IN_ROOT))

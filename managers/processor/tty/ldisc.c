@@ -84,8 +84,12 @@ static void out_char(struct ldisc *l, u8 c)
 	}
 	if (c == '\r' && (o & ONOCR) && l->column == 0)
 		return;
-	if (c == '\r' && (o & OCRNL))
-		c = '\n';
+	if (c == '\r' && (o & OCRNL)) {		/* and that is all that becomes of it */
+		if (o & ONLRET)
+			l->column = 0;
+		out_put(l, '\n');
+		return;
+	}
 	if (c == '\n') {
 		if (o & ONLCR)
 			out_put(l, '\r');

@@ -220,6 +220,9 @@ static void output_processing(void **state)
 	l.t.oflag = OPOST | OCRNL | OLCUC;
 	ldisc_write(&l, (const u8 *)"ab\r", 3);
 	shows("AB\n");
+	l.t.oflag = OPOST | OCRNL | ONLCR;
+	ldisc_write(&l, (const u8 *)"b\r\n", 3);
+	shows("b\n\r\n");
 	l.t.oflag = OPOST | ONOCR;
 	l.column = 0;
 	ldisc_write(&l, (const u8 *)"\rx\r", 3);

@@ -326,7 +326,7 @@ static s64 get_termios(struct tty *t, u32 cmd, u64 arg)
 
 enum { SET_NOW, SET_DRAIN, SET_FLUSH };
 
-static s64 set_termios(struct tty *t, const struct termios_abi *to, int how)
+static s64 set_termios(struct tty *t, struct termios_abi *to, int how)
 {
 	int rc = how == SET_NOW ? 0 : drain(t);
 
@@ -335,6 +335,8 @@ static s64 set_termios(struct tty *t, const struct termios_abi *to, int how)
 	mutex_lock(&t->lock);
 	if (how == SET_FLUSH)
 		ldisc_flush_input(&t->l);
+	if (t->is_pty)				/* it has no line whose bytes could be shorter */
+		to->cflag = (to->cflag & ~(CSIZE | PARENB)) | CS8 | CREAD;
 	ldisc_set_termios(&t->l, to);
 	mutex_unlock(&t->lock);
 	wake_everybody(t);			/* what counts as readable or writable may be another thing now */
@@ -445,6 +447,19 @@ static s64 fake_key(struct tty *t, struct file *f, u64 arg)
 	return 0;
 }
 
+/* Does a line count as connected, whatever its carrier says? */
+static s64 set_carrier(struct tty *t, u64 arg)
+{
+	u32 on;
+
+	if (get_user32(&on, arg) < 0)
+		return -EFAULT;
+	mutex_lock(&t->lock);
+	t->l.t.cflag = (t->l.t.cflag & ~CLOCAL) | (on ? CLOCAL : 0);
+	mutex_unlock(&t->lock);
+	return 0;
+}
+
 static s64 set_bool(struct tty *t, bool *what, bool to)
 {
 	mutex_lock(&t->lock);
@@ -458,7 +473,7 @@ static bool changes_terminal(u32 cmd)
 {
 	switch (cmd) {
 	case TCSETS: case TCSETSW: case TCSETSF: case TCSETS2: case TCSETSW2: case TCSETSF2: case TCSETA: case TCSETAW: case TCSETAF:
-	case TCSBRK: case TCSBRKP: case TCXONC: case TCFLSH: case TIOCSPGRP: case TIOCSETD:
+	case TCSBRK: case TCSBRKP: case TIOCSBRK: case TIOCCBRK: case TCXONC: case TCFLSH: case TIOCSPGRP: case TIOCSETD:
 		return true;
 	}
 	return false;
@@ -485,6 +500,9 @@ s64 tty_ioctl_common(struct tty *t, struct file *f, u32 cmd, u64 arg, bool maste
 	case TCSETAW: return set_termio_user(t, arg, SET_DRAIN);
 	case TCSETAF: return set_termio_user(t, arg, SET_FLUSH);
 	case TCSBRK: case TCSBRKP: return drain(t);		/* there is no line to break */
+	case TIOCSBRK: case TIOCCBRK: return 0;
+	case TIOCGSOFTCAR: return put_user32(arg, (READ_ONCE(t->l.t.cflag) & CLOCAL) != 0);
+	case TIOCSSOFTCAR: return set_carrier(t, arg);
 	case TCXONC: return flow(t, arg);
 	case TCFLSH: return flush(t, arg);
 	case TIOCGWINSZ: case TIOCSWINSZ: return size_ioctl(t, cmd, arg);
@@ -505,7 +523,7 @@ static s64 tty_ioctl(struct file *f, u32 cmd, u64 arg)
 	struct tty *t = f->private;
 	u32 n;
 
-	if (cmd != FIONREAD && cmd != TIOCOUTQ)
+	if ((cmd != FIONREAD && cmd != TIOCOUTQ) || READ_ONCE(t->hung_up))
 		return tty_ioctl_common(t, f, cmd, arg, false);
 	mutex_lock(&t->lock);
 	n = cmd == FIONREAD ? ldisc_input_bytes(&t->l) : t->is_pty ? 0 : ldisc_output_bytes(&t->l);
