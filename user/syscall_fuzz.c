@@ -51,7 +51,7 @@
 /* --- what the guardian and its workers share: for the report alone, workers may do anything to it --- */
 
 struct board {
-	unsigned long calls, good, tried[NR_CALLS];
+	unsigned long calls, good, tried[NR_CALLS], begun;	/* begun: calls that were chosen, the first of each row in turn */
 	struct { long nr; unsigned long arg[6]; } last[NR_WORKERS][2];
 };
 
@@ -296,6 +296,7 @@ static uint64_t argument(struct rng *r, char kind)
 	case 'k': return one_in(r, 4) ? any_number(r) : below(r, 8);
 	case 'O': return open_flags(r);
 	case 'F': return map_flags(r);
+	case 'b': return one_in(r, 2) ? (uint64_t)"none/x" : bad_pointer(r);
 	case '8': return one_in(r, 12) ? any_number(r) : 8;
 	case '0': return 0;
 	}
@@ -353,6 +354,16 @@ static const struct { const char *name; long nr; const char *args; unsigned weig
 	C(rt_tgsigqueueinfo, "ddsz", 1), C(mbind, "alcPnc", 1), C(set_mempolicy, "cPn", 1), C(get_mempolicy, "PPnac", 1), C(move_pages, "dcPPPc", 1),
 	C(migrate_pages, "dnPP", 1), C(io_destroy, "a", 1), C(io_submit, "acP", 1), C(io_getevents, "accPt", 1),
 	C(futex_waitv, "zcitc", 1), C(syslog, "cPn", 1), C(seccomp, "cgz", 1),
+	C(lsetxattr, "ppPni", 1), C(fsetxattr, "fpPni", 1), C(lgetxattr, "ppPn", 1), C(fgetxattr, "fpPn", 1), C(listxattr, "pPn", 1),
+	C(llistxattr, "pPn", 1), C(flistxattr, "fPn", 1), C(removexattr, "pp", 1), C(lremovexattr, "pp", 1), C(fremovexattr, "fp", 1),
+	C(setuid, "u", 1), C(setgid, "u", 1), C(setreuid, "uu", 1), C(setregid, "uu", 1), C(setfsgid, "u", 1), C(setgroups, "cz", 1),
+	C(getgid, "", 1), C(geteuid, "", 1), C(getegid, "", 1), C(getpid, "", 1), C(getpgrp, "", 1), C(getresuid, "PPP", 1), C(getresgid, "PPP", 1),
+	C(sched_setparam, "dz", 1), C(sched_setscheduler, "dcz", 1), C(sched_setattr, "dzc", 1), C(sched_get_priority_max, "c", 1),
+	C(sched_get_priority_min, "c", 1), C(ioprio_set, "cdn", 1), C(ioprio_get, "cd", 1), C(ustat, "nP", 1), C(sysfs, "cPP", 1), C(sync, "", 1),
+	C(vhangup, "", 1), C(pause, "", 1), C(inotify_init, "", 1), C(mount, "bbpgb", 1), C(umount2, "bg", 1), C(sethostname, "bn", 1),
+	C(setdomainname, "bn", 1), C(reboot, "nnnb", 1), C(io_cancel, "azP", 1), C(io_pgetevents, "accPtz", 1), C(mq_unlink, "p", 1),
+	C(mq_timedsend, "fPnct", 1), C(mq_timedreceive, "fPnPt", 1), C(mq_notify, "fz", 1), C(mq_getsetattr, "fzP", 1),
+	C(set_mempolicy_home_node, "alc0", 1),
 #undef C
 };
 #define NR_ROWS (sizeof(calls) / sizeof(calls[0]))
@@ -364,11 +375,34 @@ static bool forbidden(long nr, const unsigned long *a)
 		return true;
 	if (nr == SYS_seccomp && a[0] == 0)			/* it would do nothing more */
 		return true;
+	if (nr == SYS_reboot && (unsigned)a[0] == 0xfee1dead)
+		return true;
 	if (nr == SYS_ptrace && a[0] == 0)			/* who is traced is not the guardian's alone to reap */
 		return true;
 	/* on a machine that others use they would leave things behind */
-	return nobody_only && (nr == SYS_unshare || nr == SYS_userfaultfd || nr == SYS_io_setup || nr == SYS_mq_open ||
+	return nobody_only && (nr == SYS_unshare || nr == SYS_userfaultfd || nr == SYS_io_setup || nr == SYS_mq_open || nr == SYS_mq_unlink || nr == SYS_sync ||
 			       (nr >= SYS_shmget && nr <= SYS_shmctl) || (nr >= SYS_semget && nr <= SYS_msgctl) || nr == SYS_semtimedop);
+}
+
+/* What it would have of them it keeps: these are a child's, of which only the end is looked at. */
+static bool in_child(long nr)
+{
+	return nr == SYS_setuid || nr == SYS_setgid || nr == SYS_setreuid || nr == SYS_setregid || nr == SYS_setgroups || nr == SYS_sched_setparam ||
+	       nr == SYS_sched_setscheduler || nr == SYS_sched_setattr;
+}
+
+static long call_in_child(long nr, const unsigned long *a)
+{
+	int status = 1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]) == -1);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status == 0 ? 0 : -1;
 }
 
 static void one_call(struct rng *r, unsigned worker, unsigned thread)
@@ -377,27 +411,30 @@ static void one_call(struct rng *r, unsigned worker, unsigned thread)
 	static unsigned nr_dice;
 	unsigned long a[6] = { 0 };
 	const char *kinds;
-	unsigned row;
+	unsigned long begun = __atomic_fetch_add(&board->begun, 1, __ATOMIC_RELAXED);
+	unsigned row, turns = 0;
 	long rc, nr;
 
 	if (nr_dice == 0)
 		for (unsigned i = 0; i < NR_ROWS; i++)
 			for (unsigned w = 0; w < calls[i].weight && nr_dice < sizeof(dice); w++)
 				dice[nr_dice++] = i;
-	row = dice[below(r, nr_dice)];
+	row = begun < NR_ROWS ? begun : dice[below(r, nr_dice)];	/* each once, however slow the machine is */
 	nr = calls[row].nr;
 	kinds = calls[row].args;
-	for (unsigned i = 0; kinds[i] != '\0'; i++)
-		a[i] = argument(r, kinds[i]);
-	if (nr == SYS_clone)
-		a[0] |= CLONE_PARENT_SETTID, a[0] &= ~(unsigned long)CLONE_PARENT;
-	if (forbidden(nr, a))
-		return;
+	do {
+		for (unsigned i = 0; kinds[i] != '\0'; i++)
+			a[i] = argument(r, kinds[i]);
+		if (nr == SYS_clone)
+			a[0] |= CLONE_PARENT_SETTID, a[0] &= ~(unsigned long)CLONE_PARENT;
+		if (turns++ == 64)
+			return;
+	} while (forbidden(nr, a));
 	board->last[worker][thread].nr = nr;
 	memcpy(board->last[worker][thread].arg, a, sizeof(a));
-	rc = syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	__atomic_fetch_add(&board->tried[nr], 1, __ATOMIC_RELAXED);	/* before: execve has no after */
+	rc = in_child(nr) ? call_in_child(nr, a) : syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	__atomic_fetch_add(&board->calls, 1, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&board->tried[nr], 1, __ATOMIC_RELAXED);
 	if (rc != -1)
 		__atomic_fetch_add(&board->good, 1, __ATOMIC_RELAXED);
 	if (rc >= 0 && (nr == SYS_shmget || nr == SYS_semget || nr == SYS_msgget))
