@@ -100,7 +100,7 @@ def compare_script(bed, name, image, options):
     assert not different, "\n".join(different)
 
 
-@each({name: name for name in ("jobs", "find", "text", "perl", "sqlite", "procps")}, limit=300)
+@each({name: name for name in ("jobs", "find", "text", "perl", "sqlite", "procps", "python", "busybox")}, limit=300)
 def debian_script(bed, name):
     compare_script(bed, name, "debian", [])
 

@@ -4,10 +4,11 @@
 import calendar
 import os
 import re
+import subprocess
 import time
 
 from cases import case, each
-from testbed import BUILD, elf
+from testbed import BUILD, elf, text_file
 
 
 @each({
@@ -137,4 +138,39 @@ def three_runs_in_one_boot(bed):
         assert free[1] == free[2] == free[3], free          # the first may leave caches of its own behind
     finally:
         bed.tangram("down", "leak")
+    bed.assert_nothing_left()
+
+
+def on_linux(name, *words, **environment):
+    return subprocess.run([os.path.join(BUILD, "user", name), *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env={**os.environ, **environment}, timeout=100, check=True)
+
+
+@case()
+def layout(bed):
+    """Where a program lies, what it begins with and what it may not write or run: as on Linux."""
+    result = bed.run("/bin/layout-dyn")
+    assert result.out == on_linux("layout-dyn").stdout, result.out
+    result = bed.run("/bin/layout-dyn", options=["--append", "P:aslr=no"])
+    assert result.out.count(b" stays") == 12 and b"differs" not in result.out, result.out
+
+
+@case()
+def maps_of_word_count(bed):
+    """No more mappings at its end than the same program has on Linux, nor fewer."""
+    result = bed.run("/bin/maps_at_end", "/bin/word_count", "/data/text", "3", options=["--quiet", "--env", "WC_THREADS=1"])
+    expected = on_linux("maps_at_end", os.path.join(BUILD, "user", "word_count"), text_file(), "3", WC_THREADS="1").stderr.decode()
+    assert result.err == expected, (result.err, expected)
+
+
+@case(limit=200)
+def more_memory_than_there_is(bed):
+    """A small memory node, filled in each way: an error, or the program's end, and all is as before."""
+    bed.tangram("up", "--quiet", "--name", "small", "--mem-memory", "64M", "--log-dir", bed.path("log"))
+    try:
+        for words, said in (("overcommit",), "overcommit: OK"), (("hello", "alive\n"), "alive"), (("layout-dyn",), "layout-dyn: OK"):
+            done = bed.tangram("exec", "--quiet", "--timeout", "150", "small", "--", *words)
+            assert done.status == 0 and said in done.out.decode() + done.err, (done.out, done.err)
+    finally:
+        bed.tangram("down", "small")
     bed.assert_nothing_left()

@@ -30,3 +30,5 @@ for f in MemTotal MemFree MemAvailable Buffers Cached SwapTotal; do grep -c "^$f
 echo
 x=0; while [ $x -lt 30000 ]; do x=$((x + 1)); done; ps -o cputimes=,time= -p $$ | awk '{ print (NF == 2) }'
 awk '{ print ($14 + $15 > 0) }' /proc/$$/stat; times | wc -l; kill $s
+echo "== addresses"; for n in 1 2 3; do cat /proc/self/maps | grep -E "stack|heap|/cat" | md5sum; done | sort -u | wc -l | awk '{ print ($1 > 1) }'
+for n in 1 2 3; do setarch -R cat /proc/self/maps | grep -E 'stack|heap|/cat|libc' | cut -d' ' -f1 | md5sum; done | sort -u | wc -l
