@@ -102,18 +102,56 @@ def a_long_cut_ends_the_epoch(bed):
     """
     with Lab(bed, "--pcache", "1M") as lab:
         lab.run("hello")
+        goes_on = lab.start("map_slowly", "/data/holes", "20000", "3600000")    # reads a page, then sleeps for an hour
+        lab.until(lambda: b"mapped" in lab.out, "a program that sleeps")
+        served = lab.ask("memory", "counters")["nr_fit_served"]
         needs = lab.start("memtest", "16", "1", "10000")
-        lab.pause(1)
-        assert not needs.ended()
+        lab.until(lambda: lab.ask("memory", "counters")["nr_fit_served"] > served + 300, "a program in full swing")
+        assert not needs.ended() and not goes_on.ended()
         lab.wire(BOTH % (1, 2, "5s", 2, 1, "5s"))
         assert needs.wait() == "signal=7"
         lab.detected("processor", "memory-2")
         lab.detected("memory", "processor-1")
         assert lab.said.count("processor: memory-2 is dead") == 1, lab.said
         lab.until_said("processor", "memory-2 is up", 2)
+        assert not goes_on.ended()
+        goes_on.kill()
+        assert goes_on.wait() == "signal=9"
         lab.never_said("storage-3 is dead")
         lab.run("memtest", "2", "1", "1")
         lab.balanced("processor", "memory")
+
+
+@each({"memory": "memory", "processor": "processor"}, part="faults")
+def a_long_cut_from_storage(bed, role):
+    """
+    For 5 s S and one of the others do not hear of each other: both say so, and a program that needs no file goes on. One that reads what
+    M has not ends with SIGBUS if it is M that is cut off; if it is P it goes on, too. Then all is as before.
+    """
+    number, name = ALL.index(role) + 1, "%s-%d" % (role, ALL.index(role) + 1)
+    with Lab(bed, "--pcache", "1M") as lab:
+        lab.run("memtest", "2", "1", "1")
+        goes_on = lab.start("memtest", "8", "1", "10000")
+        reads = lab.start("map_slowly", "/data/holes", "20000", "20")
+        lab.until(lambda: b"mapped" in lab.out, "the file to be mapped")
+        lab.pause(1)
+        assert not reads.ended()
+        lab.wire(BOTH % (number, 3, "5s", 3, number, "5s"))
+        lab.detected(role, "storage-3")
+        lab.detected("storage", name)
+        if role == "memory":
+            assert reads.wait() == "signal=7"
+        for one in (role, "storage"):
+            lab.until_said(one, "%s is up" % (name if one == "storage" else "storage-3"), 2)
+        lab.never_said("memory-2 is dead", ["processor"])
+        lab.never_said("processor-1 is dead", ["memory"])
+        for program in (goes_on, reads)[:1 if role == "memory" else 2]:
+            assert not program.ended()
+            program.kill()
+            assert program.wait() == "signal=9"
+        lab.run("memtest", "2", "1", "1")
+        lab.run("file_stress", "/data", "1", "7")
+        lab.balanced(*ALL)
 
 
 def nobody_notices(lab, roles, seconds, megabytes):
