@@ -106,6 +106,12 @@ def debian_script(bed, name):
 
 
 @case(limit=300)
+def debian_small_cache(bed):
+    """sort of more than fits into the cache."""
+    compare_script(bed, "small_cache", "debian", ["--pcache", "8M"])
+
+
+@case(limit=300)
 def debian_strace(bed):
     """Of the larger image: what strace sees of programs is what it sees of them on Linux."""
     compare_script(bed, "strace", "debian-dev", ["--mem-memory", "1536M"])
