@@ -41,6 +41,8 @@
 	X(TOKEN_KEPT, "")		/* what is kept is not evicted */		\
 	X(ACKNOWLEDGED, "L40")		/* a victim entry is kept until M has acknowledged it */ \
 	X(FILL_CHECKED, "L40")		/* a fill that failed maps nothing */		\
+	X(MISS_BEFORE_ROOM, "")		/* a miss is asked for before room is made */	\
+	X(MISS_BEFORE_AHEAD, "")	/* ... and before pages ahead of their use are */ \
 	X(KEPT_VERSION, "")		/* pages kept over a close are dropped when others have written the file */ \
 	X(COMMIT_LEAVES, "")		/* what is unmapped stays charged until M has answered */ \
 	X(MAPPED_THEN_CLOSED, "")	/* an object is closed only once M knows all that maps it */

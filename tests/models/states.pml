@@ -17,8 +17,9 @@
 #define LINE_EV_FIRST_MAP	4
 #define LINE_EV_CLEAN	5
 #define LINE_EV_CLEANED	6
-#define LINE_EV_LEAVE	7
-#define LINE_EV_LEFT	8
+#define LINE_EV_CLEANED_IDLE	7
+#define LINE_EV_LEAVE	8
+#define LINE_EV_LEFT	9
 
 #define VICTIM_FREE	0
 #define VICTIM_HELD	1
@@ -44,6 +45,7 @@ inline line_step(l, ev)
 	:: line_state[l] == LINE_IDLE && ev == LINE_EV_CLEAN -> line_state[l] = LINE_CLEANING
 	:: line_state[l] == LINE_IDLE && ev == LINE_EV_LEAVE -> line_state[l] = LINE_LEAVING
 	:: line_state[l] == LINE_CLEANING && ev == LINE_EV_CLEANED -> line_state[l] = LINE_MAPPED
+	:: line_state[l] == LINE_CLEANING && ev == LINE_EV_CLEANED_IDLE -> line_state[l] = LINE_IDLE
 	:: line_state[l] == LINE_LEAVING && ev == LINE_EV_LEFT -> line_state[l] = LINE_FREE
 	:: else -> assert(false)	/* not a legal step of a line */
 	fi;

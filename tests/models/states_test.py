@@ -75,6 +75,7 @@ def check():
         raise OSError(str(error))
     # and the comparison does see a difference
     for changed in (table.replace("[LINE_EV_VOID] = LINE_FREE", "[LINE_EV_VOID] = LINE_MAPPED"),
+                    table.replace("[LINE_EV_CLEANED_IDLE] = LINE_IDLE", "[LINE_EV_CLEANED_IDLE] = LINE_MAPPED"),
                     table.replace("[VICTIM_EV_DROP] = VICTIM_FREE, ", "")):
         try:
             compare(header, changed, model)

@@ -15,6 +15,9 @@
 
 #define MAX_REFUSALS	8	/* of the page by M, before the caller is told */
 
+/* The thread is to end, and nobody will ask whether all is on M: what is dirty stays dirty. */
+static bool dying(bool killable) { return killable && READ_ONCE(thread_current()->fatal_pending); }
+
 /* Lines that are CLEANING, all of pages of one memory node. While there are any, nothing is waited for but M's answer. */
 struct clean_batch {
 	struct tlb_batch tlb;
@@ -45,6 +48,12 @@ static bool can_clean(const struct pcache_line *line)
 	return (line->state == LINE_MAPPED || line->state == LINE_IDLE) && line->pins == 0;
 }
 
+/* set lock held; the line is CLEANING, and that is over. It may have lost its owners meanwhile, or got some. */
+static void cleaned(struct pcache_line *line)
+{
+	line_step(line, line->page.nr_owners != 0 ? LINE_EV_CLEANED : LINE_EV_CLEANED_IDLE);
+}
+
 /* Into the message, if it turned out to be dirty: the place in it, or -1. */
 static int name_line(struct flush_msg *m, struct clean_batch *b, unsigned i)
 {
@@ -61,7 +70,7 @@ static int name_line(struct flush_msg *m, struct clean_batch *b, unsigned i)
 		count(nr_clflush_clean_skipped);
 	}
 	if (!send)
-		line_step(line, LINE_EV_CLEANED);
+		cleaned(line);
 	spin_unlock(&set->lock);
 	return send ? flush_msg_pages(m) - 1 : -1;
 }
@@ -78,7 +87,7 @@ static void line_answered(struct pcache_line *line, int rc)
 		line->page.dirty = false;
 		line->page.zero = false;
 	}
-	line_step(line, LINE_EV_CLEANED);
+	cleaned(line);
 	spin_unlock(&set->lock);
 }
 
@@ -102,7 +111,7 @@ static void batch_send(struct clean_batch *b, struct flush_msg *m)
 }
 
 /* One look at the page; the set lock is held and dropped. -EAGAIN: it was in progress, look again. */
-static int clean_once(struct flush_msg *m, struct pcache_set *set, struct pcache_line *line, struct pcache_victim *v)
+static int clean_once(struct flush_msg *m, struct pcache_set *set, struct pcache_line *line, struct pcache_victim *v, bool killable)
 {
 	u32 seen = set->events;
 
@@ -125,20 +134,21 @@ static int clean_once(struct flush_msg *m, struct pcache_set *set, struct pcache
 	spin_unlock(&set->lock);
 	if (line == NULL && v == NULL)
 		return 0;
-	set_wait_plain(set, seen);
-	return -EAGAIN;
+	return set_wait_for(set, seen, killable, 0);
 }
 
-static int clean_page(struct page_id id, struct space *s, struct flush_msg *m)
+static int clean_page(struct page_id id, struct space *s, struct flush_msg *m, bool killable)
 {
 	struct pcache_set *set = pcache_set_of(id);
 	unsigned refusals = 0;
 	int rc;
 
 	do {
+		if (dying(killable))
+			return -EINTR;
 		spin_lock(&set->lock);
 		rc = clean_once(m, set, s == NULL ? set_line_object(set, id) : set_line_private(set, id, s),
-				s == NULL ? set_victim_object(set, id) : set_victim_private(set, id, s));
+				s == NULL ? set_victim_object(set, id) : set_victim_private(set, id, s), killable);
 		/* held back: a write, truncation, fork or mremap must be known to M first. Or M refuses: ask it again */
 		if (rc == -EBUSY || (rc < 0 && rc != -EAGAIN && rc != -EHOSTDOWN && ++refusals < MAX_REFUSALS)) {
 			thread_sleep_ns(NSEC_PER_MSEC);
@@ -173,7 +183,7 @@ static bool claim_page(struct clean_batch *b, struct page_id id)
 }
 
 /* Some of the pages in one message, then, one by one, those that could not go with it. Returns how many were seen to. */
-static u64 clean_some(struct flush_msg *m, u64 object, const u64 *index, u64 nr, int *rc)
+static u64 clean_some(struct flush_msg *m, u64 object, const u64 *index, u64 nr, bool killable, int *rc)
 {
 	u64 later[2 * FLUSH_MAX_PAGES], of[FLUSH_MAX_PAGES], n = 0;
 	unsigned nr_later = 0;
@@ -194,7 +204,7 @@ static u64 clean_some(struct flush_msg *m, u64 object, const u64 *index, u64 nr,
 		if (b.rc[i] < 0)
 			later[nr_later++] = of[i];
 	for (unsigned i = 0; i < nr_later; i++) {
-		int one = clean_page((struct page_id){ object, later[i] }, NULL, m);
+		int one = clean_page((struct page_id){ object, later[i] }, NULL, m, killable);
 
 		if (*rc == 0)
 			*rc = one;
@@ -202,17 +212,35 @@ static u64 clean_some(struct flush_msg *m, u64 object, const u64 *index, u64 nr,
 	return n;
 }
 
-int pcache_clean_object_pages(u64 object, const u64 *index, u64 nr)
+int pcache_clean_object_pages(u64 object, const u64 *index, u64 nr, bool killable)
 {
 	struct flush_msg *m = flush_msg_alloc();
 	int rc = 0;
 
 	if (m == NULL)
 		return -ENOMEM;
-	for (u64 done = 0; done < nr;)
-		done += clean_some(m, object, index + done, nr - done, &rc);
+	for (u64 done = 0; done < nr && !dying(killable);)
+		done += clean_some(m, object, index + done, nr - done, killable, &rc);
 	flush_msg_free(m);
-	return rc;
+	return dying(killable) ? -EINTR : rc;
+}
+
+/*
+ * M refuses the page for good, and nobody can be told but those who own it: their memory is lost, as it is when a victim entry is given
+ * up. The page stays as it is. If it has left its line meanwhile, its entry is given up by itself.
+ */
+static void give_up(struct page_id id, struct space *s, int error)
+{
+	struct pcache_set *set = pcache_set_of(id);
+	struct pcache_line *line;
+	struct pcache_owner *o;
+
+	spin_lock(&set->lock);
+	line = set_line_private(set, id, s);
+	if (line != NULL)
+		list_for_each(o, &line->page.owners, link)
+			space_lost(o->space, error);
+	spin_unlock(&set->lock);
 }
 
 int pcache_clean_private_page(struct page_id id, struct space *s)
@@ -222,7 +250,9 @@ int pcache_clean_private_page(struct page_id id, struct space *s)
 
 	if (m == NULL)
 		return -ENOMEM;
-	rc = clean_page(id, s, m);
+	rc = clean_page(id, s, m, false);
+	if (rc < 0)
+		give_up(id, s, rc);
 	flush_msg_free(m);
 	return rc;
 }

@@ -24,7 +24,7 @@
 /* The copy is there, FILLING, owned by the fault's space, its PTE BUSY: map it. Nothing is undone: this is the page now. */
 static int copy_end(struct fault *f, struct pcache_set *set, struct pcache_line *copy)
 {
-	bool map;
+	bool map, trim;
 
 	spin_lock(&set->lock);
 	spin_lock(&f->s->pt_lock);
@@ -34,9 +34,11 @@ static int copy_end(struct fault *f, struct pcache_set *set, struct pcache_line 
 		fault_map(f, copy);
 	else
 		(void)pte_xchg(f->slot, MARK_PRIVATE);
+	trim = evict_keep(set, copy);
 	fault_unlock(f, set);
 	pte_waiters_wake(f->s, f->vpn);
-	evict_trim_but(set, copy);
+	if (trim)
+		evict_trim_but(set, copy);
 	return map ? FAULT_COW : -EAGAIN;
 }
 

@@ -252,16 +252,37 @@ void evict_trim_all(void)
 			evict_trim(&pcache.sets[i]);
 }
 
+bool evict_keep(struct pcache_set *set, struct pcache_line *mine)
+{
+	assert_held(&set->lock);
+	if (set->nr <= pcache.p.ways || !sweep_behind())
+		return false;
+	atomic_inc(&mine->kept);
+	return true;
+}
+
+/*
+ * Whoever found nothing to evict but this line looks again, in the set where it is now: what is kept is not evicted, but it may be unmapped
+ * meanwhile, and lent to another set. The set is read behind the count: who saw the line kept there waits there still, or was told that
+ * it left.
+ */
+static void unkeep(struct pcache_line *line)
+{
+	struct pcache_set *set;
+
+	atomic_dec(&line->kept);
+	set = READ_ONCE(line->page.set);
+	if (set == NULL)
+		return;
+	spin_lock(&set->lock);
+	set_changed(set);
+	spin_unlock(&set->lock);
+}
+
 void evict_trim_but(struct pcache_set *set, struct pcache_line *mine)
 {
-	if (READ_ONCE(set->nr) <= pcache.p.ways || !sweep_behind())
-		return;
-	atomic_inc(&mine->kept);
 	evict_trim(set);
-	spin_lock(&set->lock);
-	atomic_dec(&mine->kept);
-	set_changed(set);	/* whoever found nothing to evict but this line looks again */
-	spin_unlock(&set->lock);
+	unkeep(mine);
 }
 
 void line_settle(struct pcache_line *line)

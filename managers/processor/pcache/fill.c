@@ -111,7 +111,7 @@ static int hit_private(struct fault *f, struct pcache_set *set, struct pcache_li
 static int take_back(struct fault *f, struct pcache_set *set, struct pcache_victim *v)
 {
 	struct pcache_line *line;
-	bool shared_write = f->write && v->page.object == NULL && page_shared(&v->page);
+	bool shared_write = f->write && v->page.object == NULL && page_shared(&v->page), trim;
 
 	if (v->state != VICTIM_HELD || !pcache.p.victim_hits) {
 		if (v->state == VICTIM_HELD)
@@ -134,8 +134,10 @@ static int take_back(struct fault *f, struct pcache_set *set, struct pcache_vict
 	line_step(line, LINE_EV_INSTALL);
 	if (!shared_write)
 		fault_map(f, line);
+	trim = evict_keep(set, line);
 	fault_unlock(f, set);
-	evict_trim_but(set, line);
+	if (trim)
+		evict_trim_but(set, line);
 	return shared_write ? -EAGAIN : FAULT_VICTIM;
 }
 
@@ -146,6 +148,7 @@ int fault_zero(struct fault *f)
 	struct page_id id = fault_private_id(f);
 	struct pcache_set *set = pcache_set_of(id);
 	struct pcache_line *line;
+	bool trim;
 
 	if (!fault_lock(f, set))
 		return -EAGAIN;
@@ -163,8 +166,10 @@ int fault_zero(struct fault *f)
 	line->page.zero = true;
 	line_step(line, LINE_EV_INSTALL);
 	fault_map(f, line);
+	trim = evict_keep(set, line);
 	fault_unlock(f, set);
-	evict_trim_but(set, line);
+	if (trim)
+		evict_trim_but(set, line);
 	return FAULT_ZERO;
 }
 
@@ -210,7 +215,7 @@ static struct pcache_line *fetch_begin(struct fault *f, struct pcache_set *set, 
 /* The page is here or not: map it, or undo all. */
 static int fetch_end(struct fault *f, struct pcache_set *set, const struct fetch *w, struct pcache_line *line, int rc)
 {
-	bool take;
+	bool take, trim = false;
 
 	spin_lock(&set->lock);
 	spin_lock(&f->s->pt_lock);
@@ -219,6 +224,7 @@ static int fetch_end(struct fault *f, struct pcache_set *set, const struct fetch
 		line->page.dirty = w->copy && RULE(COW_DIRTY);
 		line_step(line, LINE_EV_INSTALL);
 		fault_map(f, line);
+		trim = evict_keep(set, line);
 		rc = FAULT_MEMORY;
 	} else {
 		(void)pte_xchg(f->slot, f->pte);
@@ -229,9 +235,18 @@ static int fetch_end(struct fault *f, struct pcache_set *set, const struct fetch
 	}
 	fault_unlock(f, set);
 	pte_waiters_wake(f->s, f->vpn);
-	if (take)
+	if (trim)
 		evict_trim_but(set, line);
 	return rc;
+}
+
+/* While the network works: pages ahead of their use are asked for, and room is made. asked: the miss has left; neither is done before. */
+static void meanwhile(struct fault *f, struct pcache_set *set, const struct fetch *w, bool asked)
+{
+	if (asked == RULE(MISS_BEFORE_AHEAD))
+		prefetch_missed(f, w->copy);
+	if (asked == RULE(MISS_BEFORE_ROOM))
+		(void)evict_try(set);
 }
 
 /* Locked; unlocks. */
@@ -255,10 +270,10 @@ static int fetch(struct fault *f, struct pcache_set *set, const struct fetch *w)
 		.node = w->node, .op = RPC_memory_fill, .req = &req, .rep = page_data(&line->page), .rep_size = PAGE_SIZE,
 	};
 	changes_push(f->s, change);
+	meanwhile(f, set, w, false);
 	rc = rpc_start(&call);
 	if (rc == 0) {
-		prefetch_missed(f, w->copy);
-		(void)evict_try(set);
+		meanwhile(f, set, w, true);
 		rc = rpc_wait(&call);
 		rc = fill_result(rc, call.rep_len);
 	}

@@ -256,20 +256,26 @@ static void send_victims(struct flush_msg *m)
 		thread_sleep_ns(10 * NSEC_PER_MSEC);	/* whatever it is, do not hammer M with it */
 }
 
-unsigned flush_some(struct flush_msg *m, bool all)
+/* set lock held; v is HELD and cannot go now: others are looked at before it is again */
+static void to_the_end(struct pcache_victim *v)
+{
+	spin_lock(&pcache.pool_lock);
+	list_del(&v->pool_link);
+	list_add_tail(&pcache.victim_held, &v->pool_link);
+	spin_unlock(&pcache.pool_lock);
+}
+
+/* The oldest entries into the message, as far as they can go. How many were looked at; if none goes, they are the newest now. */
+static unsigned claim_oldest(struct flush_msg *m)
 {
 	struct pcache_victim *cand[2 * FLUSH_MAX_PAGES], *v;
 	unsigned nr = 0;
 
-	flush_msg_reset(m);
 	spin_lock(&pcache.pool_lock);
-	if (all || pcache.flush_wanted || pcache.nr_victim_free < (pcache.p.nr_victims + 1) / 2) {
-		list_for_each(v, &pcache.victim_held, pool_link) {
-			if (nr == ARRAY_SIZE(cand))
-				break;
-			cand[nr++] = v;
-		}
-		pcache.flush_wanted = false;
+	list_for_each(v, &pcache.victim_held, pool_link) {
+		if (nr == ARRAY_SIZE(cand))
+			break;
+		cand[nr++] = v;
 	}
 	spin_unlock(&pcache.pool_lock);
 	for (unsigned i = 0; i < nr; i++) {
@@ -281,8 +287,29 @@ unsigned flush_some(struct flush_msg *m, bool all)
 		spin_lock(&set->lock);
 		if (cand[i]->page.set == set && cand[i]->state == VICTIM_HELD)
 			rc = claim(m, cand[i]);
+		if (rc == -EBUSY && m->nr == 0)
+			to_the_end(cand[i]);
 		spin_unlock(&set->lock);
 		if (rc == -ENOSPC)
+			break;
+	}
+	return nr;
+}
+
+unsigned flush_some(struct flush_msg *m, bool all)
+{
+	unsigned left = 0, nr;
+
+	flush_msg_reset(m);
+	spin_lock(&pcache.pool_lock);
+	if (all || pcache.flush_wanted || pcache.nr_victim_free < (pcache.p.nr_victims + 1) / 2) {
+		left = pcache.nr_victim_held;
+		pcache.flush_wanted = false;
+	}
+	spin_unlock(&pcache.pool_lock);
+	for (; left > 0 && m->nr == 0; left -= MIN(nr, left)) {	/* each once: what is held back is at the end now */
+		nr = claim_oldest(m);
+		if (nr == 0)
 			break;
 	}
 	if (m->nr == 0)

@@ -55,7 +55,7 @@ static inline bool pte_private(pte_t v) { return (v & (PTE_PRESENT | PTE_MARK_PR
 	X(CLEANING)	/* valid, write-protected, being written to M; readers go on */	\
 	X(LEAVING)	/* owners' PTEs are BUSY, the shootdown is under way */
 #define LINE_EVENTS(X)									\
-	X(FILL) X(INSTALL) X(VOID) X(LAST_UNMAP) X(FIRST_MAP) X(CLEAN) X(CLEANED) X(LEAVE) X(LEFT)
+	X(FILL) X(INSTALL) X(VOID) X(LAST_UNMAP) X(FIRST_MAP) X(CLEAN) X(CLEANED) X(CLEANED_IDLE) X(LEAVE) X(LEFT)
 #define VICTIM_STATES(X)								\
 	X(ILLEGAL)									\
 	X(FREE)		/* in the pool, or set aside for a line that is LEAVING */	\
@@ -281,8 +281,12 @@ void evict_finish(struct evict_batch *b);			/* no lock held: shootdown, then the
 bool page_may_be_dirty(struct pcache_page *p);			/* set lock held: it, or a PTE that may make it so */
 /* These two do nothing as long as the sweep daemon keeps up. */
 bool evict_try(struct pcache_set *set);				/* one line, without waiting for anything but the shootdown */
-/* back to its ways, sparing the line that the fault's program is about to use; may wait for victim entries */
-void evict_trim_but(struct pcache_set *set, struct pcache_line *mine);
+/*
+ * Set lock held, the line is the one that the fault's program is about to use. True: the set has too many, and the fault brings it back
+ * to its ways by evict_trim_but() as soon as it holds no lock; until then the line is kept.
+ */
+bool __must_check evict_keep(struct pcache_set *set, struct pcache_line *mine);
+void evict_trim_but(struct pcache_set *set, struct pcache_line *mine);	/* may wait for victim entries */
 void evict_trim(struct pcache_set *set);			/* in any case */
 void evict_trim_all(void);				/* every set that borrowed from the reserve */
 /* For a private line whose last owner just went (LEAVING now): after the shootdown. No lock held. */
@@ -317,9 +321,11 @@ int flush_start(void);						/* the daemons */
 /* --- clean.c --- */
 /*
  * Write pages home and leave them where they are; waits out what is in progress with them. 0: M has them, or they are in no
- * line and no victim entry; negative errno of the first that it has not. No lock held.
+ * line and no victim entry; negative errno of the first that it has not. No lock held. killable: ends with -EINTR on a fatal
+ * signal, between two messages; what was not sent by then is dirty still. A private page that M refuses again and again is the
+ * end of the spaces that own it (space->lost); -ENOMEM without that: there was no memory for the message.
  */
-int pcache_clean_object_pages(u64 object, const u64 *index, u64 nr);
+int pcache_clean_object_pages(u64 object, const u64 *index, u64 nr, bool killable);
 int pcache_clean_private_page(struct page_id id, struct space *s);
 
 /*

@@ -1895,6 +1895,195 @@ static void cleaning_in_batches(void **st)
 	pcache_down();
 }
 
+/*
+ * A program that is killed in msync() waits for the message that is under way, and not for those that would follow; what is held back is not
+ * waited for either. Nothing is lost by it, and nothing is said of it later.
+ */
+#define KILLED_PAGES	(8 * FLUSH_MAX_PAGES)
+static struct thread *killed;
+static unsigned killed_messages;	/* it is killed when so many have been answered */
+
+static void kill_it(void *arg)
+{
+	unsigned before = sim_memory_flushes;
+
+	while (sim_memory_flushes - before < killed_messages)
+		thread_yield();
+	for (unsigned i = 0; i < 100; i++)
+		thread_yield();
+	thread_interrupt(killed, true);
+}
+
+static s64 killed_msync(struct space *s, unsigned messages)
+{
+	s64 rc;
+
+	killed = thread_current();
+	killed_messages = messages;
+	sim_go(kill_it, NULL, true, "kill");
+	rc = space_msync(s, va_of(0, 0), KILLED_PAGES * PAGE_SIZE, ABI_MS_SYNC);
+	killed->fatal_pending = killed->signal_pending = false;
+	return rc;
+}
+
+static void write_all(struct space *s)
+{
+	for (unsigned i = 0; i < KILLED_PAGES; i++) {
+		u64 v[2] = { sh.word[0] + i, sh.word[0] + i + 1 };
+
+		must(sim_access(s, va_of(0, i), true, shared_access, v), "write access");
+	}
+	sh.word[0]++;
+}
+
+static void sync_and_be_killed(void *arg)
+{
+	struct object *o = sim_files[0].object;
+	struct space *s = space_create();
+	struct object_hold hold;
+	unsigned before;
+
+	must(space_mmap(s, va_of(0, 0), KILLED_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_SHARED | ABI_MAP_FIXED,
+			&sim_files[0], 0), "mmap");
+	write_all(s);
+	before = sim_memory_flushes;
+	assert_int_equal(killed_msync(s, 2), -EINTR);
+	assert_in_range(sim_memory_flushes - before, 2, 6);
+	must(space_msync(s, va_of(0, 0), KILLED_PAGES * PAGE_SIZE, ABI_MS_SYNC), "msync");
+	for (unsigned i = 0; i < KILLED_PAGES; i++)
+		assert_int_equal(sim_object_word(o->id, i), sh.word[0] + i);
+
+	write_all(s);
+	object_hold(o, &hold, 0, ~0ULL);
+	assert_int_equal(killed_msync(s, 0), -EINTR);
+	object_unhold(o, &hold);
+	space_put(s);
+}
+
+static void a_killed_sync_ends(void **st)
+{
+	u64 id;
+
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	sim_memory_slow = 50;
+	pcache_up(&(struct geometry){ 8, 16, 8, &policy_lru });
+	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
+		sim_file(i, KILLED_PAGES);
+	sh.word[0] = sim_file_word(0, 0);
+	id = sim_file_id(0);
+	sim_must_run(open_files, "open");
+	sim_must_run(sync_and_be_killed, "sync");
+	sim_must_run(close_files, "close");
+	for (unsigned i = 0; i < KILLED_PAGES; i++)	/* the last close writes all, whoever was killed */
+		assert_int_equal(sim_object_word(id, i), sh.word[0] + i);
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	pcache_down();
+}
+
+/*
+ * A page that fork or mremap has to have written home, and that M refuses again and again, whatever its reason: the call ends, and with it
+ * the memory of all who own the page. A fork has failed then: its child would have what the page was before.
+ */
+static struct space *family[PCACHE_MAX_OWNERS];
+
+static void refuse_to_clean(bool move)
+{
+	unsigned nr = move ? 2 : PCACHE_MAX_OWNERS;
+	struct space *child;
+
+	family[0] = space_create();
+	must(space_mmap(family[0], va_of(0, 0), PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0),
+	     "mmap");
+	must(sim_access(family[0], va_of(0, 0), true, shared_access, (u64 [2]){ 0, 1 }), "write access");
+	for (unsigned i = 1; i < nr; i++)
+		must(space_fork(family[0], &family[i]), "fork");
+	sim_memory_refuses = true;
+	if (move)
+		(void)space_mremap(family[0], va_of(0, 0), PAGE_SIZE, PAGE_SIZE, ABI_MREMAP_MAYMOVE | ABI_MREMAP_FIXED, va_of(0, 2));
+	else
+		assert_int_equal(space_fork(family[0], &child), -(int)sim_memory_refusal);
+	sim_memory_refuses = false;
+	for (unsigned i = 0; i < nr; i++) {
+		assert_int_equal(family[i]->lost, -(int)sim_memory_refusal);
+		space_put(family[i]);
+	}
+}
+
+static void refuse_all_cleans(void *arg)
+{
+	static const u32 reason[] = { ENOSPC, ENOMEM };
+
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(reason); i++) {
+		sim_memory_refusal = reason[i / 2];
+		refuse_to_clean(i % 2);
+	}
+	sim_memory_refusal = ENOMEM;
+}
+
+static void what_m_refuses_for_ever_is_lost(void **st)
+{
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 8, 8, 8, &policy_lru });
+	sim_must_run(refuse_all_cleans, "refuse");
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	pcache_down();
+}
+
+/* More entries than the flush daemons look at once are held back, by a write() that is under way say: others go meanwhile. */
+#define BACK_PAGES	(5 * FLUSH_MAX_PAGES)
+#define BACK_OTHERS	4
+
+static void others_go(void *arg)
+{
+	struct object *o = sim_files[0].object;
+	struct space *s = space_create();
+	struct object_hold hold;
+
+	must(space_mmap(s, va_of(0, 0), BACK_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_SHARED | ABI_MAP_FIXED, &sim_files[0], 0),
+	     "mmap");
+	must(space_mmap(s, va_of(1, 0), BACK_OTHERS * PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED,
+			NULL, 0), "mmap");
+	for (unsigned i = 0; i < BACK_PAGES + BACK_OTHERS; i++) {
+		u64 was = i < BACK_PAGES ? sim_file_word(0, i) : 0;
+
+		must(sim_access(s, i < BACK_PAGES ? va_of(0, i) : va_of(1, i - BACK_PAGES), true, shared_access, (u64 [2]){ was, i + 1 }), "write");
+	}
+	object_hold(o, &hold, 0, ~0ULL);
+	must(space_madvise(s, va_of(0, 0), BACK_PAGES * PAGE_SIZE, ABI_MADV_PAGEOUT), "pageout");
+	must(space_madvise(s, va_of(1, 0), BACK_OTHERS * PAGE_SIZE, ABI_MADV_PAGEOUT), "pageout");
+	assert_in_range(pcache_victims_live(), BACK_PAGES, BACK_PAGES + BACK_OTHERS);
+	flush_kick(true);
+	for (unsigned i = 0; i < 10000 && pcache_victims_live() > BACK_PAGES; i++)
+		thread_yield();
+	assert_int_equal(pcache_victims_live(), BACK_PAGES);
+	assert_int_equal(sim_memory_pages(), BACK_OTHERS);
+	object_unhold(o, &hold);
+	must(space_msync(s, va_of(0, 0), BACK_PAGES * PAGE_SIZE, ABI_MS_SYNC), "msync");
+	for (unsigned i = 0; i < BACK_PAGES; i++)
+		assert_int_equal(sim_object_word(o->id, i), i + 1);
+	space_put(s);
+}
+
+static void held_back_entries_stop_no_others(void **st)
+{
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 8, 16, BACK_PAGES + BACK_OTHERS, &policy_lru });
+	pcache.p.prefetch = PREFETCH_OFF;
+	for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
+		sim_file(i, BACK_PAGES);
+	sim_must_run(open_files, "open");
+	sim_must_run(others_go, "write");
+	sim_must_run(close_files, "close");
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	pcache_down();
+}
+
 /* A page that M refuses is refused whatever number it gives as its reason, none or one that is no errno: nobody takes it for clean. */
 static void write_and_be_refused(void *arg)
 {
@@ -2170,11 +2359,60 @@ static void sweep_makes_room(void **st)
 	assert_in_range(runs, 1, evicted / 2);
 }
 
+/* As if other sets had borrowed them: what is left of the reserve is too little for the pages of all threads. */
+static void reserve_hide(struct list *hidden, unsigned nr)
+{
+	list_init(hidden);
+	for (; nr > 0; nr--) {
+		struct list *lines = &pcache.stock[nr % NR_STOCKS].lines;
+		struct pcache_line *line = list_first(lines, struct pcache_line, link);
+
+		list_del(&line->link);
+		list_add_head(hidden, &line->link);
+		pcache.nr_reserve--;
+	}
+}
+
+static void reserve_show(struct list *hidden)
+{
+	struct pcache_line *line, *next;
+
+	list_for_each_safe(line, next, hidden, link) {
+		list_del(&line->link);
+		list_add_head(&pcache.stock[0].lines, &line->link);
+		pcache.nr_reserve++;
+	}
+}
+
 /*
  * No lock is all faults': a page that is missed, and for which the sweep daemon, or at worst the fault, evicts a clean one, takes
- * none but those of its set, its space, its stock and its thread's stream. The stocks are shared by sets, and all are in use.
+ * these and no others.
  */
 #define ALONE_PAGES 128
+
+static const struct { const char *name, *why; } alone_locks[] = {
+	{ "pcache set", "of the page's set, and of those that have a surplus" },
+	{ "pcache stock", "an eighth of the sets'; all are in use" },
+	{ "page tables", "of the space" },
+	{ "vmas", "of the space" },
+	{ "stream", "of the thread, but for a collision" },
+	{ "waitq", "of a set; of pages on their way, by a hash; the sweep daemon's, while it sleeps and is to run" },
+	{ "rpc_waitq", "the simulation's own: FIT's calls have each their own" },
+};
+static u64 alone_taken[ARRAY_SIZE(alone_locks)];
+
+static void alone_seen(const struct spinlock *l)
+{
+	unsigned i = 0;
+
+	while (i < ARRAY_SIZE(alone_locks) && strcmp(l->name, alone_locks[i].name) != 0)
+		i++;
+	if (i == ARRAY_SIZE(alone_locks))
+		sim_fail("a fault takes the lock %s", l->name);
+	if (l == &pcache.victim_wait.lock || l == &pcache.flush_wait.lock)
+		sim_fail("a fault wakes those who wait for the victim cache");
+	alone_taken[i]++;
+}
 
 static void alone_run(void *arg)
 {
@@ -2190,42 +2428,102 @@ static void alone_run(void *arg)
 		thread_yield();
 	} while (pcache_victims_live() != 0);
 	must(space_mprotect(s, va_of(0, 0), ALONE_PAGES * PAGE_SIZE, PROT_READ), "mprotect");	/* no entry is needed */
+	changes_push(s, s->change);		/* what is queued leaves once, and not with each fault */
 	came = this_cpu_read8(nr_pcache_fill_from_memory) + this_cpu_read8(nr_pcache_prefetch);
-	sim_watched = arg;
+	sim_lock_seen = alone_seen;
 	for (unsigned n = 0; n < 4 * ALONE_PAGES; n++) {
 		unsigned i = n * 5 % ALONE_PAGES;
 
 		must(sim_access(s, va_of(0, i), false, shared_access, (u64 [2]){ i + 1, i + 1 }), "read");
 	}
-	sim_watched = NULL;
+	sim_lock_seen = NULL;
 	came = this_cpu_read8(nr_pcache_fill_from_memory) + this_cpu_read8(nr_pcache_prefetch) - came;
 	if (came < ALONE_PAGES)
 		sim_fail("only %llu pages came", (unsigned long long)came);
 	space_put(s);
 }
 
-static u64 alone_with(const char *lock, enum prefetch_mode mode)
+static void alone_with(enum prefetch_mode mode)
 {
 	sim_begin(1);
 	sim_memory_takes_all = true;
 	pcache_up(&(struct geometry){ 4, 16, 8, &policy_lru });
 	pcache.p.prefetch = mode;
-	sim_watched_taken = 0;
-	sim_go(alone_run, (void *)lock, true, "alone");
+	sim_go(alone_run, NULL, true, "alone");
 	assert_true(sim_run(1000000));
 	sim_must_run(drop_all, "drop");
 	sim_memory_takes_all = false;
 	pcache_down();
-	return sim_watched_taken;
 }
 
 static void no_lock_is_all_faults(void **st)
 {
-	assert_int_equal(alone_with("pcache pool", PREFETCH_OFF), 0);
-	assert_int_equal(alone_with("pcache pool", PREFETCH_ADAPTIVE), 0);
-	assert_int_equal(alone_with("token", PREFETCH_OFF), 0);
-	assert_true(alone_with("pcache stock", PREFETCH_OFF) > ALONE_PAGES);	/* it does count */
-	assert_true(alone_with("pcache set", PREFETCH_OFF) > ALONE_PAGES);
+	memset(alone_taken, 0, sizeof(alone_taken));
+	alone_with(PREFETCH_OFF);
+	for (unsigned i = 0; i < 4; i++)		/* they are seen */
+		assert_true(alone_taken[i] > ALONE_PAGES);
+	alone_with(PREFETCH_ADAPTIVE);
+}
+
+/*
+ * The request for a missed page leaves before room is made for it, and before pages are asked for ahead: nothing that can be done
+ * while the network works is done before. Faults evict, the sweep daemon being behind; they are of some pages in order, here and there.
+ */
+static struct { bool on; u64 asked, ahead, evicted; } first;	/* on: in a fault; the numbers are of its beginning */
+
+static void first_asked(unsigned op)
+{
+	if (!first.on || op != RPC_memory_fill)
+		return;
+	if (this_cpu_read8(nr_pcache_prefetch_message) != first.ahead)
+		sim_fail("pages ahead are asked for before the one that is missed");
+	if (this_cpu_read8(nr_pcache_eviction_triggered) != first.evicted)
+		sim_fail("room is made before the page that is missed is asked for");
+	first.asked++;
+}
+
+static void first_run(void *arg)
+{
+	struct space *s = advised_space;
+
+	for (unsigned n = 0; n < 2 * ONE_BY_ONE; n++) {
+		unsigned i = (n / 6 * 37 + n % 6) % ONE_BY_ONE;
+
+		first.ahead = this_cpu_read8(nr_pcache_prefetch_message);
+		first.evicted = this_cpu_read8(nr_pcache_eviction_triggered);
+		first.on = true;
+		must(sim_access(s, va_of(0, i), false, shared_access, (u64 [2]){ 1000 + i, 1000 + i }), "read");
+		first.on = false;
+	}
+	space_put(s);
+}
+
+static void a_miss_is_asked_for_first(void **st)
+{
+	u64 ahead, evicted;
+	struct list hidden;
+
+	sim_begin(1);
+	sim_memory_takes_all = true;
+	pcache_up(&(struct geometry){ 4, 8, 8, &policy_lru });
+	pcache.p.prefetch = PREFETCH_ADAPTIVE;
+	pcache.p.prefetch_max = 4;
+	reserve_hide(&hidden, 21);		/* lines that are out: the daemon is behind */
+	sim_must_run(one_by_one_write, "write");
+	assert_true(sim_drain());
+	memset(&first, 0, sizeof(first));
+	ahead = this_cpu_read8(nr_pcache_prefetch_message);
+	evicted = this_cpu_read8(nr_pcache_eviction_triggered);
+	sim_memory_asked = first_asked;
+	sim_must_run(first_run, "read");
+	sim_memory_asked = NULL;
+	assert_true(first.asked > 20);
+	assert_true(this_cpu_read8(nr_pcache_prefetch_message) > ahead);
+	assert_true(this_cpu_read8(nr_pcache_eviction_triggered) > evicted);
+	reserve_show(&hidden);
+	sim_must_run(drop_all, "drop");
+	sim_memory_takes_all = false;
+	pcache_down();
 }
 
 /* What a set borrows comes from its own stock, or, where that has nothing left, from others: all of the reserve, to one set. */
@@ -2247,6 +2545,49 @@ static void reserve_is_one(void **st)
 		line_release(line[--nr], LINE_EV_VOID);
 	spin_unlock(&set->lock);
 	assert_int_equal(pcache_reserve_out(), 0);
+	pcache_down();
+}
+
+/*
+ * A fault brings its set back to its ways with its own line kept. The line may be unmapped meanwhile, and lent to another set: whoever
+ * finds nothing there that can go but this line is told when it is kept no more.
+ */
+static struct pcache_set *kept_in;
+
+static void kept_wait(void *arg) { (void)line_make_room(kept_in, false); }
+
+static void kept_trim(void *arg)
+{
+	struct space *s = space_create();
+	struct page_id id = { s->salt, va_of(0, 0) >> PAGE_SHIFT };
+	struct pcache_set *other;
+	struct pcache_line *line;
+
+	must(space_mmap(s, va_of(0, 0), PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	must(sim_access(s, va_of(0, 0), true, shared_access, (u64 [2]){ 0, 1 }), "write access");
+	kept_in = pcache_set_of(id);
+	other = &pcache.sets[1 - kept_in->number];
+	spin_lock(&kept_in->lock);
+	line = set_line_private(kept_in, id, s);
+	spin_unlock(&kept_in->lock);
+	atomic_inc(&line->kept);		/* as evict_keep() did when it was in the other set */
+	sim_go(kept_wait, NULL, true, "wait");
+	while (list_empty(&kept_in->wait.waiters))
+		thread_yield();
+	evict_trim_but(other, line);
+	assert_int_equal(atomic_read(&line->kept), 0);
+	for (unsigned i = 0; i < 1000 && !list_empty(&kept_in->wait.waiters); i++)
+		thread_yield();
+	assert_true(list_empty(&kept_in->wait.waiters));
+	space_put(s);
+}
+
+static void kept_wherever_it_is(void **st)
+{
+	sim_begin(1);
+	pcache_up(&(struct geometry){ 1, 2, 1, &policy_lru });
+	sim_must_run(kept_trim, "trim");
+	sim_must_run(drop_all, "drop");
 	pcache_down();
 }
 
@@ -2410,31 +2751,6 @@ static void token_start(void *arg)
 		sim_go(token_run, NULL, true, "token");
 }
 
-/* As if other sets had borrowed them: what is left of the reserve is too little for the pages of all threads. */
-static void reserve_hide(struct list *hidden, unsigned nr)
-{
-	list_init(hidden);
-	for (; nr > 0; nr--) {
-		struct list *lines = &pcache.stock[nr % NR_STOCKS].lines;
-		struct pcache_line *line = list_first(lines, struct pcache_line, link);
-
-		list_del(&line->link);
-		list_add_head(hidden, &line->link);
-		pcache.nr_reserve--;
-	}
-}
-
-static void reserve_show(struct list *hidden)
-{
-	struct pcache_line *line, *next;
-
-	list_for_each_safe(line, next, hidden, link) {
-		list_del(&line->link);
-		list_add_head(&pcache.stock[0].lines, &line->link);
-		pcache.nr_reserve++;
-	}
-}
-
 static void token_seed(u64 seed)
 {
 	static const struct pcache_policy *const policies[] = { &policy_lru, &policy_fifo, &policy_clock, &policy_random };
@@ -2496,6 +2812,8 @@ static bool mutant_found(int rule, u64 seeds, u64 *at)
 			memory_that_leaves(NULL);
 		if (rule == RULE_PLACE_CACHED)
 			shared_file(NULL);
+		if (rule == RULE_MISS_BEFORE_ROOM || rule == RULE_MISS_BEFORE_AHEAD)
+			a_miss_is_asked_for_first(NULL);
 		for (u64 seed = 1; seed <= (only_zap ? 4 * seeds : seeds); seed++) {	/* few schedules notice */
 			/* one that spins for ever has failed; by CPU time, for the machine may be busy */
 			if (write(seeds_tried[1], &seed, sizeof(seed)) != sizeof(seed))
@@ -2545,6 +2863,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(random_schedules),
 		cmocka_unit_test(shared_file), cmocka_unit_test(sizes),
 		cmocka_unit_test(cleaning_in_batches), cmocka_unit_test(refused_without_a_reason),
+		cmocka_unit_test(a_killed_sync_ends), cmocka_unit_test(what_m_refuses_for_ever_is_lost),
+		cmocka_unit_test(held_back_entries_stop_no_others),
 		cmocka_unit_test(replies_that_cannot_be),
 		cmocka_unit_test(token_makes_progress),
 		cmocka_unit_test(turns_spare_misses), cmocka_unit_test(turns_end),
@@ -2553,7 +2873,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_way_for_two_pages),
 		cmocka_unit_test(one_way_for_four_pages),
 		cmocka_unit_test(sweep_makes_room),
-		cmocka_unit_test(no_lock_is_all_faults), cmocka_unit_test(reserve_is_one),
+		cmocka_unit_test(no_lock_is_all_faults), cmocka_unit_test(a_miss_is_asked_for_first), cmocka_unit_test(reserve_is_one),
+		cmocka_unit_test(kept_wherever_it_is),
 		cmocka_unit_test(advice_is_taken), cmocka_unit_test(one_by_one),
 		cmocka_unit_test(cold_goes_first), cmocka_unit_test(advice_steers_the_stream),
 		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(ahead_is_written_without_a_fault),

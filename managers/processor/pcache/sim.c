@@ -40,8 +40,7 @@ struct fiber {
 u64 sim_seed;
 unsigned sim_switch_in;
 bool sim_must_end;
-const char *sim_watched;
-u64 sim_watched_taken;
+void (*sim_lock_seen)(const struct spinlock *l);
 static u64 state, now_ns, steps;
 static struct fiber *fibers[MAX_FIBERS], *current;
 static unsigned nr_fibers;
@@ -268,8 +267,8 @@ static void take(struct spinlock *l, bool nested)
 		to_main();
 	}
 	l->host = me;
-	if (sim_watched != NULL && me->user && strcmp(l->name, sim_watched) == 0)
-		sim_watched_taken++;
+	if (sim_lock_seen != NULL && me->user)
+		sim_lock_seen(l);
 	if (me->nr_locks == MAX_LOCKS)
 		sim_fail("too many locks");
 	me->locks[me->nr_locks++] = l;

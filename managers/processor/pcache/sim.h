@@ -28,8 +28,7 @@ void sim_for_each_tlb(void (*fn)(void *tlb, void *arg), void *arg);
 extern u64 sim_seed;
 extern bool sim_must_end;		/* a run that does not end has failed, with a rule gone, too */
 extern unsigned sim_switch_in;		/* one point in so many switches */
-extern const char *sim_watched;		/* locks of this name are counted when programs take them: */
-extern u64 sim_watched_taken;
+extern void (*sim_lock_seen)(const struct spinlock *l);	/* a program takes it; NULL: nobody looks */
 void sim_fail(const char *fmt, ...) __printf(1, 2);
 
 /* --- sim_mmu.c --- */
@@ -58,6 +57,7 @@ extern bool sim_memory_tight;		/* it promises no more than is needed: what is ch
 extern bool sim_memory_refuses;		/* the first page of each flush */
 extern u32 sim_memory_refusal;		/* what it says then: a positive errno, if it is sane */
 extern void (*sim_memory_spoil)(unsigned op, void *rep);	/* a reply on its way, which it may change; NULL: nobody does */
+extern void (*sim_memory_asked)(unsigned op);	/* a message is about to leave; NULL: nobody looks */
 u64 sim_object_word(u64 object, u64 index);	/* first word of an object's page on M */
 u64 sim_file(u64 ino, u64 nr_pages);	/* a file with known contents: word i of page p is sim_file_word(ino, p) */
 u64 sim_file_word(u64 ino, u64 index);

@@ -50,6 +50,7 @@ s64 sim_memory_limit = 1LL << 60;
 bool sim_memory_tight;
 u32 sim_memory_refusal = ENOMEM;
 void (*sim_memory_spoil)(unsigned op, void *rep);
+void (*sim_memory_asked)(unsigned op);
 static struct m_space *spaces[M_MAX_SPACES];	/* objects too: id >= WIRE_OBJECT_FIRST */
 static unsigned nr_spaces;
 static struct message *messages;
@@ -741,6 +742,8 @@ int rpc_start(struct rpc *call)
 
 	might_sleep();
 	sim_point();
+	if (sim_memory_asked != NULL)
+		sim_memory_asked(call->op);
 	if (sim_memory_dead)
 		return -EHOSTDOWN;
 	m = calloc(1, sizeof(*m));

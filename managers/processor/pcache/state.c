@@ -19,7 +19,7 @@ static const u8 line_next[NR_LINE_STATES][NR_LINE_EVENTS] = {
 	[LINE_FILLING]	= { [LINE_EV_INSTALL] = LINE_MAPPED, [LINE_EV_VOID] = LINE_FREE },
 	[LINE_MAPPED]	= { [LINE_EV_LAST_UNMAP] = LINE_IDLE, [LINE_EV_CLEAN] = LINE_CLEANING, [LINE_EV_LEAVE] = LINE_LEAVING },
 	[LINE_IDLE]	= { [LINE_EV_FIRST_MAP] = LINE_MAPPED, [LINE_EV_CLEAN] = LINE_CLEANING, [LINE_EV_LEAVE] = LINE_LEAVING },
-	[LINE_CLEANING]	= { [LINE_EV_CLEANED] = LINE_MAPPED },	/* line_step() makes it IDLE when nobody owns it */
+	[LINE_CLEANING]	= { [LINE_EV_CLEANED] = LINE_MAPPED, [LINE_EV_CLEANED_IDLE] = LINE_IDLE },
 	[LINE_LEAVING]	= { [LINE_EV_LEFT] = LINE_FREE },
 };
 
@@ -67,8 +67,6 @@ void line_step(struct pcache_line *line, enum line_event ev)
 	u8 to = line_next[line->state][ev];
 
 	assert_held(&line->page.set->lock);
-	if (to == LINE_MAPPED && ev == LINE_EV_CLEANED && line->page.nr_owners == 0)
-		to = LINE_IDLE;
 	if (to == LINE_ILLEGAL)
 		panic("pcache: %s of a line that is %s", line_event_name[ev], line_state_name[line->state]);
 	count_frames(line->state == LINE_FREE, to == LINE_FREE);

@@ -97,9 +97,11 @@ static void wake_sets(const struct freed *f)
 static void release_locked(struct freed *f)
 {
 	for (unsigned i = 0; i < TOKEN_LINES; i++) {
-		f->set[i] = kept[i] == NULL ? NULL : READ_ONCE(kept[i]->page.set);
-		if (kept[i] != NULL)
-			atomic_dec(&kept[i]->kept);
+		f->set[i] = NULL;
+		if (kept[i] != NULL) {
+			atomic_dec(&kept[i]->kept);	/* first: who saw it kept, saw it in the set where it is now, or was told that it left */
+			f->set[i] = READ_ONCE(kept[i]->page.set);
+		}
 		kept[i] = NULL;
 	}
 	WRITE_ONCE(holder, NULL);

@@ -574,17 +574,20 @@ static u64 *snapshot(struct object *o, u64 first, u64 last, u64 *nr, int *rc)
 	return index;
 }
 
-int object_clean(struct object *o)
+static int clean(struct object *o, bool killable)
 {
 	u64 nr, *index;
 	int rc;
 
 	index = snapshot(o, 0, ~0ULL, &nr, &rc);
 	if (nr > 0)
-		rc = pcache_clean_object_pages(o->id, index, nr);
+		rc = pcache_clean_object_pages(o->id, index, nr, killable);
 	kfree(index);
 	return rc;
 }
+
+int object_clean(struct object *o) { return clean(o, false); }
+int object_clean_killable(struct object *o) { return clean(o, true); }
 
 int object_settle(struct object *o, u64 first, u64 last)
 {
@@ -619,7 +622,7 @@ void object_drop_idle(struct object *o) { drop_pages(o, 0, ~0ULL, false); }
 int object_sync(struct object *o, bool disk)
 {
 	struct rpc_memory_sync_req req = { .object = le64_of(o->id), .disk = le32_of(disk) };
-	int rc = object_clean(o);
+	int rc = object_clean_killable(o);
 
 	if (rc == 0)			/* said to who asks for it, and to nobody before */
 		rc = __atomic_exchange_n(&o->error, 0, __ATOMIC_SEQ_CST);
@@ -662,11 +665,13 @@ static void for_each_in_use(bool all, void (*fn)(struct object *o))
 	}
 }
 
-static void clean_one(struct object *o) { (void)object_clean(o); }
+static void clean_one(struct object *o) { (void)object_clean_killable(o); }
 
 void space_sync_all(void)
 {
 	for_each_in_use(false, clean_one);
+	if (READ_ONCE(thread_current()->fatal_pending))
+		return;			/* nobody will ask whether it is done */
 	attr_change_begin(NULL);
 	for (unsigned n = 1; n < FIT_MAX_NODES; n++) {
 		struct rpc_memory_sync_req req = { .object = le64_of(0), .disk = le32_of(1) };

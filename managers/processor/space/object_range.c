@@ -24,7 +24,7 @@ bool object_is_shm(const struct object *o) { return o->fs == WIRE_FS_NONE; }
 s64 object_seek(struct object *o, u64 off, bool hole)
 {
 	u64 size = object_size(o), found;
-	int rc = off >= size ? -ENXIO : object_clean(o);
+	int rc = off >= size ? -ENXIO : object_clean_killable(o);
 
 	if (rc < 0)
 		return rc;

@@ -38,6 +38,20 @@ static void wait_set(struct pass *p, struct pcache_set *set)
 
 static void at_slot(struct pass *p, u64 vpn, pte_t *slot);
 
+/* No lock held. false: look at the page again. */
+static bool clean(struct pass *p, u64 vpn)
+{
+	const int *lost = &p->s->lost;
+
+	while (pcache_clean_private_page((struct page_id){ p->s->salt, vpn }, p->s) == -ENOMEM && READ_ONCE(*lost) == 0)
+		thread_sleep_ns(NSEC_PER_MSEC);
+	if (READ_ONCE(*lost) == 0)
+		return false;
+	if (p->child != NULL)		/* it would have what M has, which is older */
+		p->rc = READ_ONCE(*lost);
+	return true;			/* the space's memory is gone: there is nothing to save */
+}
+
 /* Drops the set lock. false: look at the page again. */
 static bool answer(struct pass *p, struct pcache_set *set, u64 vpn, enum pass_answer a)
 {
@@ -51,9 +65,7 @@ static bool answer(struct pass *p, struct pcache_set *set, u64 vpn, enum pass_an
 	case PASS_CLEAN:
 		spin_unlock(&set->lock);
 		pass_flush(p);
-		while (pcache_clean_private_page((struct page_id){ p->s->salt, vpn }, p->s) == -ENOMEM)
-			thread_sleep_ns(NSEC_PER_MSEC);
-		return READ_ONCE(p->s->lost) != 0;	/* its memory is gone: there is nothing to save */
+		return clean(p, vpn);
 	case PASS_ROOM:
 		spin_unlock(&set->lock);
 		pass_flush(p);

@@ -154,6 +154,7 @@ int object_wait_held(struct object *o, u64 index);	/* -EAGAIN, -EINTR */
 int __must_check object_settle(struct object *o, u64 first, u64 last);
 void object_settle_page(struct object *o, u64 index);
 int object_clean(struct object *o);			/* all its dirty pages to M; what was lost before, object_sync() tells */
+int object_clean_killable(struct object *o);		/* the same for who asks for it: -EINTR on a fatal signal, and the rest stays dirty */
 /*
  * What M says of a size may be overtaken: the answer to an earlier question arrives after that to a later one. So who asks reads the clock
  * first; the answer counts if the size has not changed since, or if the call itself made the file `least` bytes long. asked ~0: it
