@@ -6,7 +6,9 @@
  * RULE FOLD wrong        whoever write-protects a PTE folds its D bit into the line
  * RULE ONEFLUSH wrong    one flush of a page in flight: a CLEANING line is not evicted
  * RULE CLEANSHOOT wrong  the frame is read for the flush only after the shootdown
+ * RULE CLEANREFUSED wrong a line that M did not take is as dirty as before
  */
+#define REFUSES 1			/* M refuses one request */
 #define NT 1
 #define NS 1
 #define NL 2

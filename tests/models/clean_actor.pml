@@ -73,8 +73,15 @@ end:	do
 			if
 			:: line_state[c_line] == LINE_CLEANING ->
 #endif
+#if defined(REFUSES) && !defined(BREAK_CLEANREFUSED)
+			if
+			:: flush_how[NV + c_line] == TAKEN -> line_dirty[c_line] = 0; line_zero[c_line] = 0
+			:: else -> flush_how[NV + c_line] = TAKEN
+			fi;
+#else
 			line_dirty[c_line] = 0;
 			line_zero[c_line] = 0;
+#endif
 			line_step(c_line, LINE_EV_CLEANED)
 #ifdef BREAK_ONEFLUSH
 			:: else		/* it has gone */

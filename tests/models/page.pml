@@ -55,6 +55,24 @@ bit name, m_name, fill_name[NT], flush_name[NV + NL];
 #define NAMED(s, it)	skip
 #endif
 
+#ifdef REFUSES				/* M refuses so many requests, and may die; a page so often refused is given up */
+#define TAKEN	0
+#define REFUSED	1
+#define DEAD	2
+#define MAX_REFUSALS 2
+bit lost[NS], m_dead, fill_failed[NT];
+byte m_refused, flush_how[NV + NL], victim_refusals[NV];
+#ifdef BREAK_LOSTVALID
+#define VALID(s)	SEQ_SAME(s)
+#else
+#define VALID(s)	(SEQ_SAME(s) && !lost[s])
+#endif
+#define FAILED(c)	fill_failed[c]
+#else
+#define VALID(s)	SEQ_SAME(s)
+#define FAILED(c)	false
+#endif
+
 /* changes_push() */
 inline push(s, nr)
 {
@@ -253,14 +271,22 @@ inline fetch_end(c, s, wr)
 		fill_state[c] = IDLE; fill_frame[c] = 0; fill_change[c] = 0;
 		pte_busy[s] = 0;
 		if
-		:: !closed[s] && (SEQ_SAME(s) || vma[s] == f_vma) ->
+		:: !FAILED(c) && !closed[s] && (SEQ_SAME(s) || vma[s] == f_vma) ->
 			line_step(f_line, LINE_EV_INSTALL);
 			map(s, f_line, wr)
 		:: else ->
 			line_owners[f_line] = 0;
-			line_release(f_line, LINE_EV_VOID)
+			line_release(f_line, LINE_EV_VOID);
+#ifdef REFUSES
+			f_segv = fill_failed[c];
+			fill_failed[c] = 0
+#endif
 		fi;
+#ifdef BREAK_FAILEDWAKES
+		if :: f_segv :: else -> wake_pte(s) fi;
+#else
 		wake_pte(s);
+#endif
 		f_fetch = 0; f_line = 0
 	}
 }
@@ -375,19 +401,22 @@ inline fault_private(c, s, wr)
 
 inline fault(c, s, wr)
 {
+#ifdef REFUSES
+	if :: atomic { lost[s] -> f_segv = 1 } :: else fi;
+#endif
 	f_seq = seq[s];
 	f_vma = vma[s];			/* the vma is looked up without the locks below */
 	atomic {
 		if
-		:: f_vma == 0 -> f_segv = 1
-		:: f_vma != 0 && closed[s] -> !closed[s]	/* space_open() wakes all, and all look again */
-		:: f_vma != 0 && !closed[s] && BUSY(s) -> sleep_pte(c, s)
-		:: f_vma != 0 && !closed[s] && !BUSY(s) ->
+		:: f_vma == 0 || f_segv -> f_segv = 1
+		:: f_vma != 0 && !f_segv && closed[s] -> !closed[s]	/* space_open() wakes all, and all look again */
+		:: f_vma != 0 && !f_segv && !closed[s] && BUSY(s) -> sleep_pte(c, s)
+		:: f_vma != 0 && !f_segv && !closed[s] && !BUSY(s) ->
 			if
-			:: !SEQ_SAME(s)				/* look at everything again */
-			:: SEQ_SAME(s) && PTE_OK(s, wr)		/* spurious */
-			:: SEQ_SAME(s) && !PTE_OK(s, wr) && (pte_present[s] || pte_private[s]) -> fault_private(c, s, wr)
-			:: SEQ_SAME(s) && !pte_present[s] && !pte_private[s] -> zero_fill(c, s, wr)
+			:: !VALID(s)				/* look at everything again */
+			:: VALID(s) && PTE_OK(s, wr)		/* spurious */
+			:: VALID(s) && !PTE_OK(s, wr) && (pte_present[s] || pte_private[s]) -> fault_private(c, s, wr)
+			:: VALID(s) && !pte_present[s] && !pte_private[s] -> zero_fill(c, s, wr)
 			fi
 		fi;
 		f_seq = 0
@@ -551,6 +580,44 @@ inline claim(w)
 	flush_send(w, victim_owners[w], victim_frame[w])
 }
 
+#ifdef BREAK_REFUSEDWAKES
+#define WAKE_FLUSHED(w, s)	if :: flush_how[w] != REFUSED -> wake_pte(s) :: else fi
+#else
+#define WAKE_FLUSHED(w, s)	wake_pte(s)
+#endif
+
+#ifdef REFUSES
+/* The end of a flush that M may not have taken: settle(). Ownerships end when the page is M's, or nobody's. */
+inline give_up(w)
+{
+	if
+	:: flush_how[w] == REFUSED && victim_refusals[w] + 1 < MAX_REFUSALS ->
+		victim_refusals[w]++;
+		victim_step(w, VICTIM_EV_REFUSED)
+	:: else ->
+		i = 0;
+		do
+		:: i < NS ->
+			if
+			:: flush_how[w] == TAKEN || !(victim_owners[w] & BIT(i))
+#ifdef BREAK_LOSTALL
+			:: flush_how[w] != TAKEN && (victim_owners[w] & BIT(i)) && (victim_owners[w] & (BIT(i) - 1))
+			:: flush_how[w] != TAKEN && (victim_owners[w] & BIT(i)) && !(victim_owners[w] & (BIT(i) - 1)) -> lost[i] = 1
+#else
+			:: flush_how[w] != TAKEN && (victim_owners[w] & BIT(i)) -> lost[i] = 1
+#endif
+			fi;
+			i++
+		:: else -> break
+		od;
+		victim_owners[w] = 0;
+		victim_refusals[w] = 0;
+		victim_step(w, VICTIM_EV_ACKED)
+	fi;
+	flush_how[w] = TAKEN
+}
+#endif
+
 inline flushed(w)
 {
 	flush_state[w] = IDLE; flush_val[w] = 0; flush_owners[w] = 0; flush_change[w] = 0;
@@ -561,11 +628,15 @@ inline flushed(w)
 #endif
 	i = 0;
 	do
-	:: i < NS -> if :: victim_owners[w] & BIT(i) -> pte_busy[i] = 0; pte_private[i] = 1; wake_pte(i) :: else fi; i++
+	:: i < NS -> if :: victim_owners[w] & BIT(i) -> pte_busy[i] = 0; pte_private[i] = 1; WAKE_FLUSHED(w, i) :: else fi; i++
 	:: else -> break
 	od;
+#ifdef REFUSES
+	give_up(w);
+#else
 	victim_owners[w] = 0;
 	victim_step(w, VICTIM_EV_ACKED)
+#endif
 #ifdef BREAK_TAKEFLUSHING
 	fi
 #endif
@@ -625,8 +696,19 @@ inline m_fill(c)
 	fill_state[c] = DONE
 }
 
+#ifdef REFUSES			/* whatever a dying M did, nobody hears of it; what it refuses it has not done */
+#define M_FLUSH(box)	atomic { flush_state[box] == SENT && !m_dead && APPLIED(0, flush_change[box]) -> m_flush(box) }	\
+	:: atomic { flush_state[box] == SENT && (m_dead || m_refused < REFUSES) ->					\
+		if :: m_dead -> flush_how[box] = DEAD :: else -> flush_how[box] = REFUSED; m_refused++ fi;		\
+		flush_state[box] = DONE }
+#define M_FILL(c)	atomic { fill_state[c] == SENT && !m_dead && APPLIED(SPACE(c), fill_change[c]) -> m_fill(c) }	\
+	:: atomic { fill_state[c] == SENT && (m_dead || m_refused < REFUSES) ->						\
+		if :: m_dead :: else -> m_refused++ fi;									\
+		fill_failed[c] = 1; fill_state[c] = DONE }
+#else
 #define M_FLUSH(box) atomic { flush_state[box] == SENT && APPLIED(0, flush_change[box]) -> m_flush(box) }
 #define M_FILL(c) atomic { fill_state[c] == SENT && APPLIED(SPACE(c), fill_change[c]) -> m_fill(c) }
+#endif
 
 #define PAGE_INIT						\
 	i = 0;							\

@@ -17,6 +17,9 @@ bool fault_valid(struct fault *f)
 {
 	pte_t now = pte_read(f->slot);
 
+	/* a page that is given up leaves a PTE as it was before its flush, and what M has of it is not what it was */
+	if (READ_ONCE(f->s->lost) != 0)
+		return false;
 	return ((now ^ f->pte) & ~(pte_present(now) ? PTE_ACCESSED | PTE_DIRTY : 0)) == 0 && (f->s->seq == f->seq || !RULE(SEQUENCE)) &&
 	       !space_closed(f->s, f->vpn);
 }
