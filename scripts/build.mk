@@ -25,7 +25,7 @@ $(O)/images/debian-stress.img: user/debian/stress.txt | $(O)/images/debian.img
 $(O)/images/debian.img $(O)/images/debian-dev.img $(O)/images/debian-stress.img: $(O)/images/%.img: scripts/make-debian-tree scripts/make-image scripts/tangramlib/image.py
 	@mkdir -p $(@D)
 	$(Q)/usr/bin/python3 scripts/make-debian-tree $(O)/$* $(filter %.txt,$^) --cache $(O)/debian-packages
-	$(Q)/usr/bin/python3 scripts/make-image --tree $(O)/$* $@
+	$(Q)/usr/bin/python3 scripts/make-image --tree $(O)/$* --free 128M $@
 
 .PHONY: check-tools check-image check-logs
 check-tools: check-image check-logs

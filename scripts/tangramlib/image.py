@@ -63,17 +63,17 @@ def _tree_size(folder):
     return size + files * 1024, files
 
 
-def make_image(folder, image, block_size=4096, size=None, options=()):
-    """Build an ext4 image of the files in a folder; size None: a fifth more than they need."""
+def make_image(folder, image, block_size=4096, size=None, options=(), free=16 << 20):
+    """Build an ext4 image of the files in a folder; size None: a fifth more than they need, and free bytes."""
     content, files = _tree_size(folder)
     if size is None:
-        size = max(MIN_SIZE, content * 5 // 4 + (16 << 20))
+        size = max(MIN_SIZE, content * 5 // 4 + free)
     temporary = image + ".new"
     with open(temporary, "wb") as file:
         file.truncate(size)
     try:
         _checked([find_program("mke2fs"), "-q", "-F", "-t", "ext4", "-b", str(block_size), "-m", "0",
-                  "-N", str(files * 2 + 1024), "-E", "root_owner=0:0", *options, "-d", folder, temporary],
+                  "-N", str(files * 2 + 1024 + (free - (16 << 20)) // 4096), "-E", "root_owner=0:0", *options, "-d", folder, temporary],
                  "cannot make an image of %s" % folder)
         _debugfs(temporary, _ownership(folder, "/"))
         os.replace(temporary, image)

@@ -112,6 +112,12 @@ def debian_small_cache(bed):
 
 
 @case(limit=300)
+def debian_many_files(bed):
+    """Ten thousand in a folder, in memory and on the disk."""
+    compare_script(bed, "many", "debian", [])
+
+
+@case(limit=300)
 def debian_strace(bed):
     """Of the larger image: what strace sees of programs is what it sees of them on Linux."""
     compare_script(bed, "strace", "debian-dev", ["--mem-memory", "1536M"])

@@ -22,6 +22,7 @@ int fs_mount(const char *path, struct inode *root, const char *type) { return -E
 struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode) { return NULL; }
 int synthfs_mount(void) { return 0; }
 void tmpfs_init(void) { }
+void open_init(void) { }
 int tmpfs_mount(void) { return 0; }
 int rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len, void *rep, u32 rep_size, u32 *rep_len) { return -EHOSTDOWN; }
 const char *fit_node_name(unsigned node) { return "node"; }
