@@ -112,7 +112,7 @@ class TestPrograms(unittest.TestCase):
                 self.ok(*line.split())
 
     def test_remote_fault(self):
-        line = rb"%s threads %d pages %d ms \d+ pages/s \d+ median \d+ p99 \d+ ns\n"
+        line = rb"%s threads %d pages %d ms \d+ pages/s \d+ median \d+ p99 \d+ ns remote \d+ median \d+ ns\n"
         for words, wanted in (("seq read 4", (b"seq-read", 1, 1024)), ("random write 4 3", (b"random-write", 3, 1024)),
                               ("7 read 2 2 3", (b"7-read", 2, 1536))):
             status, out, err = run("remote_fault", *words.split())
