@@ -176,15 +176,42 @@ def steps():
     yield "memory", "fork_page:5"
 
 
+def asleep(lab, role):
+    """A program that has all it needs and sleeps for an hour, if there was time for it before the node went; else None."""
+    program = lab.start("map_slowly", "/data/asleep", "20000", "3600000")
+    lab.until(lambda: b"mapped" in lab.out or program.ended(), "a program that sleeps, or its end")
+    lab.pause(0.5)                              # its first page
+    return None if lab.is_gone(role) or program.ended() else program
+
+
+def ended_rightly(lab, program):
+    """It did what it was to do and says so, or was ended for what is lost, or was told of it and says that; what it read was right."""
+    how, good = program.wait(), ("%s: OK" % program.words[0]).encode()
+    if how == "status=0":
+        lab.until(lambda: good in lab.out, "%s to say so" % program.words[0])
+    else:
+        assert how in ("status=1", "signal=7") and good not in lab.out, (program.words, how, lab.out[-2000:])
+
+
 def crash_under_load(lab, role, place):
-    """The node comes to the place under a load of all kinds, and every program ends. Links break by themselves."""
+    """
+    The node comes to the place under a load of all kinds, and every program ends, but for one that needs nothing of it. Links break
+    by themselves.
+    """
+    goes_on = asleep(lab, role) if role != "processor" and not place.startswith("link") else None
     programs = [lab.start("fork_cow", "2", "2", "2"), lab.start("fill_disk", "/data", "2"), lab.start("memtest", "2", "2", "2"),
                 lab.start("processes", "5"), lab.start("stat_fresh", "/data")]
     for program in programs:
         if role != "processor":
-            program.wait()
+            ended_rightly(lab, program)
+    assert b"should be" not in lab.out, lab.out[-2000:]         # pattern_check() of the programs
     lab.until(lambda: lab.is_gone(role) or not place.startswith("link") and all(p.ended() for p in programs), "the crash or the end")
     assert lab.is_gone(role), "it never came to %s" % place
+    if goes_on is not None:
+        lab.detected("processor", NAME[role])
+        assert not goes_on.ended(), lab.exits
+        goes_on.kill()
+        assert goes_on.wait() == "signal=9"
 
 
 def crashes(bed, choice):
