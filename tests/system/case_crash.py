@@ -190,7 +190,7 @@ def ended_rightly(lab, program):
     if how == "status=0":
         lab.until(lambda: good in lab.out, "%s to say so" % program.words[0])
     else:
-        assert how in ("status=1", "signal=7") and good not in lab.out, (program.words, how, lab.out[-2000:])
+        assert (how in ("status=1", "signal=7") or how.startswith("error=")) and good not in lab.out, (program.words, how, lab.out[-2000:])
 
 
 def crash_under_load(lab, role, place):

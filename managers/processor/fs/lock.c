@@ -162,6 +162,16 @@ static bool holds_as_wanted(const struct lock *want)
 	return false;
 }
 
+static bool holds_any(const struct lock *want)
+{
+	struct lock *l;
+
+	list_for_each(l, &locks, link)
+		if (same_file(l, want) && l->owner == want->owner)
+			return true;
+	return false;
+}
+
 /*
  * want->write: what is asked for; unlock: only give up. Takes nothing over. To change a lock of a whole file is to give it up first: another
  * may come between, two that share it and want it for themselves do not wait for each other, and who may not wait may be left without.
@@ -180,8 +190,10 @@ static int lock_set(const struct lock *want, bool unlock, bool wait)
 	if (want->whole && !unlock) {
 		if (holds_as_wanted(want))
 			goto unlock_list;
-		(void)give_up(want, NULL);	/* all of it: nothing is left to be split */
-		tell_waiters();
+		if (holds_any(want)) {
+			(void)give_up(want, NULL);	/* all of it: nothing is left to be split */
+			tell_waiters();
+		}
 	}
 	while (!unlock && (other = conflict(want)) != NULL) {
 		struct sleeper me = { .owner = want->owner, .waits_for = other->owner };

@@ -272,7 +272,7 @@ static int walk_to_remove(struct fs_context *c, struct dentry *start, const char
  * says the same: who finds the old name meanwhile does nothing with it that the end of the change would make wrong for ever. By the folder
  * itself, which may stand in several places. What only looks waits for nobody.
  */
-#define FOLDERS_BITS	6
+#define FOLDERS_BITS	8
 static struct mutex folders[1 << FOLDERS_BITS];
 
 void open_init(void)
@@ -286,17 +286,19 @@ static struct mutex *folder_of(const struct dentry *d)
 	return &folders[hash_bits(hash64_2(d->inode->dev, d->inode->ino), FOLDERS_BITS)];
 }
 
-static void names_lock(const struct walk *w) { mutex_lock(folder_of(w->dentry)); }
+/* 0 or -EINTR: others may wait for a storage node under it */
+static int names_lock(const struct walk *w) { return mutex_lock_killable(folder_of(w->dentry)); }
 static void names_unlock(const struct walk *w) { mutex_unlock(folder_of(w->dentry)); }
 
 /* Of two folders, in the order of their place in the table */
-static void names_lock_two(const struct walk *a, const struct walk *b)
+static int names_lock_two(const struct walk *a, const struct walk *b)
 {
 	struct mutex *one = folder_of(a->dentry), *other = folder_of(b->dentry);
+	int rc = mutex_lock_killable(MIN(one, other));
 
-	mutex_lock(MIN(one, other));
-	if (one != other)
+	if (rc == 0 && one != other)
 		mutex_lock_nested(MAX(one, other));
+	return rc;
 }
 
 static void names_unlock_two(const struct walk *a, const struct walk *b)
@@ -326,12 +328,12 @@ static void forget_missing(const struct walk *w)
 	mutex_unlock(&tree_mutex);
 }
 
-/* The end of making a name, with what the file system said. names_lock() held */
+/* The end of making a name, with what the file system said: where it failed, it may have been made. names_lock() held */
 static int name_made(const struct walk *w, int rc)
 {
 	if (rc == 0)
 		forget(w->dentry, w->last);
-	else if (rc == -EEXIST)
+	else
 		forget_missing(w);
 	return rc;
 }
@@ -356,7 +358,11 @@ int fs_mknod(struct fs_context *c, struct dentry *start, const char *path, const
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
 	new_file_now(&n, w.dentry->inode, how->mode, umask_of(c));
 	n.rdev = how->rdev;
-	names_lock(&w);
+	rc = names_lock(&w);
+	if (rc < 0) {
+		dentry_put(w.dentry);
+		return rc;
+	}
 	if (name_exists(c, &w))
 		rc = -EEXIST;
 	else if (w.last_is_dir && (how->mode & S_IFMT) != S_IFDIR)
@@ -386,7 +392,11 @@ int fs_symlink(struct fs_context *c, struct dentry *start, const char *path, con
 	if (rc < 0)
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
 	new_file_now(&n, w.dentry->inode, S_IFLNK | 0777, 0);
-	names_lock(&w);
+	rc = names_lock(&w);
+	if (rc < 0) {
+		dentry_put(w.dentry);
+		return rc;
+	}
 	if (name_exists(c, &w))
 		rc = -EEXIST;
 	else if (w.last_is_dir)
@@ -411,7 +421,11 @@ int fs_link(struct fs_context *c, struct dentry *from, struct dentry *start, con
 
 	if (rc < 0)
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
-	names_lock(&w);
+	rc = names_lock(&w);
+	if (rc < 0) {
+		dentry_put(w.dentry);
+		return rc;
+	}
 	if (name_exists(c, &w))
 		rc = -EEXIST;
 	else if (w.last_is_dir)
@@ -475,7 +489,11 @@ int fs_unlink(struct fs_context *c, struct dentry *start, const char *path, bool
 		return rmdir ? -EBUSY : -EISDIR;
 	if (rc < 0)
 		return rc;
-	names_lock(&w);
+	rc = names_lock(&w);
+	if (rc < 0) {
+		dentry_put(w.dentry);
+		return rc;
+	}
 	rc = fs_lookup(c, w.dentry, w.last, 0, &victim);
 	if (rc == 0) {
 		if (!rmdir && w.last_is_dir)
@@ -491,10 +509,10 @@ int fs_unlink(struct fs_context *c, struct dentry *start, const char *path, bool
 		if (rc == 0)
 			rc = w.dentry->inode->ops->unlink == NULL ? -EPERM :
 			     w.dentry->inode->ops->unlink(w.dentry->inode, w.last, rmdir);
-		if (rc == 0) {
+		if (rc == 0 || rc == -ENOENT)		/* another node may have been first */
 			forget(w.dentry, w.last);
+		if (rc == 0)
 			name_lost(victim, last);
-		}
 		dentry_put(victim);
 		if (rc == 0)
 			inotify_name(w.dentry->inode, w.last, IN_DELETE, type, 0);
@@ -649,7 +667,12 @@ int fs_rename(struct fs_context *c, struct dentry *from_start, const char *from,
 		dentry_put(b.dentry);
 		return (flags & RENAME_NOREPLACE) && !is_special(a.last) ? -EEXIST : -EBUSY;
 	}
-	names_lock_two(&a, &b);
+	rc = names_lock_two(&a, &b);
+	if (rc < 0) {
+		dentry_put(a.dentry);
+		dentry_put(b.dentry);
+		return rc;
+	}
 	renamed_begin(c, &a, &b, &r);
 	if (a.dentry->inode->dev != b.dentry->inode->dev || a.dentry->inode->mount != b.dentry->inode->mount)
 		rc = -EXDEV;
@@ -694,14 +717,16 @@ static int make_file(struct fs_context *c, struct walk *w, u32 flags, u32 mode, 
 	if (dir->ops->create == NULL)
 		return -EACCES;
 	new_file_now(&n, dir, S_IFREG | (mode & 07777), umask_of(c));
-	names_lock(w);
+	rc = names_lock(w);
+	if (rc < 0)
+		return rc;
 	rc = fs_lookup(c, w->dentry, w->last, 0, out);
 	if (rc == 0 && ((flags & O_EXCL) || (!(flags & O_NOFOLLOW) && (*out)->inode->type == S_IFLNK))) {
 		dentry_put(*out);
 		rc = -EEXIST;
 	} else if (rc == -ENOENT) {
 		rc = dir->ops->create(dir, w->last, &n, &i);
-		if (rc == -EEXIST)
+		if (rc < 0)
 			forget_missing(w);
 		if (rc == 0) {
 			mutex_lock(&tree_mutex);

@@ -6,8 +6,8 @@
  * Where a writer has O_DIRECT its writes are packets, each read by itself: then the bytes in the pipe are told apart as pieces, packets
  * and runs of plain bytes. A pipe without packets has no pieces.
  *
- * Nobody waits for another file with a pipe's lock held. What splice(2) gives to a file that may wait is lent meanwhile: it stands at the
- * head, and nobody else takes of it. What it reads from one has its room reserved before.
+ * Nobody waits for another file, or for a page of a program, with a pipe's lock held. What read(2) copies out, and what splice(2) gives to a file
+ * that may wait, is lent meanwhile: it stands at the head, and nobody else takes of it. What it reads from one has its room reserved before.
  */
 #include "arch/x86/uaccess.h"
 #include "kernel/time.h"
@@ -21,6 +21,7 @@
 #define PIPE_DEFAULT	65536
 #define PIPE_MAX	1048576		/* for all but root */
 #define PIPE_BUF	4096
+#define LOAN_MAX	65536		/* of a read */
 
 struct pipe {
 	refcount_t refs;
@@ -34,7 +35,8 @@ struct pipe {
 	u8 *data;			/* [lock] */
 	u32 size;			/* [lock] at least used + reserved */
 	u32 reserved, nr_reserved;	/* [lock] bytes that others do not write to; for how many splices */
-	bool lent;			/* [lock] to one splice: neither readable nor at its end */
+	bool loan_seen;			/* atomic: somebody would have read, or polled, while it was lent */
+	bool lent;			/* [lock] to one splice or read: neither readable nor at its end */
 	u32 *piece;			/* [lock] a ring of pieces_max(), in order: length, PACKET; NULL: there never was one */
 	u32 first_piece, nr_pieces;	/* [lock] 0: all of it is plain bytes; else their lengths are `used` */
 };
@@ -182,36 +184,6 @@ static s64 drain_locked(struct pipe *p, size_t n, bool keep, pipe_sink sink, voi
 	return done ? (s64)done : rc;
 }
 
-s64 pipe_read_to(struct file *f, size_t len, pipe_sink sink, void *arg)
-{
-	struct pipe *p = f->private;
-	s64 took = 0;
-	size_t n;
-	u32 drop;
-
-	if (len == 0)
-		return 0;
-	for (;;) {
-		mutex_lock(&p->lock);
-		if (read_ready(p))
-			break;
-		mutex_unlock(&p->lock);
-		if (READ_ONCE(f->flags) & O_NONBLOCK)
-			return -EAGAIN;
-		if (waitq_wait_intr(&p->read_wait, read_ready(p), 0) < 0)
-			return -ERESTARTSYS;
-	}
-	n = readable(p, len, &drop);
-	if (n != 0)
-		took = drain_locked(p, n, false, sink, arg);
-	if (took == (s64)n)
-		take_off(p, drop);
-	mutex_unlock(&p->lock);
-	if (took > 0)
-		waitq_wake_all(&p->write_wait);
-	return took;
-}
-
 static s64 into_memory(void *arg, const void *buf, size_t n)
 {
 	u8 **at = arg;
@@ -221,11 +193,110 @@ static s64 into_memory(void *arg, const void *buf, size_t n)
 	return n;
 }
 
+/* The same; who finds it lent is woken when it is given back, by given_back(): of the two one sees what the other wrote. */
+static bool read_ready_or_told(struct pipe *p)
+{
+	if (READ_ONCE(p->lent)) {
+		__atomic_store_n(&p->loan_seen, true, __ATOMIC_SEQ_CST);
+		smp_mb();
+	}
+	return read_ready(p);
+}
+
+/* 0, locked: there is something to read, or the end */
+static int lock_readable(struct file *f, struct pipe *p, bool wait)
+{
+	for (;;) {
+		mutex_lock(&p->lock);
+		if (read_ready(p))
+			return 0;
+		mutex_unlock(&p->lock);
+		if (!wait || (READ_ONCE(f->flags) & O_NONBLOCK))
+			return -EAGAIN;
+		if (waitq_wait_intr(&p->read_wait, read_ready_or_told(p), 0) < 0)
+			return -ERESTARTSYS;
+	}
+}
+
+/* What was lent is back, less what was taken. Whoever found it lent is told; to nobody else is it news that there are bytes. */
+static void given_back(struct pipe *p, u32 taken)
+{
+	bool seen;
+
+	mutex_lock(&p->lock);
+	take_off(p, taken);
+	WRITE_ONCE(p->lent, false);
+	smp_mb();
+	seen = __atomic_exchange_n(&p->loan_seen, false, __ATOMIC_SEQ_CST);
+	mutex_unlock(&p->lock);
+	if (seen)
+		waitq_wake_all(&p->read_wait);
+	if (taken != 0)
+		waitq_wake_all(&p->write_wait);
+}
+
 static s64 pipe_read(struct file *f, void *buf, size_t len, u64 *pos)
 {
+	struct pipe *p = f->private;
 	u8 *at = buf;
+	u32 n, drop;
+	int rc;
 
-	return pipe_read_to(f, len, into_memory, &at);
+	if (len == 0)
+		return 0;
+	rc = lock_readable(f, p, true);
+	if (rc < 0)
+		return rc;
+	n = readable(p, len, &drop);
+	if (n != 0)
+		(void)drain_locked(p, n, false, into_memory, &at);
+	take_off(p, drop);
+	mutex_unlock(&p->lock);
+	if (n != 0)
+		waitq_wake_all(&p->write_wait);
+	return n;
+}
+
+/* The sink may wait for a page of the program's: what it is given is lent meanwhile, and the pipe is nobody's. */
+s64 pipe_read_to(struct file *f, size_t len, pipe_sink sink, void *arg)
+{
+	u8 small[256], *buf = small;
+	size_t size = MIN(len, (size_t)LOAN_MAX), done = 0;
+	struct pipe *p = f->private;
+	bool packets;
+	s64 took = 0;
+	u32 n, drop;
+
+	if (len == 0)
+		return 0;
+	if (size > sizeof(small))
+		buf = kmalloc(size);
+	if (buf == NULL)
+		return -ENOMEM;
+	do {
+		u8 *at = buf;
+
+		took = lock_readable(f, p, done == 0);
+		if (took < 0)
+			break;
+		n = readable(p, MIN(len - done, size), &drop);
+		if (len - done > size)
+			drop = 0;
+		packets = p->nr_pieces != 0;
+		if (n != 0) {
+			(void)drain_locked(p, n, true, into_memory, &at);
+			p->lent = true;
+		}
+		mutex_unlock(&p->lock);
+		if (n == 0)
+			break;
+		took = sink(arg, buf, n);
+		given_back(p, took == (s64)n ? n + drop : MAX(took, (s64)0));
+		done += MAX(took, (s64)0);
+	} while (took == (s64)size && done < len && !packets && READ_ONCE(p->used) != 0);
+	if (buf != small)
+		kfree(buf);
+	return done ? (s64)done : MIN(took, (s64)0);
 }
 
 static void pipe_put_bytes(struct pipe *p, const u8 *in, size_t n)
@@ -305,6 +376,8 @@ static u32 pipe_poll(struct file *f, struct poll_table *pt)
 	if (access & MAY_WRITE)
 		poll_wait(pt, &p->write_wait);
 	mutex_lock(&p->lock);
+	if ((access & MAY_READ) && p->lent)
+		__atomic_store_n(&p->loan_seen, true, __ATOMIC_SEQ_CST);
 	if ((access & MAY_READ) && !p->lent) {
 		if (p->used != 0)
 			events |= POLLIN | POLLRDNORM;
@@ -445,18 +518,7 @@ s64 pipe_lend(struct file *f, void *buf, size_t len)
 	return n;
 }
 
-void pipe_give_back(struct file *f, size_t taken)
-{
-	struct pipe *p = f->private;
-
-	mutex_lock(&p->lock);
-	take_off(p, taken);
-	p->lent = false;
-	mutex_unlock(&p->lock);
-	waitq_wake_all(&p->read_wait);
-	if (taken != 0)
-		waitq_wake_all(&p->write_wait);
-}
+void pipe_give_back(struct file *f, size_t taken) { given_back(f->private, taken); }
 
 int pipe_reserve(struct file *f, size_t len)
 {

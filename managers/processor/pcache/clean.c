@@ -237,13 +237,13 @@ static void give_up(struct page_id id, struct space *s, int error)
 
 	spin_lock(&set->lock);
 	line = set_line_private(set, id, s);
-	if (line != NULL)
+	if (line != NULL && page_may_be_dirty(&line->page))		/* else M has taken it since, another way */
 		list_for_each(o, &line->page.owners, link)
 			space_lost(o->space, error);
 	spin_unlock(&set->lock);
 }
 
-int pcache_clean_private_page(struct page_id id, struct space *s)
+int pcache_clean_private_page(struct page_id id, struct space *s, bool last)
 {
 	struct flush_msg *m = flush_msg_alloc();
 	int rc;
@@ -251,7 +251,7 @@ int pcache_clean_private_page(struct page_id id, struct space *s)
 	if (m == NULL)
 		return -ENOMEM;
 	rc = clean_page(id, s, m, false);
-	if (rc < 0)
+	if (rc < 0 && last)
 		give_up(id, s, rc);
 	flush_msg_free(m);
 	return rc;

@@ -322,11 +322,11 @@ int flush_start(void);						/* the daemons */
 /*
  * Write pages home and leave them where they are; waits out what is in progress with them. 0: M has them, or they are in no
  * line and no victim entry; negative errno of the first that it has not. No lock held. killable: ends with -EINTR on a fatal
- * signal, between two messages; what was not sent by then is dirty still. A private page that M refuses again and again is the
- * end of the spaces that own it (space->lost); -ENOMEM without that: there was no memory for the message.
+ * signal, between two messages; what was not sent by then is dirty still. last: a private page that M refuses again and again is the end
+ * of the spaces that own it (space->lost); -ENOMEM without that: there was no memory for the message.
  */
 int pcache_clean_object_pages(u64 object, const u64 *index, u64 nr, bool killable);
-int pcache_clean_private_page(struct page_id id, struct space *s);
+int pcache_clean_private_page(struct page_id id, struct space *s, bool last);
 
 /*
  * Forget an object's page: its line or entry, and the PTEs of its owners if mapped is set. Otherwise only one that is clean

@@ -248,8 +248,8 @@ static int program_find(struct task *t, const struct target *x, struct exec_args
 			return rc == -ENOENT ? -ENOENT : rc == -ENOMEM ? rc : -ELIBBAD;
 		file_text_end(prog->interp);	/* it may be written to: only the program itself may not */
 	}
-	prog->unreadable = fs_permission(prog->file->inode, MAY_READ) < 0 ||
-			   (prog->interp != NULL && fs_permission(prog->interp->inode, MAY_READ) < 0);
+	prog->unreadable = fs_permission(prog->file->inode, MAY_READ) == -EACCES ||
+			   (prog->interp != NULL && fs_permission(prog->interp->inode, MAY_READ) == -EACCES);
 	return 0;
 }
 

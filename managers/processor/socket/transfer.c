@@ -297,17 +297,19 @@ static s64 stream_send_part(struct socket *s, struct transfer *t, bool but_last)
 		m->rights = NULL;
 		message_done(m);
 	}
-	socket_put(peer);
 	if (rc == -ECONNRESET && s->kind->family == AF_UNIX)
 		rc = -EPIPE;
 	if (rc == -ECONNRESET) {	/* TCP, to one who is gone: these bytes are lost, and it answers with a reset */
 		spin_lock(&s->lock);
-		s->error = s->fin ? EPIPE : ECONNRESET;
-		s->shut = SHUT_RECEIVE | SHUT_SEND;
+		if (s->peer == peer) {		/* and not already connected to another */
+			s->error = s->fin ? EPIPE : ECONNRESET;
+			s->shut = SHUT_RECEIVE | SHUT_SEND;
+			rc = 0;
+		}
 		spin_unlock(&s->lock);
 		socket_wake(s);
-		rc = 0;
 	}
+	socket_put(peer);
 	return rc < 0 ? rc : got < n ? -EFAULT : (s64)got;
 }
 

@@ -215,7 +215,7 @@ static int fork_locked(struct space *parent, struct space *child, struct change 
 	space_bump(parent);
 	rc = share_pages(parent, child);
 	if (rc == 0 && READ_ONCE(parent->lost) != 0)
-		rc = -EIO;		/* M's copies would be the child's, of pages whose contents were lost, too */
+		rc = -ENOMEM;		/* M's copies would be the child's, of pages whose contents were lost, too */
 	if (rc == 0)
 		rc = ask_memory(parent, child, c);
 	space_open(parent, 0);

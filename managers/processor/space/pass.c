@@ -38,18 +38,25 @@ static void wait_set(struct pass *p, struct pcache_set *set)
 
 static void at_slot(struct pass *p, u64 vpn, pte_t *slot);
 
-/* No lock held. false: look at the page again. */
+/*
+ * No lock held. false: look at the page again. What M refuses for good ends a fork, which takes back what it did; mremap cannot, and the
+ * page's owners are given up.
+ */
 static bool clean(struct pass *p, u64 vpn)
 {
 	const int *lost = &p->s->lost;
+	int rc;
 
-	while (pcache_clean_private_page((struct page_id){ p->s->salt, vpn }, p->s) == -ENOMEM && READ_ONCE(*lost) == 0)
-		thread_sleep_ns(NSEC_PER_MSEC);
-	if (READ_ONCE(*lost) == 0)
-		return false;
-	if (p->child != NULL)		/* it would have what M has, which is older */
-		p->rc = READ_ONCE(*lost);
-	return true;			/* the space's memory is gone: there is nothing to save */
+	do {
+		rc = pcache_clean_private_page((struct page_id){ p->s->salt, vpn }, p->s, p->child == NULL);
+		if (rc < 0 && p->child != NULL) {
+			p->rc = -ENOMEM;
+			return true;
+		}
+		if (rc == -ENOMEM)
+			thread_sleep_ns(NSEC_PER_MSEC);
+	} while (rc == -ENOMEM && READ_ONCE(*lost) == 0);
+	return READ_ONCE(*lost) != 0;	/* the space's memory is gone: there is nothing to save */
 }
 
 /* Drops the set lock. false: look at the page again. */

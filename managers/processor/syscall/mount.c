@@ -134,6 +134,10 @@ s64 sys_umount2(u64 target, u64 flags, u64 a2, u64 a3, u64 a4, u64 a5)
 		return rc;
 	}
 	space_sync_all();
+	if (READ_ONCE(thread_current()->fatal_pending)) {	/* the sync has ended early */
+		dentry_put(at);
+		return -EINTR;
+	}
 	return fs_umount(at, flags);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "arch/x86/uaccess.h"
 #include "lib/base/errno.h"
+#include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/inotify.h"
 #include "managers/processor/fs/fs.h"
@@ -320,7 +321,7 @@ static s64 splice_to_pipe(struct pair *p, u64 *pos, size_t len, u64 flags)
 		do {
 			n = copy_from_file(p->in, pos, p->out, NULL, MIN(len - done, part));
 			done += MAX(n, (s64)0);
-		} while (n == (s64)part && done < len && (file_poll(p->out, NULL) & (POLLOUT | POLLERR)) == POLLOUT);
+		} while (n == (s64)part && done < len && !signal_pending_current() && (file_poll(p->out, NULL) & (POLLOUT | POLLERR)) == POLLOUT);
 		return done != 0 ? (s64)done : n;
 	}
 	if ((flags & SPLICE_F_NONBLOCK) && !(file_poll(p->in, NULL) & (POLLIN | POLLHUP | POLLERR)))
@@ -420,34 +421,49 @@ s64 sys_tee(u64 in, u64 out, u64 len, u64 flags, u64 a4, u64 a5)
 	return n;
 }
 
-static s64 source_program(void *arg, void *buf, size_t n)
+static s64 source_memory(void *arg, void *buf, size_t n)
 {
-	size_t got = vec_copy(arg, buf, n, false);
+	u8 **at = arg;
 
-	return got ? (s64)got : -EFAULT;
+	memcpy(buf, *at, n);
+	*at += n;
+	return n;
 }
 
 /* What there is room for: a program with one thread may be the one who reads it. */
 static s64 vmsplice_into(struct file *f, u64 vec, u64 nr, u64 flags)
 {
 	struct iovec_abi fast[FAST_IOV], *v;
-	size_t total;
+	size_t total, done = 0;
 	s64 n = vec_get(vec, nr, -EINVAL, fast, &v, &total);
+	struct vec_place from;
+	u8 *buf;
 
 	if (n < 0)
 		return n;
-	while (total != 0) {
-		struct vec_place from = { .vec = v };
+	buf = kmalloc(FILE_CHUNK);
+	if (buf == NULL)
+		n = -ENOMEM;
+	from = (struct vec_place){ .vec = v };
+	while (buf != NULL && done < total) {
+		size_t got = vec_copy(&from, buf, MIN(total - done, (size_t)FILE_CHUNK), false);
+		u8 *at = buf;
 
-		n = pipe_fill(f, total, source_program, &from);
-		if (n != -EAGAIN || nonblocking(f, flags))
-			break;
-		n = file_wait(f, POLLOUT);
-		if (n < 0)
+		n = got == 0 ? -EFAULT : pipe_fill(f, got, source_memory, &at);
+		while (n == -EAGAIN && done == 0 && !nonblocking(f, flags)) {
+			n = file_wait(f, POLLOUT);
+			if (n == 0)
+				n = pipe_fill(f, got, source_memory, &at);
+		}
+		done += MAX(n, (s64)0);
+		if (n < (s64)FILE_CHUNK)
 			break;
 	}
+	kfree(buf);
 	vec_put(v, fast);
-	return n;
+	if (done != 0)
+		inotify_file(f, IN_MODIFY);
+	return done ? (s64)done : n;
 }
 
 /* The program's pages are copied, never lent. */
