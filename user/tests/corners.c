@@ -100,6 +100,58 @@ static void nobody_to_wait_for(void)
 	printf("%d %d %d %d %d %d\n", si.si_signo, si.si_code, si.si_errno, si.si_pid, si.si_uid, si.si_status);
 }
 
+/* What a child of clone without a signal is to waitpid() when it has executed a program, or lost its parent; whose group its sibling is in. */
+static pid_t clone_of(unsigned long flags)
+{
+	return syscall(SYS_clone3, &(struct clone_args){ .flags = flags }, sizeof(struct clone_args));
+}
+
+static void silent_children(void)
+{
+	char *words[] = { "corners", "end", NULL };
+	int status;
+	pid_t pid;
+
+	CHECK((pid = clone_of(0)) >= 0);
+	if (pid == 0)
+		_exit(0);
+	TRY(waitpid(-1, &status, 0));
+	TRY(waitpid(-1, &status, __WCLONE) == pid);
+	CHECK((pid = clone_of(0)) >= 0);
+	if (pid == 0) {
+		execv("/proc/self/exe", words);
+		_exit(1);
+	}
+	usleep(300000);
+	TRY(waitpid(-1, &status, 0) == pid);
+	TRY(status);
+	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && (pid = fork()) >= 0);
+	if (pid == 0) {
+		CHECK((pid = clone_of(0)) >= 0);
+		if (pid == 0) {
+			usleep(200000);
+			_exit(9);
+		}
+		_exit(8);
+	}
+	TRY(waitpid(-1, &status, 0) == pid);
+	TRY(status);
+	TRY(waitpid(-1, &status, 0) > 0);
+	TRY(status);
+	CHECK((pid = fork()) >= 0);
+	if (pid == 0) {
+		CHECK(setpgid(0, 0) == 0 && (pid = clone_of(CLONE_PARENT)) >= 0);
+		if (pid == 0)
+			_exit(getpgrp() == getppid() ? 1 : getpgrp() == getpgid(getppid()) ? 2 : 3);
+		_exit(4);
+	}
+	for (int i = 0; i < 2; i++) {
+		CHECK(waitpid(-1, &status, __WALL) > 0);
+		if (WEXITSTATUS(status) != 4)
+			TRY(WEXITSTATUS(status));
+	}
+}
+
 /* Semaphores that it would put back when it ends, it puts back now. */
 static void gives_back(void)
 {
@@ -472,12 +524,14 @@ static void in_flight(void)
 
 static const struct { const char *name; void (*fn)(void); } scenes[] = {
 #define S(fn) { #fn, fn },
-	S(births) S(nobody_to_wait_for) S(gives_back) S(unknown_flags) S(to_all_others) S(rights) S(maps) S(once_more) S(advised) S(as_file) S(set)
+	S(births) S(nobody_to_wait_for) S(silent_children) S(gives_back) S(unknown_flags) S(to_all_others) S(rights) S(maps) S(once_more) S(advised) S(as_file) S(set)
 	S(ends_of_memory) S(queued) S(waits_on) S(to_the_end) S(refused) S(of_no_family) S(heard_later) S(in_flight)
 };
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[1], "end") == 0)
+		_exit(0);
 	be_nobody();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {

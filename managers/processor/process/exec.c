@@ -506,6 +506,7 @@ static void exec_credentials(struct task *t, const struct credentials *cred, boo
 	struct process *p = t->process;
 
 	spin_lock(&tree_lock);
+	p->exit_signal = SIGCHLD;		/* execve(2), whatever clone was told */
 	p->undumpable = gains(cred) || unreadable;
 	p->personality &= ~READ_IMPLIES_EXEC;	/* that is for programs that say nothing of their stack */
 	if (gains(cred)) {
@@ -558,8 +559,11 @@ static s64 execve(const struct target *x, u64 argv, u64 envp, struct regs *r)
 	if (rc < 0)
 		goto put_program;
 	rc = become_alone(t, &cred);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = exec_reset(t);
+		if (rc < 0)			/* the other threads are gone: there is nothing to go back to */
+			signal_force(SIGKILL, SI_KERNEL, 0, 0, 0);
+	}
 	if (rc < 0) {
 		private_end(t);
 		space_put(fresh);

@@ -80,8 +80,7 @@ static void orphan_children_locked(struct process *p, struct list *dead)
 		list_add_tail(&heir->children, &c->sibling);
 		job_orphan_locked(c, p);
 		tell_death_locked(c);
-		if (c->state == PROCESS_ZOMBIE && heir != process_init)
-			c->exit_signal = SIGCHLD;
+		c->exit_signal = SIGCHLD;		/* whatever its parent had wanted */
 		process_ended_locked(c, dead);
 	}
 }

@@ -258,6 +258,7 @@ int task_publish(struct task *t, struct process *parent)
 {
 	struct process *p = t->process;
 	bool new_process = p->leader == NULL;
+	const struct process *maker = thread_current()->task != NULL ? task_current()->process : parent;	/* not the parent: CLONE_PARENT */
 	int rc = 0;
 
 	spin_lock(&tree_lock);
@@ -277,9 +278,9 @@ int task_publish(struct task *t, struct process *parent)
 			p->pid = t->tid;
 			p->leader = t;
 			p->parent = parent;
-			p->pgid = p->spawned ? p->pid : parent->pgid;
-			p->sid = p->spawned ? p->pid : parent->sid;
-			job_fork_locked(p, parent);
+			p->pgid = p->spawned ? p->pid : maker->pgid;
+			p->sid = p->spawned ? p->pid : maker->sid;
+			job_fork_locked(p, maker);
 			process_get(p);		/* the tree's reference, until reaped */
 			list_add_tail(&all, &p->all_link);
 			nr_processes++;

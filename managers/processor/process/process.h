@@ -75,7 +75,7 @@ struct process {
 	bool group_exit;			/* [tree_lock] all tasks are to end with exit_status */
 	struct task *exec_task;			/* [tree_lock] the one that survives: all others are to end */
 	u32 exit_status;			/* [tree_lock] as wait4 shows it */
-	u32 exit_signal;			/* [I] to the parent: SIGCHLD, or 0 */
+	u32 exit_signal;			/* [tree_lock] to the parent: SIGCHLD, or what clone was told; 0: none */
 	bool stopped, stop_reported, continued;	/* [tree_lock] job control */
 	bool killed;				/* [tree_lock] SIGKILL has been sent */
 	u32 exec_private;			/* [tree_lock] calls of execve that are about to give it other rights: nobody may attach */
