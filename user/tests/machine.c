@@ -32,6 +32,7 @@ int main(void)
 	unsigned cpus = sysconf(_SC_NPROCESSORS_ONLN), first, last;
 	struct utsname name;
 	struct sysinfo info;
+	char list[16];
 	cpu_set_t set;
 
 	CHECK(cpus >= 1 && (unsigned)sysconf(_SC_NPROCESSORS_CONF) == cpus && (unsigned)get_nprocs() == cpus);
@@ -40,6 +41,9 @@ int main(void)
 	CHECK(lines("/proc/stat", "cpu") == cpus + 1);
 	shown("/sys/devices/system/cpu/online");
 	CHECK(cpus == 1 ? strcmp(text, "0\n") == 0 : sscanf(text, "%u-%u", &first, &last) == 2 && first == 0 && last == cpus - 1);
+	CHECK(strcmp(shown("/sys/devices/system/node/node0/cpulist"), cpus == 1 ? "0\n" : (snprintf(list, sizeof(list), "0-%u\n", cpus - 1), list)) == 0);
+	CHECK(strcmp(shown("/sys/devices/system/node/online"), "0\n") == 0 && strcmp(shown("/sys/devices/system/node/node0/distance"), "10\n") == 0);
+	CHECK(number("/sys/devices/system/node/node0/meminfo", "MemTotal:") == number("/proc/meminfo", "MemTotal:"));
 	CHECK(sysinfo(&info) == 0);
 	CHECK((unsigned long long)info.totalram * info.mem_unit == number("/proc/meminfo", "MemTotal:") << 10);
 	CHECK(number("/proc/meminfo", "MemFree:") <= number("/proc/meminfo", "MemAvailable:"));

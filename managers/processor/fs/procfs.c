@@ -841,19 +841,42 @@ static const struct synth_entry proc = { "proc", S_IFDIR | 0555, .dir = proc_roo
 static const struct synth_entry sys_cpu[] = {
 	TEXT("online", show_cpu_range), TEXT("possible", show_cpu_range), TEXT("present", show_cpu_range), { 0 }
 };
+/* One NUMA node: what the CPUs and the memory are of, wherever that is. */
+static void show_node_zero(struct text *t, u32 none) { text_printf(t, "0\n"); }
+static void show_node_distance(struct text *t, u32 none) { text_printf(t, "10\n"); }
+static void show_node_cpumap(struct text *t, u32 none) { text_printf(t, "%llx\n", (unsigned long long)(~0ULL >> (64 - nr_cpus))); }
+
+static void show_node_meminfo(struct text *t, u32 none)
+{
+	struct memory_totals m;
+
+	memory_totals(&m);
+	text_printf(t, "Node 0 MemTotal:       %8llu kB\nNode 0 MemFree:        %8llu kB\nNode 0 MemUsed:        %8llu kB\n",
+		    (unsigned long long)m.total >> 10, (unsigned long long)m.free >> 10, (unsigned long long)(m.total - m.free) >> 10);
+}
+
+static const struct synth_entry sys_node0[] = {
+	TEXT("cpulist", show_cpu_range), TEXT("cpumap", show_node_cpumap), TEXT("distance", show_node_distance),
+	TEXT("meminfo", show_node_meminfo), { 0 }
+};
+static const struct synth_entry sys_node[] = {
+	TEXT("online", show_node_zero), TEXT("possible", show_node_zero), TEXT("has_cpu", show_node_zero), TEXT("has_memory", show_node_zero),
+	TEXT("has_normal_memory", show_node_zero), DIR("node0", sys_node0), { 0 }
+};
 static const struct synth_entry sys_clocksource0[] = {
 	TEXT("current_clocksource", show_clocksource), TEXT("available_clocksource", show_clocksource), { 0 }
 };
 static const struct synth_entry sys_clocksource[] = { DIR("clocksource0", sys_clocksource0), { 0 } };
 static const struct synth_entry sys_system[] = {
 	{ "cpu", S_IFDIR | 0555, .dir = sys_cpu, .find = find_cpu, .next = next_cpu, .next_mode = S_IFDIR, .next_prefix = "cpu" },
-	DIR("clocksource", sys_clocksource), { 0 }
+	DIR("clocksource", sys_clocksource), DIR("node", sys_node), { 0 }
 };
 static const struct synth_entry sys_devices[] = { DIR("system", sys_system), { 0 } };
 static const struct synth_entry sys_huge[] = { TEXT("enabled", show_huge_pages), { 0 } };
 static const struct synth_entry sys_mm[] = { DIR("transparent_hugepage", sys_huge), { 0 } };
 static const struct synth_entry sys_kernel[] = { DIR("mm", sys_mm), { 0 } };
-static const struct synth_entry sys_root[] = { DIR("devices", sys_devices), DIR("kernel", sys_kernel), { 0 } };
+static const struct synth_entry sys_nothing[] = { { 0 } };
+static const struct synth_entry sys_root[] = { DIR("devices", sys_devices), DIR("kernel", sys_kernel), DIR("block", sys_nothing), { 0 } };
 static const struct synth_entry sys = DIR("sys", sys_root);
 
 static s64 link_dev_fd(u32 pid, u32 nr, char *buf, size_t size) { return str_copy(buf, "/proc/self/fd", size), 13; }
