@@ -12,13 +12,13 @@ STRESSORS = ("vm", "fork", "mremap", "mmap", "pipe", "futex", "signal", "switch"
              "poll", "epoll", "timer")
 # A round of each is to be done in a moment; a stressor without an option takes what it likes.
 SMALL = {"vm": "8M", "mremap": "8M", "mmap": "8M", "msync": "2M", "shm": "1M"}
-# A round of this one takes as long as it takes: in `make check` it does two, in no certain time.
-ROUNDS = {"madvise": 2}
+# A round of these takes as long as it takes: they do two, in no certain time.
+ROUNDS, LONG_ROUNDS = {"madvise": 2}, {"vm": 2, "mmap": 2}
 ONE = "echo '== {name}'; timeout {limit} stress-ng --{name} 2 {size} {time} --verify --metrics-brief --temp-path /tmp; echo \"status $?\"\n"
 
 
 def stress_ng(bed, stressors, seconds, cpus, pcache, sizes, limit, more=()):
-    times = {name: "-t 300 --%s-ops %d" % (name, nr) for name, nr in ROUNDS.items()} if sizes else {}
+    times = {name: "-t 300 --%s-ops %d" % (name, nr) for name, nr in (ROUNDS if sizes else LONG_ROUNDS).items()}
     script = "exec 2>&1\n" + "".join(ONE.format(name=name, time=times.get(name, "-t %d" % seconds), limit=20 * seconds + 100,
                                                 size="--%s-bytes %s" % (name, sizes[name]) if name in sizes else "")
                                      for name in stressors)
@@ -29,6 +29,7 @@ def stress_ng(bed, stressors, seconds, cpus, pcache, sizes, limit, more=()):
     assert [part.split("\n", 1)[0] for part in parts] == list(stressors), result.out[-1000:]
     for name, part in zip(stressors, parts):
         done = re.search(r"(?m)^stress-ng: metrc: \[\d+\] %s +(\d+) " % name, part)
+        print(name, done and done.group(0))
         assert done and int(done.group(1)) > 0 and "skip" not in part, part
         assert re.search(r"(?m)^status 0$", part) and "successful run completed" in part, part
         assert not re.search(r"(?m)^(stress-ng: )?(fail|error|warn):|failures reached", part), part
