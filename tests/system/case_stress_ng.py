@@ -13,7 +13,7 @@ STRESSORS = ("vm", "fork", "mremap", "mmap", "pipe", "futex", "signal", "switch"
 # A round of each is to be done in a moment; a stressor without an option takes what it likes.
 SMALL = {"vm": "8M", "mremap": "8M", "mmap": "8M", "msync": "2M", "shm": "1M"}
 # A round of these takes as long as it takes: they do two, in no certain time.
-ROUNDS, LONG_ROUNDS = {"madvise": 2}, {"vm": 2, "mmap": 2}
+ROUNDS, LONG_ROUNDS = {"madvise": 2}, {"vm": 2, "mmap": 2, "mremap": 2}
 ONE = "echo '== {name}'; timeout {limit} stress-ng --{name} 2 {size} {time} --verify --metrics-brief --temp-path /tmp; echo \"status $?\"\n"
 
 
