@@ -35,8 +35,8 @@ int fd_table_flags(struct fd_table *t, int fd);		/* FD_CLOEXEC or 0, -EBADF */
 uintptr_t fd_table_id(struct fd_table *t, int fd);	/* which open file it is, for comparing alone; 0: none */
 unsigned fd_table_size(struct fd_table *t);		/* numbers that it has room for now */
 int fd_table_next(struct fd_table *t, int fd);		/* the lowest open number >= fd, or -1 */
-/* What stands behind fd, each with a reference or NULL; takes none of the file, so nothing may have to be closed after it. */
 int fd_table_access(struct fd_table *t, int fd);	/* as file_access(); -1: it is not open */
+/* What stands behind fd, each with a reference or NULL; takes none of the file, so nothing may have to be closed after it. */
 bool fd_table_peek(struct fd_table *t, int fd, struct inode **i, struct dentry **d, const struct file_ops **ops);
 
 #endif

@@ -198,14 +198,10 @@ bool file_is_pipe(const struct file *f);
  * (keep: they stay, for tee). Bytes; 0: no bytes and no writer; -EAGAIN: none now; what sink says when it took none.
  */
 typedef s64 (*pipe_sink)(void *arg, const void *buf, size_t n);
-s64 __must_check pipe_read_to(struct file *f, size_t len, pipe_sink sink, void *arg);	/* read(2): waits for bytes, and ends with a packet */
+s64 __must_check pipe_read_to(struct file *f, size_t len, pipe_sink sink, void *arg);	/* read(2): waits for bytes, and ends with a packet; the sink may sleep */
 s64 __must_check pipe_drain(struct file *f, size_t len, bool keep, pipe_sink sink, void *arg);
-/*
- * The other way: source fills the room of a pipe, as far as it says, under the pipe's lock. Bytes; -EAGAIN: no room now; -EPIPE, with its
- * signal: nobody reads; what source says when it gave none. len is not 0.
- */
-typedef s64 (*pipe_source)(void *arg, void *buf, size_t n);
-s64 __must_check pipe_fill(struct file *f, size_t len, pipe_source source, void *arg);
+/* The other way: as many of the bytes as there is room for. -EAGAIN: none now; -EPIPE, with its signal: nobody reads. len is not 0. */
+s64 __must_check pipe_fill(struct file *f, const void *buf, size_t len);
 /*
  * Around a wait for another file. Lending: a copy of up to len bytes at the head, which stay, and which nobody else takes until
  * pipe_give_back() says how many are gone; 0, -EAGAIN as above: nothing was lent. Reserving: 0: there is room for len bytes (up to

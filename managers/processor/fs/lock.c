@@ -152,24 +152,15 @@ static bool deadlock(void *owner, void *other)
 	return false;
 }
 
-static bool holds_as_wanted(const struct lock *want)
-{
-	struct lock *l;
-
-	list_for_each(l, &locks, link)
-		if (same_file(l, want) && l->owner == want->owner && l->write == want->write)
-			return true;
-	return false;
-}
-
-static bool holds_any(const struct lock *want)
+/* flock(2): an open file has one lock at the most. NULL: none */
+static const struct lock *held_whole(const struct lock *want)
 {
 	struct lock *l;
 
 	list_for_each(l, &locks, link)
 		if (same_file(l, want) && l->owner == want->owner)
-			return true;
-	return false;
+			return l;
+	return NULL;
 }
 
 /*
@@ -179,6 +170,7 @@ static bool holds_any(const struct lock *want)
 static int lock_set(const struct lock *want, bool unlock, bool wait)
 {
 	struct lock *fresh = kzalloc(sizeof(*fresh)), *spare = kzalloc(sizeof(*spare)), *other;
+	const struct lock *mine;
 	int rc = 0;
 
 	if (fresh == NULL || spare == NULL) {
@@ -187,13 +179,12 @@ static int lock_set(const struct lock *want, bool unlock, bool wait)
 		return -ENOLCK;
 	}
 	mutex_lock(&locks_lock);
-	if (want->whole && !unlock) {
-		if (holds_as_wanted(want))
-			goto unlock_list;
-		if (holds_any(want)) {
-			(void)give_up(want, NULL);	/* all of it: nothing is left to be split */
-			tell_waiters();
-		}
+	mine = want->whole && !unlock ? held_whole(want) : NULL;
+	if (mine != NULL && mine->write == want->write)
+		goto unlock_list;
+	if (mine != NULL) {
+		(void)give_up(want, NULL);	/* all of it: nothing is left to be split */
+		tell_waiters();
 	}
 	while (!unlock && (other = conflict(want)) != NULL) {
 		struct sleeper me = { .owner = want->owner, .waits_for = other->owner };

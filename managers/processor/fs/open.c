@@ -290,6 +290,16 @@ static struct mutex *folder_of(const struct dentry *d)
 static int names_lock(const struct walk *w) { return mutex_lock_killable(folder_of(w->dentry)); }
 static void names_unlock(const struct walk *w) { mutex_unlock(folder_of(w->dentry)); }
 
+/* The same for who has nothing else to undo: the walk is put if it fails. */
+static int names_lock_or_put(const struct walk *w)
+{
+	int rc = names_lock(w);
+
+	if (rc < 0)
+		dentry_put(w->dentry);
+	return rc;
+}
+
 /* Of two folders, in the order of their place in the table */
 static int names_lock_two(const struct walk *a, const struct walk *b)
 {
@@ -315,7 +325,7 @@ static void forget(struct dentry *parent, const char *name)
 	mutex_unlock(&tree_mutex);
 }
 
-/* The file system says that there is such a name: if the tree says that there is none, another node has made it. names_lock() held */
+/* There is such a name in the file system, or may be: if the tree says that there is none, it is asked anew. names_lock() held */
 static void forget_missing(const struct walk *w)
 {
 	struct dentry *d;
@@ -358,11 +368,9 @@ int fs_mknod(struct fs_context *c, struct dentry *start, const char *path, const
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
 	new_file_now(&n, w.dentry->inode, how->mode, umask_of(c));
 	n.rdev = how->rdev;
-	rc = names_lock(&w);
-	if (rc < 0) {
-		dentry_put(w.dentry);
+	rc = names_lock_or_put(&w);
+	if (rc < 0)
 		return rc;
-	}
 	if (name_exists(c, &w))
 		rc = -EEXIST;
 	else if (w.last_is_dir && (how->mode & S_IFMT) != S_IFDIR)
@@ -392,11 +400,9 @@ int fs_symlink(struct fs_context *c, struct dentry *start, const char *path, con
 	if (rc < 0)
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
 	new_file_now(&n, w.dentry->inode, S_IFLNK | 0777, 0);
-	rc = names_lock(&w);
-	if (rc < 0) {
-		dentry_put(w.dentry);
+	rc = names_lock_or_put(&w);
+	if (rc < 0)
 		return rc;
-	}
 	if (name_exists(c, &w))
 		rc = -EEXIST;
 	else if (w.last_is_dir)
@@ -421,11 +427,9 @@ int fs_link(struct fs_context *c, struct dentry *from, struct dentry *start, con
 
 	if (rc < 0)
 		return rc == -EBUSY || rc == -EINVAL ? -EEXIST : rc;
-	rc = names_lock(&w);
-	if (rc < 0) {
-		dentry_put(w.dentry);
+	rc = names_lock_or_put(&w);
+	if (rc < 0)
 		return rc;
-	}
 	if (name_exists(c, &w))
 		rc = -EEXIST;
 	else if (w.last_is_dir)
@@ -489,11 +493,9 @@ int fs_unlink(struct fs_context *c, struct dentry *start, const char *path, bool
 		return rmdir ? -EBUSY : -EISDIR;
 	if (rc < 0)
 		return rc;
-	rc = names_lock(&w);
-	if (rc < 0) {
-		dentry_put(w.dentry);
+	rc = names_lock_or_put(&w);
+	if (rc < 0)
 		return rc;
-	}
 	rc = fs_lookup(c, w.dentry, w.last, 0, &victim);
 	if (rc == 0) {
 		if (!rmdir && w.last_is_dir)

@@ -193,7 +193,7 @@ static s64 into_memory(void *arg, const void *buf, size_t n)
 	return n;
 }
 
-/* The same; who finds it lent is woken when it is given back, by given_back(): of the two one sees what the other wrote. */
+/* read_ready() of who will wait: if it is lent he is woken by given_back(), for of the two one sees what the other wrote. */
 static bool read_ready_or_told(struct pipe *p)
 {
 	if (READ_ONCE(p->lent)) {
@@ -233,28 +233,6 @@ static void given_back(struct pipe *p, u32 taken)
 		waitq_wake_all(&p->read_wait);
 	if (taken != 0)
 		waitq_wake_all(&p->write_wait);
-}
-
-static s64 pipe_read(struct file *f, void *buf, size_t len, u64 *pos)
-{
-	struct pipe *p = f->private;
-	u8 *at = buf;
-	u32 n, drop;
-	int rc;
-
-	if (len == 0)
-		return 0;
-	rc = lock_readable(f, p, true);
-	if (rc < 0)
-		return rc;
-	n = readable(p, len, &drop);
-	if (n != 0)
-		(void)drain_locked(p, n, false, into_memory, &at);
-	take_off(p, drop);
-	mutex_unlock(&p->lock);
-	if (n != 0)
-		waitq_wake_all(&p->write_wait);
-	return n;
 }
 
 /* The sink may wait for a page of the program's: what it is given is lent meanwhile, and the pipe is nobody's. */
@@ -297,6 +275,13 @@ s64 pipe_read_to(struct file *f, size_t len, pipe_sink sink, void *arg)
 	if (buf != small)
 		kfree(buf);
 	return done ? (s64)done : MIN(took, (s64)0);
+}
+
+static s64 pipe_read(struct file *f, void *buf, size_t len, u64 *pos)
+{
+	u8 *at = buf;
+
+	return pipe_read_to(f, len, into_memory, &at);
 }
 
 static void pipe_put_bytes(struct pipe *p, const u8 *in, size_t n)
@@ -555,39 +540,6 @@ void pipe_put_reserved(struct file *f, const void *buf, size_t n, size_t len)
 	waitq_wake_all(&p->write_wait);
 }
 
-s64 pipe_fill(struct file *f, size_t len, pipe_source source, void *arg)
-{
-	struct pipe *p = f->private;
-	size_t done = 0, room;
-	s64 rc = 0;
-
-	mutex_lock(&p->lock);
-	room = room_for(p, len, false);
-	while (p->readers != 0 && done < room) {
-		u32 tail = (p->head + p->used) % p->size;
-		size_t part = MIN(room - done, (size_t)(p->size - tail));
-
-		rc = source(arg, p->data + tail, part);
-		if (rc <= 0)
-			break;
-		p->used += rc;
-		pieces_add(p, rc, false);
-		done += rc;
-		if ((size_t)rc < part)
-			break;
-	}
-	if (p->readers == 0)
-		rc = -EPIPE;
-	else if (room == 0)
-		rc = -EAGAIN;
-	mutex_unlock(&p->lock);
-	if (done != 0)
-		waitq_wake_all(&p->read_wait);
-	if (rc == -EPIPE)
-		signal_pipe();
-	return done ? (s64)done : rc;
-}
-
 static s64 into_pipe(void *arg, const void *buf, size_t n)
 {
 	struct pipe *p = arg;
@@ -595,6 +547,21 @@ static s64 into_pipe(void *arg, const void *buf, size_t n)
 	n = room_for(p, n, false);
 	pipe_put_bytes(p, buf, n);
 	pieces_add(p, n, false);
+	return n;
+}
+
+s64 pipe_fill(struct file *f, const void *buf, size_t len)
+{
+	struct pipe *p = f->private;
+	s64 n;
+
+	mutex_lock(&p->lock);
+	n = p->readers == 0 ? -EPIPE : room_for(p, len, false) == 0 ? -EAGAIN : into_pipe(p, buf, len);
+	mutex_unlock(&p->lock);
+	if (n > 0)
+		waitq_wake_all(&p->read_wait);
+	if (n == -EPIPE)
+		signal_pipe();
 	return n;
 }
 

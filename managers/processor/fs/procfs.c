@@ -842,7 +842,6 @@ static const struct synth_entry sys_cpu[] = {
 	TEXT("online", show_cpu_range), TEXT("possible", show_cpu_range), TEXT("present", show_cpu_range), { 0 }
 };
 /* One NUMA node: what the CPUs and the memory are of, wherever that is. */
-static void show_node_zero(struct text *t, u32 none) { text_printf(t, "0\n"); }
 static void show_node_distance(struct text *t, u32 none) { text_printf(t, "10\n"); }
 static void show_node_cpumap(struct text *t, u32 none) { text_printf(t, "%llx\n", (unsigned long long)(~0ULL >> (64 - nr_cpus))); }
 
@@ -860,8 +859,8 @@ static const struct synth_entry sys_node0[] = {
 	TEXT("meminfo", show_node_meminfo), { 0 }
 };
 static const struct synth_entry sys_node[] = {
-	TEXT("online", show_node_zero), TEXT("possible", show_node_zero), TEXT("has_cpu", show_node_zero), TEXT("has_memory", show_node_zero),
-	TEXT("has_normal_memory", show_node_zero), DIR("node0", sys_node0), { 0 }
+	TEXT("online", show_zero), TEXT("possible", show_zero), TEXT("has_cpu", show_zero), TEXT("has_memory", show_zero),
+	TEXT("has_normal_memory", show_zero), DIR("node0", sys_node0), { 0 }
 };
 static const struct synth_entry sys_clocksource0[] = {
 	TEXT("current_clocksource", show_clocksource), TEXT("available_clocksource", show_clocksource), { 0 }

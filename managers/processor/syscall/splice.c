@@ -5,7 +5,6 @@
  */
 #include "arch/x86/uaccess.h"
 #include "lib/base/errno.h"
-#include "lib/base/string.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/inotify.h"
 #include "managers/processor/fs/fs.h"
@@ -421,15 +420,6 @@ s64 sys_tee(u64 in, u64 out, u64 len, u64 flags, u64 a4, u64 a5)
 	return n;
 }
 
-static s64 source_memory(void *arg, void *buf, size_t n)
-{
-	u8 **at = arg;
-
-	memcpy(buf, *at, n);
-	*at += n;
-	return n;
-}
-
 /* What there is room for: a program with one thread may be the one who reads it. */
 static s64 vmsplice_into(struct file *f, u64 vec, u64 nr, u64 flags)
 {
@@ -447,13 +437,12 @@ static s64 vmsplice_into(struct file *f, u64 vec, u64 nr, u64 flags)
 	from = (struct vec_place){ .vec = v };
 	while (buf != NULL && done < total) {
 		size_t got = vec_copy(&from, buf, MIN(total - done, (size_t)FILE_CHUNK), false);
-		u8 *at = buf;
 
-		n = got == 0 ? -EFAULT : pipe_fill(f, got, source_memory, &at);
+		n = got == 0 ? -EFAULT : pipe_fill(f, buf, got);
 		while (n == -EAGAIN && done == 0 && !nonblocking(f, flags)) {
 			n = file_wait(f, POLLOUT);
 			if (n == 0)
-				n = pipe_fill(f, got, source_memory, &at);
+				n = pipe_fill(f, buf, got);
 		}
 		done += MAX(n, (s64)0);
 		if (n < (s64)FILE_CHUNK)
