@@ -116,6 +116,12 @@ static void second_looks(void)
 	say(SECOND, stat(name, &st));
 }
 
+static void second_changes_mode(void) { say(SECOND, chmod(name, 0600)); }
+static void second_gives(void) { say(SECOND, chown(name, 3, 3)); }
+static void second_touches(void) { say(SECOND, utimensat(AT_FDCWD, name, NULL, 0)); }
+static void second_asks(void) { say(SECOND, access(name, R_OK)); }
+static void second_cuts(void) { say(SECOND, truncate(name, 5)); }
+
 static bool listed(const char *wanted)
 {
 	DIR *d = opendir(".");
@@ -209,26 +215,35 @@ static void renamed_and_removed(int round)
 	agrees();
 }
 
+/* What is done with a file by its name. */
+static const struct use { const char *what; void (*second)(void); } uses[] = {
+	{ "opened", second_opens }, { "seen", second_looks }, { "mode", second_changes_mode }, { "given", second_gives },
+	{ "touched", second_touches }, { "asked", second_asks }, { "cut", second_cuts },
+};
+
 /* A name that is always there is always found; one that is removed is found or not. */
 static void replaced(int round)
 {
-	for (int looks = 0; looks < 2; looks++) {
-		fresh_name(round, looks ? "seen" : "opened");
+	char what[32];
+
+	for (unsigned n = 0; n < sizeof(uses) / sizeof(uses[0]); n++) {
+		fresh_name(round, uses[n].what);
 		make(other);
 		make(name);
-		at_once(first_renames, looks ? second_looks : second_opens);
+		at_once(first_renames, uses[n].second);
 		WENT_WELL(FIRST);
 		WENT_WELL(SECOND);
-		if (!looks)
+		if (uses[n].second == second_opens)
 			close(result[SECOND]);
 		agrees();
-		fresh_name(round, looks ? "missed" : "gone");
+		snprintf(what, sizeof(what), "%s.gone", uses[n].what);
+		fresh_name(round, what);
 		make(name);
-		at_once(first_removes, looks ? second_looks : second_opens);
+		at_once(first_removes, uses[n].second);
 		WENT_WELL(FIRST);
 		if (result[SECOND] < 0 && error[SECOND] != ENOENT)
 			WENT_WELL(SECOND);
-		if (!looks)
+		if (uses[n].second == second_opens)
 			close(result[SECOND]);
 		agrees();
 	}

@@ -458,7 +458,9 @@ static int sticky_check(struct inode *dir, struct inode *victim)
 	u32 uid = t ? t->process->cred.fsuid : 0;
 	int rc = inode_rights(victim);
 
-	return rc < 0 ? rc : t != NULL && (dir->mode & S_ISVTX) && uid != dir->uid && uid != victim->uid && !capable(CAP_FOWNER) ? -EPERM : 0;
+	if (rc < 0)
+		return rc == -ESTALE ? -ENOENT : rc;	/* another node has removed it */
+	return t != NULL && (dir->mode & S_ISVTX) && uid != dir->uid && uid != victim->uid && !capable(CAP_FOWNER) ? -EPERM : 0;
 }
 
 /* Is this the only name of the file? Asked for who watches it, before the name goes. */

@@ -8,6 +8,7 @@
  *
  * Nobody waits for another file, or for a page of a program, with a pipe's lock held. What read(2) copies out, and what splice(2) gives to a file
  * that may wait, is lent meanwhile: it stands at the head, and nobody else takes of it. What it reads from one has its room reserved before.
+ * (A file that another node keeps is not meant: what is written to it waits for that node, which answers or is dead.)
  */
 #include "arch/x86/uaccess.h"
 #include "kernel/time.h"

@@ -18,12 +18,14 @@
 struct bucket {
 	struct spinlock lock;
 	struct list waiters;		/* [lock] */
+	u64 came;			/* [lock] how many ever */
 };
 
 struct futex_waiter {
 	struct list link;		/* [bucket's lock] */
 	struct futex_key key;		/* [bucket's lock] requeue changes it */
 	struct bucket *bucket;		/* [a] */
+	u64 turn;			/* [bucket's lock] the how-manieth it was to come there */
 	u32 bitset;			/* [I] */
 	u8 priority;			/* [I] of the waiting thread: PRIO_NORMAL stands for all that are not real-time */
 	bool woken;			/* [a] */
@@ -75,6 +77,7 @@ static void bucket_add(struct bucket *b, struct futex_waiter *w)
 	struct list *before = &b->waiters;
 	struct futex_waiter *other;
 
+	w->turn = ++b->came;
 	if (w->priority < PRIO_NORMAL) {
 		list_for_each(other, &b->waiters, link) {
 			if (other->priority > w->priority) {
@@ -193,6 +196,10 @@ static void two_unlock(struct bucket *a, struct bucket *b)
 	spin_unlock(&first->lock);
 }
 
+/*
+ * With cmp the word is read outside the locks, where a fault may wait. Who comes after that may have found another value: the call
+ * is as if done when it read, and leaves those where they are.
+ */
 static int futex_requeue(u64 va, bool shared, u64 va2, unsigned nr_wake, unsigned nr_move, const u32 *cmp)
 {
 	struct space *s = task_current()->space;
@@ -200,6 +207,7 @@ static int futex_requeue(u64 va, bool shared, u64 va2, unsigned nr_wake, unsigne
 	struct futex_key key, key2;
 	struct bucket *b, *b2;
 	unsigned woken = 0, moved = 0;
+	u64 last = ~0ULL;		/* to come, of those that are meant */
 	u32 seen;
 	int rc;
 
@@ -208,13 +216,20 @@ static int futex_requeue(u64 va, bool shared, u64 va2, unsigned nr_wake, unsigne
 	if (get_user32(&seen, va) < 0 || (rc = space_futex_key(s, va, shared, &key)) < 0 ||
 	    (rc = space_futex_key(s, va2, shared, &key2)) < 0)
 		return -EFAULT;
-	if (cmp != NULL && seen != *cmp)
-		return -EAGAIN;
 	b = bucket_of(&key);
 	b2 = bucket_of(&key2);
+	if (cmp != NULL) {
+		spin_lock(&b->lock);
+		last = b->came;
+		spin_unlock(&b->lock);
+		if (get_user32(&seen, va) < 0)
+			return -EFAULT;
+		if (seen != *cmp)
+			return -EAGAIN;
+	}
 	two_lock(b, b2);
 	list_for_each_safe(w, tmp, &b->waiters, link) {
-		if (!key_equal(&w->key, &key) || w->pi_tid != 0)
+		if (!key_equal(&w->key, &key) || w->pi_tid != 0 || w->turn > last)
 			continue;
 		if (woken < nr_wake) {
 			wake_locked(w);

@@ -26,9 +26,13 @@ int copy_from_user(void *to, u64 from, size_t n) { return -EFAULT; }
 int put_user32(u64 to, u32 value) { return -EFAULT; }
 int get_user64(u64 *value, u64 from) { return -EFAULT; }
 int cmpxchg_user32(u64 at, u32 old, u32 new, u32 *seen) { return -EFAULT; }
+static unsigned reads_left;		/* until somebody comes to wait at the word that is read; 0: nobody does */
+static void comes_to_wait(u64 va);
 int get_user32(u32 *value, u64 from)
 {
 	*value = 0;
+	if (reads_left != 0 && --reads_left == 0)
+		comes_to_wait(from);
 	return 0;
 }
 int space_futex_key(struct space *s, u64 va, bool shared, struct futex_key *key)
@@ -51,6 +55,8 @@ static void wait_at(struct futex_waiter *w, u64 va, u8 priority)
 	bucket_add(w->bucket, w);
 	spin_unlock(&w->bucket->lock);
 }
+
+static void comes_to_wait(u64 va) { wait_at(&waiter[2], va, PRIO_NORMAL); }
 
 /* Another word; in_bucket: of the same bucket */
 static u64 other_word(u64 va, bool in_bucket)
@@ -98,9 +104,28 @@ static void by_priority(void **state)
 		assert_true(futex_wake(NULL, 0x1000, false, 1, FUTEX_BITSET_ANY) == 1 && waiter[i].woken);
 }
 
+/* Who comes to wait after the word was compared may have found another value in it: it is neither woken nor moved. */
+static void comes_after_comparing(void **state)
+{
+	const u64 from = 0x1000, to = other_word(from, false);
+	const u32 word = 0;
+
+	for (unsigned nr_wake = 0; nr_wake <= 1000; nr_wake += 500) {
+		futex_init();
+		wait_at(&waiter[0], from, PRIO_NORMAL);
+		wait_at(&waiter[1], from, PRIO_NORMAL);
+		reads_left = 2;
+		assert_int_equal(futex_requeue(from, false, to, nr_wake, 1000, &word), 2);
+		assert_int_equal(reads_left, 0);
+		assert_false(waiter[2].woken);
+		assert_int_equal(futex_wake(NULL, to, false, 1000, FUTEX_BITSET_ANY), nr_wake ? 0 : 2);
+		assert_int_equal(futex_wake(NULL, from, false, 1000, FUTEX_BITSET_ANY), 1);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(moved_once), cmocka_unit_test(by_priority) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(moved_once), cmocka_unit_test(by_priority), cmocka_unit_test(comes_after_comparing) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

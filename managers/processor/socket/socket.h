@@ -25,6 +25,7 @@
 #include "kernel/waitq.h"
 #include "lib/base/atomic.h"
 #include "lib/base/list.h"
+#include "managers/processor/fs/iovec.h"
 #include "managers/processor/socket/abi.h"
 #include "managers/processor/socket/queue.h"
 
@@ -192,10 +193,8 @@ struct message_info {			/* what control messages tell of a datagram */
 struct transfer {			/* one send or receive */
 	/* where the bytes are: a kernel buffer, or the program's memory in pieces */
 	void *kernel;
-	const struct iovec_abi *vec;
+	struct iovec_place at;
 	size_t len, done;		/* all of it; how far we are */
-	unsigned at;			/* piece, and bytes done of it */
-	size_t at_done;
 	unsigned flags;			/* MSG_* as given; MSG_DONTWAIT also for O_NONBLOCK */
 	struct address *name;		/* send: whom to; receive: filled in, may be NULL */
 	struct rights *rights;		/* send: taken over once a message carries it; receive: the caller's to install and put */

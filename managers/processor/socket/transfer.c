@@ -20,7 +20,7 @@
 /* The next n bytes to or from it: how many went before a fault. */
 static size_t transfer_copy(struct transfer *t, void *buf, size_t n, bool out)
 {
-	size_t done = 0;
+	size_t done;
 
 	if (t->kernel != NULL) {
 		if (out)
@@ -30,22 +30,7 @@ static size_t transfer_copy(struct transfer *t, void *buf, size_t n, bool out)
 		t->done += n;
 		return n;
 	}
-	while (done < n) {
-		const struct iovec_abi *v = &t->vec[t->at];
-		size_t part = MIN(n - done, (size_t)(v->len - t->at_done)), got;
-
-		if (part == 0) {
-			t->at++;
-			t->at_done = 0;
-			continue;
-		}
-		got = out ? copy_to_user_partial(v->base + t->at_done, (u8 *)buf + done, part) :
-			    copy_from_user_partial((u8 *)buf + done, v->base + t->at_done, part);
-		done += got;
-		t->at_done += got;
-		if (got < part)
-			break;
-	}
+	done = iovec_copy(&t->at, buf, n, out);
 	t->done += done;
 	return done;
 }

@@ -51,81 +51,65 @@ static int change_attr(struct inode *i, const struct attr *a, u32 mask)
 	return may ? set_attr(i, a, mask) : -EPERM;
 }
 
-static s64 change_put(struct inode *i, const struct attr *a, u32 mask)
-{
-	int rc = change_attr(i, a, mask);
-
-	inode_put(i);
-	return rc;
-}
-
 /* Who is not of the file's group cannot give it that group's rights. */
-static s64 chmod_put(struct inode *i, u32 mode)
+static int chmod_act(struct inode *i, void *arg)
 {
-	struct attr a = { .mode = mode & 07777 };
+	struct attr a = { .mode = *(const u32 *)arg & 07777 };
 	int rc = may_begin(i);
 
-	if (rc < 0) {
-		inode_put(i);
+	if (rc < 0)
 		return rc;
-	}
 	if ((a.mode & S_ISGID) && !credentials_may_set_group(i->gid))
 		a.mode &= ~(u32)S_ISGID;
-	return change_put(i, &a, SET_MODE);
+	return change_attr(i, &a, SET_MODE);
 }
 
 s64 sys_fchmodat(u64 dirfd, u64 path, u64 mode, u64 a3, u64 a4, u64 a5)
 {
-	struct inode *i;
-	int rc = lookup_user(dirfd, path, false, WALK_FOLLOW, &i);
+	u32 m = mode;
 
-	return rc < 0 ? rc : chmod_put(i, mode);
+	return path_do(dirfd, path, false, WALK_FOLLOW, chmod_act, &m);
 }
 
 s64 sys_chmod(u64 path, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_fchmodat(AT_FDCWD, path, mode, 0, 0, 0); }
 
 s64 sys_fchmod(u64 fd, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	struct inode *i;
-	int rc = fd_inode(fd, &i);
+	u32 m = mode;
 
-	return rc < 0 ? rc : chmod_put(i, mode);
+	return fd_do(fd, chmod_act, &m);
 }
 
 /* --- owners --- */
 
+struct owners { u32 uid, gid; };		/* -1: as it is */
+
 /* A change of owner takes the set-id bits of all but folders away. */
-static s64 chown_put(struct inode *i, u32 uid, u32 gid)
+static int chown_act(struct inode *i, void *arg)
 {
-	struct attr a = { .uid = uid, .gid = gid };
-	u32 mask = (uid != (u32)-1 ? SET_UID : 0) | (gid != (u32)-1 ? SET_GID : 0);
+	const struct owners *o = arg;
+	struct attr a = { .uid = o->uid, .gid = o->gid };
+	u32 mask = (o->uid != (u32)-1 ? SET_UID : 0) | (o->gid != (u32)-1 ? SET_GID : 0);
 	int rc = may_begin(i);
 
-	if (rc < 0) {
-		inode_put(i);
+	if (rc < 0)
 		return rc;
-	}
 	if (i->type != S_IFDIR && (i->mode & 06000)) {
 		a.mode = i->mode & ~(04000U | (i->mode & 010 ? 02000 : 0)) & 07777;
 		mask |= SET_MODE;
 	}
-	if (mask == 0) {			/* anybody's to ask for: the time of the change alone */
-		rc = set_attr(i, &a, 0);
-		inode_put(i);
-		return rc;
-	}
-	return change_put(i, &a, mask);
+	if (mask == 0)				/* anybody's to ask for: the time of the change alone */
+		return set_attr(i, &a, 0);
+	return change_attr(i, &a, mask);
 }
 
 s64 sys_fchownat(u64 dirfd, u64 path, u64 uid, u64 gid, u64 flags, u64 a5)
 {
-	struct inode *i;
-	int rc;
+	struct owners o = { uid, gid };
 
 	if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	rc = lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
-	return rc < 0 ? rc : chown_put(i, uid, gid);
+	return path_do(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), chown_act, &o);
 }
 
 s64 sys_chown(u64 path, u64 uid, u64 gid, u64 a3, u64 a4, u64 a5) { return sys_fchownat(AT_FDCWD, path, uid, gid, 0, 0); }
@@ -136,10 +120,9 @@ s64 sys_lchown(u64 path, u64 uid, u64 gid, u64 a3, u64 a4, u64 a5)
 
 s64 sys_fchown(u64 fd, u64 uid, u64 gid, u64 a3, u64 a4, u64 a5)
 {
-	struct inode *i;
-	int rc = fd_inode(fd, &i);
+	struct owners o = { uid, gid };
 
-	return rc < 0 ? rc : chown_put(i, uid, gid);
+	return fd_do(fd, chown_act, &o);
 }
 
 /* --- times --- */
@@ -147,74 +130,66 @@ s64 sys_fchown(u64 fd, u64 uid, u64 gid, u64 a3, u64 a4, u64 a5)
 #define UTIME_NOW	0x3fffffff
 #define UTIME_OMIT	0x3ffffffe
 
-/* Whoever may write to a file may set its times to now; other times are the owner's affair. */
-static s64 times_put(struct inode *i, struct timespec_abi ts[2])
+struct times { struct timespec_abi ts[2]; };	/* of reading, of writing */
+
+static bool time_given(const struct timespec_abi *t)
 {
-	struct attr a = { 0 };
+	return t->nsec != UTIME_NOW && t->nsec != UTIME_OMIT;
+}
+
+/* Whoever may write to a file may set its times to now; other times are the owner's affair. */
+static int times_act(struct inode *i, void *arg)
+{
+	const struct times *t = arg;
+	bool all_now = t->ts[0].nsec == UTIME_NOW && t->ts[1].nsec == UTIME_NOW;
 	u64 now = time_wall_ns();
-	bool all_now = ts[0].nsec == UTIME_NOW && ts[1].nsec == UTIME_NOW;
+	struct timespec_abi ts[2];
+	struct attr a = { 0 };
 	u32 mask = 0;
 	int rc;
 
 	for (int n = 0; n < 2; n++) {
-		if (ts[n].nsec == UTIME_OMIT)
-			continue;
+		ts[n] = t->ts[n];
+		if (time_given(&ts[n]) && (ts[n].nsec < 0 || ts[n].nsec >= (s64)NSEC_PER_SEC))
+			return -EINVAL;
 		if (ts[n].nsec == UTIME_NOW)
 			ts[n] = (struct timespec_abi){ now / NSEC_PER_SEC, now % NSEC_PER_SEC };
-		mask |= n == 0 ? SET_ATIME : SET_MTIME;
+		if (t->ts[n].nsec != UTIME_OMIT)
+			mask |= n == 0 ? SET_ATIME : SET_MTIME;
 	}
 	a.atime.sec = ts[0].sec;
 	a.atime.nsec = ts[0].nsec;
 	a.mtime.sec = ts[1].sec;
 	a.mtime.nsec = ts[1].nsec;
 	rc = mask == 0 ? 0 : may_begin(i);
-	if (rc < 0 || mask == 0) {
-		inode_put(i);
+	if (rc < 0 || mask == 0)
 		return rc;
-	}
-	if (all_now) {
-		rc = owns(i) || capable(CAP_FOWNER) || fs_permission(i, MAY_WRITE) == 0 ? 0 : -EACCES;
-		if (rc == 0)
-			rc = set_attr(i, &a, mask);
-		inode_put(i);
-		return rc;
-	}
-	return change_put(i, &a, mask);
+	if (!all_now)
+		return change_attr(i, &a, mask);
+	return owns(i) || capable(CAP_FOWNER) || fs_permission(i, MAY_WRITE) == 0 ? set_attr(i, &a, mask) : -EACCES;
 }
+
+#define TIMES_NOW	{ { { 0, UTIME_NOW }, { 0, UTIME_NOW } } }
 
 s64 sys_utimensat(u64 dirfd, u64 path, u64 times, u64 flags, u64 a4, u64 a5)
 {
-	struct timespec_abi ts[2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } };
-	struct inode *i;
-	int rc;
+	struct times t = TIMES_NOW;
 
-	if (times != 0 && copy_from_user(ts, times, sizeof(ts)) < 0)
+	if (times != 0 && copy_from_user(t.ts, times, sizeof(t.ts)) < 0)
 		return -EFAULT;
-	if (ts[0].nsec == UTIME_OMIT && ts[1].nsec == UTIME_OMIT)	/* nothing is to be done, to whatever file */
+	if (t.ts[0].nsec == UTIME_OMIT && t.ts[1].nsec == UTIME_OMIT)	/* nothing is to be done, to whatever file */
 		return 0;
 	if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
 	if (path == 0 && (s32)dirfd != AT_FDCWD)
-		rc = flags != 0 ? -EINVAL : fd_inode(dirfd, &i);
-	else
-		rc = lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
-	if (rc < 0)
-		return rc;
-	for (int n = 0; n < 2; n++) {
-		if (ts[n].nsec != UTIME_OMIT && ts[n].nsec != UTIME_NOW && (ts[n].nsec < 0 || ts[n].nsec >= (s64)NSEC_PER_SEC)) {
-			inode_put(i);
-			return -EINVAL;
-		}
-	}
-	return times_put(i, ts);
+		return flags != 0 ? -EINVAL : fd_do(dirfd, times_act, &t);
+	return path_do(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), times_act, &t);
 }
 
 s64 sys_futimesat(u64 dirfd, u64 path, u64 times, u64 a3, u64 a4, u64 a5)
 {
-	struct timespec_abi ts[2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } };
+	struct times t = TIMES_NOW;
 	struct timeval_abi tv[2];
-	struct inode *i;
-	int rc;
 
 	if (times != 0) {
 		if (copy_from_user(tv, times, sizeof(tv)) < 0)
@@ -222,30 +197,26 @@ s64 sys_futimesat(u64 dirfd, u64 path, u64 times, u64 a3, u64 a4, u64 a5)
 		for (int n = 0; n < 2; n++) {
 			if (tv[n].usec < 0 || tv[n].usec >= 1000000)
 				return -EINVAL;
-			ts[n] = (struct timespec_abi){ tv[n].sec, tv[n].usec * 1000 };
+			t.ts[n] = (struct timespec_abi){ tv[n].sec, tv[n].usec * 1000 };
 		}
 	}
-	rc = path == 0 ? fd_inode(dirfd, &i) : lookup_user(dirfd, path, false, WALK_FOLLOW, &i);
-	return rc < 0 ? rc : times_put(i, ts);
+	return path == 0 ? fd_do(dirfd, times_act, &t) : path_do(dirfd, path, false, WALK_FOLLOW, times_act, &t);
 }
 
 s64 sys_utimes(u64 path, u64 times, u64 a2, u64 a3, u64 a4, u64 a5) { return sys_futimesat(AT_FDCWD, path, times, 0, 0, 0); }
 
 s64 sys_utime(u64 path, u64 times, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	struct timespec_abi ts[2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } };
-	struct inode *i;
+	struct times t = TIMES_NOW;
 	s64 sec[2];
-	int rc;
 
 	if (times != 0) {
 		if (copy_from_user(sec, times, sizeof(sec)) < 0)
 			return -EFAULT;
-		ts[0] = (struct timespec_abi){ sec[0], 0 };
-		ts[1] = (struct timespec_abi){ sec[1], 0 };
+		t.ts[0] = (struct timespec_abi){ sec[0], 0 };
+		t.ts[1] = (struct timespec_abi){ sec[1], 0 };
 	}
-	rc = lookup_user(AT_FDCWD, path, false, WALK_FOLLOW, &i);
-	return rc < 0 ? rc : times_put(i, ts);
+	return path_do(AT_FDCWD, path, false, WALK_FOLLOW, times_act, &t);
 }
 
 /* --- size --- */

@@ -6,6 +6,7 @@
 #include "managers/processor/fs/async.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/inotify.h"
+#include "managers/processor/fs/iovec.h"
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/fs/lease.h"
 #include "managers/processor/fs/lock.h"
@@ -72,32 +73,9 @@ static bool direct_ok(const struct file *f, u64 user, size_t len, const u64 *pos
 
 struct vector { struct iovec_abi *vec; u64 nr; size_t total; };
 
-size_t vec_copy(struct vec_place *p, void *buf, size_t n, bool out)
-{
-	size_t done = 0;
-
-	while (done < n) {
-		const struct iovec_abi *v = &p->vec[p->at];
-		size_t part = MIN(n - done, (size_t)(v->len - p->at_done)), got;
-
-		if (part == 0) {
-			p->at++;
-			p->at_done = 0;
-			continue;
-		}
-		got = out ? copy_to_user_partial(v->base + p->at_done, (u8 *)buf + done, part) :
-			    copy_from_user_partial((u8 *)buf + done, v->base + p->at_done, part);
-		done += got;
-		p->at_done += got;
-		if (got < part)
-			break;
-	}
-	return done;
-}
-
 static s64 vector_socket(struct file *f, const struct vector *v, bool write, bool nowait)
 {
-	struct transfer t = { .vec = v->vec, .len = v->total };
+	struct transfer t = { .at.vec = v->vec, .len = v->total };
 	s64 n;
 
 	if (nowait || (READ_ONCE(f->flags) & O_NONBLOCK))
@@ -112,7 +90,7 @@ static s64 vector_socket(struct file *f, const struct vector *v, bool write, boo
 
 static s64 into_program(void *arg, const void *buf, size_t n)
 {
-	size_t got = vec_copy(arg, (void *)buf, n, true);
+	size_t got = iovec_copy(arg, (void *)buf, n, true);
 
 	return got ? (s64)got : -EFAULT;
 }
@@ -125,7 +103,7 @@ static bool reads_straight(const struct file *f)
 
 static s64 read_straight(struct file *f, const struct vector *v)
 {
-	struct vec_place to = { .vec = v->vec };
+	struct iovec_place to = { .vec = v->vec };
 
 	if (v->total == 0)
 		return 0;
@@ -368,14 +346,14 @@ static s64 vector_pieces(struct file *f, const struct vector *v, bool write, u64
 static s64 vector_write(struct file *f, const struct vector *v)
 {
 	size_t size = MIN(v->total, (size_t)FILE_CHUNK), done = 0;
-	struct vec_place from = { .vec = v->vec };
+	struct iovec_place from = { .vec = v->vec };
 	u8 *buf = kmalloc(MAX(size, (size_t)64));
 	s64 n;
 
 	if (buf == NULL)
 		return -ENOMEM;
 	do {
-		size_t part = MIN(v->total - done, size), got = vec_copy(&from, buf, part, false);
+		size_t part = MIN(v->total - done, size), got = iovec_copy(&from, buf, part, false);
 
 		n = got == 0 ? -EFAULT : f->ops->write(f, buf, got, NULL);
 		if (n < 0)
@@ -391,7 +369,7 @@ static s64 vector_write(struct file *f, const struct vector *v)
 static s64 vector_read(struct file *f, const struct vector *v)
 {
 	size_t size = MIN(v->total, (size_t)FILE_CHUNK), part, done = 0;
-	struct vec_place to = { .vec = v->vec };
+	struct iovec_place to = { .vec = v->vec };
 	u8 *buf = kmalloc(MAX(size, (size_t)64));
 	s64 n;
 
@@ -404,7 +382,7 @@ static s64 vector_read(struct file *f, const struct vector *v)
 		n = f->ops->read(f, buf, part, NULL);
 		if (n <= 0)
 			break;
-		got = vec_copy(&to, buf, n, true);
+		got = iovec_copy(&to, buf, n, true);
 		done += got;
 		if (got < (size_t)n) {
 			n = -EFAULT;

@@ -97,6 +97,29 @@ int lookup_user(s32 dirfd, u64 user, bool empty_ok, unsigned walk_flags, struct 
 	return rc;
 }
 
+int path_do(s32 dirfd, u64 user, bool empty_ok, unsigned walk_flags, inode_act act, void *arg)
+{
+	struct inode *i;
+	struct where w;
+	int rc = where_get(&w, dirfd, user, empty_ok);
+
+	if (rc < 0)
+		return rc;
+	for (unsigned tries = 0; tries < STALE_TRIES; tries++) {
+		rc = where_inode(&w, walk_flags, &i);
+		if (rc < 0)
+			break;
+		rc = act(i, arg);
+		if (rc == -ESTALE && w.path[0] != '\0')
+			fs_name_stale(fs_current(), w.start, w.path, walk_flags, i);
+		inode_put(i);
+		if (rc != -ESTALE || w.path[0] == '\0')
+			break;
+	}
+	where_put(&w);
+	return rc;
+}
+
 /* --- open --- */
 
 static s64 open_at(s32 dirfd, u64 path, u32 flags, u32 mode, u32 resolve)
@@ -220,29 +243,29 @@ static int put_stat(u64 user, const struct attr *a)
 	return copy_to_user(user, &s, sizeof(s));
 }
 
+struct stat_found { struct attr attr; struct inode *inode; };
+
+static int stat_act(struct inode *i, void *arg)
+{
+	struct stat_found *f = arg;
+	int rc = fs_stat(i, &f->attr);
+
+	if (rc == 0)
+		inode_get(f->inode = i);
+	return rc;
+}
+
 /* What a path means, and its attributes: of one file, though the name may be given to another meanwhile. */
 static int stat_user(s32 dirfd, u64 user, bool empty_ok, unsigned walk_flags, struct inode **out, struct attr *a)
 {
-	struct where w;
-	int rc = where_get(&w, dirfd, user, empty_ok);
+	struct stat_found f;
+	int rc = path_do(dirfd, user, empty_ok, walk_flags, stat_act, &f);
 
 	if (rc < 0)
 		return rc;
-	for (unsigned tries = 0; tries < STALE_TRIES; tries++) {
-		rc = where_inode(&w, walk_flags, out);
-		if (rc < 0)
-			break;
-		rc = fs_stat(*out, a);
-		if (rc == 0)
-			break;
-		if (rc == -ESTALE && w.path[0] != '\0')
-			fs_name_stale(fs_current(), w.start, w.path, walk_flags, *out);
-		inode_put(*out);
-		if (rc != -ESTALE || w.path[0] == '\0')
-			break;
-	}
-	where_put(&w);
-	return rc;
+	*out = f.inode;
+	*a = f.attr;
+	return 0;
 }
 
 static s64 stat_inode(struct inode *i, u64 user)
@@ -293,6 +316,18 @@ static int inode_of(struct file *f, struct inode **out)
 int fd_inode(u64 fd, struct inode **out)
 {
 	return inode_of(fd_get(fd), out);
+}
+
+int fd_do(u64 fd, inode_act act, void *arg)
+{
+	struct inode *i;
+	int rc = fd_inode(fd, &i);
+
+	if (rc < 0)
+		return rc;
+	rc = act(i, arg);
+	inode_put(i);
+	return rc;
 }
 
 /* Also of a descriptor that only names a file. */
@@ -348,21 +383,25 @@ s64 sys_statx(u64 dirfd, u64 path, u64 flags, u64 mask, u64 user, u64 a5)
 	return copy_to_user(user, &s, sizeof(s));
 }
 
-static s64 access_at(s32 dirfd, u64 path, u32 mode, u64 flags)
+struct access { u32 mode; bool effective; };
+
+static int access_act(struct inode *i, void *arg)
 {
 	const struct credentials *c = &process_current()->cred;
-	struct inode *i;
-	int rc;
+	const struct access *a = arg;
+
+	if (a->mode == 0)
+		return 0;
+	return a->effective ? fs_permission(i, a->mode) : fs_permission_ids(i, a->mode, c->uid, c->gid, c->uid == 0 ? c->permitted : 0);
+}
+
+static s64 access_at(s32 dirfd, u64 path, u32 mode, u64 flags)
+{
+	struct access a = { mode, flags & AT_EACCESS };
 
 	if ((mode & ~7U) || (flags & ~(u64)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
 		return -EINVAL;
-	rc = lookup_user(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), &i);
-	if (rc < 0)
-		return rc;
-	if (mode != 0)
-		rc = flags & AT_EACCESS ? fs_permission(i, mode) : fs_permission_ids(i, mode, c->uid, c->gid, c->uid == 0 ? c->permitted : 0);
-	inode_put(i);
-	return rc;
+	return path_do(dirfd, path, flags & AT_EMPTY_PATH, follow(flags), access_act, &a);
 }
 
 s64 sys_access(u64 path, u64 mode, u64 a2, u64 a3, u64 a4, u64 a5) { return access_at(AT_FDCWD, path, mode, 0); }

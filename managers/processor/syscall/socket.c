@@ -426,7 +426,7 @@ static s64 send_message(struct file *f, struct socket *s, u64 user, u32 flags)
 	rc = vec_get(h.iov, h.iov_len, -EMSGSIZE, fast, &vec, &t.len);
 	if (rc < 0)
 		return rc;
-	t.vec = vec;
+	t.at.vec = vec;
 	rc = control_read(s, &h, &t, &cred);
 	if (rc == 0)
 		rc = socket_send(s, &t);
@@ -588,7 +588,7 @@ static s64 receive_message(struct file *f, struct socket *s, u64 user, u32 flags
 	rc = vec_get(h.iov, h.iov_len, -EMSGSIZE, fast, &vec, &t.len);
 	if (rc < 0)
 		return rc;
-	t.vec = vec;
+	t.at.vec = vec;
 	t.name = &name;
 	t.cred = &cred;
 	rc = socket_receive(s, &t);
@@ -685,7 +685,7 @@ s64 sys_recvmmsg(u64 fd, u64 user, u64 n, u64 flags, u64 timeout, u64 a5)
 s64 sys_sendto(u64 fd, u64 buf, u64 len, u64 flags, u64 name_user, u64 name_len)
 {
 	struct iovec_abi v = { buf, MIN(len, 0x7ffff000ULL) };
-	struct transfer t = { .vec = &v, .len = v.len, .flags = flags };
+	struct transfer t = { .at.vec = &v, .len = v.len, .flags = flags };
 	struct address name;
 	struct socket *s;
 	struct file *f;
@@ -711,7 +711,7 @@ s64 sys_recvfrom(u64 fd, u64 buf, u64 len, u64 flags, u64 name_user, u64 len_use
 {
 	struct iovec_abi v = { buf, MIN(len, 0x7ffff000ULL) };
 	struct address name = { 0 };
-	struct transfer t = { .vec = &v, .len = v.len, .flags = flags, .name = &name };
+	struct transfer t = { .at.vec = &v, .len = v.len, .flags = flags, .name = &name };
 	struct socket *s;
 	struct file *f;
 	s64 rc = socket_of(fd, &f, &s);

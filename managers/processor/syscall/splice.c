@@ -7,6 +7,7 @@
 #include "lib/base/errno.h"
 #include "managers/processor/fs/fd.h"
 #include "managers/processor/fs/inotify.h"
+#include "managers/processor/fs/iovec.h"
 #include "managers/processor/fs/fs.h"
 #include "managers/processor/fs/poll.h"
 #include "managers/processor/process/process.h"
@@ -426,7 +427,7 @@ static s64 vmsplice_into(struct file *f, u64 vec, u64 nr, u64 flags)
 	struct iovec_abi fast[FAST_IOV], *v;
 	size_t total, done = 0;
 	s64 n = vec_get(vec, nr, -EINVAL, fast, &v, &total);
-	struct vec_place from;
+	struct iovec_place from;
 	u8 *buf;
 
 	if (n < 0)
@@ -434,9 +435,9 @@ static s64 vmsplice_into(struct file *f, u64 vec, u64 nr, u64 flags)
 	buf = kmalloc(FILE_CHUNK);
 	if (buf == NULL)
 		n = -ENOMEM;
-	from = (struct vec_place){ .vec = v };
+	from = (struct iovec_place){ .vec = v };
 	while (buf != NULL && done < total) {
-		size_t got = vec_copy(&from, buf, MIN(total - done, (size_t)FILE_CHUNK), false);
+		size_t got = iovec_copy(&from, buf, MIN(total - done, (size_t)FILE_CHUNK), false);
 
 		n = got == 0 ? -EFAULT : pipe_fill(f, buf, got);
 		while (n == -EAGAIN && done == 0 && !nonblocking(f, flags)) {

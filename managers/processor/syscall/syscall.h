@@ -34,9 +34,6 @@ int __must_check timespec_to_user(u64 user, u64 ns);
 struct iovec_abi;
 int __must_check vec_get(u64 user, u64 n, int too_many, struct iovec_abi *fast, struct iovec_abi **out, size_t *total);
 void vec_put(struct iovec_abi *vec, struct iovec_abi *fast);
-struct vec_place { const struct iovec_abi *vec; u64 at; size_t at_done; };	/* the next byte of the pieces: which, how far in it */
-/* The next n bytes, of which there must be as many, to the pieces (out) or from them: how many went before a fault. */
-size_t vec_copy(struct vec_place *p, void *buf, size_t n, bool out);
 /*
  * What preadv2(2) and pwritev2(2) do with pieces that are had already, at pos, which only files with positions look at; flags: RWF_*. The
  * file is open for it and has the operation.

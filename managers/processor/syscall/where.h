@@ -16,6 +16,13 @@ void where_put(struct where *w);
 /* What a path argument means, and what is behind a descriptor: an inode with a reference. */
 int __must_check lookup_user(s32 dirfd, u64 user, bool empty_ok, unsigned walk_flags, struct inode **out);
 int __must_check fd_inode(u64 fd, struct inode **out);
+/*
+ * Something done about what a path argument means, or what is behind a descriptor: what act answers, or why it was not
+ * called. It is called again, about what the path means then, where it answered -ESTALE: the file was removed meanwhile.
+ */
+typedef int (*inode_act)(struct inode *i, void *arg);
+int __must_check path_do(s32 dirfd, u64 user, bool empty_ok, unsigned walk_flags, inode_act act, void *arg);
+int __must_check fd_do(u64 fd, inode_act act, void *arg);
 struct fs_context *fs_current(void);
 
 static inline unsigned follow(u64 flags)
