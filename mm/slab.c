@@ -6,7 +6,8 @@
  * flags (objects handed out), private (first free object), owner (the cache). In front stands a magazine of objects per CPU.
  *
  * Debug builds add a tail behind each object: red zone, the size asked for, whether it is live. Freed objects are filled with one
- * pattern, which is checked when they are handed out again, fresh ones with another (L4).
+ * pattern, which is checked when they are handed out again, fresh ones with another (L4). They are held back for a while: who
+ * writes to one late writes to nobody else's memory, and is seen.
  */
 #include "arch/x86/cpu.h"
 #include "lib/base/lock.h"
@@ -79,7 +80,7 @@ static void debug_alloc(struct kmem_cache *c, void *p, size_t asked)
 	t = tail_of(c, p);
 	if (t->red != RED || t->state != FREE)
 		panic("slab %s: object %p: tail of the free object overwritten", c->name, p);
-	expect(c, p, sizeof(void *), c->size, FREED, "written after it was freed");
+	expect(c, p, 0, c->size, FREED, "written after it was freed");
 	memset(p, FRESH, asked);
 	memset((char *)p + asked, BEYOND, c->size - asked);
 	t->asked = asked;
@@ -102,6 +103,30 @@ static void debug_free(struct kmem_cache *c, void *p)
 	expect(c, p, t->asked, c->size, BEYOND, "written beyond the size asked for");
 	memset(p, FREED, c->size);
 	t->state = FREE;
+}
+
+/* In debug builds the freed objects wait here, oldest first. */
+#define HELD	4096
+struct held { struct kmem_cache *c; void *p, *by; };
+static DEFINE_SPINLOCK(held_lock, RANK_SLAB);
+static struct held held[HELD];			/* [held_lock] */
+static u32 next_held;				/* [held_lock] the oldest */
+
+/* One in, the oldest out; in->p NULL: out alone. */
+static struct held hold_back(struct held in)
+{
+	struct held old;
+
+	spin_lock(&held_lock);
+	old = held[next_held];
+	held[next_held] = in;
+	next_held = (next_held + 1) % HELD;
+	spin_unlock(&held_lock);
+	for (size_t i = 0; old.p != NULL && i < old.c->size; i++)
+		if (((u8 *)old.p)[i] != FREED)
+			panic("slab %s: object %p, freed by %p: written after it was freed, byte %zu is %02x", old.c->name, old.p, old.by, i,
+			      ((u8 *)old.p)[i]);
+	return old;
 }
 
 /* --- slabs; the cache's lock held --- */
@@ -210,17 +235,10 @@ void *kmem_cache_zalloc(struct kmem_cache *c)
 	return p == NULL ? NULL : memset(p, 0, c->size);
 }
 
-void kmem_cache_free(struct kmem_cache *c, void *p)
+static void magazine_put(struct kmem_cache *c, void *p)
 {
 	struct magazine *m;
-	struct frame *f;
 
-	if (p == NULL)
-		return;
-	f = slab_of(p);
-	if (f == NULL || f->use != FRAME_SLAB || f->owner != c)
-		panic("slab %s: %p freed, which is not one of its objects", c->name, p);
-	debug_free(c, p);
 	preempt_disable();
 	m = &c->mag[cpu_id()];
 	if (m->nr == MAGAZINE) {
@@ -230,8 +248,46 @@ void kmem_cache_free(struct kmem_cache *c, void *p)
 		spin_unlock(&c->lock);
 	}
 	m->object[m->nr++] = p;
-	m->live--;
 	preempt_enable();
+}
+
+/* by: who let go of it */
+static void cache_free(struct kmem_cache *c, void *p, void *by)
+{
+	struct frame *f;
+
+	if (p == NULL)
+		return;
+	f = slab_of(p);
+	if (f == NULL || f->use != FRAME_SLAB || f->owner != c)
+		panic("slab %s: %p freed, which is not one of its objects", c->name, p);
+	debug_free(c, p);
+	preempt_disable();
+	c->mag[cpu_id()].live--;
+	preempt_enable();
+	if (IS_ENABLED(CONFIG_DEBUG)) {
+		struct held old = hold_back((struct held){ c, p, by });
+
+		c = old.c;
+		p = old.p;
+	}
+	if (p != NULL)
+		magazine_put(c, p);
+}
+
+void kmem_cache_free(struct kmem_cache *c, void *p)
+{
+	cache_free(c, p, __builtin_return_address(0));
+}
+
+static void held_trim(void)
+{
+	for (u32 i = 0; IS_ENABLED(CONFIG_DEBUG) && i < HELD; i++) {
+		struct held old = hold_back((struct held){ NULL, NULL, NULL });
+
+		if (old.p != NULL)
+			magazine_put(old.c, old.p);
+	}
 }
 
 u64 kmem_cache_live(const struct kmem_cache *c)
@@ -331,6 +387,7 @@ void slab_trim_cpu(void)
 {
 	struct kmem_cache *c;
 
+	held_trim();
 	list_for_each(c, &caches, link)
 		cache_trim(c);
 }
@@ -395,7 +452,7 @@ void kfree(void *p)
 		return;
 	f = slab_of(p);
 	if (f != NULL && f->use == FRAME_SLAB) {
-		kmem_cache_free(f->owner, p);
+		cache_free(f->owner, p, __builtin_return_address(0));
 	} else if (f != NULL && f->use == FRAME_KERNEL && page_aligned((uintptr_t)p)) {
 		__atomic_fetch_sub(&large_frames, 1ULL << f->order, __ATOMIC_RELAXED);
 		frames_free(f, f->order);

@@ -23,6 +23,8 @@ def on_linux(words):
        "populate": "populate", "epoll-nested": "epoll_nested", "timerfd-short": "timerfd_short", "text-busy": "text_busy", "pidfd": "pidfd", "locked-memory": "locked_memory",
        "kcmp": "kcmp", "semantics": "semantics", "sysvipc": "sysvipc", "inotify": "inotify", "no-name": "no_name", "file-times": "file_times", "tracing": "tracing"})
 def call(bed, line):
+    """On kernels that check themselves: a call that lets go of something twice is seen at the end."""
+    debug_kernels(bed)
     words = line.split()
     status, out = on_linux(words)
     assert status == 0, "the program is wrong on Linux: %r" % out

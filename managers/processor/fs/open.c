@@ -983,12 +983,16 @@ int fs_open_exec_inode(struct inode *i, struct dentry *d, struct file **out)
 {
 	int rc = i->type == S_IFLNK ? -ELOOP : i->type != S_IFREG ? -EACCES : fs_permission(i, MAY_EXEC);
 
+	struct file *f;
+
 	if (rc == 0)
-		rc = fs_open_inode(i, d, O_RDONLY, out);
+		rc = fs_open_inode(i, d, O_RDONLY, &f);
 	if (rc < 0)
 		return rc;
-	rc = file_text_begin(*out, TEXT_RUNS);
+	rc = file_text_begin(f, TEXT_RUNS);
 	if (rc < 0)
-		file_put(*out);
+		file_put(f);
+	else
+		*out = f;
 	return rc;
 }
