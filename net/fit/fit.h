@@ -153,6 +153,7 @@ struct fit_conn {
 	struct rpc_slot slot[FIT_SLOTS];
 	struct list free_slots;		/* [lock] */
 	unsigned nr_free_slots;		/* [lock] */
+	struct list waiting, waiting_change;	/* [lock] on their stacks: who waits for a slot, in the order in which they came */
 	struct served served[FIT_SERVED];
 	struct list free_served;	/* [lock] */
 	struct served *by_slot[FIT_SLOTS];	/* [lock] of the peer's slots: the last request, until its reply is acknowledged */
