@@ -6,6 +6,9 @@
  * go of what was sent. The call itself is done at the reply if it sent no bulk; with bulk at the later of the two, since
  * the bulk's memory is the caller's. A queue pair that broke has let go of everything; requests without a reply are repeated on
  * the next.
+ *
+ * Who finds no slot queues, lane by lane, and nobody of the lane is served before who came first; what may not wait gets none then.
+ * Only the first of a queue can go on, so who leaves as the first wakes the next if there is a slot for it.
  */
 #include "kernel/crash.h"
 #include "kernel/thread.h"
@@ -60,17 +63,46 @@ static void call_finish(struct rpc *call, int status, u32 rep_len, bool arrived)
 	waitq_wake_all(q);
 }
 
+static struct list *lane_queue(struct fit_conn *c, unsigned lane)
+{
+	return lane == RPC_LANE_CHANGE ? &c->waiting_change : &c->waiting;
+}
+
+static bool lane_has_slot(const struct fit_conn *c, unsigned lane)
+{
+	assert_held(&c->lock);
+	return c->nr_free_slots > (lane == RPC_LANE_CHANGE ? 0 : FIT_SLOTS_CHANGE);
+}
+
+/* A slot is there, and nobody waits for it before us. place: ours in the queue, or NULL. */
+static bool lane_may(struct fit_conn *c, unsigned lane, const struct list *place)
+{
+	struct list *queue = lane_queue(c, lane);
+
+	return lane_has_slot(c, lane) && (list_empty(queue) || queue->next == place);
+}
+
+/* Out of the queue, if in it; true: there is a new first one that can go on, to be woken when the lock is dropped. */
+static bool lane_leave(struct fit_conn *c, unsigned lane, struct list *place)
+{
+	struct list *queue = lane_queue(c, lane);
+	bool first = queue->next == place;
+
+	if (place == NULL || !list_linked(place))
+		return false;
+	list_del(place);
+	return first && lane_has_slot(c, lane) && !list_empty(queue);
+}
+
 /* conn->lock held; takes a slot the lane may use, or NULL. */
-static struct rpc_slot *slot_take(struct fit_conn *c, unsigned lane)
+static struct rpc_slot *slot_take(struct fit_conn *c, unsigned lane, const struct list *place)
 {
 	struct rpc_slot *s;
 
 	assert_held(&c->lock);
-	if (lane != RPC_LANE_CHANGE && c->nr_free_slots <= FIT_SLOTS_CHANGE)
+	if (!lane_may(c, lane, place))
 		return NULL;
 	s = list_first(&c->free_slots, struct rpc_slot, link);
-	if (s == NULL)
-		return NULL;
 	list_del(&s->link);
 	c->nr_free_slots--;
 	s->state = SLOT_BUSY;
@@ -92,13 +124,6 @@ static void slot_free(struct rpc_slot *s)
 	s->call = NULL;
 	list_add_tail(&c->free_slots, &s->link);
 	c->nr_free_slots++;
-}
-
-static bool conn_has_slot(struct fit_conn *c, unsigned lane)
-{
-	unsigned keep = lane == RPC_LANE_CHANGE ? 0 : FIT_SLOTS_CHANGE;
-
-	return !READ_ONCE(c->up) || READ_ONCE(c->nr_free_slots) > keep;
 }
 
 /* Header, fixed body and bulk into one work request. */
@@ -172,10 +197,13 @@ static int call_check(struct rpc *call, const struct rpc_op *op, const struct fi
 	return 0;
 }
 
-static int call_start(struct rpc *call, struct fit_conn *c)
+/* place: where the caller waits, or will if the answer is -EAGAIN; NULL: it will not wait. */
+static int call_start(struct rpc *call, struct fit_conn *c, struct list *place)
 {
 	const struct rpc_op *op = fit_op(call->op);
+	unsigned node = call->node;		/* who is told by `done` may have freed the call before we are back */
 	struct rpc_slot *s;
+	bool next;
 	int rc = call_check(call, op, c);
 
 	if (rc < 0)
@@ -189,11 +217,14 @@ static int call_start(struct rpc *call, struct fit_conn *c)
 		spin_unlock(&c->lock);
 		return -EHOSTDOWN;
 	}
-	s = slot_take(c, call->lane);
+	s = slot_take(c, call->lane, place);
 	if (s == NULL) {
+		if (place != NULL && !list_linked(place))
+			list_add_tail(lane_queue(c, call->lane), place);
 		spin_unlock(&c->lock);
 		return -EAGAIN;
 	}
+	next = lane_leave(c, call->lane, place);
 	s->call = call;
 	call->slot = s;
 	call->start_ns = time_mono_ns();
@@ -206,10 +237,12 @@ static int call_start(struct rpc *call, struct fit_conn *c)
 		memcpy(s->buf + sizeof(struct fit_request), call->req, op->req_size);
 	rc = c->ready ? slot_post(s) : 0;
 	spin_unlock(&c->lock);
+	if (next)
+		waitq_wake_all(&c->node->slot_wait);
 	if (rc < 0)
 		conn_break(c, "cannot send");
 	count(nr_fit_calls);
-	trace(TRACE_FIT_CALL, (u64)op->name, call->node, 0, 0);
+	trace(TRACE_FIT_CALL, (u64)op->name, node, 0, 0);
 	crash_point(CRASH_call, op->name);
 	return 0;
 }
@@ -221,7 +254,7 @@ int rpc_try_start(struct rpc *call)
 
 	if (c == NULL)
 		return -EHOSTDOWN;
-	rc = call_start(call, c);
+	rc = call_start(call, c, NULL);
 	conn_put(c);
 	return rc;
 }
@@ -233,22 +266,47 @@ static void count_dead(void)
 	count(nr_fit_hostdown);
 }
 
+static bool slot_turn(struct fit_conn *c, unsigned lane, const struct list *place)
+{
+	bool turn;
+
+	spin_lock(&c->lock);
+	turn = !c->up || lane_may(c, lane, place);
+	spin_unlock(&c->lock);
+	return turn;
+}
+
+static void slot_wait_end(struct fit_conn *c, unsigned lane, struct list *place)
+{
+	bool next;
+
+	spin_lock(&c->lock);
+	next = lane_leave(c, lane, place);
+	spin_unlock(&c->lock);
+	if (next)
+		waitq_wake_all(&c->node->slot_wait);
+}
+
 /* -ETIMEDOUT: no credit by the deadline (0: there is none); nothing was sent. */
 static int start_by(struct rpc *call, u64 deadline)
 {
 	struct fit_conn *c = fit_node_conn(call->node);
+	unsigned lane = call->lane;
+	struct list place = LIST_INIT(place);
 	int rc;
 
 	if (c == NULL) {
 		count_dead();
 		return -EHOSTDOWN;
 	}
-	while ((rc = call_start(call, c)) == -EAGAIN) {
+	while ((rc = call_start(call, c, &place)) == -EAGAIN) {
 		count(nr_fit_credit_waits);
-		rc = waitq_wait_timeout(&c->node->slot_wait, conn_has_slot(c, call->lane), deadline);
+		rc = waitq_wait_timeout(&c->node->slot_wait, slot_turn(c, lane, &place), deadline);
 		if (rc < 0)
 			break;
 	}
+	if (rc < 0)
+		slot_wait_end(c, lane, &place);
 	if (rc == -EHOSTDOWN)
 		count_dead();
 	conn_put(c);

@@ -284,6 +284,8 @@ struct fit_conn *conn_create(struct fit_node *node)
 	ref_init(&c->refs, 1);
 	spin_init(&c->lock, "fit conn", RANK_FIT);
 	list_init(&c->free_slots);
+	list_init(&c->waiting);
+	list_init(&c->waiting_change);
 	list_init(&c->free_served);
 	list_init(&c->backlog);
 	if (!conn_alloc(c))

@@ -153,6 +153,7 @@ struct fit_conn {
 	struct rpc_slot slot[FIT_SLOTS];
 	struct list free_slots;		/* [lock] */
 	unsigned nr_free_slots;		/* [lock] */
+	struct list waiting, waiting_change;	/* [lock] on their stacks: who waits for a slot, in the order in which they came */
 	struct served served[FIT_SERVED];
 	struct list free_served;	/* [lock] */
 	struct served *by_slot[FIT_SLOTS];	/* [lock] of the peer's slots: the last request, until its reply is acknowledged */
@@ -178,9 +179,9 @@ enum node_state {
 
 struct fit_node {
 	u16 id;				/* [I] */
-	u8 role;			/* [lock] learnt at join */
+	u8 role;			/* [lock] learnt at join; ROLE_NONE: there was none */
 	u8 state;			/* [lock; written by the membership thread] */
-	u32 ip;				/* [I] 0: unknown, it must come to us */
+	u32 ip;				/* [membership thread] set once; 0: unknown, it must come to us */
 	bool wanted;			/* [I] in fit.peers */
 	bool left;			/* [membership thread] how its last epoch ended */
 	struct spinlock lock;
@@ -189,6 +190,10 @@ struct fit_node {
 	u64 challenge;			/* [membership thread] given to it, and not yet answered; 0: none */
 	u64 answer;			/* [membership thread] the challenge that it gave us; 0: none */
 	const char *last_error;		/* [membership thread] so that it is logged once */
+	u32 refused;			/* [membership thread] a bit for each FIT_REJ_* that the log has of its address */
+	u32 duplicate_ip;		/* [membership thread] the first other one with its id that the log has; 0: none */
+	struct cm_id *knock;		/* [membership thread] ours that is out; NULL: none */
+	bool knock_over, knock_refused;	/* written by CM until knock_over [a] is said */
 	char name[24];
 	char silence[40];		/* [membership thread] why it was called dead, for the log */
 	struct waitq slot_wait;		/* callers that wait for credit */

@@ -423,11 +423,102 @@ static void no_credit_by_the_deadline(void **state)
 	assert_int_equal(done_calls, FIT_SLOTS - FIT_SLOTS_CHANGE);
 }
 
+static void *wait_and_start(void *call)
+{
+	assert_int_equal(rpc_start(call), 0);
+	return NULL;
+}
+
+static void wait_for(pthread_t *thread, struct rpc *call)
+{
+	u64 waits = counter_read(&nr_fit_credit_waits);
+
+	assert_int_equal(pthread_create(thread, NULL, wait_and_start, call), 0);
+	while (counter_read(&nr_fit_credit_waits) == waits)
+		usleep(1000);
+}
+
+/* A slot becomes free, and who waits for it has not run yet. */
+static void free_unseen(struct rpc *call)
+{
+	spin_lock(&up->lock);
+	slot_free(call->slot);
+	spin_unlock(&up->lock);
+}
+
+static unsigned nr_out(void)
+{
+	unsigned n;
+
+	spin_lock(&up->lock);
+	n = FIT_SLOTS - up->nr_free_slots;
+	spin_unlock(&up->lock);
+	return n;
+}
+
+/* Who comes when others wait for a credit is served after them, whether it would wait or not; of who waits, who came first. */
+static void credits_go_to_who_came_first(void **state)
+{
+	static struct rpc c[FIT_SLOTS], late, first, second, change;
+	const unsigned all = FIT_SLOTS - FIT_SLOTS_CHANGE;
+	pthread_t thread[2];
+
+	for (unsigned n = 0; n < all; n++) {
+		c[n] = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done };
+		assert_int_equal(rpc_try_start(&c[n]), 0);
+	}
+	first = second = late = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done };
+	wait_for(&thread[0], &first);
+	wait_for(&thread[1], &second);
+	free_unseen(&c[0]);
+	assert_int_equal(rpc_try_start(&late), -EAGAIN);
+	assert_int_equal(rpc_call(2, OP_KEEP, NULL, NULL, 0), -ETIMEDOUT);	/* for a credit: it did not go */
+	assert_int_equal(nr_out(), all - 1);
+	assert_int_equal(nr_sent, all);
+	change = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done, .lane = RPC_LANE_CHANGE };
+	assert_int_equal(rpc_try_start(&change), 0);				/* has credits of its own, and nobody before it */
+	free_unseen(&change);
+	waitq_wake_all(&up->node->slot_wait);
+	pthread_join(thread[0], NULL);
+	assert_int_equal(nr_out(), all);
+	assert_null(second.slot);
+	free_unseen(&c[1]);
+	free_unseen(&c[2]);
+	waitq_wake_all(&up->node->slot_wait);
+	pthread_join(thread[1], NULL);
+	assert_int_equal(rpc_try_start(&late), 0);				/* nobody waits any more */
+	assert_int_equal(nr_out(), all);
+}
+
+/* Slots become free at once, and one wake says so: whoever has its own wakes the next. */
+static void who_is_served_lets_the_next_one_in(void **state)
+{
+	static struct rpc c[FIT_SLOTS], waiter[3];
+	const unsigned all = FIT_SLOTS - FIT_SLOTS_CHANGE;
+	pthread_t thread[3];
+
+	for (unsigned n = 0; n < all; n++) {
+		c[n] = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done };
+		assert_int_equal(rpc_try_start(&c[n]), 0);
+	}
+	for (unsigned n = 0; n < 3; n++) {
+		waiter[n] = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done };
+		wait_for(&thread[n], &waiter[n]);
+	}
+	for (unsigned n = 0; n < 3; n++)
+		free_unseen(&c[n]);
+	waitq_wake_all(&up->node->slot_wait);
+	for (unsigned n = 0; n < 3; n++)
+		pthread_join(thread[n], NULL);
+	assert_int_equal(nr_out(), all);
+	assert_true(waiter[0].slot->order < waiter[1].slot->order && waiter[1].slot->order < waiter[2].slot->order);
+}
+
 static void *answer_late(void *arg)
 {
 	struct add_rep answer = { 3 };
 
-	while (READ_ONCE(up->nr_free_slots) == FIT_SLOTS)	/* the call is out ... */
+	while (nr_out() == 0)				/* the call is out ... */
 		usleep(1000);
 	usleep(60000);					/* ... for longer than a deadline */
 	reply(0, 0, &answer, sizeof(answer));
@@ -985,7 +1076,8 @@ int main(void)
 		T(reply_into_pages), T(call_and_reply), T(only_the_reply_can_be_reached),
 		T(short_reply_is_an_error), T(status_that_is_no_errno), T(bulk_stays_until_acknowledged),
 		T(credits_keep_a_lane_for_changes),
-		T(a_post_that_fails_ends_by_burial), T(late_reply_after_the_deadline), T(no_credit_by_the_deadline), T(sure_calls_have_no_deadline), T(strange_replies_are_dropped),
+		T(a_post_that_fails_ends_by_burial), T(late_reply_after_the_deadline), T(no_credit_by_the_deadline), T(credits_go_to_who_came_first),
+		T(who_is_served_lets_the_next_one_in), T(sure_calls_have_no_deadline), T(strange_replies_are_dropped),
 		T(serve_inline), T(serve_pages), T(serve_bulk_is_released_once), T(serve_refuses_what_is_malformed),
 		T(pending_calls_outlive_their_connection), T(queued_request_of_an_old_epoch_is_not_run), T(backlog_is_served_in_order),
 		T(workers_and_copies),

@@ -2,7 +2,8 @@
 /*
  * Membership: who is there. One thread owns all node states; CM's callbacks, broken queue pairs and the clock only leave it
  * notes. Of two nodes the one with the higher id connects, so that they never connect twice; it tries again and again, so
- * that nodes may boot in any order.
+ * that nodes may boot in any order. Who is to be connected to, and sees nobody come, knocks: it asks, by CM's datagrams, whether the other
+ * takes it for a second node of its id. Whatever the answer, nothing begins by it; but both say so.
  *
  *	DOWN -> CONNECTING -> UP		we connect
  *	DOWN -> JOINING -> UP			they connect
@@ -41,6 +42,7 @@
 #define LEAVE_LOOK_NS	(2 * NSEC_PER_MSEC)
 #define LATE_NS		(100 * NSEC_PER_MSEC)
 #define REFUSED_NS	NSEC_PER_SEC		/* before we ask again who refused us */
+#define KNOCK_NS	(3 * NSEC_PER_SEC)	/* since our boot, and between two knocks */
 #define NR_REFUSED	16
 #define REFUSED_LINE_NS	(10 * NSEC_PER_SEC)	/* between two lines of the log about more refused joins than those */
 #define NOTES_ROUND	256			/* notes read before the clock is looked at again */
@@ -77,6 +79,7 @@ static DEFINE_SPINLOCK(note_lock, RANK_WORK);
 static struct list notes = LIST_INIT(notes);		/* [note_lock] */
 static struct list unused = LIST_INIT(unused);		/* [note_lock] connections to free */
 static bool kicked;					/* [a] */
+static bool knock_noted;				/* [a] one of the notes is of a knock */
 static bool leaving, has_left;				/* [a] said by leave(); farewells are out */
 static struct waitq left_wait = WAITQ_INIT(left_wait);
 static struct waitq thread_wait = WAITQ_INIT(thread_wait);
@@ -189,6 +192,14 @@ static void note_private(struct note *n, const struct cm_event *ev)
 	}
 }
 
+static void note_add(struct note *n)
+{
+	spin_lock(&note_lock);
+	list_add_tail(&notes, &n->link);
+	spin_unlock(&note_lock);
+	member_kick();
+}
+
 static void cm_event(const struct cm_event *ev, void *arg)
 {
 	struct note *n = kzalloc(sizeof(*n));
@@ -210,10 +221,7 @@ static void cm_event(const struct cm_event *ev, void *arg)
 	note_private(n, ev);
 	if (n->conn != NULL)
 		conn_get(n->conn);
-	spin_lock(&note_lock);
-	list_add_tail(&notes, &n->link);
-	spin_unlock(&note_lock);
-	member_kick();
+	note_add(n);
 }
 
 /* A cm_id of the connection's goes, the peer is told, and what it said and we have not looked at is nothing to us: but for a farewell. */
@@ -261,6 +269,7 @@ static void conn_cm_retire(struct fit_conn *c)
 
 /* --- hello --- */
 
+/* to: KNOCK_TO, or the node for which it was made; nobody else believes it. */
 static u64 hello_mac(const struct fit_hello *h, unsigned to)
 {
 	struct { struct fit_hello h; u64 to; } m;
@@ -408,6 +417,7 @@ static void node_up(struct fit_node *n, struct fit_conn *c, const struct fit_hel
 	snprintf(n->name, sizeof(n->name), "%s-%u", role_name[h->role], n->id);
 	n->role = h->role;
 	n->last_error = NULL;
+	n->refused = 0;
 	WRITE_ONCE(c->heard_ns, time_mono_ns());
 	conn_go(c);
 	node_step(n, NODE_UP);
@@ -501,11 +511,8 @@ static struct {
 	u64 next_ns;			/* of a line more than there are places */
 } refusals;
 
-/*
- * Who is refused asks again and again: a line for each and each reason, the first time. An address costs a stranger nothing: when the
- * places are taken, a line now and then.
- */
-static bool refused_first(u32 ip, enum fit_rejection_why why)
+/* An address costs a stranger nothing: when the places are taken, a line now and then. */
+static bool stranger_first(u32 ip, enum fit_rejection_why why)
 {
 	u64 now = time_mono_ns();
 
@@ -520,6 +527,30 @@ static bool refused_first(u32 ip, enum fit_rejection_why why)
 	return true;
 }
 
+/*
+ * Who is refused asks again and again: a line for each and each reason, the first time. Strangers do not crowd out who has the address of
+ * a node, nor the first one that has the key and a node's id.
+ */
+static bool refused_first(u32 ip, unsigned id, enum fit_rejection_why why)
+{
+	for (unsigned i = 1; i < FIT_MAX_NODES; i++) {
+		struct fit_node *n = &fit_nodes[i];
+		bool first = !(n->refused & 1U << why);
+
+		if (n->ip == 0 || n->ip != ip)
+			continue;
+		n->refused |= 1U << why;
+		return first;
+	}
+	if (why == FIT_REJ_DUPLICATE && fit_nodes[id].duplicate_ip == 0) {
+		fit_nodes[id].duplicate_ip = ip;
+		return true;
+	}
+	if (why == FIT_REJ_DUPLICATE && fit_nodes[id].duplicate_ip == ip)
+		return false;
+	return stranger_first(ip, why);
+}
+
 static void join_reject(struct note *r, enum fit_rejection_why why, u64 challenge)
 {
 	struct fit_rejection j = { .magic = le32_of(FIT_MAGIC), .why = le16_of(why), .challenge = le64_of(challenge) };
@@ -527,12 +558,17 @@ static void join_reject(struct note *r, enum fit_rejection_why why, u64 challeng
 	roce_cm_reject(r->id, 28 /* consumer defined, clause 12.6.7.2 */, &j, sizeof(j));
 }
 
-static void join_refuse(struct note *r, enum fit_rejection_why why)
+static void refuse_say(const struct note *r, enum fit_rejection_why why)
 {
 	count(nr_fit_refused);
-	if (refused_first(r->peer_ip, why))
+	if (refused_first(r->peer_ip, r->hello.node, why))
 		pr_warn("fit: refused %u.%u.%u.%u: it %s", r->peer_ip >> 24, r->peer_ip >> 16 & 255, r->peer_ip >> 8 & 255,
 			r->peer_ip & 255, rejection_text[why][0]);
+}
+
+static void join_refuse(struct note *r, enum fit_rejection_why why)
+{
+	refuse_say(r, why);
 	join_reject(r, why, 0);
 }
 
@@ -592,7 +628,7 @@ static void join_request(struct note *r)
 	n->challenge = 0;
 	if (n->conn != NULL)		/* it has given us up: its new life begins, the old one ends here too */
 		node_down(n, "it connected anew");
-	n->ip = r->peer_ip;
+	WRITE_ONCE(n->ip, r->peer_ip);
 	c = node_conn_create(n);
 	if (c == NULL) {
 		roce_cm_reject(r->id, 3 /* no resources */, NULL, 0);
@@ -604,6 +640,87 @@ static void join_request(struct note *r)
 	if (conn_accept(n, c, r) < 0)
 		node_down(n, "could not be accepted");
 	crash_point(CRASH_join_accept, NULL);
+}
+
+/* --- knocking: of the lower id, which is not to connect, at the higher one --- */
+
+/* Here is another node of that id, or we have it. CM's thread. */
+static bool knock_duplicate(const struct fit_hello *h, u32 ip)
+{
+	u32 known;
+
+	if (le32_get(h->magic) != FIT_MAGIC || le16_get(h->version) != FIT_VERSION || le64_get(h->key) != hello_mac(h, KNOCK_TO) ||
+	    h->node == 0 || h->node >= FIT_MAX_NODES)
+		return false;
+	known = READ_ONCE(fit_nodes[h->node].ip);
+	return h->node == self_id || (known != 0 && known != ip);
+}
+
+/* CM's thread */
+static void knock_heard(const struct cm_event *ev, void *arg)
+{
+	struct fit_hello h;
+	struct note *n;
+
+	if (ev->type != CM_SIDR_RECEIVED)
+		return;
+	ev->sidr->status = KNOCK_HEARD;
+	if (ev->private_data == NULL || ev->private_len < sizeof(h))
+		return;
+	memcpy(&h, ev->private_data, sizeof(h));
+	if (!knock_duplicate(&h, ev->peer_ip))
+		return;
+	ev->sidr->status = KNOCK_REFUSED;
+	if (__atomic_exchange_n(&knock_noted, true, __ATOMIC_SEQ_CST))
+		return;			/* it knocks again; a recorded one is worth no more than one note */
+	n = kzalloc(sizeof(*n));
+	if (n == NULL) {
+		store_release(&knock_noted, false);
+		return;
+	}
+	n->type = ev->type;
+	n->peer_ip = ev->peer_ip;
+	n->hello = h;
+	note_add(n);
+}
+
+/* CM's thread: the answer, or that there is none */
+static void knock_answered(const struct cm_event *ev, void *arg)
+{
+	struct fit_node *n = arg;
+
+	n->knock_refused = ev->type == CM_REJECTED && ev->reason == KNOCK_REFUSED;
+	store_release(&n->knock_over, true);	/* pairs with knock_look() */
+	member_kick();
+}
+
+static void knock_look(struct fit_node *n)
+{
+	if (n->knock == NULL || !load_acquire(&n->knock_over))
+		return;
+	roce_cm_destroy(n->knock);
+	n->knock = NULL;
+	if (n->knock_refused && n->state == NODE_DOWN && n->last_error != rejection_text[FIT_REJ_DUPLICATE][1]) {
+		n->last_error = rejection_text[FIT_REJ_DUPLICATE][1];
+		pr_note("fit: node %u: %s", n->id, n->last_error);
+	}
+}
+
+/* A node that has never come; returns when to look again. */
+static u64 knock(struct fit_node *n, u64 now)
+{
+	u64 due = MAX(n->retry_ns, KNOCK_NS);
+	struct fit_hello h;
+
+	if (n->knock != NULL)
+		return ~0ULL;
+	if (now < due)
+		return due;
+	n->retry_ns = now + KNOCK_NS;
+	n->knock_over = n->knock_refused = false;
+	hello_make(&h, KNOCK_TO, 0, 0, 0);
+	n->knock = roce_cm_resolve(n->ip, FIT_KNOCK_ID, &h, sizeof(h), knock_answered, n);
+	return n->retry_ns;
 }
 
 /* --- a queue pair that breaks, and the next --- */
@@ -762,6 +879,11 @@ static void note_handle(struct note *r)
 		join_request(r);
 		return;
 	}
+	if (r->type == CM_SIDR_RECEIVED) {
+		store_release(&knock_noted, false);
+		refuse_say(r, FIT_REJ_DUPLICATE);
+		return;
+	}
 	if (c->node->conn != c || (c->cm != r->id && (c->old_cm != r->id || !r->farewell)))
 		return;				/* of an epoch or a queue pair that is over */
 	switch (r->type) {
@@ -781,8 +903,8 @@ static void note_handle(struct note *r)
 		disconnected(r);
 		return;
 	case CM_REQ_RECEIVED:
-	case CM_SIDR_RECEIVED:		/* FIT has no datagram service */
-	case CM_SIDR_RESOLVED:
+	case CM_SIDR_RECEIVED:
+	case CM_SIDR_RESOLVED:		/* knocks have no connection */
 		return;
 	}
 }
@@ -817,14 +939,17 @@ static u64 node_look(struct fit_node *n, u64 now, u64 late)
 	struct fit_conn *c = n->conn;
 	u64 silent;
 
+	knock_look(n);
 	if (c != NULL && load_acquire(&c->failed)) {
 		node_down(n, c->why);
 		return now;
 	}
 	switch (n->state) {
 	case NODE_DOWN:
-		if (!n->wanted || n->id >= self_id || load_acquire(&leaving))
+		if (!n->wanted || load_acquire(&leaving))
 			return ~0ULL;
+		if (n->id > self_id)
+			return n->role == ROLE_NONE ? knock(n, now) : ~0ULL;
 		if (now < n->retry_ns)
 			return n->retry_ns;
 		node_connect(n);
@@ -1186,7 +1311,7 @@ int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops)
 
 void fit_start(void)
 {
-	if (roce_cm_listen(FIT_SERVICE_ID, cm_event, NULL) < 0 ||
+	if (roce_cm_listen(FIT_SERVICE_ID, cm_event, NULL) < 0 || roce_cm_listen(FIT_KNOCK_ID, knock_heard, NULL) < 0 ||
 	    thread_spawn(member_thread, NULL, PRIO_HIGH, "fit-member") < 0)
 		panic("fit: no memory to start");
 	power_on_shutdown(leave);

@@ -137,6 +137,19 @@ int roce_cm_accept(struct cm_id *id, const struct cm_conn_param *p, cm_handler f
 	memcpy(&cm.hello, p->private_data, sizeof(cm.hello));
 	return 0;
 }
+static struct { unsigned nr; u32 ip; struct fit_hello hello; cm_handler fn; void *arg; } knocks;
+struct cm_id *roce_cm_resolve(u32 ip, u64 service, const void *data, u32 len, cm_handler fn, void *arg)
+{
+	if (cm_fails)
+		return NULL;
+	assert_true(service == FIT_KNOCK_ID && len == sizeof(knocks.hello));
+	knocks.nr++;
+	knocks.ip = ip;
+	memcpy(&knocks.hello, data, len);
+	knocks.fn = fn;
+	knocks.arg = arg;
+	return id_new();
+}
 static unsigned flood_left;		/* for each rejection another REQ */
 int roce_cm_reject(struct cm_id *id, u16 reason, const void *data, u32 len)
 {
@@ -164,6 +177,8 @@ static int setup(void **state)
 	nr_ids = nr_conns = nr_gone = nr_qps = nr_ends = nr_pings = 0;
 	no_memory = cm_fails = false;
 	memset(&cm, 0, sizeof(cm));
+	memset(&knocks, 0, sizeof(knocks));
+	knock_noted = false;
 	memset(fit_nodes, 0, sizeof(fit_nodes));
 	memset(&refusals, 0, sizeof(refusals));
 	nr_watchers = 0;
@@ -264,10 +279,10 @@ static void who_may_not_join(void **state)
 	key.k0 ^= 1;
 	sealed(&h);
 	key.k0 ^= 1;
-	refused(HIGHER, &h, FIT_REJ_KEY, "does not have the cluster's key (fit.key)");
+	refused(HIGHER, &h, FIT_REJ_KEY, "does not have the cluster's key (fit.key), or wants a node of another id (fit.peers)");
 	h = good;
 	h.role = ROLE_PROCESSOR;			/* changed on the way */
-	refused(91, &h, FIT_REJ_KEY, "does not have the cluster's key (fit.key)");
+	refused(91, &h, FIT_REJ_KEY, "does not have the cluster's key (fit.key), or wants a node of another id (fit.peers)");
 	h = good;
 	h.protocol = le64_of(0x4321);
 	sealed(&h);
@@ -315,6 +330,32 @@ static void strangers_do_not_fill_the_log(void **state)
 	for (unsigned i = 0; i < 200; i++)
 		request(2000 + i, &h);
 	assert_int_equal(nr_said("fit: refused "), NR_REFUSED + 1);
+}
+
+/* Nor do they keep a node, or a second one of its id, out of it; and these have a line each, whatever they do. */
+static void strangers_do_not_crowd_out_a_node(void **state)
+{
+	struct fit_hello h = hello_of(HIGHER, ROLE_STORAGE, 5, 0, 0), good = h;
+
+	h.version = le16_of(FIT_VERSION + 1);
+	for (unsigned i = 0; i < 200; i++)
+		request(1000 + i, &h);
+	for (unsigned i = 0; i < 20; i++) {
+		request(HIGHER, &h);
+		request(40 + i, &good);
+		if (i == 0)
+			assert_int_equal(nr_said("fit: refused 10.77.0.40: it uses the node id of another node"), 1);
+	}
+	assert_int_equal(nr_said("fit: refused 10.77.0.3: it speaks another FIT version"), 1);
+	assert_int_equal(nr_said("fit: refused "), NR_REFUSED + 2);
+	h = good;
+	h.protocol = le64_of(1);
+	sealed(&h);
+	request(HIGHER, &h);
+	request(HIGHER, &h);
+	assert_int_equal(nr_said("fit: refused 10.77.0.3: it was built with another protocol definition"), 1);
+	request(40, &good);
+	assert_int_equal(nr_said("fit: refused "), NR_REFUSED + 3);
 }
 
 static int run_any(struct rpc_call *c, const void *req, void *rep) { return 0; }
@@ -388,6 +429,132 @@ static void members(void **state)
 	conn_fail(c, "x");
 	node_look(&fit_nodes[HIGHER], time_mono_ns(), 0);
 	assert_false(fit_is_member(IP(HIGHER)));
+}
+
+static void knock_answer(enum cm_event_type type, u16 reason)
+{
+	knocks.fn(&(struct cm_event){ .type = type, .reason = reason }, knocks.arg);
+}
+
+/* The status that the knocker gets. */
+static unsigned knocked(unsigned from, const void *hello, u32 len)
+{
+	struct cm_sidr sidr = { .status = 2 };
+
+	knock_heard(&(struct cm_event){ .type = CM_SIDR_RECEIVED, .peer_ip = IP(from), .private_data = hello, .private_len = len,
+					.sidr = &sidr }, NULL);
+	handle_notes();
+	return sidr.status;
+}
+
+static struct fit_hello knock_of(unsigned node)
+{
+	struct fit_hello h = hello_of(node, ROLE_PROCESSOR, 0, 0, 0);
+
+	h.key = le64_of(hello_mac(&h, KNOCK_TO));
+	return h;
+}
+
+/* The lower id of two is never asked by who takes another for it: it asks itself, when nobody comes, and both logs have a line. */
+static void a_second_node_of_a_lower_id(void **state)
+{
+	struct fit_node *n = &fit_nodes[HIGHER];
+	u64 now = 100 * NSEC_PER_SEC;
+	struct fit_hello h;
+
+	assert_true(node_look(n, KNOCK_NS - 1, 0) == KNOCK_NS);		/* they may still be booting */
+	assert_int_equal(knocks.nr, 0);
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_true(node_look(n, now, 0) == now + KNOCK_NS);
+		assert_true(node_look(n, now, 0) == ~0ULL);		/* it is out */
+		assert_int_equal(knocks.nr, i);
+		assert_int_equal(knocks.ip, IP(HIGHER));
+		knock_answer(CM_REJECTED, KNOCK_REFUSED);
+		assert_true(node_look(n, now, 0) == now + KNOCK_NS);
+		assert_int_equal(cm.destroyed, i);
+		now += KNOCK_NS;
+	}
+	assert_string_equal(said, "fit: node 3: it refused this node, which uses the node id of another node (fit.node)\n");
+	assert_int_equal(n->state, NODE_DOWN);
+	assert_int_equal(nr_conns, 0);
+	/* as a REQ it is nothing */
+	said_clear();
+	self_id = HIGHER;
+	h = knocks.hello;
+	assert_int_equal(h.node, SELF);
+	fit_nodes[SELF].ip = IP(SELF);
+	request(SELF, &h);
+	rejected_with(FIT_REJ_KEY);
+	said_clear();
+	/* what the other end makes of it, who has the one that it knows of and who it is itself */
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(knocked(90, &h, 216), KNOCK_REFUSED);
+	assert_int_equal(nr_said("fit: refused 10.77.0.90: it uses the node id of another node (fit.node)\n"), 1);
+	self_id = SELF;
+	assert_int_equal(knocked(91, &h, sizeof(h)), KNOCK_REFUSED);
+	assert_int_equal(nr_said("fit: refused 10.77.0.91: it uses the node id of another node (fit.node)\n"), 1);
+	assert_int_equal(nr_said("\n"), 2);
+}
+
+/* Who is where it is expected, and who cannot show that it knows the key, hears nothing and brings no line. */
+static void knocks_that_say_nothing(void **state)
+{
+	struct fit_hello h = knock_of(LOWER);
+
+	assert_int_equal(knocked(LOWER, &h, sizeof(h)), KNOCK_HEARD);
+	assert_int_equal(knocked(40, NULL, 0), KNOCK_HEARD);
+	assert_int_equal(knocked(40, &h, sizeof(h) - 1), KNOCK_HEARD);
+	h.role = ROLE_STORAGE;
+	assert_int_equal(knocked(40, &h, sizeof(h)), KNOCK_HEARD);
+	h = hello_of(LOWER, ROLE_PROCESSOR, 0, 0, 0);			/* a REQ's */
+	assert_int_equal(knocked(40, &h, sizeof(h)), KNOCK_HEARD);
+	h = knock_of(FIT_MAX_NODES);
+	assert_int_equal(knocked(40, &h, sizeof(h)), KNOCK_HEARD);
+	h = knock_of(7);						/* in no fit.peers: any address is as good */
+	assert_int_equal(knocked(40, &h, sizeof(h)), KNOCK_HEARD);
+	assert_true(list_empty(&notes));
+	assert_string_equal(said, "");
+	h = knock_of(LOWER);						/* recorded, and sent as fast as can be: one note */
+	for (unsigned i = 0; i < 100; i++) {
+		struct cm_sidr sidr = { 0 };
+
+		knock_heard(&(struct cm_event){ .type = CM_SIDR_RECEIVED, .peer_ip = IP(40 + i), .private_data = &h,
+						.private_len = sizeof(h), .sidr = &sidr }, NULL);
+		assert_int_equal(sidr.status, KNOCK_REFUSED);
+	}
+	assert_true(notes.next->next == &notes);
+	handle_notes();
+	assert_int_equal(nr_said("\n"), 1);
+}
+
+/* Nobody knocks at who has been there, nor on the way out; one that comes while a knock is out is taken in, and its answer is none. */
+static void when_to_knock(void **state)
+{
+	struct fit_node *n = &fit_nodes[HIGHER];
+	u64 now = time_mono_ns() + KNOCK_NS;
+	struct fit_conn *c;
+
+	cm_fails = true;
+	assert_true(node_look(n, now, 0) == now + KNOCK_NS);
+	assert_null(n->knock);
+	cm_fails = false;
+	n->retry_ns = 0;
+	leaving = true;
+	assert_true(node_look(n, now, 0) == ~0ULL);
+	leaving = false;
+	node_look(n, now, 0);
+	assert_int_equal(knocks.nr, 1);
+	c = joined();
+	knock_answer(CM_REJECTED, KNOCK_REFUSED);
+	node_look(n, time_mono_ns(), 0);
+	assert_int_equal(cm.destroyed, 1);
+	assert_null(n->knock);
+	conn_fail(c, "x");
+	node_look(n, now, 0);
+	assert_int_equal(n->state, NODE_DOWN);
+	assert_true(node_look(n, now + KNOCK_NS, 0) == ~0ULL);
+	assert_int_equal(knocks.nr, 1);
+	assert_int_equal(nr_said("refused"), 0);
 }
 
 /* A challenge is answered once: who recorded the exchange can begin nothing with it. */
@@ -795,7 +962,9 @@ static void a_flood_does_not_stop_the_clock(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(who_may_not_join), T(strangers_do_not_fill_the_log), T(another_field_is_another_protocol), T(members), T(one_challenge_an_attempt),
+		T(who_may_not_join), T(strangers_do_not_fill_the_log), T(strangers_do_not_crowd_out_a_node),
+		T(a_second_node_of_a_lower_id), T(knocks_that_say_nothing), T(when_to_knock),
+		 T(another_field_is_another_protocol), T(members), T(one_challenge_an_attempt),
 		T(joins_answer_a_challenge), T(who_is_refused_is_told), T(connecting_answers_the_challenge),
 		T(the_answer_to_a_join_is_checked), T(broken_by_us_and_asked_for_again), T(broken_there_and_offered), T(farewells),
 		T(our_farewell), T(a_farewell_that_crosses), T(who_leaves_takes_nobody_in), T(a_farewell_is_not_answered), T(a_farewell_is_said_again), T(given_up_by_the_peer),

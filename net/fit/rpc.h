@@ -79,11 +79,11 @@ struct rpc {
 };
 
 /*
- * Send. May sleep for a credit. 0: the call is under way and will be done exactly once.
+ * Send. May sleep for a credit, behind those of its lane who came before. 0: the call is under way and will be done exactly once.
  * -EHOSTDOWN (no such node, or it is dead), -EINVAL (sizes): nothing was sent, done is not called.
  */
 int __must_check rpc_start(struct rpc *call);
-/* As rpc_start(), but never sleeps: -EAGAIN when there is no credit. Callable under spinlocks above RANK_FIT. */
+/* As rpc_start(), but never sleeps: -EAGAIN when there is no credit, or others wait for one. Callable under spinlocks above RANK_FIT. */
 int __must_check rpc_try_start(struct rpc *call);
 /* Sleep until done; returns call->status. Only for calls without a done callback. */
 int rpc_wait(struct rpc *call);

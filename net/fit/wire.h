@@ -65,7 +65,7 @@ struct fit_rejection {
 	X(OVER,		"speaks of an epoch that is over")					\
 	X(STRANGER,	"does not speak FIT")							\
 	X(VERSION,	"speaks another FIT version")						\
-	X(KEY,		"does not have the cluster's key (fit.key)")				\
+	X(KEY,		"does not have the cluster's key (fit.key), or wants a node of another id (fit.peers)") \
 	X(PROTOCOL,	"was built with another protocol definition")				\
 	X(NODE,		"has a node id that cannot be (fit.node)")				\
 	X(NONSENSE,	"says nonsense in its greeting")					\
@@ -79,6 +79,15 @@ enum fit_rejection_why {
 #undef AS_ENUM
 	NR_FIT_REJ
 };
+
+/*
+ * A knock: CM's SIDR_REQ with such a hello, made for KNOCK_TO, so that no REQ can be made of it and whoever is at the address can check it.
+ * The answer is a SIDR_REP's status.
+ */
+#define FIT_KNOCK_ID	ROCE_PS_UDP(FIT_PORT)
+#define KNOCK_TO	0
+#define KNOCK_REFUSED	2		/* who knocked has the id of another node: FIT_REJ_DUPLICATE */
+#define KNOCK_HEARD	3		/* anything else */
 
 /* Private data of CM's DREQ when a node leaves. A DREQ without it says that a queue pair is no more. */
 #define FIT_FAREWELL	0x6d616766	/* "fgam", little endian */

@@ -2,7 +2,7 @@
 /* SOURCES: */
 /* PARSERS: net/fit/member.c */
 /*
- * Membership: greetings, answers to ours, rejections and farewells, whole, cut and spoilt, from anywhere and at any time, while queue
+ * Membership: greetings, answers to ours, rejections, farewells and knocks, whole, cut and spoilt, from anywhere and at any time, while queue
  * pairs break, time passes and memory is short. The unit test's connection manager carries them. Nobody is let in without
  * the key, no reference is lost, and no state follows that may not.
  */
@@ -138,6 +138,25 @@ static void time_passes(void)
 	free_unused();
 }
 
+/* Knocks, and answers to ours. */
+static void somebody_knocks(void)
+{
+	unsigned node = any_node();
+	u8 how = next_byte();
+	struct fit_hello h = knock_of(how & 1 ? node : SELF), was = h;
+
+	spoil(&h, sizeof(h), how >> 6);
+	if (how & 2)
+		shim_fail_alloc(1);
+	if (knocked(how & 4 ? node : 40, how & 8 ? NULL : &h, how & 16 ? sizeof(h) - 1 : 216) == KNOCK_REFUSED)
+		BUG_ON(memcmp(&h, &was, sizeof(h)) != 0);
+	shim_fail_alloc(0);
+	if (fit_nodes[node].knock != NULL && !fit_nodes[node].knock_over) {
+		knocks.arg = &fit_nodes[node];
+		knock_answer(how & 32 ? CM_REJECTED : CM_UNREACHABLE, how % 5);
+	}
+}
+
 static void something_breaks(void)
 {
 	struct fit_conn *c = fit_nodes[any_node()].conn;
@@ -151,6 +170,8 @@ static void something_breaks(void)
 		cm_fails = how & 2;
 	if ((how & 240) == 240)
 		leaving = true;
+	if ((how & 240) == 128)
+		somebody_knocks();
 	if (c != NULL && (how & 16))
 		conn_break(c, "broke");
 	if (c != NULL && (how & 224) == 64)

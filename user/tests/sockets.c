@@ -802,6 +802,65 @@ static void begins_anew(void)
 	CHECK(send(s, "back", 4, 0) == 4 && recv(a, buf, sizeof(buf), 0) == 4 && close(a) == 0 && close(s) == 0 && close(l) == 0);
 }
 
+/* Where both ends have said that no more comes, nothing is left to break off: no error at either end, and what was sent arrives. */
+static void begins_anew_after_the_end(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) }, none = { .sin_family = AF_UNSPEC };
+	int l = socket(AF_INET, SOCK_STREAM, 0), s = socket(AF_INET, SOCK_STREAM, 0), a;
+	socklen_t len = sizeof(to);
+	char buf[16];
+
+	CHECK(bind(l, (void *)&to, len) == 0 && listen(l, 5) == 0 && getsockname(l, (void *)&to, &len) == 0);
+	for (int way = 0; way < 4; way++) {
+		CHECK(connect(s, (void *)&to, len) == 0);
+		a = accept(l, NULL, NULL);
+		CHECK(a >= 0 && send(s, "bytes", 5, 0) == 5);
+		if (way & 2)
+			CHECK(send(a, "unread", 6, 0) == 6);
+		CHECK(shutdown(way & 1 ? a : s, SHUT_WR) == 0 && shutdown(way & 1 ? s : a, SHUT_WR) == 0);
+		usleep(10000);
+		CHECK(connect(s, (void *)&none, sizeof(none)) == 0 && error_of(s) == 0 && error_of(a) == 0);
+		CHECK(recv(a, buf, sizeof(buf), 0) == 5 && recv(a, buf, sizeof(buf), 0) == 0 && error_of(a) == 0);
+		FAILS(send(a, "x", 1, MSG_NOSIGNAL), EPIPE);
+		close(a);
+	}
+	/* nor is there anything when it is closed with bytes unread */
+	CHECK(connect(s, (void *)&to, len) == 0);
+	a = accept(l, NULL, NULL);
+	CHECK(send(a, "unread", 6, 0) == 6 && shutdown(s, SHUT_WR) == 0 && shutdown(a, SHUT_WR) == 0);
+	usleep(10000);
+	close(s);
+	CHECK(error_of(a) == 0 && recv(a, buf, sizeof(buf), 0) == 0 && error_of(a) == 0);
+	close(a);
+	close(l);
+}
+
+/* What a connection had sent and nobody has read does not fill the next one of the same socket. */
+static void begins_anew_with_room(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) }, none = { .sin_family = AF_UNSPEC };
+	int l = socket(AF_INET, SOCK_STREAM, 0), s = socket(AF_INET, SOCK_STREAM, 0), a, b;
+	static char bytes[65536];
+	socklen_t len = sizeof(to);
+	ssize_t sent = 0, n;
+
+	CHECK(bind(l, (void *)&to, len) == 0 && listen(l, 5) == 0 && getsockname(l, (void *)&to, &len) == 0);
+	CHECK(connect(s, (void *)&to, len) == 0);
+	a = accept(l, NULL, NULL);
+	while ((n = send(s, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		sent += n;
+	CHECK(errno == EAGAIN && connect(s, (void *)&none, sizeof(none)) == 0 && connect(s, (void *)&to, len) == 0);
+	b = accept(l, NULL, NULL);
+	CHECK(b >= 0 && send(s, bytes, 20000, MSG_DONTWAIT) == 20000);
+	n = recv(b, bytes, 20000, MSG_WAITALL);
+	CHECK(n == 20000 && recv(a, bytes, sizeof(bytes), 0) > 0);	/* the old ones are there as they were */
+	close(a);
+	CHECK(send(s, bytes, 20000, MSG_DONTWAIT) == 20000);
+	close(b);
+	close(s);
+	close(l);
+}
+
 int main(int argc, char **argv)
 {
 	const char *folder = argc > 1 ? argv[1] : "/tmp";
@@ -838,6 +897,8 @@ int main(int argc, char **argv)
 	tcp_basic();
 	tcp_ends();
 	begins_anew();
+	begins_anew_after_the_end();
+	begins_anew_with_room();
 	tcp_nonblocking();
 	options();
 	udp();

@@ -126,6 +126,12 @@ static void listener_end(struct socket *s)
 	}
 }
 
+/* TCP: both ends have said that no more comes, and know it of each other. s->lock held */
+static bool both_ended(const struct socket *s)
+{
+	return s->kind == &inet_tcp && s->state == SOCKET_CONNECTED && s->fin && (s->shut & SHUT_SEND);
+}
+
 static void end(struct socket *s, bool reset)
 {
 	struct socket *peer = s->peer;
@@ -141,6 +147,7 @@ static void end(struct socket *s, bool reset)
 	s->kind->unbind(s);
 	spin_lock(&s->lock);
 	reset |= s->queue.count != 0 || (s->opt.linger.on && s->opt.linger.seconds == 0 && s->kind == &inet_tcp);
+	reset &= !both_ended(s);		/* there is nothing left to break off */
 	socket_set_state(s, SOCKET_CLOSED);
 	s->shut = SHUT_RECEIVE | SHUT_SEND;
 	s->peer = NULL;
@@ -159,9 +166,15 @@ void socket_end(struct socket *s)
 	end(s, false);
 }
 
-void socket_reset(struct socket *s)
+bool socket_reset(struct socket *s)
 {
+	bool open;
+
+	spin_lock(&s->lock);
+	open = (s->state == SOCKET_CONNECTED || s->state == SOCKET_CONNECTING) && !both_ended(s);
+	spin_unlock(&s->lock);
 	end(s, true);
+	return open;
 }
 
 int socket_shutdown(struct socket *s, int how)

@@ -136,16 +136,42 @@ int inet_tcp_route(struct socket *s, const struct address *a, struct socket **li
 	return 0;
 }
 
+/* What of s's stands in the queue of who was its peer stays there, and is nobody's: s->sent is the next connection's. */
+static void uncharge(struct socket *s, struct socket *peer)
+{
+	struct message *m;
+	unsigned n = 0;
+
+	spin_lock(&peer->lock);
+	for (m = queue_first(&peer->queue); m != NULL; m = queue_next(&peer->queue, m)) {
+		if (m->from != s)
+			continue;
+		m->from = NULL;
+		atomic_sub(&s->sent, m->charge);
+		n++;
+	}
+	spin_unlock(&peer->lock);
+	while (n-- != 0)
+		socket_put(s);
+}
+
 void inet_tcp_begin_anew(struct socket *s)
 {
 	struct list unread = LIST_INIT(unread);
+	struct socket *peer;
 	bool broken;
 
 	mutex_lock(&s->reader);			/* who reads what is thrown away */
 	mutex_lock(&net_lock);
 	if (s->state != SOCKET_FREE) {
-		broken = s->state == SOCKET_CONNECTED || s->state == SOCKET_CONNECTING;
-		socket_reset(s);
+		peer = s->peer;
+		if (peer != NULL)
+			socket_get(peer);
+		broken = socket_reset(s);
+		if (peer != NULL) {
+			uncharge(s, peer);
+			socket_put(peer);
+		}
 		list_splice_tail(&unread, &s->orphans);
 		spin_lock(&s->lock);
 		list_splice_tail(&unread, &s->queue.messages);

@@ -14,7 +14,7 @@ struct socket;
 
 struct message {
 	struct list link;
-	struct socket *from;		/* with a reference; it is charged for the message. NULL: nobody is */
+	struct socket *from;		/* with a reference; it is charged for the message. NULL: nobody is, any more. In a queue: by its owner's lock */
 	struct rights *rights;		/* owned; NULL: none */
 	struct ucred_abi cred;		/* who sent it */
 	u32 charge;			/* bytes, the message's own memory included */

@@ -159,7 +159,8 @@ const char *socket_state_name(unsigned state);
 void sockets_join(struct socket *a, struct socket *b);
 /* s will neither get nor send any more, and its peer hears of it, as close() has it. net_lock held. */
 void socket_end(struct socket *s);
-void socket_reset(struct socket *s);				/* the same of TCP, by a reset, whatever it has read */
+/* The same of TCP, by a reset, whatever it has read; false: there was no connection, or both ends had ended it, and no reset is told. */
+bool socket_reset(struct socket *s);
 void socket_disconnect(struct socket *s);			/* no default peer any more; takes net_lock */
 struct address socket_address(struct socket *s, bool remote);	/* a copy; len 0: none */
 struct address socket_peer_address(struct socket *s);		/* what getpeername() says; len 0: not connected */
