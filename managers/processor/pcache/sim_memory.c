@@ -705,6 +705,16 @@ static void deliver(struct message *m)
 	waitq_wake_all(&rpc_waitq);
 }
 
+/* Its node was found dead: every call ends so, whatever it has done for it. */
+static void bury(struct message *m)
+{
+	free(m->rep);
+	m->rep = NULL;
+	m->rep_len = 0;
+	answer(m, -EHOSTDOWN);
+	deliver(m);
+}
+
 bool sim_memory_event(void)
 {
 	unsigned pick;
@@ -717,7 +727,9 @@ bool sim_memory_event(void)
 	pick = sim_random(nr_messages);
 	for (m = messages; pick > 0; pick--)
 		m = m->next;
-	if (m->answered)
+	if (sim_memory_dead)
+		bury(m);
+	else if (m->answered)
 		deliver(m);
 	else
 		handle(m);
@@ -807,6 +819,6 @@ int rpc_call_sure(unsigned node, unsigned op, const void *req, void *rep, u32 re
 	return rpc_call(node, op, req, rep, rep_size);
 }
 
-int fit_wait_role(enum node_role role, u64 timeout_ns) { return 2; }
+int fit_wait_role(enum node_role role, u64 timeout_ns) { return sim_memory_dead ? -EHOSTDOWN : 2; }
 enum node_role fit_node_role(unsigned node) { return node == 2 ? ROLE_MEMORY : ROLE_NONE; }
-bool fit_node_up(unsigned node) { return node == 2; }
+bool fit_node_up(unsigned node) { return node == 2 && !sim_memory_dead; }
