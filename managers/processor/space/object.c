@@ -639,7 +639,6 @@ int object_sync(struct object *o, bool disk)
 	return rc < 0 ? rc : 0;
 }
 
-/* sync(): every file's dirty pages to M, and M's to the disk. */
 /* Those without a disk behind them too if all; one that comes or goes meanwhile may be missed. */
 static void for_each_in_use(bool all, void (*fn)(struct object *o))
 {
@@ -672,6 +671,7 @@ static void for_each_in_use(bool all, void (*fn)(struct object *o))
 
 static void clean_one(struct object *o) { (void)object_clean_killable(o); }
 
+/* sync(): every file's dirty pages to M, and M's to the disk. */
 void space_sync_all(void)
 {
 	for_each_in_use(false, clean_one);
