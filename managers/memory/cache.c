@@ -404,16 +404,22 @@ static int cache_fetch(struct object *o, u64 index, enum fetch_why why)
 	return fetch_finish(&f, why);
 }
 
+#define LOOK_AT_ONCE	64	/* pages, under cache_lock, which others wait for */
+
 /* The first of these pages that is not there, nor being read; nr: none. */
 static unsigned first_absent(struct object *o, u64 index, unsigned nr)
 {
-	unsigned i = 0;
+	unsigned i = 0, last = 0;
 
-	spin_lock(&cache_lock);
-	while (i < nr && index + i < pages_of(o) && page_tree_get(&o->pages, index + i) != NULL)
-		i++;
-	i = index + i < pages_of(o) ? i : nr;
-	spin_unlock(&cache_lock);
+	while (i == last && i < nr) {
+		last = MIN(nr, i + LOOK_AT_ONCE);
+		spin_lock(&cache_lock);
+		while (i < last && index + i < pages_of(o) && page_tree_get(&o->pages, index + i) != NULL)
+			i++;
+		if (index + i >= pages_of(o))
+			i = last = nr;
+		spin_unlock(&cache_lock);
+	}
 	return i;
 }
 

@@ -258,6 +258,7 @@ void line_release(struct pcache_line *line, enum line_event ev)
 int line_make_room(struct pcache_set *set, bool killable)
 {
 	struct evict_batch b;
+	bool token;
 	u32 seen;
 	int rc;
 
@@ -269,6 +270,7 @@ int line_make_room(struct pcache_set *set, bool killable)
 		spin_unlock(&set->lock);
 		return -EAGAIN;
 	}
+	token = token_held();		/* before the look: a line that it finds kept by the token was so by then */
 	rc = evict_begin(set, &b);
 	seen = set->events;
 	spin_unlock(&set->lock);
@@ -279,5 +281,6 @@ int line_make_room(struct pcache_set *set, bool killable)
 		return RULE(BACK_PRESSURE) ? victim_wait_free(killable) : -ENOMEM;
 	if (token_mine())
 		evict_trim_all();	/* the reserve is out to sets that a former holder used */
-	return set_wait_for(set, seen, killable, token_held() ? 10 * NSEC_PER_MSEC : 0);	/* the set is not told of its end */
+	/* the set is not told when the token's holder keeps another line instead of one that is there */
+	return set_wait_for(set, seen, killable, token ? 10 * NSEC_PER_MSEC : 0);
 }

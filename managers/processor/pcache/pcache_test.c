@@ -71,6 +71,9 @@ static u64 next_value;
 static unsigned nr_procs, max_procs;
 static struct file sim_files[3];
 static bool use_shared, use_files, use_fork, use_remap, use_reads;
+static bool memory_dies;	/* at some moment; */
+static bool dies_quietly;	/* then nothing is changed that M would have to hear of, at which the space would be lost */
+static u64 nr_died, nr_outlived;	/* accesses after that: of what is lost, and of what is not */
 static bool only_zap;		/* nothing but mmap, munmap and accesses: for what only they can show */
 
 static u64 va_of(unsigned arena, unsigned i) { return 0x10000000ULL + arena * 0x1000000ULL + (512 - PAGES / 2 + i) * PAGE_SIZE; }
@@ -168,6 +171,33 @@ static void at_access(void *arg, u64 *word)
 /* M could not read the page this time: the program gets a signal, and finds the page as it was when it looks again. */
 static bool refused(s64 rc) { return rc == -EIO && sim_fill_fails != 0; }
 
+/* M is dead, and what was asked for needs it. */
+static bool died(s64 rc) { return sim_memory_dead && rc == -EHOSTDOWN; }
+
+static bool private_here(struct space *s, u64 va)
+{
+	struct page_id id = { s->salt, va >> PAGE_SHIFT };
+	struct pcache_set *set = pcache_set_of(id);
+	const struct pcache_line *line;
+	bool here;
+
+	spin_lock(&set->lock);
+	line = set_line_private(set, id, s);
+	here = line != NULL ? line->state != LINE_FILLING : set_victim_private(set, id, s) != NULL;
+	spin_unlock(&set->lock);
+	return here;
+}
+
+/* M is dead, and an access to the page failed: it was there alone, or the space has lost another. */
+static void must_be_lost(struct proc *p, struct opage *o, u64 va, u64 gen)
+{
+	bool anonymous = o->gen == gen && o->cell != NULL && o->cell->base == 0 && !o->cell->shared;
+
+	nr_died++;
+	if (anonymous && private_here(p->s, va) && o->gen == gen && o->flux == NO_FLUX && p->s->lost == 0)
+		sim_fail("page %llx is here, and lost", (unsigned long long)va);
+}
+
 static void do_access(struct proc *p, unsigned arena, unsigned i, bool write)
 {
 	struct opage *o = &p->page[arena][i];
@@ -180,6 +210,11 @@ static void do_access(struct proc *p, unsigned arena, unsigned i, bool write)
 	rc = sim_access(p->s, va_of(arena, i), write, at_access, &a);
 	if (refused(rc))
 		return;
+	nr_outlived += rc == 0 && sim_memory_dead;
+	if (died(rc)) {
+		must_be_lost(p, o, va_of(arena, i), gen);
+		return;
+	}
 	if (rc < 0 && legal && o->gen == gen)
 		sim_fail("access to page %u.%u: %s", arena, i, errno_name(rc));
 	if (rc != 0 && rc != -EFAULT && rc != -EACCES)
@@ -223,7 +258,7 @@ static void must(s64 rc, const char *what)
 
 static bool must_or_refused(s64 rc, const char *what)
 {
-	if (refused(rc))
+	if (refused(rc) || died(rc))
 		return false;
 	must(rc, what);
 	return true;
@@ -241,16 +276,18 @@ static void op_mmap(struct task *t)
 	struct opage *o = t->p->page[t->arena];
 	unsigned first, nr, kind = sim_random(4), ino = sim_random(ARRAY_SIZE(sim_files));
 	u32 prot = sim_random(3) == 0 ? random_prot() : PROT_READ | PROT_WRITE;
-	bool shared = kind == 0 && use_shared, file = kind == 1 && use_files;
+	bool shared = kind == 0 && use_shared, file = kind == 1 && use_files, done;
 	u64 off = sim_random(4);
+	s64 rc;
 
 	if (!pick_range(o, &first, &nr, false))
 		return;
 	flux(t->p, t->arena, first, nr, MAPPING);
-	must(space_mmap(t->p->s, va_of(t->arena, first), nr * PAGE_SIZE, prot,
+	rc = space_mmap(t->p->s, va_of(t->arena, first), nr * PAGE_SIZE, prot,
 			ABI_MAP_FIXED | (file ? 0 : ABI_MAP_ANONYMOUS) | (shared ? ABI_MAP_SHARED : ABI_MAP_PRIVATE),
-			file ? &sim_files[ino] : NULL, file ? off * PAGE_SIZE : 0), "mmap");
-	for (unsigned i = first; i < first + nr; i++) {
+			file ? &sim_files[ino] : NULL, file ? off * PAGE_SIZE : 0);
+	done = !((file || shared) && sim_memory_dead && rc == -EIO) && must_or_refused(rc, "mmap");	/* EIO: the object went with M */
+	for (unsigned i = first; i < first + nr && done; i++) {
 		o[i].cell = cell_new(file ? sim_file_word(ino, off + i - first) : 0, shared);
 		o[i].prot = prot;
 	}
@@ -276,12 +313,13 @@ static void op_mprotect(struct task *t)
 	struct opage *o = t->p->page[t->arena];
 	u32 prot = random_prot();
 	unsigned first, nr;
+	bool done;
 
 	if (!pick_range(o, &first, &nr, true))
 		return;
 	flux(t->p, t->arena, first, nr, KEEPING);
-	must(space_mprotect(t->p->s, va_of(t->arena, first), nr * PAGE_SIZE, prot), "mprotect");
-	for (unsigned i = first; i < first + nr; i++)
+	done = must_or_refused(space_mprotect(t->p->s, va_of(t->arena, first), nr * PAGE_SIZE, prot), "mprotect");
+	for (unsigned i = first; i < first + nr && done; i++)
 		o[i].prot = prot;
 	flux(t->p, t->arena, first, nr, NO_FLUX);
 }
@@ -334,11 +372,21 @@ static void task_start(struct proc *p, unsigned arena, unsigned ops)
 	sim_go(task_run, t, true, name);
 }
 
+static void proc_free(struct proc *p)
+{
+	nr_procs--;
+	for (unsigned a = 0; a < ARENAS; a++)
+		for (unsigned i = 0; i < PAGES; i++)
+			cell_put(p->page[a][i].cell);
+	free(p);
+}
+
 static void op_fork(struct task *t)
 {
 	struct proc *p = t->p, *c;
 	u64 gen[ARENAS];
 	bool busy[ARENAS] = { false };
+	int rc;
 
 	if (nr_procs >= max_procs || p->forking != NULL || p->depth > 3)
 		return;
@@ -366,8 +414,14 @@ static void op_fork(struct task *t)
 		}
 	}
 	p->forking = c;
-	must(space_fork(p->s, &c->s), "fork");
+	rc = space_fork(p->s, &c->s);
 	p->forking = NULL;
+	if (rc == -ENOMEM && sim_memory_dead && p->s->lost != 0)	/* for the parent's pages are */
+		rc = -EHOSTDOWN;
+	if (!must_or_refused(rc, "fork")) {
+		proc_free(c);
+		return;
+	}
 	for (unsigned a = 0; a < ARENAS; a++) {
 		if (!busy[a] && gen[a] == p->arena_gen[a])
 			continue;
@@ -434,8 +488,11 @@ static void op_kernel_copy(struct task *t)
 static bool read_ordinary(struct task *t, unsigned i, struct object *o, u64 off)
 {
 	u64 word;
+	s64 rc = object_read(o, off, &word, 8);
 
-	if (object_read(o, off, &word, 8) != 8)
+	if (died(rc))
+		return false;
+	if (rc != 8)
 		sim_fail("read at %llx", (unsigned long long)off);
 	sim_set_rip(0x60000000 + sim_random(1000000));
 	return must_or_refused(space_write(t->p->s, va_of(t->arena, i), &word, 8), "space_write");
@@ -460,6 +517,8 @@ static void op_read(struct task *t)
 		unsigned placed = space_place(t->p->s, va_of(t->arena, i), first + nr - i, 1, 1 + sim_random(3), file, off);
 		bool done = placed > 0 || read_ordinary(t, i, file, off);
 
+		if (!done)		/* it may have come all the same, behind what M did not place */
+			cell_add(o[i].cell, sim_file_word(ino, off / PAGE_SIZE));
 		for (unsigned k = 0; k < MAX(placed, 1U); k++, i++, off += PAGE_SIZE)
 			if (done)
 				cell_set(o[i].cell, sim_file_word(ino, off / PAGE_SIZE));
@@ -484,7 +543,7 @@ static void op_advise(struct task *t)
 	unsigned first = sim_random(PAGES), nr = 1 + sim_random(PAGES - first);
 	s64 rc = space_madvise(t->p->s, va_of(t->arena, first), nr * PAGE_SIZE, advice[sim_random(ARRAY_SIZE(advice))]);
 
-	if (rc != 0 && rc != -ENOMEM)
+	if (rc != 0 && rc != -ENOMEM && !died(rc))
 		must(rc, "madvise");
 }
 
@@ -508,6 +567,8 @@ static void task_op(struct task *t)
 {
 	unsigned r = sim_random(100);
 
+	if (sim_memory_dead && dies_quietly)
+		return r < 10 ? op_walk(t) : access_somewhere(t);
 	if (only_zap && r < 35)
 		return r < 18 ? op_mmap(t) : op_munmap(t);
 	if (r < 9)
@@ -546,13 +607,19 @@ static void task_run(void *arg)
 	free(t);
 	if (--p->threads == 0) {
 		space_put(p->s);
-		nr_procs--;
-		for (unsigned a = 0; a < ARENAS; a++)
-			for (unsigned i = 0; i < PAGES; i++)
-				cell_put(p->page[a][i].cell);
-		free(p);
+		proc_free(p);
 	}
 	pcache_token_release();
+}
+
+static void death_run(void *arg)
+{
+	for (u64 n = sim_random(256ULL << sim_random(6)); n > 0; n--)
+		thread_yield();
+	sim_memory_dead = true;
+	for (u64 n = sim_random(100); n > 0; n--)
+		thread_yield();
+	space_memory_lost(2);
 }
 
 static void root_run(void *arg)
@@ -561,6 +628,10 @@ static void root_run(void *arg)
 	int err;
 
 	p->s = space_create_err(&err);
+	if (p->s == NULL && died(err)) {
+		proc_free(p);
+		return;
+	}
 	if (p->s == NULL)
 		sim_fail("space_create: %s", errno_name(err));
 	p->s->mmap_top = 0x70000000;
@@ -694,7 +765,7 @@ static void check_balance(void)
 	    this_cpu_read8(nr_pcache_prefetch_wasted) + this_cpu_read8(nr_pcache_prefetch_undone))
 		sim_fail("prefetched pages miscounted");
 	check_shadow();
-	if (sim_memory_pages() != 0)
+	if (sim_memory_pages() != 0 && !sim_memory_dead)
 		sim_fail("%llu pages left on M", (unsigned long long)sim_memory_pages());
 	if (commit_held() != 0)
 		sim_fail("%llu pages of commit held", (unsigned long long)commit_held());
@@ -746,6 +817,9 @@ static void run_seed(u64 seed, const struct geometry *fixed)
 		p->root = i + 1;
 		sim_go(root_run, p, true, "root");
 	}
+	dies_quietly = seed % 2 == 0;
+	if (memory_dies)
+		sim_go(death_run, NULL, true, "death");
 	if (!sim_run(env("SIM_STEPS", 3000000)))
 		abort();
 	sim_go(close_all, NULL, true, "close");
@@ -767,6 +841,26 @@ static void random_schedules(void **st)
 				(unsigned long long)this_cpu_read8(nr_pcache_prefetch_useful), (unsigned long long)this_cpu_read8(nr_pcache_prefetch_late),
 				(unsigned long long)this_cpu_read8(nr_pcache_prefetch_undone));
 	}
+}
+
+/*
+ * M dies under the programs: what they ask for ends, and does what it says, what is here is right, what is not cannot be had, and
+ * nothing of theirs is left.
+ */
+static void schedules_with_a_death(void **st)
+{
+	u64 first = env("SIM_FIRST", 1), nr = env("SIM_SEEDS", 60);
+
+	nr_died = nr_outlived = 0;
+	memory_dies = true;
+	for (u64 seed = first; seed < first + nr; seed++) {
+		run_seed(seed, NULL);
+		if (getenv("SIM_VERBOSE") != NULL)
+			fprintf(stderr, "death seed %llu: %llu steps, %llu accesses to what is lost, %llu to what is not\n", (unsigned long long)seed,
+				(unsigned long long)sim_steps(), (unsigned long long)nr_died, (unsigned long long)nr_outlived);
+	}
+	memory_dies = false;
+	assert_true(nr_died > nr && nr_outlived > nr);
 }
 
 /*
@@ -1522,6 +1616,69 @@ static void what_is_gone_is_not_mapped(void **st)
 	sim_must_run(drop_all, "drop");
 	sim_memory_takes_all = false;
 	pcache_down();
+}
+
+/*
+ * What M answered before it died is of that life, also for who hears of the death first: a file that was opened so is not mapped, and a
+ * child is not charged to the next life.
+ */
+static unsigned last_op;	/* M's last answer; 0: it is dead */
+static bool death_known;
+
+static void late_death(void *arg)
+{
+	space_memory_lost(2);
+	death_known = true;
+}
+
+static void last_answer(unsigned op, void *rep)
+{
+	if (op != last_op)
+		return;
+	last_op = 0;
+	sim_go(late_death, NULL, true, "death");
+}
+
+static void wait_for_death(void)
+{
+	while (!death_known)
+		thread_yield();
+	death_known = false;
+}
+
+static void answered_by_the_dead(void *arg)
+{
+	struct space *s = space_create(), *child;
+
+	last_op = RPC_memory_open;
+	open_files(NULL);
+	wait_for_death();
+	if (space_mmap(s, va_of(0, 0), PAGE_SIZE, PROT_READ, ABI_MAP_PRIVATE | ABI_MAP_FIXED, &sim_files[0], 0) != -EIO)
+		sim_fail("a file is mapped that is not open");
+	must(space_mmap(s, va_of(0, 0), 3 * PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	last_op = RPC_memory_fork;
+	must(space_fork(s, &child), "fork");
+	wait_for_death();
+	if (commit_held() != 0)
+		sim_fail("%llu pages are held of a memory node that is new", (unsigned long long)commit_held());
+	space_put(child);
+	space_put(s);
+	close_files(NULL);
+}
+
+static void what_the_dead_said_is_of_their_life(void **st)
+{
+	for (u64 seed = 1; seed <= 20; seed++) {
+		sim_begin(seed);
+		pcache_up(&(struct geometry){ 4, 4, 4, &policy_lru });
+		for (unsigned i = 0; i < ARRAY_SIZE(sim_files); i++)
+			sim_file(i, 4);
+		sim_memory_spoil = last_answer;
+		sim_must_run(answered_by_the_dead, "answers");
+		sim_memory_spoil = NULL;
+		sim_must_run(drop_all, "drop");
+		pcache_down();
+	}
 }
 
 static void a_child_is_charged_what_it_has(void **st)
@@ -2593,6 +2750,76 @@ static void kept_wherever_it_is(void **st)
 	pcache_down();
 }
 
+/*
+ * Who finds nothing to evict but a line that the token's holder keeps is not forgotten, though the holder keeps another line instead by
+ * now, whose coming this set does not hear of, and has let go of the token before the wait begins.
+ */
+#define INSTEAD_PAGES	64
+
+static bool instead_over;
+
+static void instead_wait(void *arg)
+{
+	(void)line_make_room(kept_in, false);
+	instead_over = true;
+}
+
+static void instead_keep(struct space *s, unsigned i)
+{
+	struct page_id id = { s->salt, va_of(0, i) >> PAGE_SHIFT };
+	struct pcache_set *set = pcache_set_of(id);
+	struct pcache_line *line;
+
+	spin_lock(&set->lock);
+	line = set_line_private(set, id, s);
+	token_keep(line);
+	spin_unlock(&set->lock);
+}
+
+static void instead_run(void *arg)
+{
+	struct space *s = space_create();
+	unsigned other[TOKEN_LINES], nr = 0;
+
+	must(space_mmap(s, va_of(0, 0), INSTEAD_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED,
+			NULL, 0), "mmap");
+	kept_in = pcache_set_of((struct page_id){ s->salt, va_of(0, 0) >> PAGE_SHIFT });
+	for (unsigned i = 1; nr < TOKEN_LINES; i++)
+		if (pcache_set_of((struct page_id){ s->salt, va_of(0, i) >> PAGE_SHIFT }) != kept_in)
+			other[nr++] = i;
+	must(sim_access(s, va_of(0, 0), true, shared_access, (u64 [2]){ 0, 1 }), "write");
+	for (unsigned i = 0; i < TOKEN_LINES; i++)
+		must(sim_access(s, va_of(0, other[i]), true, shared_access, (u64 [2]){ 0, 1 }), "write");
+	while (!token_mine())
+		token_fault(va_of(0, 0) >> PAGE_SHIFT);
+	token_fault_done();
+	instead_keep(s, 0);
+	for (unsigned i = 0; i < TOKEN_LINES - 1; i++)
+		instead_keep(s, other[i]);
+	instead_over = false;
+	sim_go(instead_wait, NULL, true, "wait");
+	for (unsigned n = sim_random(4); n > 0; n--)
+		thread_yield();
+	instead_keep(s, other[TOKEN_LINES - 1]);
+	space_moves_on();
+	for (unsigned n = 0; n < 20 && !instead_over; n++)
+		thread_sleep_ns(50 * NSEC_PER_MSEC);
+	if (!instead_over)
+		sim_fail("who waits for room in a set is not told that its line is kept no more");
+	space_put(s);
+}
+
+static void another_line_is_kept_instead(void **st)
+{
+	for (u64 seed = 1; seed <= 100; seed++) {
+		sim_begin(seed);
+		pcache_up(&(struct geometry){ 1, 16, 8, &policy_lru });
+		sim_must_run(instead_run, "instead");
+		sim_must_run(drop_all, "drop");
+		pcache_down();
+	}
+}
+
 /* --- threads that fit into the cache one at a time --- */
 
 #define TURN_USERS	3
@@ -2860,9 +3087,11 @@ int main(int argc, char **argv)
 		mutants(argc > 2 ? argv[2] : NULL);
 	if (getenv("TANGRAM_MUTANT") != NULL)
 		rule_gone = rule_find(getenv("TANGRAM_MUTANT"));
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_schedules),
+		cmocka_unit_test(random_schedules), cmocka_unit_test(schedules_with_a_death),
 		cmocka_unit_test(shared_file), cmocka_unit_test(sizes),
 		cmocka_unit_test(cleaning_in_batches), cmocka_unit_test(refused_without_a_reason),
 		cmocka_unit_test(a_killed_sync_ends), cmocka_unit_test(what_m_refuses_for_ever_is_lost),
@@ -2876,13 +3105,13 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_way_for_four_pages),
 		cmocka_unit_test(sweep_makes_room),
 		cmocka_unit_test(no_lock_is_all_faults), cmocka_unit_test(a_miss_is_asked_for_first), cmocka_unit_test(reserve_is_one),
-		cmocka_unit_test(kept_wherever_it_is),
+		cmocka_unit_test(kept_wherever_it_is), cmocka_unit_test(another_line_is_kept_instead),
 		cmocka_unit_test(advice_is_taken), cmocka_unit_test(one_by_one),
 		cmocka_unit_test(cold_goes_first), cmocka_unit_test(advice_steers_the_stream),
 		cmocka_unit_test(ahead_is_not_first_to_go), cmocka_unit_test(ahead_is_written_without_a_fault),
 		cmocka_unit_test(changes_leave_when_needed), cmocka_unit_test(wishes_split_no_mapping), cmocka_unit_test(a_fork_at_the_limit),
 		cmocka_unit_test(a_child_is_charged_what_it_has), cmocka_unit_test(poked_pages_are_charged),
-		cmocka_unit_test(what_is_gone_is_not_mapped),
+		cmocka_unit_test(what_is_gone_is_not_mapped), cmocka_unit_test(what_the_dead_said_is_of_their_life),
 		cmocka_unit_test(memory_that_leaves), cmocka_unit_test(a_move_makes_way),
 		cmocka_unit_test(blocks_around_a_miss),
 	};

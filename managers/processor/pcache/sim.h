@@ -65,7 +65,7 @@ u64 sim_file_id(u64 ino);
 void sim_file_foreign_write(u64 ino, u64 index, u64 word);	/* by another node, while this one has it closed */
 void sim_file_forget(u64 ino);
 extern unsigned sim_memory_slow;	/* a message moves once in so many chances */
-extern bool sim_memory_dead;
+extern bool sim_memory_dead;		/* from then on no message moves: each call ends with EHOSTDOWN */
 extern unsigned sim_fill_fails;		/* one fill in so many is answered with EIO or nonsense; 0: none */
 
 #endif

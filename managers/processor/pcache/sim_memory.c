@@ -8,6 +8,7 @@
 
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
+#include "lib/hash.h"
 #include "managers/processor/pcache/sim.h"
 #include "managers/protocol/memory_ops.h"
 
@@ -57,6 +58,7 @@ static struct message *messages;
 static unsigned nr_messages;
 static u64 next_space, next_object, live_pages;
 static s64 reserved;
+static struct refusal { u64 page; unsigned nr; } refusals[256];
 
 u64 sim_memory_pages(void)
 {
@@ -175,6 +177,7 @@ void sim_memory_reset(void)
 		free(m);
 	}
 	nr_messages = 0;
+	memset(refusals, 0, sizeof(refusals));
 	next_space = 0;
 	next_object = WIRE_OBJECT_FIRST;
 	reserved = 0;
@@ -366,6 +369,17 @@ static void flush_page(const struct wire_owner *w, unsigned nr, const u8 *data)
 	m_put(p);
 }
 
+/* No page is refused by chance six times in a row: P would give it up. */
+static bool may_refuse(const struct wire_owner *w)
+{
+	u64 page = hash64_2(le64_get(w->space), le64_get(w->index));
+	struct refusal *r = &refusals[page % ARRAY_SIZE(refusals)];
+
+	if (r->page != page)
+		*r = (struct refusal){ page, 0 };
+	return ++r->nr % 6 != 0;
+}
+
 static void do_flush(struct message *m)
 {
 	struct rpc_memory_flush_req *q = (void *)m->req;
@@ -394,6 +408,8 @@ static void do_flush(struct message *m)
 	for (unsigned i = 0; i < nr; i++) {
 		struct wire_flush_page *h = (void *)(m->bulk + at);
 
+		if (refuse == i && !sim_memory_refuses && !may_refuse((void *)(h + 1)))
+			refuse = nr;
 		if (refuse != i)
 			flush_page((void *)(h + 1), le16_get(h->nr_owners), now + i * PAGE_SIZE);
 		at += sizeof(*h) + le16_get(h->nr_owners) * sizeof(struct wire_owner);
@@ -705,6 +721,16 @@ static void deliver(struct message *m)
 	waitq_wake_all(&rpc_waitq);
 }
 
+/* Its node was found dead: every call ends so, whatever it has done for it. */
+static void bury(struct message *m)
+{
+	free(m->rep);
+	m->rep = NULL;
+	m->rep_len = 0;
+	answer(m, -EHOSTDOWN);
+	deliver(m);
+}
+
 bool sim_memory_event(void)
 {
 	unsigned pick;
@@ -717,7 +743,9 @@ bool sim_memory_event(void)
 	pick = sim_random(nr_messages);
 	for (m = messages; pick > 0; pick--)
 		m = m->next;
-	if (m->answered)
+	if (sim_memory_dead)
+		bury(m);
+	else if (m->answered)
 		deliver(m);
 	else
 		handle(m);
@@ -807,6 +835,6 @@ int rpc_call_sure(unsigned node, unsigned op, const void *req, void *rep, u32 re
 	return rpc_call(node, op, req, rep, rep_size);
 }
 
-int fit_wait_role(enum node_role role, u64 timeout_ns) { return 2; }
+int fit_wait_role(enum node_role role, u64 timeout_ns) { return sim_memory_dead ? -EHOSTDOWN : 2; }
 enum node_role fit_node_role(unsigned node) { return node == 2 ? ROLE_MEMORY : ROLE_NONE; }
-bool fit_node_up(unsigned node) { return node == 2; }
+bool fit_node_up(unsigned node) { return node == 2 && !sim_memory_dead; }

@@ -98,7 +98,7 @@ static int reclaim_locked(struct space *s, u64 start, u64 end, bool out)
 	p.absent = out ? page_out_absent : NULL;
 	pass_run(&p, start, end);
 	if (out)
-		flush_kick(true);	/* what is in the victim cache now goes, too, whoever else needs an entry */
+		flush_kick(true);	/* the oldest in the victim cache go, too, as many as one message takes, whoever else needs an entry */
 	return 0;
 }
 

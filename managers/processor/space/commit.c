@@ -176,10 +176,12 @@ void commit_settle(struct space *s)
 	mutex_unlock(&commit_lock);
 }
 
-void commit_adopt(struct space *s, u64 pages)
+void commit_adopt(struct space *s, u64 pages, u32 life)
 {
 	mutex_lock(&commit_lock);
-	if (commit_current(s)) {
+	if (s->committed == 0)
+		s->commit_life = life;
+	if (s->commit_life == node[s->memory_node].life) {
 		node[s->memory_node].reserved += pages;
 		charge(s->memory_node, pages);
 	}

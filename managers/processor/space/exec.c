@@ -116,6 +116,7 @@ int space_exec(struct space *s, struct file *program, struct file *interp, bool 
 	struct vma_file *xf = interp == NULL ? NULL : vma_file_create(interp, interp->object);
 	struct exec_reply *rep = kzalloc(REPLY_MAX);
 	struct change *c = change_alloc();
+	u32 life = memory_life(s->memory_node);
 	int rc = -ENOMEM;
 
 	mutex_lock(&s->map_lock);
@@ -141,7 +142,7 @@ int space_exec(struct space *s, struct file *program, struct file *interp, bool 
 		pr_warn("space: %s says of a program what cannot be", fit_node_name(s->memory_node));
 		goto out;
 	}
-	commit_adopt(s, le64_get(rep->r.commit));
+	commit_adopt(s, le64_get(rep->r.commit), life);
 	s->stack_limit = stack_limit;
 	take_numbers(s, &rep->r, image);
 	rc = take_vmas(s, rep, pf, xf);

@@ -119,6 +119,7 @@ static void copy_numbers(struct space *child, const struct space *parent)
 static int ask_memory(struct space *parent, struct space *child, struct change *c)
 {
 	struct rpc_memory_fork_rep *rep = (void *)c->rep;
+	u32 life = memory_life(parent->memory_node);
 	int rc = change_call_charged(parent, c, RPC_memory_fork);
 
 	if (rc < 0)
@@ -126,7 +127,7 @@ static int ask_memory(struct space *parent, struct space *child, struct change *
 	if (!fork_reply_ok(rep, parent->map.nr_accounted))
 		return -EIO;
 	child->id = le64_get(rep->child);
-	commit_adopt(child, le64_get(rep->commit));
+	commit_adopt(child, le64_get(rep->commit), life);
 	return 0;
 }
 

@@ -55,7 +55,7 @@ struct object *object_find(u64 id)
 	return found;
 }
 
-static struct object *object_make(u64 id, u16 memory_node)
+static struct object *object_make(u64 id, u16 memory_node, u32 life)
 {
 	struct object *o = kzalloc(sizeof(*o));
 
@@ -63,7 +63,7 @@ static struct object *object_make(u64 id, u16 memory_node)
 		return NULL;
 	o->id = id;
 	o->memory_node = memory_node;
-	o->life = memory_life(memory_node);
+	o->life = life;
 	ref_init(&o->refs, 1);
 	list_init(&o->hash_link);
 	list_init(&o->lines);
@@ -391,10 +391,12 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 	struct mutex *lock;
 	bool in_use;
 	u64 id, asked;
+	u32 life;
 
 	if (node < 0)
 		return node;
 	asked = object_asking();
+	life = memory_life(node);	/* if it dies now, its answer is of that life */
 	rc = rpc_call_sure(node, RPC_memory_open, &req, &rep, sizeof(rep));
 	if (rc < 0)
 		return rc;
@@ -422,7 +424,7 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 	else if (o != NULL)
 		revived(o, asked, le64_get(rep.version), le64_get(rep.size));
 	if (o == NULL) {
-		o = object_make(id, node);
+		o = object_make(id, node, life);
 		if (o == NULL) {
 			mutex_unlock(lock);
 			open_undo(node, rep.object);
@@ -437,7 +439,8 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 		object_publish(o);
 	}
 	o->opens++;
-	WRITE_ONCE(o->life, memory_life(node));		/* it may have given us up, and kept the file */
+	if ((s32)(life - o->life) > 0)
+		WRITE_ONCE(o->life, life);	/* it may have given us up, and kept the file */
 	mutex_unlock(lock);
 	*out = o;
 	return 0;
@@ -449,9 +452,11 @@ int object_create_shm(u64 size, struct object **out)
 	struct rpc_memory_shm_create_rep rep;
 	int node = fit_wait_role(ROLE_MEMORY, MEMORY_AWAY_NS), rc;
 	struct object *o;
+	u32 life;
 
 	if (node < 0)
 		return node;
+	life = memory_life(node);
 	rc = rpc_call_sure(node, RPC_memory_shm_create, &req, &rep, sizeof(rep));
 	if (rc < 0)
 		return rc;
@@ -460,7 +465,7 @@ int object_create_shm(u64 size, struct object **out)
 		object_put(o);
 	if (o != NULL || !wire_is_object(le64_get(rep.object)))
 		return -EIO;
-	o = object_make(le64_get(rep.object), node);
+	o = object_make(le64_get(rep.object), node, life);
 	if (o == NULL) {
 		open_undo(node, rep.object);
 		return -ENOMEM;
@@ -634,7 +639,6 @@ int object_sync(struct object *o, bool disk)
 	return rc < 0 ? rc : 0;
 }
 
-/* sync(): every file's dirty pages to M, and M's to the disk. */
 /* Those without a disk behind them too if all; one that comes or goes meanwhile may be missed. */
 static void for_each_in_use(bool all, void (*fn)(struct object *o))
 {
@@ -667,6 +671,7 @@ static void for_each_in_use(bool all, void (*fn)(struct object *o))
 
 static void clean_one(struct object *o) { (void)object_clean_killable(o); }
 
+/* sync(): every file's dirty pages to M, and M's to the disk. */
 void space_sync_all(void)
 {
 	for_each_in_use(false, clean_one);

@@ -131,7 +131,8 @@ void commit_return(struct space *s, u64 pages);		/* M has never been told of the
 void commit_leave(struct space *s, u64 pages, struct commit_leaving *l);
 void commit_left(unsigned n, const struct commit_leaving *l);	/* n: the memory node; any context */
 void commit_settle(struct space *s);
-void commit_adopt(struct space *s, u64 pages);		/* M has charged them already (fork, exec) */
+/* M has charged them already (fork, exec); life: memory_life() before it was asked, for it may have died since */
+void commit_adopt(struct space *s, u64 pages, u32 life);
 void commit_drain(void);				/* give everything unused back */
 u64 commit_held(void);
 u32 memory_life(unsigned n);				/* counts the deaths of a memory node */
