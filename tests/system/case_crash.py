@@ -175,8 +175,9 @@ OF_THEIR_OWN = {
     "storage_shutdown": "asked when the cluster is powered off: crash_while_going_off",
     "storage_mounts": "asked by a processor node that boots, once: crash_while_booting, crash_while_asking_for_mounts",
 }
-# Only an object is mapped by itself, and the workload maps one; some names are looked up before a node is ready.
-NTH = {"memory_map": 1, "storage_lookup": 20}
+# Only an object is mapped by itself, and the workload maps one; some names are looked up before a node is ready, and pages of the first
+# program are fetched ahead.
+NTH = {"memory_map": 1, "storage_lookup": 20, "memory_fill_ahead": 20}
 
 
 def ops():
