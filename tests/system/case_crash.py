@@ -160,11 +160,11 @@ def node_is_killed_at_random(bed, choice):
 OP_LISTS = (("memory", "memory_ops.h"), ("storage", "storage_ops.h"))
 CALLER = ("call", "answer")
 CALLEE = ("serve", "reply", "sent")
-# At each step, with programs of all kinds around; the others at two: the handler has not begun, and all is done but for the caller.
+# At each step, with programs of all kinds around; the others at three: the handler has not begun; it is done, and nobody knows; the caller does.
 AT_EACH_STEP = ("memory_fill", "memory_flush", "memory_fork", "memory_map", "memory_changes", "memory_exec_probe", "memory_exec",
                 "memory_commit", "memory_space_create", "memory_space_exit", "memory_open", "memory_close", "memory_write", "memory_sync",
                 "storage_lookup", "storage_getattr", "storage_create", "storage_read", "storage_write")
-AT_TWO_STEPS = ("serve", "answer")
+AT_THREE_STEPS = ("serve", "reply", "answer")
 # What a memory node asks of a storage node; the rest is asked by a processor node. Files are let go by both: one without a name by the latter.
 FROM_M = ("storage_read", "storage_write", "storage_truncate", "storage_range", "storage_sync", "storage_hold", "storage_release")
 FROM_BOTH = ("storage_release",)
@@ -203,7 +203,7 @@ def steps():
     for callee, op in ops():
         for role, places in (*((caller, CALLER) for caller in callers_of(op)), (callee, CALLEE)):
             for place in places:
-                if op in AT_EACH_STEP or op not in OF_THEIR_OWN and place in AT_TWO_STEPS:
+                if op in AT_EACH_STEP or op not in OF_THEIR_OWN and place in AT_THREE_STEPS:
                     yield role, "%s.%s:%d" % (place, op, nth(op))
     for role in ALL:
         for place in ("join_ask", "join_accept", "join_up", "link_down", "link_ask", "link_offer", "link_up"):
