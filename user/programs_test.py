@@ -139,6 +139,11 @@ class TestPrograms(unittest.TestCase):
             self.assertEqual((status, out), (1, b""))
             self.assertIn(b"2 MB written", err)
 
+    def test_every_call(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.ok("every_call", folder, "2")
+            self.assertEqual(os.listdir(folder), [])
+
     def test_file_stress(self):
         with tempfile.TemporaryDirectory() as folder:
             self.ok("file_stress", folder, "2", "7")

@@ -4,13 +4,15 @@ Nodes that die, at random moments and at each step of the protocol (kernel/crash
 dead node ends with SIGBUS, who does not goes on, nothing is held for the dead, and a node that comes back is taken in again.
 """
 
+import os
 import random
 import re
 
-from cases import each
+from cases import case, each
 from case_stress import debug_kernels
 from lab import Lab
 from tangramlib import nodes
+from testbed import ROOT
 
 NAME = {"processor": "processor-1", "memory": "memory-2", "storage": "storage-3"}
 ALL = tuple(NAME)
@@ -59,6 +61,14 @@ def others_say_so(lab, dead):
             assert len(re.findall("fit: %s is dead" % NAME[dead], lab.log(role))) == 1, lab.log(role)[-2000:]
 
 
+def said_by_name(lab, dead):
+    """Who runs programs reads one line that names the node."""
+    if dead != "processor":
+        line = "processor: %s is dead" % NAME[dead]
+        lab.until(lambda: line in lab.said, "the line that the %s node is dead" % dead)
+        assert lab.said.count(line) == 1, lab.said
+
+
 def nothing_is_held(lab, dead):
     """No program is left: what the others held for the dead node, and for programs that needed it, they hold no more."""
     lab.balanced(*(role for role in ALL if role != dead))
@@ -83,7 +93,7 @@ def kill_memory(lab):
     lab.kill("memory")
     assert needs.wait() == "signal=7"
     others_say_so(lab, "memory")
-    assert lab.said.count("processor: memory-2 is dead") == 1, lab.said
+    said_by_name(lab, "memory")
     nothing_is_held(lab, "memory")
     comes_back(lab, "memory")
 
@@ -102,7 +112,7 @@ def kill_storage(lab):
     assert not touches.ended()
     lab.kill("storage")
     others_say_so(lab, "storage")
-    assert lab.said.count("processor: storage-3 is dead") == 1, lab.said
+    said_by_name(lab, "storage")
     how = needs.wait()
     assert how not in ("status=0", "signal=9"), how
     assert touches.wait() == "signal=7", lab.out[-500:]
@@ -145,15 +155,44 @@ def node_is_killed_at_random(bed, choice):
     killed(bed, *choice)
 
 
-# Where a node dies, and when: what the workload below comes to. STEP.OP of kernel/crash.h.
+# Where a node dies, and when. STEP.OP of kernel/crash.h, for every op of managers/protocol: who adds one there has cases of it here, and
+# the workload has to come to it.
+OP_LISTS = (("memory", "memory_ops.h"), ("storage", "storage_ops.h"))
 CALLER = ("call", "answer")
 CALLEE = ("serve", "reply", "sent")
-FROM_P_TO_M = ("memory_fill", "memory_flush", "memory_fork", "memory_map", "memory_changes", "memory_exec_probe", "memory_exec",
-               "memory_commit", "memory_space_create", "memory_space_exit", "memory_open", "memory_close", "memory_write", "memory_sync")
-FROM_P_TO_S = ("storage_lookup", "storage_getattr", "storage_create")
-FROM_M_TO_S = ("storage_read", "storage_write")
-# Only an object is mapped by itself, and the workload maps one; some names are looked up before a node is ready.
-NTH = {"memory_map": 1, "storage_lookup": 20}
+# At each step, with programs of all kinds around; the others at three: the handler has not begun; it is done, and nobody knows; the caller does.
+AT_EACH_STEP = ("memory_fill", "memory_flush", "memory_fork", "memory_map", "memory_changes", "memory_exec_probe", "memory_exec",
+                "memory_commit", "memory_space_create", "memory_space_exit", "memory_open", "memory_close", "memory_write", "memory_sync",
+                "storage_lookup", "storage_getattr", "storage_create", "storage_read", "storage_write")
+AT_THREE_STEPS = ("serve", "reply", "answer")
+# What a memory node asks of a storage node; the rest is asked by a processor node. Files are let go by both: one without a name by the latter.
+FROM_M = ("storage_read", "storage_write", "storage_truncate", "storage_range", "storage_sync", "storage_hold", "storage_release")
+FROM_BOTH = ("storage_release",)
+# No program makes a node ask these: how they have cases nevertheless.
+OF_THEIR_OWN = {
+    "memory_drop_caches": "asked by the host's command alone, between programs: crash_when_told",
+    "memory_shutdown": "asked when the cluster is powered off: crash_while_going_off",
+    "storage_shutdown": "asked when the cluster is powered off: crash_while_going_off",
+    "storage_mounts": "asked by a processor node that boots, once: crash_while_booting, crash_while_asking_for_mounts",
+}
+# Only an object is mapped by itself, and the workload maps one; some names are looked up before a node is ready, and pages of the first
+# program are fetched ahead.
+NTH = {"memory_map": 1, "storage_lookup": 20, "memory_fill_ahead": 20}
+
+
+def ops():
+    """(who answers, name) of each op that there is."""
+    for role, header in OP_LISTS:
+        with open(os.path.join(ROOT, "managers", "protocol", header)) as file:
+            text = file.read()
+        names = re.findall(r"^\s*X\(0x[0-9a-f]+,\s*(%s_\w+),\s*\w+\)" % role, text, re.M)
+        assert names and len(names) == text.count("X(0x"), header
+        for name in names:
+            yield role, name
+
+
+def callers_of(op):
+    return ("memory",) * (op in FROM_M) + ("processor",) * (op in FROM_BOTH or op not in FROM_M)
 
 
 def nth(op):
@@ -161,11 +200,10 @@ def nth(op):
 
 
 def steps():
-    for ops, caller, callee in ((FROM_P_TO_M, "processor", "memory"), (FROM_P_TO_S, "processor", "storage"),
-                                (FROM_M_TO_S, "memory", "storage")):
-        for op in ops:
-            for role, places in ((caller, CALLER), (callee, CALLEE)):
-                for place in places:
+    for callee, op in ops():
+        for role, places in (*((caller, CALLER) for caller in callers_of(op)), (callee, CALLEE)):
+            for place in places:
+                if op in AT_EACH_STEP or op not in OF_THEIR_OWN and place in AT_THREE_STEPS:
                     yield role, "%s.%s:%d" % (place, op, nth(op))
     for role in ALL:
         for place in ("join_ask", "join_accept", "join_up", "link_down", "link_ask", "link_offer", "link_up"):
@@ -193,14 +231,21 @@ def ended_rightly(lab, program):
         assert (how in ("status=1", "signal=7") or how.startswith("error=")) and good not in lab.out, (program.words, how, lab.out[-2000:])
 
 
+def load_for(place):
+    """The programs that come to the place, several times."""
+    op = place.partition(".")[2].partition(":")[0]
+    if op and op not in AT_EACH_STEP:
+        return ("every_call", "/data", "3"), ("memtest", "2", "1", "2")
+    return ("fork_cow", "2", "2", "2"), ("fill_disk", "/data", "2"), ("memtest", "2", "2", "2"), ("processes", "5"), ("stat_fresh", "/data")
+
+
 def crash_under_load(lab, role, place):
     """
     The node comes to the place under a load of all kinds, and every program ends, but for one that needs nothing of it. Links break
     by themselves.
     """
     goes_on = asleep(lab, role) if role != "processor" and not place.startswith("link") else None
-    programs = [lab.start("fork_cow", "2", "2", "2"), lab.start("fill_disk", "/data", "2"), lab.start("memtest", "2", "2", "2"),
-                lab.start("processes", "5"), lab.start("stat_fresh", "/data")]
+    programs = [lab.start(*words) for words in load_for(place)]
     for program in programs:
         if role != "processor":
             ended_rightly(lab, program)
@@ -223,13 +268,14 @@ def crashes(bed, choice):
     # Not at once: the sixth time is after 8 s or 12 s, and by then programs run.
     options = ["--append", "all:debug.break_qp=4s"] if place.startswith("link") else []
     with DebugLab(bed, "--pcache", "512K", "--append", "%s:crash=%s" % (role[0].upper(), place), *options,
-                  dies=role if place.startswith(("join", "link")) else None) as lab:
+                  dies=role if place.startswith(("join", "link", "answer.storage_mounts")) else None) as lab:
         ready = not lab.is_gone(role)
         if ready:
             crash_under_load(lab, role, place)
         assert "crash: the power goes at %s" % place.split(":")[0] in lab.log(role)
         others_say_so(lab, role)
         if ready:
+            said_by_name(lab, role)
             nothing_is_held(lab, role)
         comes_back(lab, role)
 
@@ -246,6 +292,71 @@ def crash_point(bed, choice):
 @each(crash_cases(steps()), part="crash")
 def crash_points(bed, choice):
     crashes(bed, choice)
+
+
+@case()
+def every_op_has_crash_points(bed):
+    """
+    What the programs of crash_points come to: every op of the protocol, as often as its cases count, from the node that they say, but
+    for those that no program asks. An op that is new fails here until every_call asks it.
+    """
+    names = {name for _, name in ops()}
+    named = {*AT_EACH_STEP, *FROM_M, *OF_THEIR_OWN, *NTH}
+    assert named <= names and not set(OF_THEIR_OWN) & set(AT_EACH_STEP), named - names
+    with Lab(bed, "--pcache", "512K") as lab:
+        lab.run("every_call", "/data", "3")
+        asked = {role: lab.ask(role, "latency") for role in ("processor", "memory")}
+        for role, name in sorted((role, name) for name in names - set(OF_THEIR_OWN) for role in callers_of(name)):
+            calls = asked[role].get(name, {"calls": 0})["calls"]
+            least = 1 if name in AT_EACH_STEP else nth(name)    # of the former other programs ask more
+            assert calls >= least, "%s: asked %d times by the %s node" % (name, calls, role)
+
+
+@each({role: (role, step) for role, step in (("memory", "serve"), ("processor", "answer"))}, part="crash")
+def crash_when_told(bed, choice):
+    """A node dies while M drops its caches, as the host's command has it."""
+    role, step = choice
+    with DebugLab(bed, "--append", "%s:crash=%s.memory_drop_caches" % (role[0].upper(), step)) as lab:
+        lab.run("memtest", "2", "1", "1")
+        lab.nodes["processor"].control.send("drop-caches")
+        lab.wait_gone(role)
+        assert "crash: the power goes at %s.memory_drop_caches" % step in lab.log(role)
+        others_say_so(lab, role)
+        nothing_is_held(lab, role)
+        comes_back(lab, role)
+
+
+@each({"%s-%s" % (role, step.replace(".", "-")): (role, step) for role, step in (
+    ("memory", "serve.memory_shutdown"), ("memory", "sent.memory_shutdown"), ("processor", "answer.memory_shutdown"),
+    ("storage", "serve.storage_shutdown"), ("storage", "sent.storage_shutdown"), ("processor", "answer.storage_shutdown"))}, part="crash")
+def crash_while_going_off(bed, choice):
+    """
+    A node dies while the cluster is powered off: what the processor node has yet to ask is asked, and the others go, but for a storage
+    node that was not asked, which holds nothing for the dead.
+    """
+    role, step = choice
+    with DebugLab(bed, "--append", "%s:crash=%s" % (role[0].upper(), step)) as lab:
+        lab.run("stat_fresh", "/data")
+        for one in ALL:
+            lab.may_go(one)
+        lab.nodes["processor"].control.send("poweroff")
+        lab.wait_gone(role)
+        assert "crash: the power goes at %s" % step in lab.log(role)
+        stays = ("storage",) if (role, step) == ("processor", "answer.memory_shutdown") else ()
+        for one in ALL:
+            if one in stays:
+                lab.detected(one, NAME[role])
+                lab.balanced(one)
+            else:
+                lab.wait_gone(one)
+        if role != "processor":
+            lab.detected("processor", NAME[role])
+
+
+@each({"processor": "processor"}, part="crash")
+def crash_while_asking_for_mounts(bed, role):
+    """A processor node dies that has just been told what there is to mount."""
+    crashes(bed, (role, "answer.storage_mounts"))
 
 
 def boots_without(bed, choice):
