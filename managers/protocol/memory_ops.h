@@ -228,4 +228,12 @@ enum { RPC_MEMORY_OPS(RPC_GEN_ENUM) };
 RPC_MEMORY_OPS(RPC_GEN_STRUCT)
 RPC_MEMORY_OPS(RPC_GEN_SERVE)
 
+/* Can it be? No machine has more, nor more of a kind than of all. */
+static inline bool accounting_ok(const struct rpc_memory_accounting_rep *r)
+{
+	u64 total = le64_get(r->frames_total);
+
+	return total <= WIRE_SIZE_MAX >> PAGE_SHIFT && le64_get(r->frames_free) <= total && le64_get(r->frames_cached) <= total;
+}
+
 #endif
