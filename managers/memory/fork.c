@@ -40,6 +40,19 @@ static int share_pages(struct space *parent, struct space *child, u64 first, u64
 	}
 }
 
+/* What was granted goes back as it came: its node may be there anew, and knows of no such reservation. */
+static void child_unwanted(struct space *child)
+{
+	u64 charged;
+
+	spin_lock(&child->lock);
+	charged = child->charged;
+	child->charged = 0;
+	spin_unlock(&child->lock);
+	commit_ungrant(child->node, charged);
+	space_kill(child, -EHOSTDOWN);
+}
+
 static int fork_act(struct space *parent, struct rpc_call *c)
 {
 	struct rpc_memory_fork_rep *r = c->rep;
@@ -66,7 +79,7 @@ static int fork_act(struct space *parent, struct rpc_call *c)
 		r->child = le64_of(space_publish(child));
 		r->commit = le64_of(commit);
 		if (!rpc_wanted(c))
-			space_kill(child, -EHOSTDOWN);
+			child_unwanted(child);
 	}
 	if (rc < 0 && child->charged > 0) {
 		commit_ungrant(c->node, child->charged);

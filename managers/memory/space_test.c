@@ -815,6 +815,26 @@ static void a_fork_takes_nothing_of_the_reservation(void **state)
 	memory_check_empty();
 }
 
+/* A fork that was asked for in an earlier life of its node: nothing of it is charged to the one that is there now, nor kept for it. */
+static void a_fork_that_nobody_wants(void **state)
+{
+	u64 id = new_space();
+	struct rpc_memory_fork_req q = { LE(id), LE(2) };
+	struct fake *f;
+
+	memory_node_changed(P_NODE, ROLE_PROCESSOR, true);
+	assert_int_equal(map_at(id, 1, 0x100000, 10 << 12, VMA_ACCOUNTED), 0);
+	f = fake_call(P_NODE, RPC_memory_fork, &q, sizeof(q), NULL, 0);
+	f->obsolete = true;
+	fake_deliver(f);
+	fake_done(f);
+	assert_int_equal(spaces_live(), 1);
+	assert_int_equal(commit_total(), 10);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(3)), 0);
+	memory_node_changed(P_NODE, ROLE_PROCESSOR, false);
+	memory_check_empty();
+}
+
 /* Requests that no honest caller sends: refused, nothing changed. */
 static void bad_flushes(void **state)
 {
@@ -1107,6 +1127,7 @@ int main(void)
 		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory),
 		cmocka_unit_test(changes_travel_together), cmocka_unit_test(refused_changes_use_their_number),
 		cmocka_unit_test(reservation), cmocka_unit_test(charged_against_its_rights), cmocka_unit_test(a_fork_takes_nothing_of_the_reservation),
+		cmocka_unit_test(a_fork_that_nobody_wants),
 		cmocka_unit_test(ids_of_another_boot), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
 		cmocka_unit_test(a_move_is_whole_or_not_at_all),
 		cmocka_unit_test(files_are_placed), cmocka_unit_test(placings_wait_for_their_change), cmocka_unit_test(bad_placings),

@@ -112,8 +112,15 @@ void rpc_reply_pages_ref(struct rpc_call *c, const void *const *page, unsigned n
 
 int rpc_reply_bulk_copy(struct rpc_call *c, const void *buf, u32 len)
 {
-	void *copy = kmalloc(len);
+	void *copy;
 
+	if (len > c->rep_room)
+		return -EMSGSIZE;
+	if (len == 0)
+		return 0;
+	copy = kmalloc(len);
+	if (copy == NULL)
+		return -ENOMEM;
 	memcpy(copy, buf, len);
 	rpc_reply_bulk_ref(c, copy, len, kfree, copy);
 	return 0;

@@ -28,7 +28,7 @@ void memory_totals(struct memory_totals *m)
 	int node = fit_wait_role(ROLE_MEMORY, 1);
 
 	memset(m, 0, sizeof(*m));
-	if (node < 0 || rpc_call(node, RPC_memory_accounting, NULL, &r, sizeof(r)) < 0)
+	if (node < 0 || rpc_call(node, RPC_memory_accounting, NULL, &r, sizeof(r)) < 0 || !accounting_ok(&r))
 		return;
 	m->total = le64_get(r.frames_total) * PAGE_SIZE;
 	m->free = le64_get(r.frames_free) * PAGE_SIZE;

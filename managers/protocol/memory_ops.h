@@ -70,10 +70,17 @@ struct wire_changes {
 /* fill: status >= 0 is one of these */
 #define FILL_DATA	0		/* 4096 bytes came */
 #define FILL_ZERO	1		/* M never had the page: it reads as zeros; no data came */
+/* An error of M's, as a processor node takes it: what says here to look again, to wait or that a signal is pending, M cannot mean. */
+static inline int memory_error(int status)
+{
+	return status == -EAGAIN || status == -EBUSY || status == -EINTR ? -EIO : status;
+}
 /* What a reply to fill says, with len bytes of data; -EIO: it is none, and what stands in the page is nothing. */
 static inline int fill_result(int status, u32 len)
 {
-	return status < 0 || status == FILL_ZERO || (status == FILL_DATA && len == PAGE_SIZE) ? status : -EIO;
+	if (status < 0)
+		return memory_error(status);
+	return status == FILL_ZERO || (status == FILL_DATA && len == PAGE_SIZE) ? status : -EIO;
 }
 /* The same of page i in a reply to fill_ahead */
 static inline int fill_ahead_result(int status, u32 len, unsigned i)
@@ -220,5 +227,13 @@ struct wire_pages {
 enum { RPC_MEMORY_OPS(RPC_GEN_ENUM) };
 RPC_MEMORY_OPS(RPC_GEN_STRUCT)
 RPC_MEMORY_OPS(RPC_GEN_SERVE)
+
+/* Can it be? No machine has more, nor more of a kind than of all. */
+static inline bool accounting_ok(const struct rpc_memory_accounting_rep *r)
+{
+	u64 total = le64_get(r->frames_total);
+
+	return total <= WIRE_SIZE_MAX >> PAGE_SHIFT && le64_get(r->frames_free) <= total && le64_get(r->frames_cached) <= total;
+}
 
 #endif

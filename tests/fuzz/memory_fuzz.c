@@ -1,25 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /* SOURCES: managers/memory/ops.c managers/memory/node_ops.c managers/memory/space.c managers/memory/change.c managers/memory/map_ops.c managers/memory/fork.c managers/memory/fill.c managers/memory/flush.c managers/memory/place.c managers/memory/page.c managers/memory/page_tree.c managers/memory/commit.c managers/memory/elf.c managers/memory/exec.c managers/memory/object.c managers/memory/cache.c managers/memory/writeback.c managers/memory/file_ops.c */
-/* PARSERS: managers/memory/ops.c managers/memory/map_ops.c managers/memory/flush.c managers/memory/place.c managers/memory/fill.c managers/memory/file_ops.c */
+/* PARSERS: managers/memory/ops.c managers/memory/map_ops.c managers/memory/flush.c managers/memory/place.c managers/memory/fill.c managers/memory/file_ops.c managers/memory/exec.c managers/memory/fork.c managers/memory/node_ops.c */
 /*
  * Every op that a memory node answers, from the definition of the protocol, of processor nodes that
- * exist and that do not: requests that make sense, with some of their bytes changed, storage that fails or says what cannot be. Each
+ * exist and that do not: requests that make sense, with some of their bytes changed, storage that fails or says what cannot be, files
+ * that are programs, or nearly so; nodes that die, between two calls or while one waits for storage, and memory that is full. Each
  * call ends exactly once, and nothing is left when the callers are dead.
  *
  * There is one thread. What the node's work queues are given is done when the input says so, or somebody would sleep: the same input
  * does the same, and comes to the same lines. (Threads that meet anywhere are stress_test.c's.)
  */
+#include <elf.h>
+
+#include "kernel/power.h"
 #include "kernel/sched.h"
 #include "kernel/work.h"
 #include "lib/base/printk.h"
 #include "managers/memory/test_fit.h"
 
 #define MAX_CALLS 256
+#define MAX_OPS 24			/* of 32: the others are what happens, not calls */
 
 static const u8 *in;
 static size_t in_left;
 
 static u8 next_byte(void) { return in_left == 0 ? 0 : (in_left--, *in++); }
+
+static struct fake *call[MAX_CALLS];		/* all that there were */
+static unsigned nr_calls;
 
 /* --- one thread, one clock: in place of kernel/work.c, the host's scheduler and its time --- */
 
@@ -182,6 +190,99 @@ static u32 make(unsigned op, void *body, u8 *bulk)
 	return 0;
 }
 
+/* --- what happens --- */
+
+/* All that it has asked is of its earlier life. */
+static void caller_dies(void)
+{
+	for (unsigned i = 0; i < nr_calls; i++)
+		if (call[i]->call.node == P_NODE)
+			call[i]->obsolete = true;
+	memory_node_changed(P_NODE, ROLE_PROCESSOR, false);
+	memory_node_changed(P_NODE, ROLE_PROCESSOR, true);
+}
+
+static void storage_dies(void)
+{
+	for (unsigned i = 0; i < S_FILES; i++)
+		s_file[i].holds = 0;
+	shim_fail_alloc(0);		/* to go through all objects takes memory, and who is left out keeps its hold */
+	memory_node_changed(S_NODE, ROLE_STORAGE, false);
+	memory_node_changed(S_NODE, ROLE_STORAGE, true);
+}
+
+static unsigned dies_in;		/* reads of storage; 0: it lives */
+
+static void storage_reads(u64 off)
+{
+	if (dies_in > 0 && --dies_in == 0)
+		caller_dies();
+}
+
+/* All but a few pages of commit are taken. */
+static void commit_fills(u8 left)
+{
+	s64 moved;
+
+	(void)!commit_reserve(9, commit_limit() - MIN(commit_limit(), commit_total() + left), &moved);
+}
+
+/* A file becomes a program or a script, or what is neither because of some bytes. */
+static void make_program(void)
+{
+	u8 kind = next_byte(), nr = 1 + next_byte() % 4, spoil = next_byte();
+	bool interp = kind & 4, stack = kind & 8;
+	struct s_file *f = &s_file[kind % 4];
+	Elf64_Ehdr *h;
+	Elf64_Phdr *p;
+
+	s_resize(f, 0);
+	s_resize(f, 6 * PAGE_SIZE);
+	h = (void *)f->data;
+	p = (void *)(h + 1);
+	*h = (Elf64_Ehdr){
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT }, .e_type = kind & 16 ? ET_DYN : ET_EXEC,
+		.e_machine = EM_X86_64, .e_version = EV_CURRENT, .e_entry = 0x400100, .e_phoff = sizeof(*h), .e_phentsize = sizeof(*p),
+		.e_phnum = nr + interp + stack,
+	};
+	if (interp) {
+		*p++ = (Elf64_Phdr){ .p_type = PT_INTERP, .p_offset = 1000, .p_filesz = 7 };
+		memcpy(f->data + 1000, "/ld.so", 7);
+	}
+	if (stack)
+		*p++ = (Elf64_Phdr){ .p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W | (kind & 32 ? PF_X : 0) };
+	for (unsigned i = 0; i < nr; i++) {
+		u8 x = next_byte();
+		u64 off = i * PAGE_SIZE + (i == 0 ? 0 : x % 8 * 0x100), len = (x >> 3) % 8 * 0x200;
+
+		p[i] = (Elf64_Phdr){
+			.p_type = PT_LOAD, .p_flags = i == 0 ? PF_R | PF_X : PF_R | PF_W, .p_offset = off, .p_vaddr = 0x400000 + i * 0x10000 + off,
+			.p_filesz = len, .p_memsz = len + (x >> 6) * 0x1800, .p_align = PAGE_SIZE << x % 4,
+		};
+	}
+	for (unsigned i = 0; i < (spoil < 128 ? 0U : spoil % 4); i++) {
+		u8 where = next_byte();
+
+		f->data[where + 256 * (i & 1)] = next_byte();
+	}
+	if (kind >= 192)
+		memcpy(f->data, "#! /bin/sh -e\n", 15);
+	if (kind >= 240)
+		s_resize(f, kind % 16);
+}
+
+static void happen(unsigned what)
+{
+	switch (what) {
+	case 0: caller_dies(); break;
+	case 1: storage_dies(); break;
+	case 2: shim_fail_alloc(1 + next_byte() % 64); break;
+	case 3: make_program(); break;
+	case 4: dies_in = 1 + next_byte() % 8; break;
+	case 5: commit_fills(next_byte()); break;
+	}
+}
+
 /* One of those; then up to three of its bytes are another's, and its bulk may be longer or shorter. */
 static struct fake *one_call(void)
 {
@@ -194,7 +295,9 @@ static struct fake *one_call(void)
 
 	if (first < 192)
 		work_all();
-	if (at >= nr_memory_ops || op->run == NULL || op->op == RPC_memory_shutdown)
+	if (at >= MAX_OPS)
+		happen(at - MAX_OPS);
+	if (at >= nr_memory_ops || op->run == NULL)
 		return NULL;
 	memset(bulk, 0, 1024);
 	len = make(op->op, body, bulk);
@@ -240,15 +343,19 @@ static void learn(const struct fake *f)
 		(void)slot(object, &nr_objects, id);
 }
 
+static jmp_buf is_off;
+
+void power_off(void) { longjmp(is_off, 1); }
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	static struct fake *call[MAX_CALLS];
 	static bool once;
-	unsigned nr = 0;
 
 	if (!once)
 		memory_start();
 	once = true;
+	on_storage_read = storage_reads;
+	dies_in = nr_calls = 0;
 	for (unsigned i = 0; i < S_FILES; i++) {
 		s_resize(&s_file[i], 0);
 		s_resize(&s_file[i], 10000 * i);
@@ -259,25 +366,29 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	nr_spaces = nr_objects = 0;
 	in = data;
 	in_left = size;
-	while (in_left > 0 && nr < MAX_CALLS) {
+	while (in_left > 0 && nr_calls < MAX_CALLS) {
 		struct fake *f = one_call();
 
 		if (f == NULL)
 			continue;
-		call[nr++] = f;
+		call[nr_calls++] = f;
 		fake_deliver(f);
 		if (s_fail != 0 || s_claims != 0)
 			work_all();
 		learn(f);
 	}
 	s_fail = s_claims = 0;
-	for (unsigned i = 0; i < nr; i++)
+	dies_in = 0;
+	shim_fail_alloc(0);
+	for (unsigned i = 0; i < nr_calls; i++)
 		call[i]->obsolete = true;
 	memory_node_changed(P_NODE, ROLE_PROCESSOR, false);
 	memory_node_changed(9, ROLE_PROCESSOR, false);
 	work_all();
-	for (unsigned i = 0; i < nr; i++)
+	for (unsigned i = 0; i < nr_calls; i++)
 		fake_done(call[i]);		/* each has ended */
+	if (setjmp(is_off) == 0)
+		work_all();			/* it was told to go off when that answer had arrived */
 	objects_close_wait();
 	if (spaces_live() != 0 || spaces_vmas() != 0 || objects_active() != 0 || pages_private() != 0)
 		abort();

@@ -2,7 +2,7 @@
 /* SOURCES: managers/processor/space/exec_reply.c */
 /* PARSERS: managers/processor/fs/storagefs.c managers/processor/space/exec_reply.c */
 /*
- * What a processor node is told: answers of storage nodes about names, attributes and folders, and a memory node's answer to an exec, of
+ * What a processor node is told: answers of storage nodes about volumes, names, attributes and folders, and a memory node's answer to an exec, of
  * any bytes, of any length that FIT lets pass. Nothing of them reaches a program that Linux could not say, nor a place outside the answer.
  */
 #include <string.h>
@@ -58,7 +58,7 @@ int rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk,
 
 		memset(rep, 0, rep_size);
 		len = next_byte() | (u32)(next_byte() & 15) << 8;
-		if (op != RPC_storage_statfs && op != RPC_storage_readdir && fixed >= sizeof(sound)) {
+		if (op != RPC_storage_statfs && op != RPC_storage_readdir && op != RPC_storage_mounts && fixed >= sizeof(sound)) {
 			memcpy(rep, &sound, sizeof(sound));
 			((struct wire_attr *)rep)->mode = le32_of(types[kind % 8] | 0644);
 		}
@@ -119,6 +119,15 @@ static void listing_check(const u8 *buf, s64 len, size_t room)
 	}
 }
 
+/* A place in the tree, and a folder there that no other volume's can be taken for. */
+static int volume(const char *path, struct inode *root, void *nr)
+{
+	BUG_ON(path[0] != '/' || strlen(path) >= sizeof(((struct wire_mount *)0)->path) || root->type != S_IFDIR || root->ino == 0 ||
+	    root->dev != dev_of(root->node, root->fs) || root->dev >= dev_of(root->node + 1, 0) || ++*(unsigned *)nr > MOUNTS_MAX);
+	inode_free(root);
+	return next_byte() < 240 ? 0 : -ENOMEM;
+}
+
 static int storage(struct inode *dir, struct inode *file, struct file *f)
 {
 	struct new_file how = { .mode = S_IFREG | 0644 };
@@ -132,14 +141,14 @@ static int storage(struct inode *dir, struct inode *file, struct file *f)
 
 	switch (next_byte() % 16) {
 	case 0: rc = storage_lookup(dir, "a", &new); break;
-	case 1: rc = storage_create(dir, "a", &how, &new); break;
+	case 1: rc = pos & 1 ? storage_create_nameless(dir, &how, pos & 2, &new) : storage_create(dir, "a", &how, &new); break;
 	case 2: rc = storage_symlink(dir, "a", "target", &how, &new); break;
 	case 3: rc = storage_link(dir, "a", file); break;
 	case 4: rc = storage_unlink(dir, "a", next_byte() & 1); break;
 	case 5: rc = storage_rename(dir, "a", dir, "b", 0); break;
 	case 6: rc = storage_setattr(file, &a, next_byte()); break;
 	case 7: rc = storage_statfs(file, &st); break;
-	case 8: rc = storage_rights(file); break;
+	case 8: rc = pos & 1 ? storage_again(file, &new) : storage_rights(file); break;
 	case 9:
 		rc = storage_getattr(next_byte() & 1 ? dir : file, &a);
 		break;
@@ -160,6 +169,12 @@ static int storage(struct inode *dir, struct inode *file, struct file *f)
 		(void)regular_write(f, buf, sizeof(buf), &pos);
 		(void)regular_read(f, buf, sizeof(buf), &pos);
 		break;
+	case 14: {
+		unsigned nr = 0;
+
+		rc = storagefs_volumes(next_byte() % FIT_MAX_NODES, volume, &nr);
+		break;
+	}
 	default:
 		n = directory_readdir(f, buf, next_byte() * 16);
 		listing_check((u8 *)buf, n, sizeof(buf));

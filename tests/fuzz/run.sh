@@ -16,6 +16,7 @@ one() {
 		fit_fuzz)	n=100 ;;
 		member_fuzz)	n=3000 ;;
 		memory_fuzz)	n=6000 ;;
+		space_fuzz)	n=2000 ;;
 		*)		n=20000 ;;
 		esac
 	fi

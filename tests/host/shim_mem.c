@@ -211,8 +211,11 @@ WEAK struct frame *frames_alloc_boot(u64 nr_frames, enum frame_use use)
 	while (1ULL << order < nr_frames)
 		order++;
 	f = block_alloc(order, use, 0);
-	if (f != NULL)
-		frames_split(f, order);
+	if (f == NULL)
+		return NULL;
+	frames_split(f, order);
+	for (u64 i = nr_frames; i < 1ULL << order; i++)		/* nobody has asked for them, and nobody will free them */
+		frames_free(frame_of_phys(frame_phys(f) + i * PAGE_SIZE), 0);
 	return f;
 }
 WEAK u64 frames_total(void) { return 1 << 20; }

@@ -15,7 +15,6 @@
 #include "lib/hash.h"
 #include "managers/processor/fs/inotify.h"
 #include "managers/processor/fs/mount.h"
-#include "managers/protocol/storage_ops.h"
 #include "mm/slab.h"
 #include "net/fit/rpc.h"
 
@@ -466,35 +465,21 @@ void fs_context_put(struct fs_context *c)
 
 /* --- the tree at boot: what the storage nodes have, each where it says it belongs, then what is made here --- */
 
-static int mount_volumes(unsigned node, bool root)
+static int mount_volume(const char *path, struct inode *root, void *first)
 {
-	const u32 size = sizeof(struct rpc_storage_mounts_rep) + 32 * sizeof(struct wire_mount);
-	struct rpc_storage_mounts_rep *r = kzalloc(size);
-	const struct wire_mount *m;
-	u32 got;
+	unsigned node = root->node;
 	int rc;
 
-	if (r == NULL)
-		return -ENOMEM;
-	rc = rpc_call_bulk(node, RPC_storage_mounts, NULL, NULL, 0, r, size, &got);
-	m = (const struct wire_mount *)(r + 1);
-	for (u32 i = 0; rc >= 0 && i < le32_get(r->nr) && sizeof(*r) + (i + 1) * sizeof(*m) <= got; i++) {
-		char path[sizeof(m->path)];
-		struct inode *inode;
-
-		memcpy(path, m[i].path, sizeof(path));
-		path[sizeof(path) - 1] = '\0';
-		if ((strcmp(path, "/") == 0) != root)
-			continue;
-		inode = storagefs_root(node, le32_get(m[i].fs), le64_get(m[i].root_ino), le32_get(m[i].root_gen), S_IFDIR | 0755);
-		rc = inode == NULL ? -ENOMEM : fs_mount(path, inode, "ext4");
-		if (rc < 0 && rc != -ENOMEM && rc != -EHOSTDOWN) {
-			pr_warn("fs: %s of %s cannot be mounted", path, fit_node_name(node));
-			rc = 0;
-		}
+	if ((strcmp(path, "/") == 0) != *(bool *)first) {
+		inode_put(root);
+		return 0;
 	}
-	kfree(r);
-	return rc < 0 ? rc : 0;
+	rc = fs_mount(path, root, "ext4");
+	if (rc < 0 && rc != -ENOMEM && rc != -EHOSTDOWN) {
+		pr_warn("fs: %s of %s cannot be mounted", path, fit_node_name(node));
+		rc = 0;
+	}
+	return rc;
 }
 
 void fs_init(void)
@@ -514,9 +499,11 @@ static int mount_all(void)
 	int rc = 0;
 
 	for (int pass = 0; pass < 2 && rc == 0; pass++) {
+		bool first = pass == 0;
+
 		for (unsigned node = 1; node < FIT_MAX_NODES && rc == 0; node++)
 			if (fit_node_up(node) && fit_node_role(node) == ROLE_STORAGE)
-				rc = mount_volumes(node, pass == 0);
+				rc = storagefs_volumes(node, mount_volume, &first);
 		if (rc == 0 && fs_root == NULL)		/* nor is there anything to mount the others on */
 			rc = -ENODEV;
 	}

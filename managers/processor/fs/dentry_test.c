@@ -19,12 +19,11 @@ void mount_inherit_locked(struct inode *i, const struct inode *dir) { }
 void inotify_gone(struct inode *i) { }
 int fs_lookup(struct fs_context *c, struct dentry *start, const char *path, unsigned flags, struct dentry **out) { return -ENOENT; }
 int fs_mount(const char *path, struct inode *root, const char *type) { return -ENODEV; }
-struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode) { return NULL; }
+int storagefs_volumes(unsigned node, int (*fn)(const char *path, struct inode *root, void *arg), void *arg) { return -EHOSTDOWN; }
 int synthfs_mount(void) { return 0; }
 void tmpfs_init(void) { }
 void open_init(void) { }
 int tmpfs_mount(void) { return 0; }
-int rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len, void *rep, u32 rep_size, u32 *rep_len) { return -EHOSTDOWN; }
 const char *fit_node_name(unsigned node) { return "node"; }
 bool fit_node_up(unsigned node) { return false; }
 enum node_role fit_node_role(unsigned node) { return ROLE_NONE; }

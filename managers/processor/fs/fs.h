@@ -176,6 +176,8 @@ u32 file_access(const struct file *f);	/* MAY_READ | MAY_WRITE by its open mode 
 /* kinds of files */
 extern const struct file_ops regular_ops, directory_ops;
 struct inode *storagefs_root(unsigned node, u32 fs, u64 ino, u32 gen, u32 mode);
+/* fn for each volume of the storage node: where it belongs, and its root, which is fn's. What fn says first but 0, or of the call. */
+int storagefs_volumes(unsigned node, int (*fn)(const char *path, struct inode *root, void *arg), void *arg);
 int __must_check synthfs_mount(void);	/* /proc, /sys, /dev */
 void tmpfs_init(void);
 int __must_check tmpfs_mount(void);	/* /dev/shm and /tmp */

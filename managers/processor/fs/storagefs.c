@@ -45,9 +45,11 @@ static bool attr_ok(const struct wire_attr *a, u32 type)
 	       le32_get(a->btime_ns) < NSEC_PER_SEC;
 }
 
+#define FS_MAX	16		/* volumes of a node */
+
 static u64 dev_of(unsigned node, u32 fs)
 {
-	return 0x800 + node * 16 + fs;
+	return 0x800 + node * FS_MAX + fs;
 }
 
 static struct inode *inode_of(unsigned node, const struct wire_attr *a)
@@ -122,6 +124,42 @@ static void attr_answered(struct inode *i, const struct attr_asked *asked, struc
 	attr_fill(i, a, w);
 	attr_rights_answered(i, asked, a);
 	attr_keep(i, asked, a, le32_get(w->lease_ms), 0);
+}
+
+/* --- what there is --- */
+
+#define MOUNTS_MAX	32
+
+/* Can a volume be so? Its number is a part of its files' device number. */
+static bool mount_ok(const struct wire_mount *m)
+{
+	return le32_get(m->fs) < FS_MAX && le64_get(m->root_ino) != 0 && m->path[0] == '/' && memchr(m->path, '\0', sizeof(m->path)) != NULL;
+}
+
+int storagefs_volumes(unsigned node, int (*fn)(const char *path, struct inode *root, void *arg), void *arg)
+{
+	const u32 size = sizeof(struct rpc_storage_mounts_rep) + MOUNTS_MAX * sizeof(struct wire_mount);
+	struct rpc_storage_mounts_rep *r = kzalloc(size);
+	const struct wire_mount *m;
+	u32 got;
+	int rc;
+
+	if (r == NULL)
+		return -ENOMEM;
+	rc = ask(node, RPC_storage_mounts, NULL, NULL, 0, r, size, &got);
+	m = (const struct wire_mount *)(r + 1);
+	for (u32 i = 0; rc == 0 && i < le32_get(r->nr) && sizeof(*r) + (i + 1) * sizeof(*m) <= got; i++) {
+		struct inode *root;
+
+		if (!mount_ok(&m[i])) {
+			pr_warn("fs: %s says of a volume what cannot be", fit_node_name(node));
+			continue;
+		}
+		root = storagefs_root(node, le32_get(m[i].fs), le64_get(m[i].root_ino), le32_get(m[i].root_gen), S_IFDIR | 0755);
+		rc = root == NULL ? -ENOMEM : fn(m[i].path, root, arg);
+	}
+	kfree(r);
+	return rc;
 }
 
 /* --- changes: each as attr_cache.h wants it --- */

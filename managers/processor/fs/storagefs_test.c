@@ -15,6 +15,8 @@ static u8 listing[512];
 static u32 listing_len;
 static bool listing_ends;
 static const char *target = "";		/* that comes with a symlink's name */
+static struct wire_mount volumes[2];
+static u32 volumes_said;		/* how many, as it says */
 static unsigned asked, released;
 static u64 released_ino;
 
@@ -26,7 +28,11 @@ int rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk,
 		released_ino = le64_get(((const struct rpc_storage_release_req *)req)->ino);
 		return 0;
 	}
-	if (op == RPC_storage_readdir) {
+	if (op == RPC_storage_mounts) {
+		*(struct rpc_storage_mounts_rep *)rep = (struct rpc_storage_mounts_rep){ le32_of(volumes_said) };
+		memcpy(rep + sizeof(struct rpc_storage_mounts_rep), volumes, sizeof(volumes));
+		*rep_len = sizeof(struct rpc_storage_mounts_rep) + sizeof(volumes);
+	} else if (op == RPC_storage_readdir) {
 		*(struct rpc_storage_readdir_rep *)rep = (struct rpc_storage_readdir_rep){ .end = le32_of(listing_ends) };
 		memcpy(rep + sizeof(struct rpc_storage_readdir_rep), listing, listing_len);
 		*rep_len = sizeof(struct rpc_storage_readdir_rep) + listing_len;
@@ -264,10 +270,48 @@ static void synchronous(void **state)
 	assert_int_equal(syncs, 3);
 }
 
+static int count_volume(const char *path, struct inode *root, void *nr)
+{
+	assert_string_equal(path, ++*(unsigned *)nr == 1 ? "/" : "/mnt");
+	kfree(root);
+	return 0;
+}
+
+static unsigned volumes_found(void)
+{
+	unsigned nr = 0;
+
+	assert_int_equal(storagefs_volumes(3, count_volume, &nr), 0);
+	return nr;
+}
+
+static void volumes_that_cannot_be(void **state)
+{
+	struct wire_mount sound[2] = {
+		{ .root_ino = le64_of(2), .path = "/" }, { .fs = le32_of(15), .root_ino = le64_of(2), .path = "/mnt" },
+	};
+
+	memcpy(volumes, sound, sizeof(volumes));
+	volumes_said = 2;
+	assert_int_equal(volumes_found(), 2);
+	volumes_said = ~0U;			/* more than came */
+	assert_int_equal(volumes_found(), 2);
+	volumes[1].fs = le32_of(16);		/* its files would be another node's */
+	assert_int_equal(volumes_found(), 1);
+	memcpy(volumes, sound, sizeof(volumes));
+	volumes[1].root_ino = le64_of(0);
+	assert_int_equal(volumes_found(), 1);
+	memcpy(volumes, sound, sizeof(volumes));
+	volumes[1].path[0] = 'm';
+	assert_int_equal(volumes_found(), 1);
+	memset(volumes[1].path, '/', sizeof(volumes[1].path));	/* without an end */
+	assert_int_equal(volumes_found(), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(synchronous), cmocka_unit_test(attributes), cmocka_unit_test(listings), cmocka_unit_test(the_end), cmocka_unit_test(targets),
-					   cmocka_unit_test(nameless) };
+					   cmocka_unit_test(nameless), cmocka_unit_test(volumes_that_cannot_be) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,8 +155,7 @@ int flush_msg_send(struct flush_msg *m)
 	m->rc = rpc_start(&m->rpc);
 	if (m->rc == 0)
 		m->rc = rpc_wait(&m->rpc);
-	if (m->rc > 0)
-		m->rc = 0;
+	m->rc = MIN(memory_error(m->rc), 0);
 	return m->rc;
 }
 
@@ -168,7 +167,7 @@ int flush_msg_status(const struct flush_msg *m, unsigned i)
 		return m->rc;
 	if (!(le64_get(m->rep.failed) >> i & 1))
 		return 0;
-	return error == 0 || error > ERRNO_LAST ? -EIO : -(int)error;	/* refused without a reason is refused */
+	return error == 0 || error > ERRNO_LAST ? -EIO : memory_error(-(int)error);	/* refused without a reason is refused */
 }
 
 /* --- victim entries --- */

@@ -29,7 +29,7 @@ static void change_done(struct rpc *call)
 	struct space *s = c->s;
 
 	if (call->status < 0)
-		space_lost(s, call->status);
+		space_lost(s, memory_error(call->status));
 	commit_left(s->memory_node, &c->leaving);
 	if (c->object != NULL)		/* it may be gone then */
 		(void)__atomic_sub_fetch(&c->object->maps_out, 1, __ATOMIC_SEQ_CST);

@@ -40,7 +40,7 @@ static int ask(unsigned n, s64 pages)
 		rc = -EIO;
 	if (rc >= 0)
 		node[n].reserved += le64_get(rep.moved);
-	return rc < 0 ? rc : 0;
+	return rc < 0 ? memory_error(rc) : 0;
 }
 
 /* The space's pages are charged to the node as it is now. */

@@ -128,11 +128,25 @@ static void forks(void **state)
 	assert_false(fork_reply_ok(&r, 10));
 }
 
+static void totals(void **state)
+{
+	struct rpc_memory_accounting_rep r = { .frames_total = le64_of(10), .frames_free = le64_of(10), .frames_cached = le64_of(10) };
+
+	assert_true(accounting_ok(&r));
+	r.frames_free = le64_of(11);
+	assert_false(accounting_ok(&r));
+	r.frames_free = le64_of(0);
+	r.frames_cached = le64_of(~0ULL);
+	assert_false(accounting_ok(&r));
+	r.frames_total = le64_of(~0ULL);
+	assert_false(accounting_ok(&r));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_taken), cmocka_unit_test(numbers_that_cannot_be), cmocka_unit_test(mappings_that_cannot_be),
-		cmocka_unit_test(forks),
+		cmocka_unit_test(forks), cmocka_unit_test(totals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -446,12 +446,48 @@ int object_open(u16 storage_node, u32 fs, u32 gen, u64 ino, struct object **out)
 	return 0;
 }
 
+/* Is there one of this id, in use or kept? The bucket's open_lock is held. */
+static bool object_there(u64 id)
+{
+	struct object *o;
+	bool there = false;
+
+	spin_lock(&objects_lock);
+	list_for_each(o, &bucket[bucket_of(id)].objects, hash_link)
+		there |= o->id == id;
+	spin_unlock(&objects_lock);
+	return there;
+}
+
+/* Shared memory that M has made. -EIO: it has handed out that id before; -ENOMEM */
+static int shm_enter(u64 id, u16 node, u32 life, u64 size, struct object **out)
+{
+	struct mutex *lock = &bucket[bucket_of(id)].open_lock;
+	struct object *o = NULL;
+	int rc = -EIO;
+
+	mutex_lock(lock);
+	if (!object_there(id)) {
+		o = object_make(id, node, life);
+		rc = o == NULL ? -ENOMEM : 0;
+	}
+	if (o != NULL) {
+		o->fs = WIRE_FS_NONE;
+		o->ino = id;
+		o->size = size;
+		o->opens = 1;
+		object_publish(o);
+		*out = o;
+	}
+	mutex_unlock(lock);
+	return rc;
+}
+
 int object_create_shm(u64 size, struct object **out)
 {
 	struct rpc_memory_shm_create_req req = { .size = le64_of(size) };
 	struct rpc_memory_shm_create_rep rep;
 	int node = fit_wait_role(ROLE_MEMORY, MEMORY_AWAY_NS), rc;
-	struct object *o;
 	u32 life;
 
 	if (node < 0)
@@ -460,23 +496,12 @@ int object_create_shm(u64 size, struct object **out)
 	rc = rpc_call_sure(node, RPC_memory_shm_create, &req, &rep, sizeof(rep));
 	if (rc < 0)
 		return rc;
-	o = object_find(le64_get(rep.object));
-	if (o != NULL)			/* it has handed out that id before */
-		object_put(o);
-	if (o != NULL || !wire_is_object(le64_get(rep.object)))
+	if (!wire_is_object(le64_get(rep.object)))
 		return -EIO;
-	o = object_make(le64_get(rep.object), node, life);
-	if (o == NULL) {
+	rc = shm_enter(le64_get(rep.object), node, life, size, out);
+	if (rc == -ENOMEM)
 		open_undo(node, rep.object);
-		return -ENOMEM;
-	}
-	o->fs = WIRE_FS_NONE;
-	o->ino = o->id;
-	o->size = size;
-	o->opens = 1;
-	object_publish(o);
-	*out = o;
-	return 0;
+	return rc;
 }
 
 u64 object_size(struct object *o)

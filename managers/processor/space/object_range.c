@@ -85,4 +85,9 @@ int object_allocate(struct object *o, u64 first, u64 end)
 	return rc;
 }
 
-int object_count_pages(struct object *o, u64 *nr) { return range(o, WIRE_RANGE_COUNT, 0, 0, nr); }
+int object_count_pages(struct object *o, u64 *nr)
+{
+	int rc = range(o, WIRE_RANGE_COUNT, 0, 0, nr);
+
+	return rc == 0 && *nr > WIRE_SIZE_MAX >> PAGE_SHIFT ? -EIO : rc;
+}
