@@ -181,10 +181,10 @@ static void file_against_array(void **state)
 		s_resize(&s_file[0], 0);
 		object = file_open(0);
 		for (int n = 0; n < 4000; n++) {
-			WRITE_ONCE(s_fail, round % 2 && n % 16 == 7 ? EIO : 0);	/* read-ahead goes on in a thread of its own */
+			s_fail = round % 2 && n % 16 == 7 ? EIO : 0;	/* read-ahead goes on in a thread of its own */
 			one_step(false);
 		}
-		WRITE_ONCE(s_fail, 0);
+		s_fail = 0;
 		CALL(memory_sync, NULL, .object = LE(object), .disk = le32_of(0));
 		assert_int_equal(s_file[0].size, size);
 		if (size > 0)
@@ -434,7 +434,7 @@ static void fails_once_closed(u64 off)
 	WRITE_ONCE(read_begun, true);
 	while (!READ_ONCE(file_closed))
 		usleep(100);
-	WRITE_ONCE(s_fail, EIO);
+	s_fail = EIO;
 }
 
 /* What was being read when it was closed, and could not be, is not kept for nothing: it may never be opened again. */
@@ -502,6 +502,13 @@ static void fills_ahead_wait_for_the_read(void **state)
 	memory_check_empty();
 }
 
+static bool reads_may_go;
+static void held_read(u64 off)
+{
+	while (!load_acquire(&reads_may_go))
+		usleep(100);
+}
+
 /* Several at once: what is here comes at once, also with holes between; if storage has to bring one, all wait for that one's read. */
 static void several_ahead(void **state)
 {
@@ -529,10 +536,11 @@ static void several_ahead(void **state)
 		assert_int_equal(*(u64 *)(f->copy + i * PAGE_SIZE + 8 * (at[3 + i] % 512)), i == 3 ? 0 : at[3 + i] * 7 + 1);
 	fake_done(f);
 
-	s_delay_us = 2000;
+	on_storage_read = held_read;
 	requests = s_reads;
 	f = fill_ahead(cold, 3);
-	assert_false(f->replied);
+	assert_false(load_acquire(&f->replied));
+	store_release(&reads_may_go, true);
 	for (int n = 0; n < 2000 && !load_acquire(&f->replied); n++)
 		usleep(1000);
 	assert_true(f->replied);
@@ -542,7 +550,7 @@ static void several_ahead(void **state)
 	assert_int_equal(*(u64 *)(f->copy + PAGE_SIZE + 8 * 40), 40 * 7 + 1);
 	assert_true(s_reads > requests);
 	fake_done(f);
-	s_delay_us = 0;
+	on_storage_read = NULL;
 
 	f = fill_ahead(at, 0);
 	assert_int_equal(f->status, -EINVAL);

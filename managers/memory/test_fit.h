@@ -63,7 +63,7 @@ static struct fake *fake_call(unsigned node, unsigned op, const void *req, u32 r
 }
 
 static void (*on_reply)(struct rpc_call *c);	/* the caller's thread, when the reply is out */
-static void (*on_storage_read)(u64 off);	/* before it is served */
+static void (*_Atomic on_storage_read)(u64 off);	/* before it is served */
 static void (*on_storage_hold)(void);
 
 void rpc_reply(struct rpc_call *c, int status)
@@ -226,8 +226,8 @@ unsigned fit_self(void) { return self; }
 #define S_MAX (1 << 28)		/* bytes of a file */
 static struct s_file { u8 *data; u64 size, room; int holds; } s_file[S_FILES];	/* inode i + 1 */
 static pthread_mutex_t s_lock = PTHREAD_MUTEX_INITIALIZER;
-static int s_fail;			/* errno of the next calls that read or write; 0: none */
-static unsigned s_delay_us, s_reads, s_writes, s_syncs, s_under_way, s_under_way_most;
+static _Atomic int s_fail;			/* errno of the next calls that read or write; 0: none */
+static _Atomic unsigned s_delay_us, s_reads, s_writes, s_syncs, s_under_way, s_under_way_most;
 static u64 s_claims;			/* how long it says that files are; 0: the truth */
 
 static void s_resize(struct s_file *f, u64 size)
@@ -252,7 +252,7 @@ static struct s_file *s_find(le32 fs, le32 gen, le64 ino)
 
 static int s_serve(unsigned op, const void *req, const struct rpc_seg *seg, unsigned nr_segs, void *rep, u32 *rep_len)
 {
-	int fail = READ_ONCE(s_fail);
+	int fail = s_fail;
 
 	*rep_len = 0;
 	switch (op) {
@@ -288,7 +288,7 @@ static int s_serve(unsigned op, const void *req, const struct rpc_seg *seg, unsi
 			return -fail;
 		if (f == NULL)
 			return -ESTALE;
-		(void)__atomic_add_fetch(&s_reads, 1, __ATOMIC_RELAXED);
+		s_reads++;
 		*rep_len = off >= f->size ? 0 : MIN((u64)le32_get(q->len), f->size - off);
 		memcpy(rep, f->data + off, *rep_len);
 		return 0;
@@ -354,7 +354,8 @@ static int s_serve(unsigned op, const void *req, const struct rpc_seg *seg, unsi
 
 int rpc_start(struct rpc *call)
 {
-	unsigned under_way;
+	void (*on_read)(u64 off) = on_storage_read;
+	unsigned under_way, delay = s_delay_us;
 
 #ifdef TANGRAM_FUZZ
 	if (call->node != S_NODE)	/* whatever a processor node says */
@@ -363,25 +364,25 @@ int rpc_start(struct rpc *call)
 	assert_int_equal(call->node, S_NODE);
 	assert_false(receiving);
 	might_sleep();
-	if (s_delay_us != 0)
-		usleep(random() % s_delay_us);
-	if (on_storage_read != NULL && call->op == RPC_storage_read)
-		on_storage_read(le64_get(((const struct rpc_storage_read_req *)call->req)->off));
+	if (delay != 0)
+		usleep(random() % delay);
+	if (on_read != NULL && call->op == RPC_storage_read)
+		on_read(le64_get(((const struct rpc_storage_read_req *)call->req)->off));
 	if (on_storage_hold != NULL && call->op == RPC_storage_hold)
 		on_storage_hold();
 	pthread_mutex_lock(&s_lock);
 	call->status = s_serve(call->op, call->req, call->seg, call->nr_segs, call->rep, &call->rep_len);
 	pthread_mutex_unlock(&s_lock);
 	assert_true(call->rep_len <= call->rep_size);
-	under_way = __atomic_add_fetch(&s_under_way, 1, __ATOMIC_RELAXED);
-	if (under_way > READ_ONCE(s_under_way_most))
-		WRITE_ONCE(s_under_way_most, under_way);
+	under_way = ++s_under_way;
+	if (under_way > s_under_way_most)
+		s_under_way_most = under_way;
 	return 0;
 }
 
 int rpc_wait(struct rpc *call)
 {
-	(void)__atomic_sub_fetch(&s_under_way, 1, __ATOMIC_RELAXED);
+	s_under_way--;
 	return call->status;
 }
 

@@ -160,7 +160,7 @@ static struct frame *block_alloc(unsigned order, enum frame_use use, unsigned fl
 		*slot = h;
 		first = h;
 	}
-	frames_live += nr;
+	__atomic_fetch_add(&frames_live, nr, __ATOMIC_RELAXED);	/* read without the lock */
 	pthread_mutex_unlock(&frames_lock);
 	return &first->f;
 }
@@ -188,7 +188,7 @@ static void frame_drop(paddr_t pa)
 		ASAN_POISON_MEMORY_REGION(phys_to_virt(pa), PAGE_SIZE);
 	}
 	free(h);
-	frames_live--;
+	__atomic_fetch_sub(&frames_live, 1, __ATOMIC_RELAXED);
 }
 
 WEAK void frames_free(struct frame *f, unsigned order)

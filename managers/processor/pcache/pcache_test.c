@@ -3050,6 +3050,8 @@ static bool mutant_found(int rule, u64 seeds, u64 *at)
 			_exit(0);
 		rule_gone = rule;
 		only_zap = rule == RULE_ZAP_PINS;
+		if (only_zap || rule == RULE_REMAP_HELD)	/* few schedules notice */
+			seeds *= 4;
 		for (u64 seed = 1; (rule == RULE_TOKEN || rule == RULE_TOKEN_KEPT) && seed <= 40; seed++)
 			token_seed(seed);
 		if (rule == RULE_KEPT_VERSION)
@@ -3060,7 +3062,7 @@ static bool mutant_found(int rule, u64 seeds, u64 *at)
 			shared_file(NULL);
 		if (rule == RULE_MISS_BEFORE_ROOM || rule == RULE_MISS_BEFORE_AHEAD)
 			a_miss_is_asked_for_first(NULL);
-		for (u64 seed = 1; seed <= (only_zap ? 4 * seeds : seeds); seed++) {	/* few schedules notice */
+		for (u64 seed = 1; seed <= seeds; seed++) {
 			/* one that spins for ever has failed; by CPU time, for the machine may be busy */
 			if (write(seeds_tried[1], &seed, sizeof(seed)) != sizeof(seed))
 				_exit(0);
