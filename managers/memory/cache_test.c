@@ -757,7 +757,7 @@ static void sizes_that_cannot_be(void **state)
 }
 
 /* Who lets many pages go lets others have the lock of the page cache meanwhile. */
-static unsigned nr_releases;
+static _Atomic unsigned nr_releases;
 static void lock_released(const struct spinlock *l) { nr_releases += l == &cache_lock; }
 
 static void many_pages_go(void **state)

@@ -143,14 +143,15 @@ WEAK bool spin_trylock(struct spinlock *l)
 	return true;
 }
 
-void (*shim_on_unlock)(const struct spinlock *l);
+void (*_Atomic shim_on_unlock)(const struct spinlock *l);
 
 WEAK void spin_unlock(struct spinlock *l)
 {
+	void (*on_unlock)(const struct spinlock *l) = shim_on_unlock;
 	unsigned i = nr_held;
 
-	if (shim_on_unlock != NULL)
-		shim_on_unlock(l);
+	if (on_unlock != NULL)
+		on_unlock(l);
 	while (i > 0 && held[i - 1].lock != l)
 		i--;
 	if (i == 0)

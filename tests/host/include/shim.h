@@ -18,7 +18,7 @@ void shim_time_manual(u64 now_ns);
 void shim_time_advance(u64 ns);
 
 u64 shim_frames_live(void);		/* frames allocated and not freed; kmalloc leaks are found by the sanitizer */
-extern void (*shim_on_unlock)(const struct spinlock *l);	/* before a spinlock is released; NULL: nobody is told */
+extern void (*_Atomic shim_on_unlock)(const struct spinlock *l);	/* before a spinlock is released; NULL: nobody is told */
 void shim_fail_alloc(u64 nth);		/* the nth allocation from now (kmalloc, cache, frames; 1 is the next) fails; 0: none */
 
 /* panic() calls this first when set, so that a test may expect one (it leaves by longjmp). */
