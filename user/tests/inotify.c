@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -135,6 +136,31 @@ static void of_open_files(void)
 	DO(renameat2(AT_FDCWD, "dir/from", AT_FDCWD, "dir/to", RENAME_EXCHANGE));
 }
 
+static void of_sizes(void)
+{
+	char path[64];
+	int wd;
+
+	make_file("dir/size");
+	events();
+	fd = open("dir/size", O_RDWR);
+	DO(inotify_add_watch(in, "dir/size", IN_MODIFY) > 0);
+	DO(ftruncate(fd, 100));
+	DO(truncate("dir/size", 3));
+	DO(fallocate(fd, 0, 0, 8192));
+	DO(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096));
+	DO(close(fd));
+	fd = open("dir/size", O_WRONLY | O_TRUNC);
+	DO(close(fd));
+	DO(unlink("dir/size"));
+	fd = memfd_create("sized", 0);		/* whose size is changed under a lock of its own */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	wd = inotify_add_watch(in, path, IN_MODIFY);
+	DO(truncate(path, 5000));
+	DO(inotify_rm_watch(in, wd));
+	DO(close(fd));
+}
+
 static void of_masks(void)
 {
 	int wd = inotify_add_watch(in, "dir/to", IN_OPEN), other = inotify_init1(IN_CLOEXEC);
@@ -201,6 +227,7 @@ int main(int argc, char **argv)
 	CHECK(in >= 0);
 	of_a_folder();
 	of_open_files();
+	of_sizes();
 	of_masks();
 	wrong();
 	DO(unlink("dir/from") + unlink("dir/to") + unlink("dir/new") + unlink("dir/a"));

@@ -135,9 +135,9 @@ int __must_check fs_lookup(struct fs_context *c, struct dentry *start, const cha
 
 /* --- what system calls want --- */
 int __must_check fs_open(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, struct file **out);
-/* with RESOLVE_* of openat2(2): -EXDEV, -ELOOP where they forbid the way */
+/* With RESOLVE_* of openat2(2): -EXDEV, -ELOOP where they forbid the way. announce: who watches is told of it, and of its end. */
 int __must_check fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, u32 resolve,
-			     struct file **out);
+			     bool announce, struct file **out);
 /* The file i that the path led to is no more, says its file system: the name is asked for anew by who tries once more. */
 void fs_name_stale(struct fs_context *c, struct dentry *start, const char *path, unsigned flags, const struct inode *i);
 #define STALE_TRIES	8	/* a name that is given to another file each time is that often looked up again */
@@ -145,7 +145,7 @@ void fs_name_stale(struct fs_context *c, struct dentry *start, const char *path,
 int __must_check fs_open_exec(struct fs_context *c, struct dentry *start, const char *path, bool follow, struct file **out);
 int __must_check fs_open_exec_inode(struct inode *i, struct dentry *d, struct file **out);
 void file_text_end(struct file *f);
-int __must_check fs_resize(struct file *f, u64 size);	/* cut or grown, as truncate(2) does */
+int __must_check fs_resize(struct file *f, u64 size);	/* cut or grown, as truncate(2) does; tell inotify_file() of IN_MODIFY afterwards */
 int __must_check fs_grow(struct file *f, u64 size);	/* the same, but never cut, whoever writes meanwhile */
 /* Bytes [from, to) become zeros that take no room where that can be: fallocate(2)'s hole, madvise(2)'s MADV_REMOVE. -EPERM: it is sealed */
 s64 __must_check fs_punch(struct file *f, u64 from, u64 to);

@@ -142,6 +142,7 @@ static void new_file_now(struct new_file *n, const struct inode *dir, u32 mode, 
 		n->mode &= ~(u32)S_ISGID;
 }
 
+/* Who watches is told by the caller, when it has ended the change. */
 static int resize(struct file *f, u64 size, bool grow)
 {
 	int rc;
@@ -150,8 +151,6 @@ static int resize(struct file *f, u64 size, bool grow)
 	rc = grow ? object_grow(f->object, size) : object_truncate(f->object, size);
 	if (rc == 0 && f->ops->resized != NULL)
 		f->ops->resized(f);
-	if (rc == 0)
-		inotify_file(f, IN_MODIFY);
 	return rc;
 }
 
@@ -908,10 +907,10 @@ static int open_named(struct fs_context *c, struct dentry *start, const char *pa
 
 int fs_open(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, struct file **out)
 {
-	return fs_open_how(c, start, path, flags, mode, 0, out);
+	return fs_open_how(c, start, path, flags, mode, 0, false, out);
 }
 
-int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, u32 resolve, struct file **out)
+int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u32 flags, u32 mode, u32 resolve, bool announce, struct file **out)
 {
 	struct mount *m;
 	bool fresh;
@@ -949,12 +948,18 @@ int fs_open_how(struct fs_context *c, struct dentry *start, const char *path, u3
 	}
 	if (rc == 0 && !(flags & O_PATH))	/* after it is counted: a lease that is given from now on sees it */
 		rc = lease_break(*out, flags & O_TRUNC);
+	if (rc == 0 && announce && !(flags & O_PATH)) {
+		(*out)->announced = true;
+		inotify_file(*out, IN_OPEN);
+	}
 	if (rc == 0 && (flags & O_TRUNC) && !fresh && (*out)->object != NULL) {
 		file_change_begin(*out);
 		rc = (*out)->ops->may_resize != NULL ? (*out)->ops->may_resize(*out, 0) : 0;
 		if (rc == 0)
 			rc = fs_resize(*out, 0);
 		file_change_end(*out);
+		if (rc == 0)
+			inotify_file(*out, IN_MODIFY);
 	}
 	if (rc < 0)
 		file_put(*out);

@@ -12,6 +12,7 @@
 #include "lib/base/printk.h"
 #include "lib/base/string.h"
 #include "managers/processor/fs/fs.h"
+#include "managers/processor/fs/inotify.h"
 #include "managers/processor/process/ptrace.h"
 #include "managers/processor/syscall/syscall.h"
 #include "mm/slab.h"
@@ -354,6 +355,7 @@ static bool core_write(struct core *c, const struct siginfo_abi *info)
 		write_pages(c);
 	if (!c->over)
 		rc = fs_grow(c->file, c->pos);	/* what is left out at the end is in the file, too */
+	inotify_file(c->file, IN_MODIFY);
 	return rc == 0;
 }
 

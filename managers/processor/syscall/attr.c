@@ -251,6 +251,8 @@ static s64 truncate_file(struct file *f, s64 size)
 	file_change_begin(f);
 	rc = resize_file(f, size, fs_resize);
 	file_change_end(f);
+	if (rc == 0)
+		inotify_file(f, IN_MODIFY);
 	return rc;
 }
 

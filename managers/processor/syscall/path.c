@@ -132,13 +132,10 @@ static s64 open_at(s32 dirfd, u64 path, u32 flags, u32 mode, u32 resolve)
 		return rc;
 	rc = fd_room();
 	if (rc == 0)
-		rc = fs_open_how(fs_current(), w.start, w.path, flags, mode, resolve, &f);
+		rc = fs_open_how(fs_current(), w.start, w.path, flags, mode, resolve, true, &f);
 	where_put(&w);
 	if (rc < 0)
 		return rc;
-	f->announced = !(flags & O_PATH);
-	if (f->announced)
-		inotify_file(f, IN_OPEN);
 	rc = fd_install(f, flags & O_CLOEXEC);
 	if (rc < 0)
 		file_put(f);
