@@ -76,7 +76,7 @@ def figures(out):
     def number(pattern):
         match = re.search(pattern, out)
         return float(match.group(1)) if match else 0.0
-    return number(r"([\d.e+]+) states, stored"), number(r"elapsed time ([\d.]+)"), number(r"([\d.]+)\s+total actual memory")
+    return number(r"([\d.e+]+) states, stored"), number(r"elapsed time ([\d.e+]+)"), number(r"([\d.]+)\s+total actual memory")
 
 
 def search(model, folder, seconds):
