@@ -987,7 +987,6 @@ int fs_open_exec(struct fs_context *c, struct dentry *start, const char *path, b
 int fs_open_exec_inode(struct inode *i, struct dentry *d, struct file **out)
 {
 	int rc = i->type == S_IFLNK ? -ELOOP : i->type != S_IFREG ? -EACCES : fs_permission(i, MAY_EXEC);
-
 	struct file *f;
 
 	if (rc == 0)
