@@ -181,7 +181,7 @@ struct fit_node {
 	u16 id;				/* [I] */
 	u8 role;			/* [lock] learnt at join; ROLE_NONE: there was none */
 	u8 state;			/* [lock; written by the membership thread] */
-	u32 ip;				/* [membership thread] set once; 0: unknown, it must come to us */
+	u32 ip;				/* [membership thread; a] CM's reads it, too; 0: unknown, it must come to us */
 	bool wanted;			/* [I] in fit.peers */
 	bool left;			/* [membership thread] how its last epoch ended */
 	struct spinlock lock;
