@@ -110,22 +110,6 @@ void rpc_reply_pages_ref(struct rpc_call *c, const void *const *page, unsigned n
 	f->release_arg = arg;
 }
 
-int rpc_reply_bulk_copy(struct rpc_call *c, const void *buf, u32 len)
-{
-	void *copy;
-
-	if (len > c->rep_room)
-		return -EMSGSIZE;
-	if (len == 0)
-		return 0;
-	copy = kmalloc(len);
-	if (copy == NULL)
-		return -ENOMEM;
-	memcpy(copy, buf, len);
-	rpc_reply_bulk_ref(c, copy, len, kfree, copy);
-	return 0;
-}
-
 static __thread bool receiving;	/* in the receive path: nothing may wait for another node */
 
 static bool op_inline(u16 op)
@@ -386,11 +370,14 @@ int rpc_wait(struct rpc *call)
 	return call->status;
 }
 
-int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
+int rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len, void *rep, u32 rep_size, u32 *rep_len)
 {
-	struct rpc call = { .node = node, .op = op, .req = req, .rep = rep, .rep_size = rep_size };
+	struct rpc call = { .node = node, .op = op, .nr_segs = bulk_len > 0, .req = req, .seg = { { bulk, bulk_len } }, .rep = rep, .rep_size = rep_size };
+	int rc = rpc_start(&call) < 0 ? -EHOSTDOWN : rpc_wait(&call);
 
-	return rpc_start(&call) < 0 ? -EHOSTDOWN : rpc_wait(&call);
+	if (rep_len != NULL)
+		*rep_len = call.rep_len;
+	return rc;
 }
 
 int rpc_call_sure(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)

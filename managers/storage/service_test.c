@@ -22,14 +22,6 @@ void rpc_reply_bulk_ref(struct rpc_call *c, const void *buf, u32 len, void (*rel
 	release(arg);
 }
 
-int rpc_reply_bulk_copy(struct rpc_call *c, const void *buf, u32 len)
-{
-	assert_true(len <= c->rep_room);
-	memcpy(bulk_back, buf, len);
-	bulk_back_len = len;
-	return 0;
-}
-
 /* The nodes that there are: processors by role, and the time that changes waited. */
 static enum node_role role_of[FIT_MAX_NODES];
 static bool is_up[FIT_MAX_NODES];

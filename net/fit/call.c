@@ -584,8 +584,3 @@ int rpc_call_sure(unsigned node, unsigned op, const void *req, void *rep, u32 re
 {
 	return timed_call(node, op, req, NULL, 0, rep, rep_size, NULL, 0);
 }
-
-int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
-{
-	return rpc_call_bulk(node, op, req, NULL, 0, rep, rep_size, NULL);
-}

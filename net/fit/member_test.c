@@ -107,7 +107,7 @@ void conn_provoke(struct fit_conn *c) { }
 u32 conn_max_request(void) { return 4096; }
 void call_init(void) { }
 int serve_init(void) { return 0; }
-int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 size) { return 0; }
+int rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len, void *rep, u32 rep_size, u32 *rep_len) { return 0; }
 
 /* --- the connection manager --- */
 

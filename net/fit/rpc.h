@@ -14,6 +14,9 @@
 #ifndef NET_FIT_RPC_H
 #define NET_FIT_RPC_H
 
+#include "lib/base/alloc.h"
+#include "lib/base/errno.h"
+#include "lib/base/string.h"
 #include "lib/base/types.h"
 
 #define FIT_MAX_NODES		64
@@ -91,17 +94,21 @@ int rpc_wait(struct rpc *call);
 /*
  * start + wait for everything else: returns status. req, bulk and rep may be anywhere, the stack too (FIT copies them: a late
  * reply never reaches memory that the caller has left, L44). Ends with -ETIMEDOUT after RPC_DEFAULT_TIMEOUT_NS, what it waits for a
- * credit included: outcome unknown.
+ * credit included: outcome unknown. The number of bytes that came back is in *rep_len (may be NULL).
  */
-int __must_check rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size);
+int __must_check rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len,
+			       void *rep, u32 rep_size, u32 *rep_len);
+
+static inline int __must_check rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
+{
+	return rpc_call_bulk(node, op, req, NULL, 0, rep, rep_size, NULL);
+}
+
 /*
  * The same without a deadline: for what is counted at both ends (opens, holds, reservations), where an outcome that stays
  * unknown would be wrong for ever. Ends by the reply or by the peer's death.
  */
 int __must_check rpc_call_sure(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size);
-/* rpc_call() with bulk out, and the number of bytes that came back in *rep_len (may be NULL) */
-int __must_check rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk, u32 bulk_len,
-			       void *rep, u32 rep_size, u32 *rep_len);
 #define RPC_DEFAULT_TIMEOUT_NS	(30 * NSEC_PER_SEC)
 
 /* --- serving ------------------------------------------------------------------------------------------- */
@@ -148,7 +155,24 @@ bool rpc_wanted(const struct rpc_call *c);
  * or the peer died); release must not sleep. Or copied at once (small).
  */
 void rpc_reply_bulk_ref(struct rpc_call *c, const void *buf, u32 len, void (*release)(void *arg), void *arg);
-int __must_check rpc_reply_bulk_copy(struct rpc_call *c, const void *buf, u32 len);
+
+/* 0, -EMSGSIZE: the caller has no room for it, or -ENOMEM */
+static inline int __must_check rpc_reply_bulk_copy(struct rpc_call *c, const void *buf, u32 len)
+{
+	void *copy;
+
+	if (len > c->rep_room)
+		return -EMSGSIZE;
+	if (len == 0)
+		return 0;
+	copy = kmalloc(len);
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, buf, len);
+	rpc_reply_bulk_ref(c, copy, len, kfree, copy);
+	return 0;
+}
+
 /* As rpc_reply_bulk_ref(), of whole pages; of an opcode without a fixed reply. */
 void rpc_reply_pages_ref(struct rpc_call *c, const void *const *page, unsigned nr, void (*release)(void *arg), void *arg);
 

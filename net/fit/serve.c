@@ -193,22 +193,6 @@ void rpc_reply_pages_ref(struct rpc_call *call, const void *const *page, unsigne
 	s->release_arg = arg;
 }
 
-int rpc_reply_bulk_copy(struct rpc_call *call, const void *buf, u32 len)
-{
-	void *copy;
-
-	if (len > call->rep_room)
-		return -EMSGSIZE;
-	if (len == 0)
-		return 0;
-	copy = kmalloc(len);
-	if (copy == NULL)
-		return -ENOMEM;
-	memcpy(copy, buf, len);
-	rpc_reply_bulk_ref(call, copy, len, kfree, copy);
-	return 0;
-}
-
 static void served_queue(struct served *s)
 {
 	count(nr_fit_served_worker);

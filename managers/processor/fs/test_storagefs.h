@@ -5,11 +5,6 @@
 
 #include "managers/processor/fs/storagefs.c"
 
-int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
-{
-	return rpc_call_bulk(node, op, req, NULL, 0, rep, rep_size, NULL);
-}
-
 const char *fit_node_name(unsigned node) { return "storage-2"; }
 
 static unsigned sures;			/* calls that end by nothing but their answer, or the node's death */

@@ -825,11 +825,6 @@ int rpc_call_bulk(unsigned node, unsigned op, const void *req, const void *bulk,
 	return rc;
 }
 
-int rpc_call(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
-{
-	return rpc_call_bulk(node, op, req, NULL, 0, rep, rep_size, NULL);
-}
-
 int rpc_call_sure(unsigned node, unsigned op, const void *req, void *rep, u32 rep_size)
 {
 	return rpc_call(node, op, req, rep, rep_size);
