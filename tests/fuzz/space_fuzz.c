@@ -518,6 +518,7 @@ static void cache_up(u8 shape)
 	turn_reset();
 	spaces_reset_salts();
 	objects_init();
+	commit_init();
 	if (pcache_alloc() < 0 || owner_init() < 0 || shadow_init() < 0 || flush_start() < 0 || sweep_start() < 0)
 		abort();
 }

@@ -697,6 +697,7 @@ static void pcache_up(const struct geometry *g)
 	wanted_before = wanted();
 	told_before = this_cpu_read8(nr_shadow_miss);
 	objects_init();
+	commit_init();
 	assert_int_equal(flush_start(), 0);
 	assert_int_equal(sweep_start(), 0);
 }
@@ -1664,6 +1665,45 @@ static void answered_by_the_dead(void *arg)
 	space_put(child);
 	space_put(s);
 	close_files(NULL);
+}
+
+/* Another memory node's death is heard while this one is asked for room: who asks does not keep it waiting. */
+static void other_death(void *arg)
+{
+	space_memory_lost(3);
+	death_known = true;
+}
+
+static void dies_while_asked(unsigned op)
+{
+	if (op != RPC_memory_commit)
+		return;
+	sim_memory_asked = NULL;
+	sim_go(other_death, NULL, true, "other death");
+	for (unsigned i = 0; i < 1000 && !death_known; i++)
+		thread_yield();
+	if (!death_known)
+		sim_fail("the death of a node waits for what was asked of another");
+	death_known = false;
+}
+
+static void ask_for_room(void *arg)
+{
+	struct space *s = space_create();
+
+	sim_memory_asked = dies_while_asked;
+	must(space_mmap(s, va_of(0, 0), PAGE_SIZE, PROT_READ | PROT_WRITE, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS | ABI_MAP_FIXED, NULL, 0), "mmap");
+	assert_null(sim_memory_asked);
+	space_put(s);
+}
+
+static void a_death_waits_for_no_other_node(void **st)
+{
+	sim_begin(1);
+	pcache_up(&(struct geometry){ 4, 4, 4, &policy_lru });
+	sim_must_run(ask_for_room, "ask");
+	sim_must_run(drop_all, "drop");
+	pcache_down();
 }
 
 static void what_the_dead_said_is_of_their_life(void **st)
@@ -3131,6 +3171,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(changes_leave_when_needed), cmocka_unit_test(wishes_split_no_mapping), cmocka_unit_test(a_fork_at_the_limit),
 		cmocka_unit_test(a_child_is_charged_what_it_has), cmocka_unit_test(poked_pages_are_charged),
 		cmocka_unit_test(what_is_gone_is_not_mapped), cmocka_unit_test(what_the_dead_said_is_of_their_life),
+		cmocka_unit_test(a_death_waits_for_no_other_node),
 		cmocka_unit_test(memory_that_leaves), cmocka_unit_test(a_move_makes_way),
 		cmocka_unit_test(blocks_around_a_miss),
 	};

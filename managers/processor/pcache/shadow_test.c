@@ -158,6 +158,7 @@ static struct run run(const struct trace *t, u32 lines, u32 ways, const struct p
 	assert_int_equal(owner_init(), 0);
 	assert_int_equal(shadow_init(), 0);
 	objects_init();
+	commit_init();
 	assert_int_equal(flush_start(), 0);
 	forget_counters();
 	r.misses = came();

@@ -14,15 +14,25 @@
 #define STEP	4096ULL		/* pages: 16 MiB */
 #define MUCH	(8 * STEP)	/* unused: most of it is given back */
 
-static DEFINE_MUTEX(commit_lock, RANK_MUTEX_LEAF);
-static DEFINE_SPINLOCK(charged_lock, RANK_LEAF);
-static struct {
-	u64 reserved;		/* [commit_lock] */
-	u64 charged;		/* [charged_lock; more only with commit_lock held, too] */
+/*
+ * A memory node's lock is held while that node is asked, and nobody else: who has to hear of another's death, which ends what was asked of
+ * that one, never waits for it.
+ */
+static struct commit_node {
+	struct mutex lock;
+	u64 reserved;		/* [lock] */
+	u64 charged;		/* [charged_lock; more only with lock held, too] */
 	u64 leaving;		/* the same: of these, what M has not yet answered for */
 	u32 life;		/* [both] counts the deaths of the node: what was charged in an earlier one is gone with it */
 } node[FIT_MAX_NODES];
+static DEFINE_SPINLOCK(charged_lock, RANK_LEAF);
 static struct waitq left_wait = WAITQ_INIT(left_wait);
+
+void commit_init(void)
+{
+	for (unsigned n = 0; n < FIT_MAX_NODES; n++)
+		mutex_init(&node[n].lock, "commit_lock", RANK_MUTEX_LEAF);
+}
 
 /* Asked for, all came; given back, as much as M could take. */
 static bool moved_ok(s64 pages, s64 moved)
@@ -59,10 +69,10 @@ static void charge(unsigned n, s64 pages)
 	spin_unlock(&charged_lock);
 }
 
-/* commit_lock held: it does not become less meanwhile */
+/* the node's lock held: it does not become less meanwhile */
 static u64 unused(unsigned n) { return node[n].reserved - READ_ONCE(node[n].charged); }
 
-/* commit_lock held, so that nothing more begins to leave */
+/* the node's lock held, so that nothing more begins to leave */
 static void wait_left(unsigned n) { waitq_wait(&left_wait, READ_ONCE(node[n].leaving) == 0); }
 
 /* Before it is said that there is no room, what is about to be free is waited for. */
@@ -95,13 +105,13 @@ int commit_charge(struct space *s, u64 pages)
 		return 0;
 	if (pages >= USER_END >> PAGE_SHIFT)
 		return -ENOMEM;
-	mutex_lock(&commit_lock);
+	mutex_lock(&node[n].lock);
 	rc = commit_current(s) ? make_room(n, pages) : -EHOSTDOWN;
 	if (rc == 0) {
 		charge(n, pages);
 		s->committed += pages;
 	}
-	mutex_unlock(&commit_lock);
+	mutex_unlock(&node[n].lock);
 	return rc;
 }
 
@@ -118,13 +128,13 @@ void commit_return(struct space *s, u64 pages)
 
 	if (pages == 0)
 		return;
-	mutex_lock(&commit_lock);
+	mutex_lock(&node[n].lock);
 	DEBUG_BUG_ON(pages > s->committed);
 	if (commit_current(s))
 		charge(n, -(s64)pages);
 	s->committed -= pages;
 	give_back(n);
-	mutex_unlock(&commit_lock);
+	mutex_unlock(&node[n].lock);
 }
 
 void commit_leave(struct space *s, u64 pages, struct commit_leaving *l)
@@ -132,7 +142,7 @@ void commit_leave(struct space *s, u64 pages, struct commit_leaving *l)
 	*l = (struct commit_leaving){ .pages = pages };
 	if (pages == 0)
 		return;
-	mutex_lock(&commit_lock);
+	mutex_lock(&node[s->memory_node].lock);
 	DEBUG_BUG_ON(pages > s->committed);
 	(void)commit_current(s);
 	l->life = s->commit_life;
@@ -143,7 +153,7 @@ void commit_leave(struct space *s, u64 pages, struct commit_leaving *l)
 	else if (node[s->memory_node].life == l->life)
 		node[s->memory_node].charged -= pages;
 	spin_unlock(&charged_lock);
-	mutex_unlock(&commit_lock);
+	mutex_unlock(&node[s->memory_node].lock);
 }
 
 void commit_left(unsigned n, const struct commit_leaving *l)
@@ -170,15 +180,15 @@ void commit_settle(struct space *s)
 
 	if (READ_ONCE(node[n].reserved) + READ_ONCE(node[n].leaving) <= READ_ONCE(node[n].charged) + MUCH)
 		return;				/* as it looks without the lock */
-	mutex_lock(&commit_lock);
+	mutex_lock(&node[n].lock);
 	wait_left(n);
 	give_back(n);
-	mutex_unlock(&commit_lock);
+	mutex_unlock(&node[n].lock);
 }
 
 void commit_adopt(struct space *s, u64 pages, u32 life)
 {
-	mutex_lock(&commit_lock);
+	mutex_lock(&node[s->memory_node].lock);
 	if (s->committed == 0)
 		s->commit_life = life;
 	if (s->commit_life == node[s->memory_node].life) {
@@ -186,29 +196,29 @@ void commit_adopt(struct space *s, u64 pages, u32 life)
 		charge(s->memory_node, pages);
 	}
 	s->committed += pages;
-	mutex_unlock(&commit_lock);
+	mutex_unlock(&node[s->memory_node].lock);
 }
 
 void space_memory_lost(unsigned n)
 {
-	mutex_lock(&commit_lock);
+	mutex_lock(&node[n].lock);
 	spin_lock(&charged_lock);
 	node[n].reserved = node[n].charged = node[n].leaving = 0;
 	node[n].life++;
 	spin_unlock(&charged_lock);
-	mutex_unlock(&commit_lock);
+	mutex_unlock(&node[n].lock);
 	waitq_wake_all(&left_wait);
 }
 
 void commit_drain(void)
 {
-	mutex_lock(&commit_lock);
 	for (unsigned n = 0; n < FIT_MAX_NODES; n++) {
+		mutex_lock(&node[n].lock);
 		wait_left(n);
 		if (unused(n) > 0)
 			(void)ask(n, -(s64)unused(n));
+		mutex_unlock(&node[n].lock);
 	}
-	mutex_unlock(&commit_lock);
 }
 
 u32 memory_life(unsigned n) { return READ_ONCE(node[n].life); }

@@ -10,6 +10,7 @@ int space_init(void)
 	int rc;
 
 	objects_init();
+	commit_init();
 	rc = pcache_init();
 	if (rc < 0)
 		return rc;

@@ -122,6 +122,7 @@ int space_unmap_locked(struct space *s, u64 start, u64 end);
 int __must_check space_charge_page(struct space *s, u64 va);
 
 /* --- commit.c --- */
+void commit_init(void);
 int commit_charge(struct space *s, u64 pages);		/* map_lock held; may ask M: -ENOMEM */
 void commit_return(struct space *s, u64 pages);		/* M has never been told of them, or has said that the space is gone */
 /*
