@@ -688,17 +688,56 @@ static void changes_travel_together(void **state)
 	assert_int_equal(changes_now(&q), -EINVAL);
 
 	q = one_change(id, 5, WIRE_CHANGE_MAP, 0x10000, 0x1000, 3);	/* not free; those behind it are applied all the same */
-	add_change(&q, WIRE_CHANGE_ZAP, 0x10001, 0x1000, 0);
-	add_change(&q, 77, 0x10000, 0x1000, 0);
 	add_change(&q, WIRE_CHANGE_UNMAP, 0x10000, 0x1000, 0);
 	assert_int_equal(changes_now(&q), -EEXIST);
 	assert_int_equal(spaces_vmas(), 1);
 	none.nr = le32_of(0);
-	none.change = LE(9);
+	none.change = LE(7);
 	assert_int_equal(changes_now(&none), -EINVAL);		/* no change, no number */
 	none.nr = le32_of(WIRE_CHANGES + 1);
 	assert_int_equal(changes_now(&none), -EINVAL);
-	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(9)), 0);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(7)), 0);
+	memory_check_empty();
+}
+
+/* What no map can have in it, behind a change that is sound: neither happens, both numbers are used, and who waits for them goes on. */
+static void changes_are_decoded_first(void **state)
+{
+	static const struct { u16 what, prot; u64 start, len, index; u32 flags; } bad[] = {
+		{ 77, 0, 0x10000, 0x1000, 0, 0 },
+		{ WIRE_CHANGE_MAP, 8, 0x30000, 0x1000, 0, 0 },
+		{ WIRE_CHANGE_MAP, 3, 0x30000, 0x1001, 0, 0 },
+		{ WIRE_CHANGE_MAP, 3, 0x30000, 0x1000, 0, VMA_SHARED },
+		{ WIRE_CHANGE_MAP, 3, 0x30000, 0x1000, 0, 1U << 31 },
+		{ WIRE_CHANGE_MAP, 3, 0x30000, 0x1000, PAGE_TREE_MAX + 1, 0 },
+		{ WIRE_CHANGE_UNMAP, 0, 0x30000, 0, 0, 0 },
+		{ WIRE_CHANGE_UNMAP, 0, 0x30000, ~0ULL << 12, 0, 0 },
+		{ WIRE_CHANGE_PROTECT, 8, 0x10000, 0x1000, 0, 0 },
+		{ WIRE_CHANGE_PROTECT, 1, 0x10001, 0x1000, 0, 0 },
+		{ WIRE_CHANGE_CHARGE, 0, USER_END, 0x1000, 0, 0 },
+		{ WIRE_CHANGE_ZAP, 0, 0x10001, 0x1000, 0, 0 },
+	};
+	u64 id = new_space(), change = 1;
+
+	assert_int_equal(map_at(id, change, 0x10000, 0x2000, VMA_ACCOUNTED), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct rpc_memory_changes_req q = one_change(id, change + 1, WIRE_CHANGE_UNMAP, 0x10000, 0x1000, 0);
+		struct rpc_memory_fill_req f = { LE(id), LE(0x10), LE(change + 2) };
+		struct fake *fill = fake_call(P_NODE, RPC_memory_fill, &f, sizeof(f), NULL, 0);
+
+		add_change(&q, bad[i].what, bad[i].start, bad[i].len, bad[i].prot);
+		q.list.of[1].index = LE(bad[i].index);
+		q.list.of[1].flags = le32_of(bad[i].flags);
+		fake_deliver(fill);
+		assert_false(fill->replied);
+		assert_int_equal(changes_now(&q), -EINVAL);
+		assert_int_equal(commit_total(), 2);
+		assert_true(fill->replied);
+		assert_int_equal(fill->status, FILL_ZERO);
+		fake_done(fill);
+		change += 2;
+	}
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(change + 1)), 0);
 	memory_check_empty();
 }
 
@@ -1125,7 +1164,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_ahead_of_a_space), cmocka_unit_test(no_memory_for_the_gap), cmocka_unit_test(no_memory_for_zeros),
 		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory),
-		cmocka_unit_test(changes_travel_together), cmocka_unit_test(refused_changes_use_their_number),
+		cmocka_unit_test(changes_travel_together), cmocka_unit_test(changes_are_decoded_first),
+		cmocka_unit_test(refused_changes_use_their_number),
 		cmocka_unit_test(reservation), cmocka_unit_test(charged_against_its_rights), cmocka_unit_test(a_fork_takes_nothing_of_the_reservation),
 		cmocka_unit_test(a_fork_that_nobody_wants),
 		cmocka_unit_test(ids_of_another_boot), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
