@@ -28,22 +28,18 @@ static void charge_settle(struct space *s)
 	less = s->charged - s->map.nr_accounted;
 	s->charged -= less;
 	spin_unlock(&s->lock);
-	commit_uncharge(s->node, less);
+	commit_uncharge_life(s->node, s->life, less);
 }
 
+/* Under one lock: a dead space takes nothing of what its node has reserved in a later life. */
 static int charge_more(struct space *s, u64 pages)
 {
-	int rc = commit_charge(s->node, pages);
+	int rc;
 
-	if (rc < 0)
-		return rc;
 	spin_lock(&s->lock);
-	if (s->dead) {
-		rc = -ESRCH;
-		commit_uncharge(s->node, pages);
-	} else {
+	rc = s->dead ? -ESRCH : commit_charge(s->node, pages);
+	if (rc == 0)
 		s->charged += pages;
-	}
 	spin_unlock(&s->lock);
 	return rc;
 }
@@ -338,7 +334,7 @@ int serve_memory_space_create(const struct rpc_memory_space_create_req *q, struc
 int serve_memory_commit(const struct rpc_memory_commit_req *q, struct rpc_memory_commit_rep *r, struct rpc_call *c)
 {
 	s64 moved;
-	int rc = commit_reserve(c->node, (s64)le64_get(q->pages), &moved);
+	int rc = commit_asked(c, (s64)le64_get(q->pages), &moved);
 
 	r->moved = le64_of((u64)moved);
 	return rc;

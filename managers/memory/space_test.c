@@ -874,6 +874,102 @@ static void a_fork_that_nobody_wants(void **state)
 	memory_check_empty();
 }
 
+/* --- a node that dies, and is there again, while its earlier life's call is under way --- */
+
+static void *node_dies(void *arg)
+{
+	s64 moved;
+
+	spaces_node_died(P_NODE);
+	commit_forget(P_NODE);
+	commit_joined(P_NODE);
+	assert_int_equal(commit_reserve(P_NODE, 5, &moved), 0);
+	return NULL;
+}
+
+static void dies_now(const struct spinlock *l)
+{
+	pthread_t t;
+
+	if (l != &cache_lock)
+		return;
+	shim_on_unlock = NULL;
+	pthread_create(&t, NULL, node_dies, NULL);	/* another thread: this one holds the lock */
+	pthread_join(t, NULL);
+}
+
+/* The map is looked for, its node dies, then it is charged: not to the node that is there now. */
+static void charged_when_dead(void **state)
+{
+	struct rpc_memory_shm_create_rep made;
+	u64 id = new_space();
+
+	memory_node_changed(P_NODE, ROLE_PROCESSOR, true);
+	assert_int_equal(CALL(memory_shm_create, &made, .size = LE(0)), 0);
+	shim_on_unlock = dies_now;
+	assert_int_equal(CALL(memory_map, NULL, LE(id), LE(1), LE(0x10000), LE(0x3000), made.object, LE(0), le32_of(3),
+			      le32_of(VMA_ACCOUNTED)), -ESRCH);
+	assert_null(shim_on_unlock);
+	assert_int_equal(commit_total(), 5);
+	assert_int_equal(CALL(memory_close, NULL, .object = made.object, .count = le32_of(1)), 0);
+	memory_node_changed(P_NODE, ROLE_PROCESSOR, false);
+	memory_check_empty();
+}
+
+static const struct space *settled;
+static void dies_while_settled(const struct spinlock *l)
+{
+	s64 moved;
+
+	if (l != &settled->lock || settled->charged != 0)
+		return;
+	shim_on_unlock = NULL;
+	commit_forget(P_NODE);
+	commit_joined(P_NODE);
+	assert_int_equal(commit_reserve(P_NODE, 7, &moved), 0);
+}
+
+/* What is charged no longer comes back when its node is there again: nothing of it stays reserved, and that one keeps what it has. */
+static void settled_when_dead(void **state)
+{
+	for (unsigned how = 0; how < 2; how++) {
+		u64 id = new_space();
+		struct rpc_memory_changes_req unmap = one_change(id, 2, WIRE_CHANGE_UNMAP, 0x10000, 0xa000, 0);
+		struct space *s = space_get(id, P_NODE);
+		s64 moved;
+
+		memory_node_changed(P_NODE, ROLE_PROCESSOR, true);
+		assert_int_equal(map_at(id, 1, 0x10000, 0xa000, VMA_ACCOUNTED), 0);
+		assert_int_equal(commit_total(), 10);
+		settled = s;
+		shim_on_unlock = dies_while_settled;
+		assert_int_equal(how == 0 ? changes_now(&unmap) : CALL(memory_space_exit, NULL, LE(id), LE(2)), 0);
+		assert_null(shim_on_unlock);
+		space_put(s);
+		assert_int_equal(commit_total(), 7);
+		if (how == 0)
+			assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(3)), 0);
+		assert_int_equal(commit_reserve(P_NODE, -7, &moved), 0);
+		assert_int_equal(commit_total(), 0);
+		memory_node_changed(P_NODE, ROLE_PROCESSOR, false);
+		memory_check_empty();
+	}
+}
+
+/* What was asked for in an earlier life is not reserved for the one that is there now. */
+static void reserved_for_the_dead(void **state)
+{
+	struct rpc_memory_commit_req q = { LE(100) };
+	struct fake *f = fake_call(P_NODE, RPC_memory_commit, &q, sizeof(q), NULL, 0);
+
+	f->obsolete = true;
+	fake_deliver(f);
+	assert_int_equal(f->status, -EHOSTDOWN);
+	fake_done(f);
+	assert_int_equal(commit_total(), 0);
+	memory_check_empty();
+}
+
 /* Requests that no honest caller sends: refused, nothing changed. */
 static void bad_flushes(void **state)
 {
@@ -1167,7 +1263,8 @@ int main(void)
 		cmocka_unit_test(changes_travel_together), cmocka_unit_test(changes_are_decoded_first),
 		cmocka_unit_test(refused_changes_use_their_number),
 		cmocka_unit_test(reservation), cmocka_unit_test(charged_against_its_rights), cmocka_unit_test(a_fork_takes_nothing_of_the_reservation),
-		cmocka_unit_test(a_fork_that_nobody_wants),
+		cmocka_unit_test(a_fork_that_nobody_wants), cmocka_unit_test(charged_when_dead),
+		cmocka_unit_test(settled_when_dead), cmocka_unit_test(reserved_for_the_dead),
 		cmocka_unit_test(ids_of_another_boot), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
 		cmocka_unit_test(a_move_is_whole_or_not_at_all),
 		cmocka_unit_test(files_are_placed), cmocka_unit_test(placings_wait_for_their_change), cmocka_unit_test(bad_placings),
