@@ -651,7 +651,7 @@ static struct frame *exchange(struct cpage *p, struct frame *f)
 	return old;
 }
 
-int cache_store(struct object *o, u64 index, const void *data, bool may_sleep)
+int cache_store(struct object *o, u64 index, const void *data, const struct rpc_call *c)
 {
 	struct frame *f = page_alloc(FRAME_CACHE), *old = NULL;
 	struct cpage *p;
@@ -666,13 +666,15 @@ int cache_store(struct object *o, u64 index, const void *data, bool may_sleep)
 		if (p == NULL || !p->reading)
 			break;
 		spin_unlock(&cache_lock);
-		if (!may_sleep) {
+		if (!c->in_worker) {
 			page_put(f);
 			return -EAGAIN;
 		}
 		wait_read(o, index);
 	}
-	if (index < pages_of(o)) {
+	if (!rpc_wanted(c)) {
+		rc = -EHOSTDOWN;
+	} else if (index < pages_of(o)) {
 		u64 valid = o->size - index * PAGE_SIZE;
 
 		if (valid < PAGE_SIZE)		/* what a mapping wrote behind the end is not the file's */
@@ -687,6 +689,8 @@ int cache_store(struct object *o, u64 index, const void *data, bool may_sleep)
 			cache_mark(p, true);
 		f = p == NULL ? f : old;
 	}
+	if (rc == 0)
+		object_touched(o, c->node);
 	spin_unlock(&cache_lock);
 	if (f != NULL)
 		page_put(f);

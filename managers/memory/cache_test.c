@@ -686,6 +686,77 @@ static void died_and_came_back_while_opening(void **state)
 	memory_check_empty();
 }
 
+static struct fake *dying;
+static const struct spinlock *dies_at;
+static void dies_at_unlock(const struct spinlock *l)
+{
+	if (l != dies_at)
+		return;
+	shim_on_unlock = NULL;
+	dying->obsolete = true;
+}
+
+/* The caller of op dies when the lock is released; it has its error, and what it asked for does not happen. */
+static void dies_in(const struct spinlock *l, unsigned op, const void *req, u32 req_size, const void *bulk, u32 bulk_len)
+{
+	dying = fake_call(P_NODE, op, req, req_size, bulk, bulk_len);
+	dies_at = l;
+	shim_on_unlock = dies_at_unlock;
+	fake_deliver(dying);
+	assert_null(shim_on_unlock);
+	assert_int_equal(dying->status, -EHOSTDOWN);
+	fake_done(dying);
+}
+
+static void nothing_happens_to(struct object *o)
+{
+	struct { struct wire_flush_page h; struct wire_owner o; u8 page[PAGE_SIZE]; } bulk = { { le16_of(1) }, { LE(object), LE(0) }, { 1 } };
+	struct rpc_memory_write_req write = { LE(object), LE(10), le32_of(0) }, append = { LE(object), LE(0), le32_of(WIRE_WRITE_APPEND) };
+	struct rpc_memory_truncate_req cut = { LE(object), LE(5) };
+	struct rpc_memory_range_req punch = { LE(object), LE(0), LE(PAGE_SIZE), le32_of(WIRE_RANGE_PUNCH) };
+	struct rpc_memory_flush_req flush = { le16_of(1), le16_of(0), le32_of(sizeof(bulk.h) + sizeof(bulk.o)) };
+	const struct spinlock *mutex = &o->lock.wait.lock;
+	u64 version = o->version;
+
+	dies_in(mutex, RPC_memory_write, &write, sizeof(write), "old", 3);
+	dies_in(mutex, RPC_memory_write, &append, sizeof(append), "old", 3);
+	dies_in(mutex, RPC_memory_truncate, &cut, sizeof(cut), NULL, 0);
+	dies_in(mutex, RPC_memory_range, &punch, sizeof(punch), NULL, 0);
+	dies_in(&cache_lock, RPC_memory_flush, &flush, sizeof(flush), &bulk, sizeof(bulk));
+	assert_int_equal(o->version, version);
+	check_read(0, 2 * PAGE_SIZE);
+}
+
+/* Calls of a node's earlier life that have waited for a lock: it may have opened the file anew, and have written to it since. */
+static void died_while_it_waited_to_change(void **state)
+{
+	struct rpc_memory_shm_create_rep made;
+	struct object *o;
+
+	for (unsigned shm = 0; shm < 2; shm++) {
+		size = 0;
+		memset(oracle, 0, sizeof(oracle));
+		s_resize(&s_file[0], 0);
+		if (shm) {
+			assert_int_equal(CALL(memory_shm_create, &made, .size = LE(0)), 0);
+			object = le64_get(made.object);
+		} else {
+			object = file_open(0);
+		}
+		do_write(0, PAGE_SIZE + 100, false);
+		check_read(0, 2 * PAGE_SIZE);
+		o = object_find(object, P_NODE);
+		nothing_happens_to(o);
+		object_put(o);
+		assert_int_equal(file_close(object), 0);
+		if (!shm) {
+			assert_int_equal(s_file[0].size, size);
+			assert_memory_equal(s_file[0].data, oracle, size);
+		}
+	}
+	memory_check_empty();
+}
+
 static void reserve_of_the_dead(void **state)
 {
 	u64 before = commit_total();
@@ -892,6 +963,7 @@ int main(void)
 		cmocka_unit_test(several_ahead), cmocka_unit_test(fills_ahead_wait_for_the_read), cmocka_unit_test(two_reads_end_at_once),
 		cmocka_unit_test(died_while_opening),
 		cmocka_unit_test(died_and_came_back_while_opening), cmocka_unit_test(reserve_of_the_dead),
+		cmocka_unit_test(died_while_it_waited_to_change),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -8,8 +8,11 @@
 #include "lib/base/lock.h"
 #include "managers/memory/memory.h"
 
-/* [commit_lock] pages; 0: this node itself (shared memory). gone: dead, nothing is kept in reserve for it. */
-static struct { u64 reserved, charged; bool gone; } nodes[FIT_MAX_NODES] = { [0].gone = true };
+/*
+ * [commit_lock] pages; 0: this node itself (shared memory). gone: dead, nothing is kept in reserve for it. Of its earlier lives only
+ * what is still charged is in here.
+ */
+static struct { u64 reserved, charged, life; bool gone; } nodes[FIT_MAX_NODES] = { [0].gone = true };
 static u64 total, limit;					/* [commit_lock] */
 static DEFINE_SPINLOCK(commit_lock, RANK_LEAF);
 
@@ -66,17 +69,40 @@ int commit_grant(unsigned node, u64 pages)
 	return rc;
 }
 
-void commit_uncharge(unsigned node, u64 pages)
+static void uncharge(unsigned node, u64 pages, bool keep)
 {
-	spin_lock(&commit_lock);
+	assert_held(&commit_lock);
 	BUG_ON(pages > nodes[node].charged);
 	nodes[node].charged -= pages;
-	if (nodes[node].gone) {		/* nobody to keep it for */
+	if (!keep) {
 		u64 back = MIN(pages, nodes[node].reserved - nodes[node].charged);
 
 		nodes[node].reserved -= back;
 		total -= back;
 	}
+}
+
+void commit_uncharge(unsigned node, u64 pages)
+{
+	spin_lock(&commit_lock);
+	uncharge(node, pages, !nodes[node].gone);	/* gone: nobody to keep it for */
+	spin_unlock(&commit_lock);
+}
+
+u64 commit_life(unsigned node)
+{
+	u64 life;
+
+	spin_lock(&commit_lock);
+	life = nodes[node].life;
+	spin_unlock(&commit_lock);
+	return life;
+}
+
+void commit_uncharge_life(unsigned node, u64 life, u64 pages)
+{
+	spin_lock(&commit_lock);
+	uncharge(node, pages, !nodes[node].gone && life == nodes[node].life);
 	spin_unlock(&commit_lock);
 }
 
@@ -88,13 +114,11 @@ void commit_ungrant(unsigned node, u64 pages)
 	(void)!commit_reserve(node, -(s64)pages, &moved);
 }
 
-int commit_reserve(unsigned node, s64 delta, s64 *moved)
+static int reserve_or_return(unsigned node, s64 delta, s64 *moved)
 {
-	u64 before;
+	u64 before = nodes[node].reserved;
 	int rc = 0;
 
-	spin_lock(&commit_lock);
-	before = nodes[node].reserved;
 	if (delta >= 0) {
 		rc = reserve(node, delta);
 	} else {
@@ -104,6 +128,27 @@ int commit_reserve(unsigned node, s64 delta, s64 *moved)
 		total -= back;
 	}
 	*moved = nodes[node].reserved - before;
+	return rc;
+}
+
+int commit_reserve(unsigned node, s64 delta, s64 *moved)
+{
+	int rc;
+
+	spin_lock(&commit_lock);
+	rc = reserve_or_return(node, delta, moved);
+	spin_unlock(&commit_lock);
+	return rc;
+}
+
+int commit_asked(const struct rpc_call *c, s64 delta, s64 *moved)
+{
+	int rc = -EHOSTDOWN;
+
+	*moved = 0;
+	spin_lock(&commit_lock);
+	if (rpc_wanted(c))
+		rc = reserve_or_return(c->node, delta, moved);
 	spin_unlock(&commit_lock);
 	return rc;
 }
@@ -113,7 +158,8 @@ void commit_forget(unsigned node)
 	s64 moved;
 
 	spin_lock(&commit_lock);
-	nodes[node].gone = true;	/* what handlers that still run give back later is free at once */
+	nodes[node].gone = true;	/* what handlers that still run give back later is free at once ... */
+	nodes[node].life++;		/* ... also when it is there again */
 	spin_unlock(&commit_lock);
 	(void)!commit_reserve(node, -(s64)limit, &moved);
 }

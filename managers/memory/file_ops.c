@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* File data as processor nodes ask for it: open, close, read, write, truncate, sync; shared memory without a file. */
+/*
+ * File data as processor nodes ask for it: open, close, read, write, truncate, sync; shared memory without a file.
+ *
+ * What changes a file asks rpc_wanted() once it has o->lock, which it may have waited for until its caller was dead and there anew:
+ * that one opens the file, under the same lock, before it reads or writes. So what its earlier life asked for has happened then, or
+ * does not happen any more.
+ */
 #include "lib/base/errno.h"
 #include "managers/memory/memory.h"
 #include "managers/memory/object.h"
@@ -142,7 +148,9 @@ int serve_memory_write(const struct rpc_memory_write_req *q, struct rpc_memory_w
 	mutex_lock(&o->lock);
 	if (le32_get(q->flags) & WIRE_WRITE_APPEND)
 		off = o->size;		/* changes under o->lock only */
-	if (off > MAX_SIZE - c->bulk_len)
+	if (!rpc_wanted(c))
+		rc = -EHOSTDOWN;
+	else if (off > MAX_SIZE - c->bulk_len)
 		rc = -EFBIG;
 	else if (c->bulk_len > 0)
 		rc = object_is_shm(o) ? write_shm(o, off, c->bulk, c->bulk_len)
@@ -189,7 +197,10 @@ int serve_memory_truncate(const struct rpc_memory_truncate_req *q, struct rpc_me
 	if (o == NULL)
 		return -ESRCH;
 	mutex_lock(&o->lock);
-	rc = object_is_shm(o) ? shm_resize(o, le64_get(q->size)) : truncate_file(o, q);
+	if (!rpc_wanted(c))
+		rc = -EHOSTDOWN;
+	else
+		rc = object_is_shm(o) ? shm_resize(o, le64_get(q->size)) : truncate_file(o, q);
 	if (rc == 0) {
 		spin_lock(&cache_lock);
 		object_touched(o, c->node);
@@ -265,7 +276,10 @@ int serve_memory_range(const struct rpc_memory_range_req *q, struct rpc_memory_r
 	if (o == NULL)
 		return -ESRCH;
 	mutex_lock(&o->lock);
-	rc = object_is_shm(o) ? range_of_shm(o, what, off, len, &at) : range_of_file(o, q, &at);
+	if (!rpc_wanted(c))
+		rc = -EHOSTDOWN;
+	else
+		rc = object_is_shm(o) ? range_of_shm(o, what, off, len, &at) : range_of_file(o, q, &at);
 	if (rc == 0 && what == WIRE_RANGE_PUNCH) {
 		spin_lock(&cache_lock);
 		object_touched(o, c->node);

@@ -142,13 +142,9 @@ static int take_object(struct flush_page *p, struct rpc_call *c)
 
 	if (o == NULL)
 		return -ESRCH;
-	rc = cache_store(o, le64_get(p->owner[0].index), p->data, c->in_worker);
-	if (rc == 0) {
-		spin_lock(&cache_lock);
-		object_touched(o, c->node);
-		spin_unlock(&cache_lock);
+	rc = cache_store(o, le64_get(p->owner[0].index), p->data, c);
+	if (rc == 0)
 		count(nr_memory_flush_object);
-	}
 	if (rc == 0 && c->in_worker && cache_dirty_pages() > DIRTY_LIMIT)
 		(void)object_sync(o, false);	/* what fails stays dirty, and fsync or close will say so */
 	object_put(o);
@@ -181,6 +177,8 @@ int serve_memory_flush(const struct rpc_memory_flush_req *q, struct rpc_memory_f
 		crash_point(CRASH_flush_page, NULL);
 		if ((rc == -EAGAIN || rc == -ENOMEM) && !c->in_worker)
 			return RPC_TO_WORKER;		/* all over again: taking a page twice changes nothing */
+		if (rc == -EHOSTDOWN)
+			return rc;			/* nobody is told which */
 		if (rc < 0) {
 			failed |= 1ULL << i;
 			error = -rc;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Changes of an address space's map. Each is applied in the order of its number (change.c) by the same code that made it in
- * the processor node's replica (lib/vma); a refused change uses up its number too, so requests are checked in here.
+ * the processor node's replica (lib/vma); a refused change uses up its number too, so requests are checked in here, each as a whole
+ * before anything of it is applied.
  */
 #include "lib/base/errno.h"
 #include "managers/memory/memory.h"
@@ -27,27 +28,30 @@ static void charge_settle(struct space *s)
 	less = s->charged - s->map.nr_accounted;
 	s->charged -= less;
 	spin_unlock(&s->lock);
-	commit_uncharge(s->node, less);
+	commit_uncharge_life(s->node, s->life, less);
 }
 
+/* Under one lock: a dead space takes nothing of what its node has reserved in a later life. */
 static int charge_more(struct space *s, u64 pages)
 {
-	int rc = commit_charge(s->node, pages);
+	int rc;
 
-	if (rc < 0)
-		return rc;
 	spin_lock(&s->lock);
-	if (s->dead) {
-		rc = -ESRCH;
-		commit_uncharge(s->node, pages);
-	} else {
+	rc = s->dead ? -ESRCH : commit_charge(s->node, pages);
+	if (rc == 0)
 		s->charged += pages;
-	}
 	spin_unlock(&s->lock);
 	return rc;
 }
 
 /* --- map --- */
+
+/* What any map can have in it; whether this one can is another question. */
+static bool vma_decodes(const struct vma *v)
+{
+	return user_range(v->start, v->end - v->start) && (v->prot & ~PROT_MASK) == 0 && (v->flags & ~FLAGS_KNOWN) == 0 &&
+	       v->index <= PAGE_TREE_MAX && (v->object != 0 || !(v->flags & VMA_SHARED));
+}
 
 /* Of an object, if v names one: *version is set then. */
 static int map_range(struct space *s, struct vma *v, le64 *version)
@@ -55,9 +59,6 @@ static int map_range(struct space *s, struct vma *v, le64 *version)
 	struct object *o = NULL;
 	int rc = 0;
 
-	if ((v->prot & ~PROT_MASK) != 0 || (v->flags & ~FLAGS_KNOWN) != 0 || v->index > PAGE_TREE_MAX ||
-	    (v->object == 0 && (v->flags & VMA_SHARED)))
-		return -EINVAL;
 	if (v->object != 0) {
 		o = object_find(v->object, s->node);
 		if (o == NULL)
@@ -96,7 +97,7 @@ static int map_act(struct space *s, struct rpc_call *c)
 		.prot = le32_get(q->prot), .flags = le32_get(q->flags),
 	};
 
-	return user_range(start, len) ? map_range(s, &v, &r->version) : -EINVAL;
+	return vma_decodes(&v) ? map_range(s, &v, &r->version) : -EINVAL;
 }
 
 int serve_memory_map(const struct rpc_memory_map_req *q, struct rpc_memory_map_rep *r, struct rpc_call *c)
@@ -159,8 +160,6 @@ static int protect_range(struct space *s, u64 start, u64 len, u32 prot, bool cha
 	u64 more;
 	int rc = 0;
 
-	if ((prot & ~PROT_MASK) != 0)
-		return -EINVAL;
 	spin_lock(&s->lock);
 	more = vma_protect_charge(&s->map, start, start + len, prot);
 	spin_unlock(&s->lock);
@@ -177,17 +176,41 @@ static int protect_range(struct space *s, u64 start, u64 len, u32 prot, bool cha
 
 /* --- several of these, in one message --- */
 
+static struct vma vma_of_change(const struct wire_change *w)
+{
+	u64 start = le64_get(w->start);
+
+	return (struct vma){
+		.start = start, .end = start + le64_get(w->len), .index = le64_get(w->index), .prot = le16_get(w->prot),
+		.flags = le32_get(w->flags),
+	};
+}
+
+static bool change_decodes(const struct wire_change *w)
+{
+	struct vma v = vma_of_change(w);
+
+	switch (le16_get(w->what)) {
+	case WIRE_CHANGE_NONE:
+		return true;
+	case WIRE_CHANGE_MAP:
+		return vma_decodes(&v);
+	case WIRE_CHANGE_PROTECT:
+		return user_range(v.start, v.end - v.start) && (v.prot & ~PROT_MASK) == 0;
+	case WIRE_CHANGE_UNMAP:
+	case WIRE_CHANGE_CHARGE:
+	case WIRE_CHANGE_ZAP:
+		return user_range(v.start, v.end - v.start);
+	default:
+		return false;
+	}
+}
+
 static int change_apply(struct space *s, const struct wire_change *w)
 {
-	u64 start = le64_get(w->start), len = le64_get(w->len);
-	struct vma v = {
-		.start = start, .end = start + len, .index = le64_get(w->index), .prot = le16_get(w->prot), .flags = le32_get(w->flags),
-	};
+	struct vma v = vma_of_change(w);
+	u64 start = v.start, len = v.end - v.start;
 
-	if (le16_get(w->what) == WIRE_CHANGE_NONE)
-		return 0;
-	if (!user_range(start, len))
-		return -EINVAL;
 	switch (le16_get(w->what)) {
 	case WIRE_CHANGE_MAP:
 		return map_range(s, &v, NULL);
@@ -199,18 +222,24 @@ static int change_apply(struct space *s, const struct wire_change *w)
 		return protect_range(s, start, len, PROT_WRITE, true);
 	case WIRE_CHANGE_ZAP:
 		return zap_range(s, start, len);
-	default:
-		return -EINVAL;
+	default:			/* WIRE_CHANGE_NONE: they have been decoded */
+		return 0;
 	}
 }
 
-/* A worker is asked for before the first of them is applied: it begins with the first. */
+/*
+ * All are decoded before the first is applied: one that no map can have, and none of them happens. Their numbers are used up all the
+ * same, as by those that this map refuses. A worker, too, is asked for before the first: it begins with that.
+ */
 static int changes_act(struct space *s, struct rpc_call *c)
 {
 	const struct rpc_memory_changes_req *q = c->req;
 	u32 nr = le32_get(q->nr);
 	int rc = 0, one;
 
+	for (u32 i = 0; i < nr; i++)
+		if (!change_decodes(&q->list.of[i]))
+			return -EINVAL;
 	for (u32 i = 0; i < nr; i++) {
 		const struct wire_change *w = &q->list.of[i];
 		bool frees = le16_get(w->what) == WIRE_CHANGE_UNMAP || le16_get(w->what) == WIRE_CHANGE_ZAP;
@@ -305,7 +334,7 @@ int serve_memory_space_create(const struct rpc_memory_space_create_req *q, struc
 int serve_memory_commit(const struct rpc_memory_commit_req *q, struct rpc_memory_commit_rep *r, struct rpc_call *c)
 {
 	s64 moved;
-	int rc = commit_reserve(c->node, (s64)le64_get(q->pages), &moved);
+	int rc = commit_asked(c, (s64)le64_get(q->pages), &moved);
 
 	r->moved = le64_of((u64)moved);
 	return rc;

@@ -84,8 +84,12 @@ int __must_check commit_charge(unsigned node, u64 pages);	/* grows the reservati
 int __must_check commit_grant(unsigned node, u64 pages);
 void commit_uncharge(unsigned node, u64 pages);		/* the reservation stays the node's */
 void commit_ungrant(unsigned node, u64 pages);		/* what was granted came to nothing */
+u64 commit_life(unsigned node);				/* one more with each of its deaths */
+/* As commit_uncharge(), of what was charged in that life: of an earlier one nothing stays reserved, its node knows nothing of it. */
+void commit_uncharge_life(unsigned node, u64 life, u64 pages);
 /* The node's reservation grows by delta or shrinks (to what is charged at least); moved: by how much it did. -ENOMEM */
 int __must_check commit_reserve(unsigned node, s64 delta, s64 *moved);
+int __must_check commit_asked(const struct rpc_call *c, s64 delta, s64 *moved);	/* for its caller; -EHOSTDOWN: that has died */
 void commit_joined(unsigned node);
 void commit_forget(unsigned node);			/* the node is dead, its spaces are gone */
 u64 commit_total(void);					/* reservations of all nodes */

@@ -110,8 +110,11 @@ int cache_fill(struct object *o, u64 index, bool may_sleep, struct frame **f);
  */
 int cache_ahead(struct object *o, u64 index, struct rpc_call *c);
 int fill_ahead_again(struct object *o, struct rpc_call *c);	/* fill.c: that has happened; the status, for what is here now */
-/* The page's new contents from a flush. Beyond the end: dropped (the file was truncated). -EAGAIN as above, -ENOMEM. */
-int cache_store(struct object *o, u64 index, const void *data, bool may_sleep);
+/*
+ * The page's new contents from a flush, the call c. Beyond the end: dropped (the file was truncated). -EAGAIN as above, -ENOMEM;
+ * -EHOSTDOWN: the caller has died, and may be there anew with a file that it has written since.
+ */
+int __must_check cache_store(struct object *o, u64 index, const void *data, const struct rpc_call *c);
 s64 cache_read(struct object *o, u64 off, void *buf, u64 len);		/* short only at the end; sleeps */
 /* Who will read these pages now: what is absent is fetched, by several reads at once. Sleeps. What fails fails again for who reads it. */
 void cache_bring(struct object *o, u64 index, unsigned nr);

@@ -45,6 +45,7 @@ struct space *space_create(unsigned node)
 	if (s == NULL)
 		return NULL;
 	s->node = node;
+	s->life = commit_life(node);
 	ref_init(&s->refs, 1);
 	list_init(&s->table_link);
 	list_init(&s->parked);
@@ -91,7 +92,7 @@ static void space_empty(struct space *s)
 	charged = s->charged;
 	s->charged = 0;
 	spin_unlock(&s->lock);
-	commit_uncharge(s->node, charged);
+	commit_uncharge_life(s->node, s->life, charged);
 }
 
 void space_put(struct space *s)

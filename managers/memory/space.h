@@ -16,13 +16,14 @@
 
 struct space {
 	u64 id;			/* [I] */
-	u16 node;		/* [I] the processor node whose it is */
+	u16 node;		/* [I] the processor node whose it is ... */
+	u64 life;		/* [I] ... and in which of its lives: commit_life() */
 	refcount_t refs;	/* one is the table's */
 	struct list table_link;	/* [spaces_lock] */
 	struct spinlock lock;	/* RANK_SPACE */
 	struct vma_map map;	/* [lock] file: the struct object, counted as a mapping of it */
 	struct page_tree pages;	/* [lock] virtual page number -> frame, one reference each */
-	u64 charged;		/* [lock] pages of commit; follows map.nr_accounted */
+	u64 charged;		/* [lock] pages of commit; follows map.nr_accounted. None come to a space that is dead */
 	u64 applied;		/* [lock] number of the last change applied or refused */
 	bool changing;		/* [lock] change applied + 1 is being applied */
 	bool draining;		/* [lock] somebody runs the parked calls that are ready */

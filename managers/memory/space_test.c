@@ -688,17 +688,56 @@ static void changes_travel_together(void **state)
 	assert_int_equal(changes_now(&q), -EINVAL);
 
 	q = one_change(id, 5, WIRE_CHANGE_MAP, 0x10000, 0x1000, 3);	/* not free; those behind it are applied all the same */
-	add_change(&q, WIRE_CHANGE_ZAP, 0x10001, 0x1000, 0);
-	add_change(&q, 77, 0x10000, 0x1000, 0);
 	add_change(&q, WIRE_CHANGE_UNMAP, 0x10000, 0x1000, 0);
 	assert_int_equal(changes_now(&q), -EEXIST);
 	assert_int_equal(spaces_vmas(), 1);
 	none.nr = le32_of(0);
-	none.change = LE(9);
+	none.change = LE(7);
 	assert_int_equal(changes_now(&none), -EINVAL);		/* no change, no number */
 	none.nr = le32_of(WIRE_CHANGES + 1);
 	assert_int_equal(changes_now(&none), -EINVAL);
-	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(9)), 0);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(7)), 0);
+	memory_check_empty();
+}
+
+/* What no map can have in it, behind a change that is sound: neither happens, both numbers are used, and who waits for them goes on. */
+static void changes_are_decoded_first(void **state)
+{
+	static const struct { u16 what, prot; u64 start, len, index; u32 flags; } bad[] = {
+		{ 77, 0, 0x10000, 0x1000, 0, 0 },
+		{ WIRE_CHANGE_MAP, 8, 0x30000, 0x1000, 0, 0 },
+		{ WIRE_CHANGE_MAP, 3, 0x30000, 0x1001, 0, 0 },
+		{ WIRE_CHANGE_MAP, 3, 0x30000, 0x1000, 0, VMA_SHARED },
+		{ WIRE_CHANGE_MAP, 3, 0x30000, 0x1000, 0, 1U << 31 },
+		{ WIRE_CHANGE_MAP, 3, 0x30000, 0x1000, PAGE_TREE_MAX + 1, 0 },
+		{ WIRE_CHANGE_UNMAP, 0, 0x30000, 0, 0, 0 },
+		{ WIRE_CHANGE_UNMAP, 0, 0x30000, ~0ULL << 12, 0, 0 },
+		{ WIRE_CHANGE_PROTECT, 8, 0x10000, 0x1000, 0, 0 },
+		{ WIRE_CHANGE_PROTECT, 1, 0x10001, 0x1000, 0, 0 },
+		{ WIRE_CHANGE_CHARGE, 0, USER_END, 0x1000, 0, 0 },
+		{ WIRE_CHANGE_ZAP, 0, 0x10001, 0x1000, 0, 0 },
+	};
+	u64 id = new_space(), change = 1;
+
+	assert_int_equal(map_at(id, change, 0x10000, 0x2000, VMA_ACCOUNTED), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct rpc_memory_changes_req q = one_change(id, change + 1, WIRE_CHANGE_UNMAP, 0x10000, 0x1000, 0);
+		struct rpc_memory_fill_req f = { LE(id), LE(0x10), LE(change + 2) };
+		struct fake *fill = fake_call(P_NODE, RPC_memory_fill, &f, sizeof(f), NULL, 0);
+
+		add_change(&q, bad[i].what, bad[i].start, bad[i].len, bad[i].prot);
+		q.list.of[1].index = LE(bad[i].index);
+		q.list.of[1].flags = le32_of(bad[i].flags);
+		fake_deliver(fill);
+		assert_false(fill->replied);
+		assert_int_equal(changes_now(&q), -EINVAL);
+		assert_int_equal(commit_total(), 2);
+		assert_true(fill->replied);
+		assert_int_equal(fill->status, FILL_ZERO);
+		fake_done(fill);
+		change += 2;
+	}
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(change + 1)), 0);
 	memory_check_empty();
 }
 
@@ -832,6 +871,102 @@ static void a_fork_that_nobody_wants(void **state)
 	assert_int_equal(commit_total(), 10);
 	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(3)), 0);
 	memory_node_changed(P_NODE, ROLE_PROCESSOR, false);
+	memory_check_empty();
+}
+
+/* --- a node that dies, and is there again, while its earlier life's call is under way --- */
+
+static void *node_dies(void *arg)
+{
+	s64 moved;
+
+	spaces_node_died(P_NODE);
+	commit_forget(P_NODE);
+	commit_joined(P_NODE);
+	assert_int_equal(commit_reserve(P_NODE, 5, &moved), 0);
+	return NULL;
+}
+
+static void dies_now(const struct spinlock *l)
+{
+	pthread_t t;
+
+	if (l != &cache_lock)
+		return;
+	shim_on_unlock = NULL;
+	pthread_create(&t, NULL, node_dies, NULL);	/* another thread: this one holds the lock */
+	pthread_join(t, NULL);
+}
+
+/* The map is looked for, its node dies, then it is charged: not to the node that is there now. */
+static void charged_when_dead(void **state)
+{
+	struct rpc_memory_shm_create_rep made;
+	u64 id = new_space();
+
+	memory_node_changed(P_NODE, ROLE_PROCESSOR, true);
+	assert_int_equal(CALL(memory_shm_create, &made, .size = LE(0)), 0);
+	shim_on_unlock = dies_now;
+	assert_int_equal(CALL(memory_map, NULL, LE(id), LE(1), LE(0x10000), LE(0x3000), made.object, LE(0), le32_of(3),
+			      le32_of(VMA_ACCOUNTED)), -ESRCH);
+	assert_null(shim_on_unlock);
+	assert_int_equal(commit_total(), 5);
+	assert_int_equal(CALL(memory_close, NULL, .object = made.object, .count = le32_of(1)), 0);
+	memory_node_changed(P_NODE, ROLE_PROCESSOR, false);
+	memory_check_empty();
+}
+
+static const struct space *settled;
+static void dies_while_settled(const struct spinlock *l)
+{
+	s64 moved;
+
+	if (l != &settled->lock || settled->charged != 0)
+		return;
+	shim_on_unlock = NULL;
+	commit_forget(P_NODE);
+	commit_joined(P_NODE);
+	assert_int_equal(commit_reserve(P_NODE, 7, &moved), 0);
+}
+
+/* What is charged no longer comes back when its node is there again: nothing of it stays reserved, and that one keeps what it has. */
+static void settled_when_dead(void **state)
+{
+	for (unsigned how = 0; how < 2; how++) {
+		u64 id = new_space();
+		struct rpc_memory_changes_req unmap = one_change(id, 2, WIRE_CHANGE_UNMAP, 0x10000, 0xa000, 0);
+		struct space *s = space_get(id, P_NODE);
+		s64 moved;
+
+		memory_node_changed(P_NODE, ROLE_PROCESSOR, true);
+		assert_int_equal(map_at(id, 1, 0x10000, 0xa000, VMA_ACCOUNTED), 0);
+		assert_int_equal(commit_total(), 10);
+		settled = s;
+		shim_on_unlock = dies_while_settled;
+		assert_int_equal(how == 0 ? changes_now(&unmap) : CALL(memory_space_exit, NULL, LE(id), LE(2)), 0);
+		assert_null(shim_on_unlock);
+		space_put(s);
+		assert_int_equal(commit_total(), 7);
+		if (how == 0)
+			assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(3)), 0);
+		assert_int_equal(commit_reserve(P_NODE, -7, &moved), 0);
+		assert_int_equal(commit_total(), 0);
+		memory_node_changed(P_NODE, ROLE_PROCESSOR, false);
+		memory_check_empty();
+	}
+}
+
+/* What was asked for in an earlier life is not reserved for the one that is there now. */
+static void reserved_for_the_dead(void **state)
+{
+	struct rpc_memory_commit_req q = { LE(100) };
+	struct fake *f = fake_call(P_NODE, RPC_memory_commit, &q, sizeof(q), NULL, 0);
+
+	f->obsolete = true;
+	fake_deliver(f);
+	assert_int_equal(f->status, -EHOSTDOWN);
+	fake_done(f);
+	assert_int_equal(commit_total(), 0);
 	memory_check_empty();
 }
 
@@ -1125,9 +1260,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_ahead_of_a_space), cmocka_unit_test(no_memory_for_the_gap), cmocka_unit_test(no_memory_for_zeros),
 		cmocka_unit_test(parked_calls_end_with_their_space), cmocka_unit_test(parking_needs_no_memory),
-		cmocka_unit_test(changes_travel_together), cmocka_unit_test(refused_changes_use_their_number),
+		cmocka_unit_test(changes_travel_together), cmocka_unit_test(changes_are_decoded_first),
+		cmocka_unit_test(refused_changes_use_their_number),
 		cmocka_unit_test(reservation), cmocka_unit_test(charged_against_its_rights), cmocka_unit_test(a_fork_takes_nothing_of_the_reservation),
-		cmocka_unit_test(a_fork_that_nobody_wants),
+		cmocka_unit_test(a_fork_that_nobody_wants), cmocka_unit_test(charged_when_dead),
+		cmocka_unit_test(settled_when_dead), cmocka_unit_test(reserved_for_the_dead),
 		cmocka_unit_test(ids_of_another_boot), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
 		cmocka_unit_test(a_move_is_whole_or_not_at_all),
 		cmocka_unit_test(files_are_placed), cmocka_unit_test(placings_wait_for_their_change), cmocka_unit_test(bad_placings),

@@ -175,7 +175,7 @@ struct wire_pages {
 	/* Of an object. P has chosen start and checked that it is free, or unmapped it (MAP_FIXED is unmap then map, two changes) */
 #define RPC_memory_map_REQ(F)		RPC_MAP_FIELDS(F) F(le64, object) F(le64, index) F(le32, prot) F(le32, flags)
 #define RPC_memory_map_REP(F)		F(le64, version)
-	/* what nobody waits for: changes `change` to `change + nr - 1`; all are tried, the status is the first refusal */
+	/* what nobody waits for: changes `change` to `change + nr - 1`. All are tried, the status is the first refusal; or, if one is not a change, none */
 #define RPC_memory_changes_REQ(F)	F(le64, space) F(le64, change) F(le32, nr) F(le32, reserved) F(struct wire_changes, list)
 #define RPC_memory_changes_REP(F)
 	/* moves [start, start+len) to [new_start, new_start+new_len); the target was unmapped before; DONTUNMAP leaves an empty mapping */
