@@ -14,6 +14,7 @@
 
 static struct list by_id[1 << BUCKET_BITS], by_key[1 << BUCKET_BITS];	/* [cache_lock] */
 static u64 last_id;				/* [cache_lock] processor nodes keep pages by it after the last close */
+static u64 nr_born;				/* [cache_lock] objects that were ever in the table */
 static struct list closing = LIST_INIT(closing);	/* [cache_lock] unused, to be closed */
 static unsigned nr_closing;			/* [cache_lock] on the list or being closed */
 static struct waitq close_done = WAITQ_INIT(close_done);
@@ -101,6 +102,7 @@ static void object_enter(struct object *o)
 {
 	assert_held(&cache_lock);
 	o->id = WIRE_OBJECT_FIRST | id_next(&last_id);
+	o->born = ++nr_born;
 	list_add_tail(id_bucket(o->id), &o->id_link);
 	if (!object_is_shm(o))
 		list_add_tail(key_bucket(o->storage_node, o->fs, o->ino), &o->key_link);
@@ -440,40 +442,47 @@ void objects_node_died(unsigned node)
 	spin_unlock(&cache_lock);
 }
 
-/* Up to max objects of the table, referenced; how many there are. */
-static u64 snapshot(struct object **all, u64 max)
+/*
+ * A walk over the table needs no memory: who has died has died, however short it is. It goes by bucket, and in a bucket by birth, as
+ * new ones come to the tail. So what is still to come are those born after the last one visited, whether that is in the table or
+ * out of it by now: its reference keeps it. Who was born since the walk began is not visited, so that it ends; nobody misses them.
+ */
+static struct object *next_of(struct list *bucket, const struct object *last, u64 newest)
 {
-	struct object *o;
-	u64 nr = 0;
+	struct object *o = NULL;
+	struct list *at;
 
 	spin_lock(&cache_lock);
-	for (unsigned i = 0; i < ARRAY_SIZE(by_id); i++) {
-		list_for_each(o, &by_id[i], id_link) {
-			if (nr < max) {
-				object_get(o);
-				all[nr] = o;
-			}
-			nr++;
-		}
+	at = last != NULL && !last->gone ? last->id_link.next : bucket->next;
+	for (; o == NULL && at != bucket; at = at->next) {
+		o = list_entry(at, struct object, id_link);
+		if (last != NULL && o->born <= last->born)	/* before it, which is gone */
+			o = NULL;
 	}
+	if (o != NULL && o->born > newest)
+		o = NULL;
+	if (o != NULL)
+		object_get(o);
 	spin_unlock(&cache_lock);
-	return nr;
+	return o;
 }
 
-int objects_for_each(void (*fn)(struct object *o, void *arg), void *arg)
+void objects_for_each(void (*fn)(struct object *o, void *arg), void *arg)
 {
-	u64 max = snapshot(NULL, 0) + 16, nr;		/* those that come later are not missed by anyone */
-	struct object **all = kcalloc(max, sizeof(*all));
+	u64 newest;
 
-	if (all == NULL)
-		return -ENOMEM;
-	nr = MIN(snapshot(all, max), max);
-	for (u64 i = 0; i < nr; i++) {
-		fn(all[i], arg);
-		object_put(all[i]);
+	spin_lock(&cache_lock);
+	newest = nr_born;
+	spin_unlock(&cache_lock);
+	for (unsigned i = 0; i < ARRAY_SIZE(by_id); i++) {
+		struct object *o = next_of(&by_id[i], NULL, newest), *next;
+
+		for (; o != NULL; o = next) {
+			fn(o, arg);
+			next = next_of(&by_id[i], o, newest);
+			object_put(o);
+		}
 	}
-	kfree(all);
-	return 0;
 }
 
 static void drop_one(struct object *o, void *arg)
@@ -497,7 +506,7 @@ u64 objects_drop_idle(void)
 	u64 dropped = 0;
 
 	objects_close_wait();
-	(void)objects_for_each(drop_one, &dropped);
+	objects_for_each(drop_one, &dropped);
 	return dropped;
 }
 
@@ -515,5 +524,5 @@ static void storage_died(struct object *o, void *arg)
 
 void objects_storage_died(unsigned node)
 {
-	(void)objects_for_each(storage_died, &node);
+	objects_for_each(storage_died, &node);
 }

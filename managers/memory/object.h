@@ -29,6 +29,7 @@ struct read_stream {			/* where a sequential reader is expected next */
 
 struct object {
 	u64 id;				/* [I] */
+	u64 born;			/* [I] the how-manieth in the table: later ones have more, as ids need not */
 	u16 storage_node;		/* [I] 0: shared memory */
 	u16 maker;			/* [I] of shared memory: the one node that may name it; 0: a file's, which any node may open */
 	u32 fs, gen;			/* [I] */
@@ -86,7 +87,7 @@ int __must_check object_create_shm(const struct rpc_call *c, u64 size, struct ob
 void objects_node_died(unsigned node);			/* a processor node: its opens are closed */
 void objects_storage_died(unsigned node);
 void objects_close_wait(void);				/* until nothing waits to be closed */
-int objects_for_each(void (*fn)(struct object *o, void *arg), void *arg);	/* referenced, without locks; -ENOMEM */
+void objects_for_each(void (*fn)(struct object *o, void *arg), void *arg);	/* referenced, without locks; needs no memory */
 /* Out of the table, when nobody uses it and nothing is cached of it; cache_lock held, the caller may look at it no more
  * unless it has a reference of its own. */
 void object_forget(struct object *o);

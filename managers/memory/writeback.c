@@ -151,8 +151,9 @@ static void sync_one(struct object *o, void *arg)
 int objects_sync_all(bool disk)
 {
 	struct sync_all a = { .nr = 0 };
-	int rc = objects_for_each(sync_one, &a);
+	int rc = 0;
 
+	objects_for_each(sync_one, &a);
 	for (unsigned i = 0; disk && i < a.nr; i++) {
 		struct rpc_storage_sync_req q = { .fs = le32_of(a.volume[i].fs) };
 		int rc2 = rpc_call(a.volume[i].node, RPC_storage_sync, &q, NULL, 0);

@@ -98,8 +98,8 @@ int serve_storage_write(const struct rpc_storage_write_req *q, struct rpc_storag
 		rc = -EFBIG;
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock_to_change(le32_get(q->fs), c->node);
-	n = v == NULL ? -ESTALE : ext4_write(v->fs, id, le64_get(q->off), c->bulk, c->bulk_len, now, &size);
+	rc = volume_lock_to_change(le32_get(q->fs), c, &v);
+	n = rc < 0 ? rc : ext4_write(v->fs, id, le64_get(q->off), c->bulk, c->bulk_len, now, &size);
 	r->size = le64_of(size);
 	if (n > 0)
 		count_n(nr_storage_write_bytes, (u64)n);
@@ -120,8 +120,9 @@ int serve_storage_truncate(const struct rpc_storage_truncate_req *q, struct rpc_
 		rc = -EINVAL;
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock_to_change(le32_get(q->fs), c->node);
-	rc = v == NULL ? -ESTALE : ext4_truncate(v->fs, id, le64_get(q->size), now);
+	rc = volume_lock_to_change(le32_get(q->fs), c, &v);
+	if (rc == 0)
+		rc = ext4_truncate(v->fs, id, le64_get(q->size), now);
 	return serve_end(v, true, rc);
 }
 
@@ -139,10 +140,10 @@ int serve_storage_range(const struct rpc_storage_range_req *q, struct rpc_storag
 		rc = -EINVAL;
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = changes ? volume_lock_to_change(le32_get(q->fs), c->node) : volume_lock(le32_get(q->fs));
-	if (v == NULL)
-		rc = -ESTALE;
-	else if (what == WIRE_RANGE_PUNCH)
+	rc = changes ? volume_lock_to_change(le32_get(q->fs), c, &v) : volume_lock_for(le32_get(q->fs), c, &v);
+	if (rc < 0)
+		return serve_end(NULL, false, rc);
+	if (what == WIRE_RANGE_PUNCH)
 		rc = ext4_punch(v->fs, id, off, len, now);
 	else if (what == WIRE_RANGE_ALLOCATE)
 		rc = ext4_allocate(v->fs, id, off, len, now);
@@ -175,12 +176,8 @@ int serve_storage_hold(const struct rpc_storage_hold_req *q, struct rpc_storage_
 
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock(le32_get(q->fs));
-	if (v == NULL)
-		rc = -ESTALE;
-	else if (!rpc_wanted(c))	/* died while this waited for the volume: nobody will come to release it */
-		rc = -EHOSTDOWN;
-	else
+	rc = volume_lock_for(le32_get(q->fs), c, &v);	/* of one that died nobody would come to release it */
+	if (rc == 0)
 		rc = volume_hold(v, c->node, id, &a);
 	if (rc == 0)
 		attr_to_wire(v, &a, c->node, &r->attr);
@@ -196,8 +193,9 @@ int serve_storage_release(const struct rpc_storage_release_req *q, struct rpc_st
 
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock(le32_get(q->fs));
-	rc = v == NULL ? -ESTALE : volume_release(v, c->node, id, storage_now());
+	rc = volume_lock_for(le32_get(q->fs), c, &v);	/* one that died and is there again may have its own hold by now */
+	if (rc == 0)
+		rc = volume_release(v, c->node, id, storage_now());
 	return serve_end(v, true, rc);
 }
 

@@ -102,15 +102,16 @@ int serve_storage_setattr(const struct rpc_storage_setattr_req *q, struct rpc_st
 	set |= mask & WIRE_SET_GID ? EXT4_SET_GID : 0;
 	set |= mask & WIRE_SET_ATIME ? EXT4_SET_ATIME : 0;
 	set |= mask & WIRE_SET_MTIME ? EXT4_SET_MTIME : 0;
-	v = volume_lock_to_change(le32_get(q->fs), c->node);
-	rc = v == NULL ? -ESTALE : ext4_setattr(v->fs, id, set, &a, storage_now());
+	rc = volume_lock_to_change(le32_get(q->fs), c, &v);
+	if (rc == 0)
+		rc = ext4_setattr(v->fs, id, set, &a, storage_now());
 	if (rc == 0)
 		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, true, rc);
 }
 
 /* A file without a name is the asking node's to hold, before it has nothing else. */
-static int create_nameless(struct volume *v, struct ext4_id dir, struct ext4_attr *a, struct ext4_time now, struct rpc_call *c)
+static int create_nameless(struct volume *v, struct ext4_id dir, struct ext4_attr *a, struct ext4_time now, unsigned node)
 {
 	int rc = ext4_create_nameless(v->fs, dir, a, now), gone;
 	struct ext4_attr held;
@@ -119,11 +120,11 @@ static int create_nameless(struct volume *v, struct ext4_id dir, struct ext4_att
 	if (rc < 0)
 		return rc;
 	id = (struct ext4_id){ a->ino, a->gen };
-	rc = rpc_wanted(c) ? volume_hold(v, c->node, id, &held) : -EHOSTDOWN;	/* died while this waited: nobody would release it */
+	rc = volume_hold(v, node, id, &held);
 	gone = ext4_unname(v->fs, id, now);
 	a->nlink = 0;
 	if (rc == 0 && gone < 0)
-		(void)volume_release(v, c->node, id, now);	/* who is told of an error does not release it */
+		(void)volume_release(v, node, id, now);	/* who is told of an error does not release it */
 	return rc < 0 ? rc : gone;
 }
 
@@ -141,11 +142,9 @@ int serve_storage_create(const struct rpc_storage_create_req *q, struct rpc_stor
 		rc = decode_name(c);
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock_to_change(le32_get(q->fs), c->node);
-	if (v == NULL)
-		rc = -ESTALE;
-	else
-		rc = c->bulk_len == 0 ? create_nameless(v, dir, &a, now, c) : ext4_create(v->fs, dir, c->bulk, c->bulk_len, &a, now);
+	rc = volume_lock_to_change(le32_get(q->fs), c, &v);
+	if (rc == 0)
+		rc = c->bulk_len == 0 ? create_nameless(v, dir, &a, now, c->node) : ext4_create(v->fs, dir, c->bulk, c->bulk_len, &a, now);
 	if (rc == 0)
 		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, true, rc);
@@ -165,8 +164,9 @@ int serve_storage_symlink(const struct rpc_storage_symlink_req *q, struct rpc_st
 		rc = -EINVAL;
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock_to_change(le32_get(q->fs), c->node);
-	rc = v == NULL ? -ESTALE : ext4_symlink(v->fs, dir, name, name_len, name + name_len, c->bulk_len - name_len, &a, now);
+	rc = volume_lock_to_change(le32_get(q->fs), c, &v);
+	if (rc == 0)
+		rc = ext4_symlink(v->fs, dir, name, name_len, name + name_len, c->bulk_len - name_len, &a, now);
 	if (rc == 0)
 		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, true, rc);
@@ -188,10 +188,10 @@ int serve_storage_link(const struct rpc_storage_link_req *q, struct rpc_storage_
 		rc = decode_name(c);
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock_to_change(le32_get(q->fs), c->node);
-	if (v == NULL)
-		rc = -ESTALE;
-	else if (le32_get(q->first) != 0)
+	rc = volume_lock_to_change(le32_get(q->fs), c, &v);
+	if (rc < 0)
+		return serve_end(NULL, false, rc);
+	if (le32_get(q->first) != 0)
 		rc = ext4_link_first(v->fs, file, dir, c->bulk, c->bulk_len, &a, now);
 	else
 		rc = ext4_link(v->fs, file, dir, c->bulk, c->bulk_len, &a, now);
@@ -212,8 +212,9 @@ int serve_storage_unlink(const struct rpc_storage_unlink_req *q, struct rpc_stor
 		rc = decode_name(c);
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock_to_change(le32_get(q->fs), c->node);
-	rc = v == NULL ? -ESTALE : ext4_unlink(v->fs, dir, c->bulk, c->bulk_len, le32_get(q->rmdir) != 0, &a, now);
+	rc = volume_lock_to_change(le32_get(q->fs), c, &v);
+	if (rc == 0)
+		rc = ext4_unlink(v->fs, dir, c->bulk, c->bulk_len, le32_get(q->rmdir) != 0, &a, now);
 	if (rc == 0)
 		attr_to_wire(v, &a, c->node, &r->attr);
 	return serve_end(v, true, rc);
@@ -244,13 +245,12 @@ int serve_storage_rename(const struct rpc_storage_rename_req *q, struct rpc_stor
 		rc = -EINVAL;
 	if (rc < 0)
 		return serve_end(NULL, false, rc);
-	v = volume_lock_to_change(le32_get(q->fs), c->node);
-	if (v != NULL) {
-		r->moved = le64_of(ino_of(v, from, name, name_len));
-		r->replaced = le64_of(ino_of(v, to, name + name_len, c->bulk_len - name_len));
-	}
-	rc = v == NULL ? -ESTALE : ext4_rename(v->fs, from, name, name_len, to, name + name_len, c->bulk_len - name_len,
-					       le32_get(q->flags), now);
+	rc = volume_lock_to_change(le32_get(q->fs), c, &v);
+	if (rc < 0)
+		return serve_end(NULL, false, rc);
+	r->moved = le64_of(ino_of(v, from, name, name_len));
+	r->replaced = le64_of(ino_of(v, to, name + name_len, c->bulk_len - name_len));
+	rc = ext4_rename(v->fs, from, name, name_len, to, name + name_len, c->bulk_len - name_len, le32_get(q->flags), now);
 	return serve_end(v, true, rc);
 }
 

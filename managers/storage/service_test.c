@@ -26,11 +26,13 @@ void rpc_reply_bulk_ref(struct rpc_call *c, const void *buf, u32 len, void (*rel
 static enum node_role role_of[FIT_MAX_NODES];
 static bool is_up[FIT_MAX_NODES];
 static u64 slept_ns;
+static bool caller_died, dies_asleep;	/* dies_asleep: while its request waits */
 enum node_role fit_node_role(unsigned node) { return role_of[node]; }
 bool fit_node_up(unsigned node) { return is_up[node]; }
 void thread_sleep_ns(u64 ns)
 {
 	slept_ns += ns;
+	caller_died |= dies_asleep;
 	shim_time_advance(ns);
 }
 
@@ -39,7 +41,6 @@ void power_off(void) { powered_off = true; thread_exit(); }
 
 static u32 room = RPC_MAX_BULK_IN;
 static u16 caller = 1;
-static bool caller_died;
 bool rpc_wanted(const struct rpc_call *c) { return !caller_died; }
 
 /* Call a handler with this request and bulk; the reply is in `name`_r. */
@@ -397,6 +398,72 @@ static void leases(void **state)
 	caller = 1;
 }
 
+/* Whose node died while its request waited, that has its error, and has begun anew maybe: nothing is changed, and no new hold ends. */
+static void died_waiting(void **state)
+{
+	struct ext4_id root = begin(), id;
+
+	shim_time_manual(1000 * NSEC_PER_SEC);
+	role_of[1] = role_of[3] = ROLE_PROCESSOR;
+	role_of[2] = ROLE_MEMORY;
+	is_up[1] = is_up[2] = true;
+	caller = 1;
+	assert_int_equal(CALL(storage_create, "stays", 5, ID(root), .mode = le32_of(0100644), NOW), 0);
+	id = wire_id(&storage_create_r.attr);
+	caller = 2;
+	assert_int_equal(CALL(storage_write, "hello", 5, ID(id), NOW), 0);
+#define DIES(node, which, ...) do {							\
+	caller = 1;			/* is promised that nothing changes, then the other comes */ \
+	is_up[3] = false;								\
+	assert_int_equal(CALL(storage_getattr, NULL, 0, ID(root)), 0);			\
+	assert_int_equal(le32_get(storage_getattr_r.attr.lease_ms), LEASE_MS);		\
+	is_up[3] = true;								\
+	slept_ns = 0;									\
+	dies_asleep = true;								\
+	caller = (node);								\
+	assert_int_equal(CALL(which, __VA_ARGS__), -EHOSTDOWN);				\
+	assert_int_not_equal(slept_ns, 0);						\
+	dies_asleep = caller_died = false;						\
+} while (0)
+	DIES(3, storage_setattr, NULL, 0, ID(id), .mask = le32_of(WIRE_SET_MODE), .mode = le32_of(0600));
+	DIES(3, storage_create, "new", 3, ID(root), .mode = le32_of(0100644), NOW);
+	DIES(3, storage_create, NULL, 0, ID(root), .mode = le32_of(0100644), NOW);
+	DIES(3, storage_symlink, "newtarget", 9, ID(root), .name_len = le32_of(3), NOW);
+	DIES(3, storage_link, "new", 3, ID(id), .dir_ino = le64_of(root.ino), .dir_gen = le32_of(root.gen), NOW);
+	DIES(3, storage_rename, "staysnew", 8, ID(root), .new_ino = le64_of(root.ino), .new_gen = le32_of(root.gen), .name_len = le32_of(5), NOW);
+	DIES(3, storage_unlink, "stays", 5, ID(root), NOW);
+	DIES(2, storage_write, "HELLO, world", 12, ID(id), NOW);
+	DIES(2, storage_truncate, NULL, 0, ID(id), .size = le64_of(1), NOW);
+	DIES(2, storage_range, NULL, 0, ID(id), .what = le32_of(WIRE_RANGE_PUNCH), .len = le64_of(4096), NOW);
+	DIES(2, storage_range, NULL, 0, ID(id), .what = le32_of(WIRE_RANGE_ALLOCATE), .off = le64_of(65536), .len = le64_of(4096), NOW);
+	caller = 2;
+	assert_int_equal(CALL(storage_lookup, "new", 3, ID(root)), -ENOENT);
+	assert_int_equal(CALL(storage_lookup, "stays", 5, ID(root)), 0);
+	assert_int_equal(le64_get(storage_lookup_r.attr.ino), id.ino);
+	assert_int_equal(le32_get(storage_lookup_r.attr.mode), 0100644);
+	assert_int_equal(le32_get(storage_lookup_r.attr.nlink), 1);
+	assert_int_equal(le64_get(storage_lookup_r.attr.size), 5);
+	assert_int_equal(CALL(storage_read, NULL, 0, ID(id), .len = le32_of(5)), 0);
+	assert_memory_equal(bulk_back, "hello", 5);
+	assert_int_equal(volumes_nr_holds(), 0);
+
+	assert_int_equal(CALL(storage_hold, NULL, 0, ID(id)), 0);
+	volumes_node_died(2);		/* its release was on the way */
+	assert_int_equal(CALL(storage_hold, NULL, 0, ID(id)), 0);
+	assert_int_equal(CALL(storage_unlink, "stays", 5, ID(root), NOW), 0);
+	caller_died = true;
+	assert_int_equal(CALL(storage_release, NULL, 0, ID(id)), -EHOSTDOWN);
+	caller_died = false;
+	assert_int_equal(volumes_nr_holds(), 1);
+	assert_int_equal(CALL(storage_read, NULL, 0, ID(id), .len = le32_of(5)), 0);
+	assert_memory_equal(bulk_back, "hello", 5);
+	assert_int_equal(CALL(storage_release, NULL, 0, ID(id)), 0);
+	assert_int_equal(CALL(storage_getattr, NULL, 0, ID(id)), -ESTALE);
+	memset(is_up, 0, sizeof(is_up));
+	memset(role_of, 0, sizeof(role_of));
+	caller = 1;
+}
+
 /* The words of a row that two nodes compare: types, names and order of the fields, of request and reply. */
 static void rows_have_words(void **state)
 {
@@ -420,6 +487,7 @@ int main(void)
 		cmocka_unit_test(holds),
 		cmocka_unit_test(nameless),
 		cmocka_unit_test(leases),
+		cmocka_unit_test(died_waiting),
 		cmocka_unit_test(clocks),
 		cmocka_unit_test(shutting_down),
 		cmocka_unit_test(rows_have_words),

@@ -8,6 +8,7 @@
 #include "lib/base/string.h"
 #include "managers/storage/volume.h"
 #include "mm/slab.h"
+#include "net/fit/rpc.h"
 
 #define IDLE_SYNC_NS	(3 * NSEC_PER_SEC)
 
@@ -128,15 +129,26 @@ struct volume *volume_lock(u32 nr)
 	return NULL;
 }
 
-struct volume *volume_lock_to_change(u32 nr, unsigned node)
+int volume_lock_for(u32 nr, const struct rpc_call *c, struct volume **locked)
+{
+	struct volume *v = volume_lock(nr);
+	int rc = v == NULL ? -ESTALE : rpc_wanted(c) ? 0 : -EHOSTDOWN;
+
+	if (v != NULL && rc < 0)
+		mutex_unlock(&v->lock);
+	*locked = rc == 0 ? v : NULL;
+	return rc;
+}
+
+int volume_lock_to_change(u32 nr, const struct rpc_call *c, struct volume **locked)
 {
 	for (;;) {
-		struct volume *v = volume_lock(nr);
-		u64 wait_ns = v != NULL ? lease_wait_ns(&v->lease, node) : 0;
+		int rc = volume_lock_for(nr, c, locked);
+		u64 wait_ns = rc == 0 ? lease_wait_ns(&(*locked)->lease, c->node) : 0;
 
 		if (wait_ns == 0)
-			return v;
-		mutex_unlock(&v->lock);
+			return rc;
+		mutex_unlock(&(*locked)->lock);
 		count(nr_storage_lease_waits);
 		thread_sleep_ns(wait_ns);
 	}

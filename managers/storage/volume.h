@@ -3,6 +3,7 @@
  * The volumes of a storage node: which disk is mounted as what (storage.mount), one lock each, and who holds which file.
  *
  *	v = volume_lock(fs);			NULL: no such volume, or the node is shutting down
+ *	rc = volume_lock_to_change(fs, call, &v);	to change something
  *	rc = ext4_...(v->fs, ...);
  *	volume_unlock(v, changed);
  */
@@ -27,6 +28,8 @@
 DECLARE_COUNTERS(STORAGE_COUNTERS)
 extern struct counter_group storage_counters;
 
+struct rpc_call;
+
 #define MAX_VOLUMES	16
 #define VOLUME_PATH_MAX	108
 
@@ -49,8 +52,13 @@ unsigned volumes_count(void);
 struct volume *volume_at(unsigned i);		/* i < volumes_count() */
 
 struct volume *volume_lock(u32 nr);
-/* The same to change something for a node: first waits until no other is promised that nothing changes. */
-struct volume *volume_lock_to_change(u32 nr, unsigned node);
+/*
+ * The same for a call whose caller is remembered by it. -ESTALE: no such volume; -EHOSTDOWN: the caller died while this waited for
+ * the lock. volumes_node_died() takes it too: what is done under it is then forgotten with the caller, and nothing is done after.
+ */
+int __must_check volume_lock_for(u32 nr, const struct rpc_call *c, struct volume **locked);
+/* The same to change something: first waits until no other node is promised that nothing changes. */
+int __must_check volume_lock_to_change(u32 nr, const struct rpc_call *c, struct volume **locked);
 /* touched: it may have been changed, so that it is to be written back when nothing else happens */
 void volume_unlock(struct volume *v, bool touched);
 
