@@ -912,8 +912,9 @@ static void note_handle(struct note *r)
 /* --- the thread --- */
 
 /*
- * Ask a silent peer whether it lives, and when to look again: at what silence would bring next. The lower id waits a little
- * longer, so that between two idle nodes one asks and both have heard.
+ * Ask a silent peer whether it lives, and when to look again: at what silence would bring next, but soon, since a stop of ours between
+ * two looks is only late from the second on. The lower id waits a little longer, so that between two idle nodes one asks and
+ * both have heard.
  */
 static u64 node_next_look(struct fit_node *n, struct fit_conn *c, u64 silent, u64 now)
 {
@@ -923,10 +924,9 @@ static u64 node_next_look(struct fit_node *n, struct fit_conn *c, u64 silent, u6
 		quiet += quiet / 4;
 	if (silent >= quiet - quiet / 8) {		/* the answer to the last ping came a moment after the look that sent it */
 		conn_ping(c);
-		next = fit_suspect_ns;
-		if (n->state == NODE_SUSPECT)		/* it may speak again at any time */
-			next = silent + quiet;
-		next = MIN(next, fit_dead_ns);
+		next = MIN(silent + quiet, fit_dead_ns);
+		if (n->state != NODE_SUSPECT)
+			next = MIN(next, fit_suspect_ns);
 	} else {
 		next = quiet;
 	}
@@ -937,7 +937,7 @@ static u64 node_next_look(struct fit_node *n, struct fit_conn *c, u64 silent, u6
 static u64 node_look(struct fit_node *n, u64 now, u64 late)
 {
 	struct fit_conn *c = n->conn;
-	u64 silent;
+	u64 silent, heard;
 
 	knock_look(n);
 	if (c != NULL && load_acquire(&c->failed)) {
@@ -963,9 +963,12 @@ static u64 node_look(struct fit_node *n, u64 now, u64 late)
 		return now;
 	case NODE_UP:
 	case NODE_SUSPECT:
-		if (late != 0)
-			WRITE_ONCE(c->heard_ns, MIN(READ_ONCE(c->heard_ns) + late, now));
-		silent = now - MIN(READ_ONCE(c->heard_ns), now);
+		heard = READ_ONCE(c->heard_ns);
+		if (late != 0 && heard < now) {
+			heard = MIN(heard + late, now);
+			WRITE_ONCE(c->heard_ns, heard);
+		}
+		silent = now - MIN(heard, now);
 		if (silent >= fit_dead_ns) {
 			if (c->told) {	/* it went at the same time, most likely: the last answer of all may be lost */
 				pr_note("fit: %s does not answer our farewell", n->name);
@@ -1070,21 +1073,31 @@ static void handle_notes(void)
 	member_kick();			/* there may be more */
 }
 
+/*
+ * One round, begun now, which the one before wanted at `wanted`; returns when it wants the next. All of it looks by the clock of
+ * its beginning: what it takes itself (notes, a node's end and who hears of it) makes the next one late, and is not a silence in this one.
+ */
+static u64 member_round(u64 now, u64 wanted)
+{
+	u64 late = wanted < now && now - wanted > LATE_NS ? now - wanted : 0;
+	u64 next;
+
+	handle_notes();
+	next = MIN(say_farewell(now), provoke(now));
+	for (unsigned i = 1; i < FIT_MAX_NODES; i++)
+		if (fit_nodes[i].state != NODE_ABSENT)
+			next = MIN(next, node_look(&fit_nodes[i], now, late));
+	free_unused();
+	return next;
+}
+
 static void member_thread(void *arg)
 {
 	u64 next = time_mono_ns();
 
 	for (;;) {
-		u64 now = time_mono_ns();
-		u64 late = next < now && now - next > LATE_NS ? now - next : 0;
-
 		__atomic_store_n(&kicked, false, __ATOMIC_SEQ_CST);
-		handle_notes();
-		next = MIN(say_farewell(now), provoke(now));
-		for (unsigned i = 1; i < FIT_MAX_NODES; i++)
-			if (fit_nodes[i].state != NODE_ABSENT)
-				next = MIN(next, node_look(&fit_nodes[i], time_mono_ns(), late));
-		free_unused();
+		next = member_round(time_mono_ns(), next);
 		(void)waitq_wait_timeout(&thread_wait, load_acquire(&kicked), next == ~0ULL ? 0 : next);
 	}
 }
