@@ -731,7 +731,7 @@ static void link_down(struct fit_node *n, struct fit_conn *c)
 	if (c->link == LINK_WORKS) {
 		count(nr_fit_breaks);
 		pr_warn("fit: the connection to %s broke (%s); it is made anew, and calls wait", n->name,
-			c->why != NULL ? c->why : "at its end");
+			load_acquire(&c->broken) ?: "at its end");
 		c->began_ns = time_mono_ns();
 		n->retry_ns = 0;
 	} else {
@@ -760,7 +760,6 @@ static void link_ask(struct fit_node *n, struct fit_conn *c)
 static void link_up(struct fit_node *n, struct fit_conn *c)
 {
 	link_step(c, LINK_WORKS);
-	c->why = NULL;
 	WRITE_ONCE(c->heard_ns, time_mono_ns());
 	count(nr_fit_remade);
 	crash_point(CRASH_link_up, NULL);
@@ -937,11 +936,12 @@ static u64 node_next_look(struct fit_node *n, struct fit_conn *c, u64 silent, u6
 static u64 node_look(struct fit_node *n, u64 now, u64 late)
 {
 	struct fit_conn *c = n->conn;
+	const char *why = c != NULL ? load_acquire(&c->failed) : NULL;
 	u64 silent, heard;
 
 	knock_look(n);
-	if (c != NULL && load_acquire(&c->failed)) {
-		node_down(n, c->why);
+	if (why != NULL) {
+		node_down(n, why);
 		return now;
 	}
 	switch (n->state) {

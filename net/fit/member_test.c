@@ -86,15 +86,13 @@ void conn_put(struct fit_conn *c)
 void conn_release(struct fit_conn *c) { }
 void conn_fail(struct fit_conn *c, const char *why)
 {
-	if (!c->failed)
-		c->why = why;
-	c->failed = true;
+	if (c->failed == NULL)
+		c->failed = why;
 }
 void conn_break(struct fit_conn *c, const char *why)
 {
-	if (!c->broken && !c->failed)
-		c->why = why;
-	c->broken = true;
+	if (c->broken == NULL)
+		c->broken = why;
 }
 int conn_qp_begin(struct fit_conn *c)
 {
@@ -108,7 +106,8 @@ void conn_qp_end(struct fit_conn *c)
 {
 	nr_ends += c->qp != NULL;
 	c->qp = NULL;
-	c->ready = c->broken = false;
+	c->ready = false;
+	c->broken = NULL;
 	ahead_ns += disk_takes_ns;
 }
 void conn_go(struct fit_conn *c) { c->up = c->ready = true; }
