@@ -59,6 +59,7 @@ static const char *const role_name[] = { "node", "processor", "memory", "storage
 static unsigned self_id, path_mtu;
 static enum node_role self_role;
 static u64 self_incarnation, protocol_hash;
+static u16 self_version = FIT_VERSION;
 static u64 provoke_ns, provoke_at;			/* debug.break_qp */
 static struct siphash_key key;
 
@@ -285,7 +286,7 @@ static void hello_make(struct fit_hello *h, unsigned to, u64 epoch, u16 qp, u64 
 {
 	memset(h, 0, sizeof(*h));
 	h->magic = le32_of(FIT_MAGIC);
-	h->version = le16_of(FIT_VERSION);
+	h->version = le16_of(self_version);
 	h->node = self_id;
 	h->role = self_role;
 	h->protocol = le64_of(protocol_hash);
@@ -312,7 +313,7 @@ static enum fit_rejection_why hello_refuse(const struct note *n)
 
 	if (!n->has_hello || le32_get(h->magic) != FIT_MAGIC)
 		return FIT_REJ_STRANGER;
-	if (le16_get(h->version) != FIT_VERSION)
+	if (le16_get(h->version) != self_version)
 		return FIT_REJ_VERSION;
 	if (le64_get(h->key) != hello_mac(h, self_id))
 		return FIT_REJ_KEY;
@@ -649,7 +650,7 @@ static bool knock_duplicate(const struct fit_hello *h, u32 ip)
 {
 	u32 known;
 
-	if (le32_get(h->magic) != FIT_MAGIC || le16_get(h->version) != FIT_VERSION || le64_get(h->key) != hello_mac(h, KNOCK_TO) ||
+	if (le32_get(h->magic) != FIT_MAGIC || le16_get(h->version) != self_version || le64_get(h->key) != hello_mac(h, KNOCK_TO) ||
 	    h->node == 0 || h->node >= FIT_MAX_NODES)
 		return false;
 	known = READ_ONCE(fit_nodes[h->node].ip);
@@ -1289,6 +1290,10 @@ int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops)
 	fit_suspect_ns = param_ns("fit.suspect", NSEC_PER_SEC, 10 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
 	fit_dead_ns = param_ns("fit.dead", 2 * NSEC_PER_SEC, 50 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
 	provoke_ns = param_ns("debug.break_qp", 0, 0, 3600 * NSEC_PER_SEC);
+	if (IS_ENABLED(CONFIG_DEBUG)) {		/* as a node of another build would be */
+		self_version = FIT_VERSION + param_u64("debug.version", 0, 0, 1000);
+		protocol_hash += param_u64("debug.protocol", 0, 0, 1000);
+	}
 	/* the secret, whatever its length, spread over the key */
 	key.k0 = siphash(&key, secret, strlen(secret));
 	key.k1 = siphash(&key, secret, strlen(secret));
