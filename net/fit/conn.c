@@ -56,21 +56,23 @@ void conn_release(struct fit_conn *c)
 	conn_free(c);
 }
 
+/* The reason is what says that it is so: who sees the one has the other. The first one stays. */
+static void say_once(const char **what, const char *why)
+{
+	const char *none = NULL;
+
+	if (__atomic_compare_exchange_n(what, &none, why, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		member_kick();
+}
+
 void conn_fail(struct fit_conn *c, const char *why)
 {
-	if (!__atomic_exchange_n(&c->failed, true, __ATOMIC_SEQ_CST)) {
-		c->why = why;
-		member_kick();
-	}
+	say_once(&c->failed, why);
 }
 
 void conn_break(struct fit_conn *c, const char *why)
 {
-	if (!__atomic_exchange_n(&c->broken, true, __ATOMIC_SEQ_CST)) {
-		if (!load_acquire(&c->failed))
-			c->why = why;
-		member_kick();
-	}
+	say_once(&c->broken, why);
 }
 
 static int post_recv(struct fit_conn *c, struct recv_buf *r)
@@ -82,16 +84,17 @@ static int post_recv(struct fit_conn *c, struct recv_buf *r)
 	return roce_post_recv(c->qp, &wr);
 }
 
-int conn_post_recv(struct fit_conn *c, struct recv_buf *r)
+void conn_post_recv(struct fit_conn *c, struct recv_buf *r)
 {
-	int rc = -EHOSTDOWN;
+	int rc = 0;
 
 	spin_lock(&c->lock);
 	r->held = false;
-	if (!c->closed)
-		rc = c->qp == NULL ? 0 : post_recv(c, r);	/* none: the next one gets it */
+	if (!c->closed && c->qp != NULL)		/* none: the next one gets it */
+		rc = post_recv(c, r);
 	spin_unlock(&c->lock);
-	return rc;
+	if (rc < 0)
+		conn_break(c, "cannot post a receive");
 }
 
 /* Two packets, of which the second is the transport's: nothing is called, nothing is looked up. Both ends have heard then. */
@@ -144,10 +147,8 @@ static void request_taken(struct fit_conn *c, struct recv_buf *r, u32 len)
 	spin_lock(&c->lock);
 	r->gen = c->gen;
 	r->held = true;
-	if (len >= sizeof(struct fit_request)) {
-		if (!c->closed && c->qp != NULL)
-			roce_qp_delivered(c->qp, le32_get(((const struct fit_request *)r->data)->taken));
-	}
+	if (!c->closed && c->qp != NULL && serve_is_request(r))
+		roce_qp_delivered(c->qp, le32_get(((const struct fit_request *)r->data)->taken));
 	spin_unlock(&c->lock);
 	serve_request_arrived(c, r);
 }
@@ -187,8 +188,7 @@ static void completion(struct fit_conn *c, const struct roce_wc *wc)
 		break;
 	case WC_RECV_RDMA_WITH_IMM:
 		WRITE_ONCE(c->taken, c->taken + 1);
-		if (conn_post_recv(c, &c->recv[wc->wr_id]) < 0)
-			conn_break(c, "cannot post a receive");
+		conn_post_recv(c, &c->recv[wc->wr_id]);
 		if (wc->imm == FIT_REPEATED_IMM)
 			serve_repeated(c);
 		else if (wc->imm != FIT_PING_IMM)
@@ -357,7 +357,7 @@ void conn_qp_end(struct fit_conn *c)
 	c->ready = false;
 	spin_unlock(&c->lock);
 	if (qp == NULL) {
-		__atomic_store_n(&c->broken, false, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&c->broken, NULL, __ATOMIC_SEQ_CST);
 		return;
 	}
 	roce_qp_error(qp);
@@ -377,7 +377,7 @@ void conn_qp_end(struct fit_conn *c)
 	roce_qp_destroy(qp);
 	call_qp_gone(c);
 	serve_qp_gone(c);
-	__atomic_store_n(&c->broken, false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->broken, NULL, __ATOMIC_SEQ_CST);
 }
 
 void conn_close(struct fit_conn *c)

@@ -126,10 +126,9 @@ struct fit_conn {
 	bool closed;			/* [lock to set] buried: the QP is gone or going */
 	bool ready;			/* [lock] the QP is in RTS at both ends: post; else requests and replies are kept for the next */
 	bool repeated;			/* [lock] the peer has repeated all that it wants, on this QP */
-	bool failed;			/* [a] it is over; the membership thread will bury it */
-	bool broken;			/* [a] the QP broke; the membership thread will make another */
+	const char *failed;		/* [a] why it is over; NULL: it is not. The membership thread will bury it */
+	const char *broken;		/* [a] why the QP broke, or NULL; the membership thread will make another */
 	bool drained;			/* [a] the last completion of a QP in error was handled */
-	const char *why;		/* [I] once failed or broken */
 	u8 link;			/* [membership thread] enum link_state, see link_step() */
 	bool left;			/* [membership thread] the peer said goodbye, or does not answer ours */
 	bool told;			/* [membership thread] we said goodbye */
@@ -221,7 +220,7 @@ int conn_qp_begin(struct fit_conn *c);			/* a new QP, receives posted; 0 or -ENO
 void conn_go(struct fit_conn *c);			/* the QP is in RTS at both ends: calls may go */
 void conn_close(struct fit_conn *c);			/* membership thread: no call begins any more, none that arrived is run */
 void conn_bury(struct fit_conn *c);			/* the same, and QP destroyed, all calls ended; may sleep */
-int conn_post_recv(struct fit_conn *c, struct recv_buf *r);
+void conn_post_recv(struct fit_conn *c, struct recv_buf *r);	/* or conn_break() */
 void conn_ping(struct fit_conn *c);			/* is the peer alive? its acknowledgement is heard; one at a time */
 void conn_provoke(struct fit_conn *c);			/* for testing: asks for a fatal NAK */
 
@@ -235,6 +234,7 @@ int call_repeat_all(struct fit_conn *c);		/* [conn lock] on the new QP; 0, or of
 
 /* serve.c */
 int serve_init(void);
+bool serve_is_request(const struct recv_buf *r);		/* its header is one, and its lengths are those of what arrived */
 void serve_request_arrived(struct fit_conn *c, struct recv_buf *r);
 void serve_reply_done(struct fit_conn *c, struct served *s);
 void serve_qp_gone(struct fit_conn *c);

@@ -54,7 +54,7 @@ static u32 next_key = 1;
 static struct { struct roce_send_wr wr; u8 bytes[65536]; u32 len; } sent[1024];
 static unsigned nr_sent, nr_posted_recv;
 static u32 delivered;			/* the last number said */
-static bool post_fails;
+static bool post_fails, recv_fails;
 
 struct roce_cq *roce_cq_create(u32 depth, void (*h)(struct roce_cq *, void *), void *arg) { return (struct roce_cq *)1; }
 unsigned roce_cq_poll(struct roce_cq *cq, struct roce_wc *wc, unsigned n) { return 0; }
@@ -80,7 +80,7 @@ void roce_qp_delivered(struct roce_qp *qp, u32 nr_messages) { delivered = nr_mes
 struct roce_qp *roce_qp_create(const struct roce_qp_init *i) { return (struct roce_qp *)1; }
 void roce_qp_destroy(struct roce_qp *qp) { }
 void roce_qp_error(struct roce_qp *qp) { }
-int roce_post_recv(struct roce_qp *qp, const struct roce_recv_wr *wr) { nr_posted_recv++; return 0; }
+int roce_post_recv(struct roce_qp *qp, const struct roce_recv_wr *wr) { nr_posted_recv++; return recv_fails ? -ENOMEM : 0; }
 int roce_post_send(struct roce_qp *qp, const struct roce_send_wr *wr)
 {
 	u32 len = 0;
@@ -160,7 +160,7 @@ static int setup(void **state)
 		once = true;
 	}
 	nr_sent = nr_posted_recv = nr_kept = nr_released = nr_unused = 0;
-	post_fails = false;
+	post_fails = recv_fails = false;
 	up = conn_create(&fit_nodes[2]);
 	assert_non_null(up);
 	assert_int_equal(conn_qp_begin(up), 0);
@@ -514,6 +514,80 @@ static void who_is_served_lets_the_next_one_in(void **state)
 	assert_true(waiter[0].slot->order < waiter[1].slot->order && waiter[1].slot->order < waiter[2].slot->order);
 }
 
+/* The whole of a lane's credits are out. */
+static void take_all(void)
+{
+	static struct rpc c[FIT_SLOTS];
+
+	for (unsigned n = 0; n < FIT_SLOTS - FIT_SLOTS_CHANGE; n++) {
+		c[n] = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done };
+		assert_int_equal(rpc_try_start(&c[n]), 0);
+	}
+}
+
+/* A slot is there for the first one, which leaves at its deadline before it has seen that: the next one, which slept on, is woken. */
+static void who_leaves_lets_the_next_one_in(void **state)
+{
+	static struct rpc first, second;
+	struct list place = LIST_INIT(place);
+	pthread_t thread;
+
+	take_all();
+	first = second = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done };
+	assert_int_equal(call_start(&first, up, &place), -EAGAIN);
+	wait_for(&thread, &second);
+	free_unseen(up->slot[0].call);
+	waitq_wake_all(&up->node->slot_wait);		/* not its turn */
+	usleep(20000);
+	assert_int_equal(nr_out(), FIT_SLOTS - FIT_SLOTS_CHANGE - 1);
+	slot_wait_end(up, RPC_LANE_NORMAL, &place);
+	for (unsigned i = 0; i < 5000 && nr_out() < FIT_SLOTS - FIT_SLOTS_CHANGE; i++)
+		usleep(1000);
+	assert_int_equal(nr_out(), FIT_SLOTS - FIT_SLOTS_CHANGE);
+	pthread_join(thread, NULL);
+}
+
+static unsigned nr_dead;
+
+static void *wait_and_die(void *call)
+{
+	assert_int_equal(rpc_start(call), -EHOSTDOWN);
+	__atomic_add_fetch(&nr_dead, 1, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/* A death ends those, too, who stand in the queue, and leaves nobody's place in it. */
+static void a_death_empties_the_queue(void **state)
+{
+	static struct rpc waiter[3];
+	struct fit_conn *c = up;
+	pthread_t thread[3];
+
+	take_all();
+	nr_dead = 0;
+	for (unsigned n = 0; n < 3; n++) {
+		u64 waits = counter_read(&nr_fit_credit_waits);
+
+		waiter[n] = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done };
+		assert_int_equal(pthread_create(&thread[n], NULL, wait_and_die, &waiter[n]), 0);
+		while (counter_read(&nr_fit_credit_waits) == waits)
+			usleep(1000);
+	}
+	usleep(20000);					/* they sleep */
+	conn_get(c);
+	conn_bury(c);
+	for (unsigned i = 0; i < 5000 && __atomic_load_n(&nr_dead, __ATOMIC_SEQ_CST) < 3; i++)
+		usleep(1000);
+	assert_int_equal(__atomic_load_n(&nr_dead, __ATOMIC_SEQ_CST), 3);
+	for (unsigned n = 0; n < 3; n++)
+		pthread_join(thread[n], NULL);
+	spin_lock(&c->lock);
+	assert_true(list_empty(&c->waiting) && list_empty(&c->waiting_change));
+	spin_unlock(&c->lock);
+	up = NULL;
+	conn_put(c);
+}
+
 static void *answer_late(void *arg)
 {
 	struct add_rep answer = { 3 };
@@ -779,6 +853,98 @@ static void messages_tell_what_was_taken(void **state)
 	assert_int_equal(le32_get(((const struct fit_request *)sent[5].bytes)->taken), 3);
 	assert_int_equal(up->slot[2].number, 3);
 	assert_int_equal(c[1].slot->number, 6);		/* replies count */
+}
+
+/* What is no request says nothing of what was taken, either: it is decoded in full before any of it counts. */
+static void what_is_malformed_acknowledges_nothing(void **state)
+{
+	static const char *const spoilt[] = { "slot", "id", "body", "bulk", "short" };
+	static struct rpc c[3];		/* ended by the teardown */
+
+	for (unsigned i = 0; i < 3; i++) {
+		c[i] = (struct rpc){ .node = 2, .op = OP_KEEP };
+		assert_int_equal(rpc_start(&c[i]), 0);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(spoilt); i++) {
+		struct recv_buf *r = request(4 + i, OP_KEEP, NULL, 0, 0, 0);
+		struct fit_request *h = (struct fit_request *)r->data;
+
+		h->taken = le32_of(3);
+		if (i == 0)
+			h->slot = le16_of(FIT_SLOTS);
+		else if (i == 1)
+			h->id = le16_of(0);
+		else if (i == 2)
+			h->req_len = le16_of(1);
+		else if (i == 3)
+			h->bulk_len = le32_of(0xffffffff);
+		delivered = 99;
+		completion(up, &(struct roce_wc){ .wr_id = 4 + i, .opcode = WC_RECV, .byte_len = i == 4 ? sizeof(*h) - 1 : sizeof(*h) });
+		if (delivered != 99)
+			fail_msg("%s", spoilt[i]);
+	}
+	assert_int_equal(nr_kept, 0);
+}
+
+/* A receive that cannot be posted is one fewer for ever, and the peer's credit is not: the next queue pair has them all. */
+static void a_receive_that_cannot_be_posted(void **state)
+{
+	struct recv_buf *r = request(1, OP_KEEP, NULL, 0, 0, 0);
+
+	serve_request_arrived(up, r);
+	recv_fails = true;
+	assert_false(up->broken);
+	rpc_reply(kept[0], 0);
+	assert_true(up->broken);
+	recv_fails = false;
+	remake();
+	assert_int_equal(nr_posted_recv, FIT_RECVS);
+	recv_fails = true;
+	r = request(2, OP_KEEP, NULL, 0, 0, 0);
+	((struct fit_request *)r->data)->slot = le16_of(FIT_SLOTS);
+	serve_request_arrived(up, r);
+	assert_true(up->broken);
+	recv_fails = false;
+	remake();
+	recv_fails = true;
+	conn_close(up);
+	completion(up, &(struct roce_wc){ .wr_id = 1, .opcode = WC_RECV_RDMA_WITH_IMM, .imm = FIT_PING_IMM });
+	assert_false(up->broken);			/* nobody posts any more */
+}
+
+static void *fails_elsewhere(void *arg)
+{
+	for (unsigned i = 0; i < 2000; i++) {
+		while (load_acquire(&up->failed))
+			;
+		conn_break(up, "broke");
+		conn_fail(up, "failed");
+	}
+	return NULL;
+}
+
+/* Who sees that a connection is over, on any CPU, sees why, and the first reason stays. (The thread sanitizer looks at the same.) */
+static void a_failure_has_its_reason(void **state)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, fails_elsewhere, NULL), 0);
+	for (unsigned i = 0; i < 2000; i++) {
+		const char *why;
+
+		while (!load_acquire(&up->failed))
+			;
+		why = up->failed;
+		assert_non_null(why);
+		conn_fail(up, "again");
+		conn_break(up, "broke again");
+		assert_string_equal(up->failed, "failed");
+		if (i < 1999) {
+			__atomic_store_n(&up->broken, NULL, __ATOMIC_SEQ_CST);
+			__atomic_store_n(&up->failed, NULL, __ATOMIC_SEQ_CST);
+		}
+	}
+	pthread_join(thread, NULL);
 }
 
 /* One ping at a time; it takes no slot, is no call, and the peer that gets one answers nothing itself. */
@@ -1085,6 +1251,8 @@ int main(void)
 		T(calls_outlive_their_queue_pair), T(a_call_that_breaks_twice_ends), T(a_repeated_request_runs_once),
 		T(a_reply_that_nobody_misses_is_dropped), T(an_id_serves_once), T(a_reply_that_breaks_twice_becomes_an_error),
 		T(a_reply_between_two_queue_pairs_is_kept), T(the_backlog_goes_with_its_queue_pair), T(a_reply_waits_for_the_queue_pair),
+		T(who_leaves_lets_the_next_one_in), T(a_death_empties_the_queue), T(what_is_malformed_acknowledges_nothing),
+		T(a_receive_that_cannot_be_posted), T(a_failure_has_its_reason),
 	};
 
 	if (getenv("TANGRAM_MUTANT") != NULL)

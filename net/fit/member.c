@@ -59,6 +59,7 @@ static const char *const role_name[] = { "node", "processor", "memory", "storage
 static unsigned self_id, path_mtu;
 static enum node_role self_role;
 static u64 self_incarnation, protocol_hash;
+static u16 self_version = FIT_VERSION;
 static u64 provoke_ns, provoke_at;			/* debug.break_qp */
 static struct siphash_key key;
 
@@ -285,7 +286,7 @@ static void hello_make(struct fit_hello *h, unsigned to, u64 epoch, u16 qp, u64 
 {
 	memset(h, 0, sizeof(*h));
 	h->magic = le32_of(FIT_MAGIC);
-	h->version = le16_of(FIT_VERSION);
+	h->version = le16_of(self_version);
 	h->node = self_id;
 	h->role = self_role;
 	h->protocol = le64_of(protocol_hash);
@@ -312,7 +313,7 @@ static enum fit_rejection_why hello_refuse(const struct note *n)
 
 	if (!n->has_hello || le32_get(h->magic) != FIT_MAGIC)
 		return FIT_REJ_STRANGER;
-	if (le16_get(h->version) != FIT_VERSION)
+	if (le16_get(h->version) != self_version)
 		return FIT_REJ_VERSION;
 	if (le64_get(h->key) != hello_mac(h, self_id))
 		return FIT_REJ_KEY;
@@ -649,7 +650,7 @@ static bool knock_duplicate(const struct fit_hello *h, u32 ip)
 {
 	u32 known;
 
-	if (le32_get(h->magic) != FIT_MAGIC || le16_get(h->version) != FIT_VERSION || le64_get(h->key) != hello_mac(h, KNOCK_TO) ||
+	if (le32_get(h->magic) != FIT_MAGIC || le16_get(h->version) != self_version || le64_get(h->key) != hello_mac(h, KNOCK_TO) ||
 	    h->node == 0 || h->node >= FIT_MAX_NODES)
 		return false;
 	known = READ_ONCE(fit_nodes[h->node].ip);
@@ -731,7 +732,7 @@ static void link_down(struct fit_node *n, struct fit_conn *c)
 	if (c->link == LINK_WORKS) {
 		count(nr_fit_breaks);
 		pr_warn("fit: the connection to %s broke (%s); it is made anew, and calls wait", n->name,
-			c->why != NULL ? c->why : "at its end");
+			load_acquire(&c->broken) ?: "at its end");
 		c->began_ns = time_mono_ns();
 		n->retry_ns = 0;
 	} else {
@@ -760,7 +761,6 @@ static void link_ask(struct fit_node *n, struct fit_conn *c)
 static void link_up(struct fit_node *n, struct fit_conn *c)
 {
 	link_step(c, LINK_WORKS);
-	c->why = NULL;
 	WRITE_ONCE(c->heard_ns, time_mono_ns());
 	count(nr_fit_remade);
 	crash_point(CRASH_link_up, NULL);
@@ -912,8 +912,9 @@ static void note_handle(struct note *r)
 /* --- the thread --- */
 
 /*
- * Ask a silent peer whether it lives, and when to look again: at what silence would bring next. The lower id waits a little
- * longer, so that between two idle nodes one asks and both have heard.
+ * Ask a silent peer whether it lives, and when to look again: at what silence would bring next, but soon, since a stop of ours between
+ * two looks is only late from the second on. The lower id waits a little longer, so that between two idle nodes one asks and
+ * both have heard.
  */
 static u64 node_next_look(struct fit_node *n, struct fit_conn *c, u64 silent, u64 now)
 {
@@ -923,10 +924,9 @@ static u64 node_next_look(struct fit_node *n, struct fit_conn *c, u64 silent, u6
 		quiet += quiet / 4;
 	if (silent >= quiet - quiet / 8) {		/* the answer to the last ping came a moment after the look that sent it */
 		conn_ping(c);
-		next = fit_suspect_ns;
-		if (n->state == NODE_SUSPECT)		/* it may speak again at any time */
-			next = silent + quiet;
-		next = MIN(next, fit_dead_ns);
+		next = MIN(silent + quiet, fit_dead_ns);
+		if (n->state != NODE_SUSPECT)
+			next = MIN(next, fit_suspect_ns);
 	} else {
 		next = quiet;
 	}
@@ -937,11 +937,12 @@ static u64 node_next_look(struct fit_node *n, struct fit_conn *c, u64 silent, u6
 static u64 node_look(struct fit_node *n, u64 now, u64 late)
 {
 	struct fit_conn *c = n->conn;
-	u64 silent;
+	const char *why = c != NULL ? load_acquire(&c->failed) : NULL;
+	u64 silent, heard;
 
 	knock_look(n);
-	if (c != NULL && load_acquire(&c->failed)) {
-		node_down(n, c->why);
+	if (why != NULL) {
+		node_down(n, why);
 		return now;
 	}
 	switch (n->state) {
@@ -963,9 +964,12 @@ static u64 node_look(struct fit_node *n, u64 now, u64 late)
 		return now;
 	case NODE_UP:
 	case NODE_SUSPECT:
-		if (late != 0)
-			WRITE_ONCE(c->heard_ns, MIN(READ_ONCE(c->heard_ns) + late, now));
-		silent = now - MIN(READ_ONCE(c->heard_ns), now);
+		heard = READ_ONCE(c->heard_ns);
+		if (late != 0 && heard < now) {
+			heard = MIN(heard + late, now);
+			WRITE_ONCE(c->heard_ns, heard);
+		}
+		silent = now - MIN(heard, now);
 		if (silent >= fit_dead_ns) {
 			if (c->told) {	/* it went at the same time, most likely: the last answer of all may be lost */
 				pr_note("fit: %s does not answer our farewell", n->name);
@@ -1070,21 +1074,31 @@ static void handle_notes(void)
 	member_kick();			/* there may be more */
 }
 
+/*
+ * One round, begun now, which the one before wanted at `wanted`; returns when it wants the next. All of it looks by the clock of
+ * its beginning: what it takes itself (notes, a node's end and who hears of it) makes the next one late, and is not a silence in this one.
+ */
+static u64 member_round(u64 now, u64 wanted)
+{
+	u64 late = wanted < now && now - wanted > LATE_NS ? now - wanted : 0;
+	u64 next;
+
+	handle_notes();
+	next = MIN(say_farewell(now), provoke(now));
+	for (unsigned i = 1; i < FIT_MAX_NODES; i++)
+		if (fit_nodes[i].state != NODE_ABSENT)
+			next = MIN(next, node_look(&fit_nodes[i], now, late));
+	free_unused();
+	return next;
+}
+
 static void member_thread(void *arg)
 {
 	u64 next = time_mono_ns();
 
 	for (;;) {
-		u64 now = time_mono_ns();
-		u64 late = next < now && now - next > LATE_NS ? now - next : 0;
-
 		__atomic_store_n(&kicked, false, __ATOMIC_SEQ_CST);
-		handle_notes();
-		next = MIN(say_farewell(now), provoke(now));
-		for (unsigned i = 1; i < FIT_MAX_NODES; i++)
-			if (fit_nodes[i].state != NODE_ABSENT)
-				next = MIN(next, node_look(&fit_nodes[i], time_mono_ns(), late));
-		free_unused();
+		next = member_round(time_mono_ns(), next);
 		(void)waitq_wait_timeout(&thread_wait, load_acquire(&kicked), next == ~0ULL ? 0 : next);
 	}
 }
@@ -1276,6 +1290,10 @@ int fit_init(enum node_role role, const struct rpc_op *ops, unsigned nr_ops)
 	fit_suspect_ns = param_ns("fit.suspect", NSEC_PER_SEC, 10 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
 	fit_dead_ns = param_ns("fit.dead", 2 * NSEC_PER_SEC, 50 * NSEC_PER_MSEC, 3600 * NSEC_PER_SEC);
 	provoke_ns = param_ns("debug.break_qp", 0, 0, 3600 * NSEC_PER_SEC);
+	if (IS_ENABLED(CONFIG_DEBUG)) {		/* as a node of another build would be */
+		self_version = FIT_VERSION + param_u64("debug.version", 0, 0, 1000);
+		protocol_hash += param_u64("debug.protocol", 0, 0, 1000);
+	}
 	/* the secret, whatever its length, spread over the key */
 	key.k0 = siphash(&key, secret, strlen(secret));
 	key.k1 = siphash(&key, secret, strlen(secret));

@@ -48,6 +48,11 @@ static void said_clear(void) { said[0] = '\0'; }
 #define pr_note say
 #define pr_info say
 #include "shim.h"
+#include "kernel/time.h"
+
+static u64 ahead_ns;			/* of the real clock: what passes without waiting for it */
+static u64 test_clock(void) { return time_mono_ns() + ahead_ns; }
+#define time_mono_ns test_clock
 #include "net/fit/member.c"
 
 #define SELF	2
@@ -59,6 +64,7 @@ static void said_clear(void) { said[0] = '\0'; }
 
 static unsigned nr_conns, nr_gone, nr_qps, nr_ends, nr_pings;
 static bool no_memory;
+static u64 disk_takes_ns;		/* that long the thread does nothing else, where it may sleep */
 
 struct fit_conn *conn_create(struct fit_node *node)
 {
@@ -80,15 +86,13 @@ void conn_put(struct fit_conn *c)
 void conn_release(struct fit_conn *c) { }
 void conn_fail(struct fit_conn *c, const char *why)
 {
-	if (!c->failed)
-		c->why = why;
-	c->failed = true;
+	if (c->failed == NULL)
+		c->failed = why;
 }
 void conn_break(struct fit_conn *c, const char *why)
 {
-	if (!c->broken && !c->failed)
-		c->why = why;
-	c->broken = true;
+	if (c->broken == NULL)
+		c->broken = why;
 }
 int conn_qp_begin(struct fit_conn *c)
 {
@@ -98,7 +102,14 @@ int conn_qp_begin(struct fit_conn *c)
 	c->qp = (struct roce_qp *)c;
 	return 0;
 }
-void conn_qp_end(struct fit_conn *c) { nr_ends += c->qp != NULL; c->qp = NULL; c->ready = c->broken = false; }
+void conn_qp_end(struct fit_conn *c)
+{
+	nr_ends += c->qp != NULL;
+	c->qp = NULL;
+	c->ready = false;
+	c->broken = NULL;
+	ahead_ns += disk_takes_ns;
+}
 void conn_go(struct fit_conn *c) { c->up = c->ready = true; }
 void conn_close(struct fit_conn *c) { c->up = c->ready = false; c->closed = true; }
 void conn_bury(struct fit_conn *c) { conn_close(c); conn_put(c); }
@@ -176,6 +187,7 @@ static int setup(void **state)
 {
 	nr_ids = nr_conns = nr_gone = nr_qps = nr_ends = nr_pings = 0;
 	no_memory = cm_fails = false;
+	disk_takes_ns = 0;
 	memset(&cm, 0, sizeof(cm));
 	memset(&knocks, 0, sizeof(knocks));
 	knock_noted = false;
@@ -942,6 +954,143 @@ static void silence_is_death_unless_it_was_ours(void **state)
 	assert_int_equal(nr_said("storage-3 is dead: silent for too long (2050 ms)"), 1);
 }
 
+static void watcher_takes_long(unsigned node, enum node_role role, bool up) { ahead_ns += disk_takes_ns; }
+
+/* One node dies, and who hears of it writes to its disk: what that takes is nobody's silence. */
+static void one_death_is_not_the_next_ones(void **state)
+{
+	struct fit_conn *low = joined_lower(), *c;
+	struct fit_node *n = &fit_nodes[HIGHER];
+	u64 now, next, heard;
+
+	cm.accepts = 0;
+	c = joined();
+	fit_on_change(watcher_takes_long);
+	now = test_clock();
+	low->heard_ns = c->heard_ns = now;
+	conn_fail(low, "x");
+	disk_takes_ns = 2500 * NSEC_PER_MSEC;
+	next = member_round(now, now);
+	assert_int_equal(fit_nodes[LOWER].state, NODE_DOWN);
+	assert_int_equal(n->state, NODE_UP);
+	fit_nodes[LOWER].wanted = false;		/* it stays away */
+	now += disk_takes_ns;
+	disk_takes_ns = 0;
+	next = member_round(now, next);
+	assert_int_equal(n->state, NODE_UP);
+	heard = c->heard_ns;
+	assert_true(heard <= now);
+	while (n->conn != NULL) {			/* its own is */
+		now = MAX(next, now + 1);
+		next = member_round(now, next);
+	}
+	assert_in_range(now, heard + fit_dead_ns, heard + fit_dead_ns + NSEC_PER_MSEC);
+}
+
+/* The same with what a note takes: a queue pair that ends. What was heard meanwhile stays heard. */
+static void a_long_note_is_nobodys_silence(void **state)
+{
+	struct fit_hello h = hello_of(HIGHER, ROLE_STORAGE, 5, 1, 0);
+	struct fit_conn *low = joined_lower(), *c;
+	u64 now, next, heard;
+
+	cm.accepts = 0;
+	c = joined();
+	now = test_clock();
+	low->heard_ns = c->heard_ns = now;
+	disk_takes_ns = 2500 * NSEC_PER_MSEC;
+	cm_event(&(struct cm_event){ .type = CM_REQ_RECEIVED, .id = id_new(), .peer_ip = IP(HIGHER), .private_data = &h, .private_len = sizeof(h) }, NULL);
+	next = member_round(now, now);
+	assert_int_equal(c->link, LINK_OFFERED);
+	assert_int_equal(fit_nodes[LOWER].state, NODE_UP);
+	heard = c->heard_ns;
+	assert_true(heard >= now + disk_takes_ns);
+	next = member_round(now + 1, now - NSEC_PER_SEC);	/* late, and by a clock from before that */
+	assert_true(c->heard_ns == heard);
+	next = member_round(now + disk_takes_ns, next);
+	disk_takes_ns = 0;
+	assert_int_equal(fit_nodes[LOWER].state, NODE_UP);
+	assert_int_equal(nr_said("is silent"), 0);
+}
+
+/* The node stops between two looks: of its own time no more than a look's distance counts as silence, however long ago it asked. */
+static void a_stop_after_a_ping(void **state)
+{
+	static const u64 limits[][2] = { { 1000, 2000 }, { 2000, 2000 }, { 3600000, 2000 }, { 10, 2000 }, { 1000, 60000 }, { 50, 50 } };
+	struct fit_conn *c = joined();
+	struct fit_node *n = c->node;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(limits); i++) {
+		u64 quiet, now, next;
+
+		fit_suspect_ns = limits[i][0] * NSEC_PER_MSEC;
+		fit_dead_ns = limits[i][1] * NSEC_PER_MSEC;
+		quiet = MIN(fit_suspect_ns / 2, fit_dead_ns / 4);
+		quiet += quiet / 4;				/* we are the lower one */
+		ahead_ns += 10 * fit_dead_ns;
+		now = test_clock();
+		for (u64 silent = 0; silent < fit_dead_ns && n->conn != NULL; silent += fit_dead_ns / 100) {
+			c->heard_ns = now - silent;
+			next = node_look(n, now, 0);
+			assert_in_range(next, now + 1, now + quiet);
+		}
+		c->heard_ns = now - quiet;
+		next = member_round(now, now);
+		now += fit_dead_ns - quiet + 1;			/* its answer is here, and nobody has looked */
+		if (next + LATE_NS < now) {
+			next = member_round(now, next);
+			assert_int_not_equal(n->state, NODE_DOWN);
+		}
+		c->heard_ns = now;
+		member_round(now, now);
+		assert_int_equal(n->state, NODE_UP);
+	}
+}
+
+/* An idle peer, which answers pings, and asks the other way if it is the higher one: how often this thread looks. */
+static unsigned looks_when_idle(struct fit_conn *c, u64 peer_asks)
+{
+	u64 now = test_clock(), next = now, asked = now, end = now + 60 * NSEC_PER_SEC;
+	unsigned n = 0, pings;
+
+	for (c->heard_ns = now; now < end && n < 10000; n++) {
+		pings = nr_pings;
+		next = member_round(now, next);
+		if (nr_pings != pings)
+			c->heard_ns = now + NSEC_PER_MSEC;
+		now = next;
+		ahead_ns += now - test_clock();
+		while (peer_asks != 0 && asked + peer_asks < now) {
+			asked += peer_asks;
+			c->heard_ns = asked;
+		}
+	}
+	assert_int_equal(c->node->state, NODE_UP);
+	return n;
+}
+
+static void an_idle_node_seldom_looks(void **state)
+{
+	struct fit_conn *high, *low;
+	unsigned n;
+
+	fit_nodes[LOWER].wanted = false;
+	high = joined();
+	nr_pings = 0;
+	n = looks_when_idle(high, 501 * NSEC_PER_MSEC);
+	assert_in_range(n, 100, 125);
+	assert_in_range(nr_pings, 0, 1);
+	conn_fail(high, "x");
+	node_look(&fit_nodes[HIGHER], test_clock(), 0);
+	fit_nodes[LOWER].wanted = true;
+	cm.connects = 0;
+	low = joined_lower();
+	nr_pings = 0;
+	n = looks_when_idle(low, 0);
+	assert_in_range(n, 100, 125);
+	assert_in_range(nr_pings, 100, 125);
+}
+
 /* REQs that come as fast as they are refused do not keep this thread from looking at the others' silence. */
 static void a_flood_does_not_stop_the_clock(void **state)
 {
@@ -968,7 +1117,8 @@ int main(void)
 		T(joins_answer_a_challenge), T(who_is_refused_is_told), T(connecting_answers_the_challenge),
 		T(the_answer_to_a_join_is_checked), T(broken_by_us_and_asked_for_again), T(broken_there_and_offered), T(farewells),
 		T(our_farewell), T(a_farewell_that_crosses), T(who_leaves_takes_nobody_in), T(a_farewell_is_not_answered), T(a_farewell_is_said_again), T(given_up_by_the_peer),
-		T(no_queue_pair_comes_up), T(silence_is_death_unless_it_was_ours), T(a_flood_does_not_stop_the_clock),
+		T(no_queue_pair_comes_up), T(silence_is_death_unless_it_was_ours), T(one_death_is_not_the_next_ones),
+		T(a_long_note_is_nobodys_silence), T(a_stop_after_a_ping), T(an_idle_node_seldom_looks), T(a_flood_does_not_stop_the_clock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

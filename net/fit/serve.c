@@ -252,19 +252,33 @@ static void worker(void *arg)
 }
 
 /*
- * Decode in full before anything else. A request with a good header but a bad rest is answered with an error; one whose
- * header is not even that cannot be answered: it is counted and dropped (the caller is not one of ours).
+ * Decode in full before anything else. A request with a good header but a bad rest is answered with an error, and nothing else that it
+ * says counts; one whose header is not even that cannot be answered: it is counted and dropped (the caller is not one of ours).
  */
+static bool header_good(const struct recv_buf *r)
+{
+	const struct fit_request *h = (const struct fit_request *)r->data;
+
+	return r->len >= sizeof(*h) && le16_get(h->slot) < FIT_SLOTS && le16_get(h->id) != 0;
+}
+
+static bool lengths_good(const struct recv_buf *r)
+{
+	const struct fit_request *h = (const struct fit_request *)r->data;
+
+	return sizeof(*h) + (u64)le16_get(h->req_len) + le32_get(h->bulk_len) == r->len;
+}
+
+bool serve_is_request(const struct recv_buf *r) { return header_good(r) && lengths_good(r); }
+
 static int request_check(const struct recv_buf *r, const struct rpc_op **op)
 {
 	const struct fit_request *h = (const struct fit_request *)r->data;
-	u64 want;
 
 	*op = fit_op(le16_get(h->op));
 	if (*op == NULL || (*op)->run == NULL)
 		return -ENOSYS;
-	want = sizeof(*h) + (u64)le16_get(h->req_len) + le32_get(h->bulk_len);
-	if (le16_get(h->req_len) != (*op)->req_size || want != r->len)
+	if (le16_get(h->req_len) != (*op)->req_size || !lengths_good(r))
 		return -EBADMSG;
 	if (le32_get(h->rep_room) < (*op)->rep_size || le32_get(h->rep_room) > RPC_MAX_REP + RPC_MAX_BULK_IN)
 		return -EMSGSIZE;
@@ -299,7 +313,7 @@ void serve_request_arrived(struct fit_conn *c, struct recv_buf *r)
 	struct served *s;
 	int rc;
 
-	if (r->len < sizeof(*h) || slot >= FIT_SLOTS || id == 0) {
+	if (!header_good(r)) {
 		count(nr_fit_bad_requests);
 		conn_post_recv(c, r);
 		return;

@@ -121,7 +121,7 @@ static void something_comes(void)
 	shim_fail_alloc(0);
 }
 
-/* As member_thread() does, so much later. */
+/* A round of member_thread()'s, so much later. */
 static void time_passes(void)
 {
 	static const u64 steps[] = { 0, NSEC_PER_MSEC, 200 * NSEC_PER_MSEC, NSEC_PER_SEC, 1500 * NSEC_PER_MSEC, 3 * NSEC_PER_SEC,
@@ -129,13 +129,7 @@ static void time_passes(void)
 	u8 how = next_byte();
 	u64 now = time_mono_ns() + steps[how % 8];
 
-	handle_notes();
-	(void)say_farewell(now);
-	(void)provoke(now);
-	for (unsigned i = 1; i < FIT_MAX_NODES; i++)
-		if (fit_nodes[i].state != NODE_ABSENT)
-			(void)node_look(&fit_nodes[i], now, how & 8 ? 3 * NSEC_PER_SEC : 0);
-	free_unused();
+	(void)member_round(now, how & 8 ? now - MIN(now, 3 * NSEC_PER_SEC) : now);
 }
 
 /* Knocks, and answers to ours. */

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 
+from case_stress import debug_kernels
 from cases import PATIENCE, case, each
 from testbed import BUILD, TOOL
 
@@ -52,6 +53,16 @@ def bad_cache(bed, choice):
                       "memory": [r"node 3: it refused this node, which uses the node id of another node",
                                  r"refused 10\.77\.0\.1: it uses the node id of another node"],
                       "storage": [r"refused 10\.77\.0\.2: it uses the node id of another node"]}),
+    "other-version": ("memory node is not ready .*waiting for node-1", ["--append", "M:debug.version=1"],
+                      {"processor": [r"refused 10\.77\.0\.2: it speaks another FIT version"],
+                       "memory": [r"node 1: it refused this node, which speaks another FIT version",
+                                  r"refused 10\.77\.0\.3: it speaks another FIT version"],
+                       "storage": [r"node 2: it refused this node, which speaks another FIT version"]}),
+    "other-protocol": ("memory node is not ready .*waiting for node-1", ["--append", "M:debug.protocol=1"],
+                       {"processor": [r"refused 10\.77\.0\.2: it was built with another protocol definition"],
+                        "memory": [r"node 1: it refused this node, which was built with another protocol definition",
+                                   r"refused 10\.77\.0\.3: it was built with another protocol definition"],
+                        "storage": [r"node 2: it refused this node, which was built with another protocol definition"]}),
     "memory-waits-for-nobody": ("processor node is not ready .*waiting for node-3", ["--append", "S:fit.ip=10.77.0.9/24"]),
     "no-disk": ("there is no disk vdz to mount at /|no storage node has a volume for /", ["--append", "S:storage.mount=vdz:/"]),
 }, limit=90)
@@ -61,6 +72,8 @@ def missing_peer(bed, choice):
     asks again and again.
     """
     text, options, *said = choice
+    if "debug." in options[1]:
+        debug_kernels(bed)
     fails(bed, text, "--boot-timeout", "15", *options)
     for role, lines in (said[0] if said else {}).items():
         log = bed.read("run1/%s.log" % role).decode()
