@@ -715,6 +715,7 @@ static void nothing_happens_to(struct object *o)
 	struct rpc_memory_truncate_req cut = { LE(object), LE(5) };
 	struct rpc_memory_range_req punch = { LE(object), LE(0), LE(PAGE_SIZE), le32_of(WIRE_RANGE_PUNCH) };
 	struct rpc_memory_flush_req flush = { le16_of(1), le16_of(0), le32_of(sizeof(bulk.h) + sizeof(bulk.o)) };
+	struct rpc_memory_close_req close = { LE(object), le32_of(1) };
 	const struct spinlock *mutex = &o->lock.wait.lock;
 	u64 version = o->version;
 
@@ -723,6 +724,7 @@ static void nothing_happens_to(struct object *o)
 	dies_in(mutex, RPC_memory_truncate, &cut, sizeof(cut), NULL, 0);
 	dies_in(mutex, RPC_memory_range, &punch, sizeof(punch), NULL, 0);
 	dies_in(&cache_lock, RPC_memory_flush, &flush, sizeof(flush), &bulk, sizeof(bulk));
+	dies_in(&cache_lock, RPC_memory_close, &close, sizeof(close), NULL, 0);
 	assert_int_equal(o->version, version);
 	check_read(0, 2 * PAGE_SIZE);
 }

@@ -42,7 +42,7 @@ int serve_memory_close(const struct rpc_memory_close_req *q, struct rpc_memory_c
 
 	if (o == NULL)
 		return -ESRCH;
-	rc = object_close(c->node, o, le32_get(q->count));
+	rc = object_close(c, o, le32_get(q->count));
 	object_put(o);
 	return rc;
 }

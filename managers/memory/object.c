@@ -377,20 +377,23 @@ int object_open(const struct rpc_call *c, unsigned storage_node, u32 fs, u32 gen
 	return 0;
 }
 
-int object_close(unsigned node, struct object *o, u32 nr)
+int object_close(const struct rpc_call *c, struct object *o, u32 nr)
 {
-	bool last;
+	bool last = false;
+	int rc = 0;
 
 	spin_lock(&cache_lock);
-	if (nr > o->opens[node]) {
-		spin_unlock(&cache_lock);
-		return -EINVAL;
+	if (!rpc_wanted(c)) {			/* its opens are closed already; those that are there are of a later life */
+		rc = -EHOSTDOWN;
+	} else if (nr > o->opens[c->node]) {
+		rc = -EINVAL;
+	} else {
+		o->opens[c->node] -= nr;
+		o->nr_opens -= nr;
+		last = unused(o);
 	}
-	o->opens[node] -= nr;
-	o->nr_opens -= nr;
-	last = unused(o);
 	spin_unlock(&cache_lock);
-	return last ? close_out(o) : 0;
+	return last ? close_out(o) : rc;
 }
 
 int object_create_shm(const struct rpc_call *c, u64 size, struct object **out)

@@ -82,7 +82,7 @@ void object_mapped(struct object *o);
 void object_unmapped(struct object *o);
 /* One open more for the caller, who closes it; -EHOSTDOWN: it died meanwhile. */
 int __must_check object_open(const struct rpc_call *c, unsigned storage_node, u32 fs, u32 gen, u64 ino, struct object **out);
-int object_close(unsigned node, struct object *o, u32 count);
+int object_close(const struct rpc_call *c, struct object *o, u32 count);
 int __must_check object_create_shm(const struct rpc_call *c, u64 size, struct object **out);
 void objects_node_died(unsigned node);			/* a processor node: its opens are closed */
 void objects_storage_died(unsigned node);
