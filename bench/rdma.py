@@ -32,35 +32,43 @@ BANDWIDTHS = (("READ", "bw_read", "ib_read_bw", 65536, 500), ("WRITE", "bw_write
 
 
 class Pairs:
-    """Two nodes of ours that are each other's peers, two Linux VMs if wanted, one wire. options: QEMU's, of our nodes; cpus: theirs."""
+    """
+    Two nodes of ours that are each other's peers, two Linux VMs if wanted, one wire. options: QEMU's, of our nodes; cpus: theirs;
+    servers: so many that are the client's peers, and not each other's.
+    """
 
-    def __init__(self, folder, linux=True, options=(), cpus=1):
+    def __init__(self, folder, linux=True, options=(), cpus=1, servers=1):
         self.folder, self.up = PrivateFolder(), []
         path = self.folder.path
         os.makedirs(folder, exist_ok=True)
         self.switch = wire.start(path, os.path.join(folder, "switch.log"))
         try:
-            for role, number, peer in (("processor", 1, 2), ("memory", 2, 1)):
-                self.up.append(Node(path, role, folder, ["fit.peers=%d:%s" % (peer, nodes.node_ip(peer))], number, options, cpus))
-            self.client, self.server = self.up
+            self.numbers = range(2, 2 + servers)
+            for role, number, peers in [("processor", 1, self.numbers)] + [("memory", number, (1,)) for number in self.numbers]:
+                log_dir = folder if number <= 2 else os.path.join(folder, str(number))
+                os.makedirs(log_dir, exist_ok=True)
+                self.up.append(Node(path, role, log_dir, ["fit.peers=" + ",".join("%d:%s" % (peer, nodes.node_ip(peer)) for peer in peers)],
+                                    number, options, cpus))
+            self.client, self.server = self.up[:2]
             self.linux = []
             for number in (10, 11) if linux else ():
                 self.linux.append(LinuxVm(path, os.path.join(path, "wire"), number, folder, 9000))
                 self.up.append(self.linux[-1])
-            self.client.wait_for("hello")
-            self.server.wait_for("hello")
+            for one in self.up[:1 + servers]:
+                one.wait_for("hello")
             for one in self.linux:
                 one.wait_ready(180)
-            self._meet()
+            for number in self.numbers:
+                self._meet(number)
         except BaseException:
             self.close()
             raise
 
-    def _meet(self, seconds=60):
+    def _meet(self, number, seconds=60):
         deadline = time.monotonic() + seconds
         while True:
             try:
-                self.client.null(1)
+                self.client.null(1, number)
                 return
             except TangramError:
                 if time.monotonic() > deadline:
@@ -195,10 +203,37 @@ def rdma_threads(rows):
                 for threads in (1, 2, 4):
                     rates.setdefault(threads, []).append(pairs.client.null_rate(2000 // threads, threads))
             for threads, rate in rates.items():
-                rows.append(("calls that do nothing, %d CPU%s, %d thread%s" % (cpus, "s"[cpus < 2:], threads, "s"[threads < 2:]),
+                rows.append(("calls that do nothing, %s, %s" % (several(cpus, "CPU"), several(threads, "thread")),
                              statistics.median(rate), "1/s", ""))
         finally:
             pairs.close()
+
+
+def rdma_queue_pairs(rows):
+    """
+    The same by threads that have a queue pair each, to as many nodes, by turns with all threads on one queue pair, to one node. What all
+    queue pairs shared while a call is under way would keep four of them from doing more than one.
+    """
+    for cpus in (1, 2):
+        pairs = Pairs(os.path.join(OUT, "rdma-queue-pairs-%d" % cpus), False, cpus=cpus, servers=4)
+        try:
+            rates = {}
+            for _ in range(ROUNDS):
+                for threads in (1, 2, 4):
+                    for qps in {1, threads}:
+                        peers = ",".join(str(number) for number in pairs.numbers[:qps])
+                        rates.setdefault((threads, qps), []).append(pairs.client.null_rate(2000 // threads, threads, peers))
+            for (threads, qps), rate in sorted(rates.items()):
+                rows.append(("calls that do nothing, %s, %s, %s" % (several(cpus, "CPU"), several(threads, "thread"), several(qps, "queue pair")),
+                             statistics.median(rate), "1/s", ""))
+            rows.append(("four threads with a queue pair each over one, " + several(cpus, "CPU"),
+                         statistics.median(rates[4, 4]) / statistics.median(rates[1, 1]), "", ">= 2"))
+        finally:
+            pairs.close()
+
+
+def several(number, thing):
+    return "%d %s%s" % (number, thing, "s"[number < 2:])
 
 
 def rdma_instructions(rows):
@@ -234,4 +269,4 @@ def read_count(path):
         return int.from_bytes(file.read(8), "little")
 
 
-PARTS = (rdma, rdma_loss, rdma_threads, rdma_instructions)
+PARTS = (rdma, rdma_loss, rdma_threads, rdma_queue_pairs, rdma_instructions)

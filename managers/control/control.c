@@ -20,6 +20,7 @@
 #define SEND_MAX	2048
 #define VERBS_MAX	24
 #define NULL_THREADS_MAX 64
+#define NULL_PEERS_MAX	8
 #define WAIT_SEND_NS	NSEC_PER_SEC		/* between two lines that say whom this node waits for */
 #define WAIT_WORD_NS	(10 * NSEC_PER_SEC)
 
@@ -196,7 +197,7 @@ static int do_latency(unsigned argc, char **argv)
 
 /* Never on a stack: the last thread to end still wakes it up. */
 static struct {
-	u64 node, count;
+	u64 node[NULL_PEERS_MAX], count;
 	atomic_t threads;			/* [a] that are not through */
 	int rc;					/* [a] 0, or how a call failed */
 	struct waitq done;
@@ -204,34 +205,54 @@ static struct {
 
 static void null_caller(void *arg)
 {
+	const u64 *node = arg;
 	int rc = 0;
 
 	for (u64 i = 0; rc == 0 && i < null_calls.count; i++)
-		rc = fit_probe(null_calls.node);
+		rc = fit_probe(*node);
 	if (rc != 0)
 		WRITE_ONCE(null_calls.rc, rc);
 	atomic_dec(&null_calls.threads);
 	waitq_wake_all(&null_calls.done);
 }
 
+/* "2,3,4": how many, or -EINVAL. */
+static int null_peers(char *word)
+{
+	int n = 0;
+
+	while (word != NULL) {
+		char *comma = strchr(word, ',');
+
+		if (comma != NULL)
+			*comma++ = '\0';
+		if (n == NULL_PEERS_MAX || str_to_u64(word, &null_calls.node[n++]) < 0)
+			return -EINVAL;
+		word = comma;
+	}
+	return n;
+}
+
 /*
- * "fit-null NODE COUNT [THREADS]": so many calls that do nothing, one after the other, by each of the threads; `latency` says
- * what they took, and "took NS" all of them together.
+ * "fit-null NODE[,NODE...] COUNT [THREADS]": so many calls that do nothing, one after the other, by each of the threads; `latency`
+ * says what they took, and "took NS" all of them together. With several nodes the threads take them by turns: each node has a
+ * connection and a queue pair of its own.
  */
 static int do_fit_null(unsigned argc, char **argv)
 {
+	int peers = argc > 1 ? null_peers(argv[1]) : 0;
 	u64 threads = 1, start;
 
-	if (argc < 3 || argc > 4 || str_to_u64(argv[1], &null_calls.node) < 0 || str_to_u64(argv[2], &null_calls.count) < 0 ||
+	if (argc < 3 || argc > 4 || peers < 0 || str_to_u64(argv[2], &null_calls.count) < 0 ||
 	    (argc == 4 && str_to_u64(argv[3], &threads) < 0) || threads == 0 || threads > NULL_THREADS_MAX) {
-		control_why("NODE COUNT [THREADS] expected, threads to %u", NULL_THREADS_MAX);
+		control_why("NODE[,NODE...] COUNT [THREADS] expected, nodes to %u, threads to %u", NULL_PEERS_MAX, NULL_THREADS_MAX);
 		return -EINVAL;
 	}
 	null_calls.rc = 0;
 	atomic_set(&null_calls.threads, threads);
 	start = time_mono_ns();
 	for (u64 i = 0; i < threads; i++) {
-		int rc = thread_spawn(null_caller, NULL, PRIO_NORMAL, "fit-null");
+		int rc = thread_spawn(null_caller, &null_calls.node[i % peers], PRIO_NORMAL, "fit-null");
 
 		if (rc < 0) {
 			WRITE_ONCE(null_calls.rc, rc);

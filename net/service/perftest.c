@@ -172,13 +172,18 @@ static int data_answer(struct run *r, const struct roce_wc *wc)
 	return ep_send_ud(&r->data, SEND_AT, r->len, &r->ud, NULL);
 }
 
-static struct svc_request take_second(void)
+/* over: the client is done with; whoever comes from now on is another one, and what this one still asks for is no other's. */
+static struct svc_request take_second(bool over)
 {
 	struct svc_request req;
 
 	spin_lock(&lock);
 	req = second;
 	second.id = NULL;
+	if (over) {
+		busy = false;
+		client_ud_qpn = 0;
+	}
 	spin_unlock(&lock);
 	return req;
 }
@@ -193,7 +198,7 @@ static bool writing(const struct run *r)
 /* Whatever happens next, once. 1: something did; 0: nothing; below: the control connection is over. */
 static int serve_once(struct run *r, struct dest *peer)
 {
-	struct svc_request req = take_second();
+	struct svc_request req = take_second(false);
 	struct roce_wc wc;
 	int rc;
 
@@ -254,6 +259,7 @@ static int serve(struct run *r)
 int perftest_serve(const struct svc_request *req)
 {
 	struct run r = { 0 };
+	struct svc_request left;
 	bool mine, handed;
 	int rc;
 
@@ -291,12 +297,11 @@ int perftest_serve(const struct svc_request *req)
 		roce_cm_reject(req->id, 3, NULL, 0);
 	if (rc == 0)
 		rc = serve(&r);
-	spin_lock(&lock);
-	busy = false;
-	client_ud_qpn = 0;
-	spin_unlock(&lock);
-	if (take_second().id != NULL)
+	left = take_second(true);
+	if (left.id != NULL) {
+		roce_cm_reject(left.id, 28, NULL, 0);
 		rc = -EPROTO;
+	}
 	ep_close(&r.data);
 	ep_close(&r.ctl);
 	return rc;

@@ -78,7 +78,12 @@ int ep_connect(struct ep *ep, u32 ip, u64 id, const struct ep_ask *ask)
 	ep->reason = REJ_NO_LISTENER;
 	return how == 255 ? -EHOSTUNREACH : how == 254 ? -ECONNREFUSED : 0;
 }
-int ep_accept(struct ep *ep, struct cm_id *id, const struct ep_ask *ask) { return next_byte() == 255 ? -ETIMEDOUT : 0; }
+static unsigned nr_answered;	/* connections accepted or rejected */
+int ep_accept(struct ep *ep, struct cm_id *id, const struct ep_ask *ask)
+{
+	nr_answered++;
+	return next_byte() == 255 ? -ETIMEDOUT : 0;
+}
 int ep_ud_start(struct ep *ep) { return 0; }
 int ep_resolve(struct ep *ep, u32 ip, u64 id, struct roce_ud_dest *dest) { return next_byte() == 255 ? -ECONNREFUSED : 0; }
 struct roce_ud_dest ep_ud_source(const struct ep *ep, const struct roce_wc *wc, u32 offset) { return (struct roce_ud_dest){ 0 }; }
@@ -151,7 +156,11 @@ int ep_expect(struct ep *ep, enum roce_wc_opcode op, struct roce_wc *wc)
 
 int svc_why(struct svc_job *job, int rc, const char *fmt, ...) { return rc; }
 int svc_ep_why(struct svc_job *job, int rc, const struct ep *ep, const char *doing) { return rc; }
-int roce_cm_reject(struct cm_id *id, u16 reason, const void *data, u32 len) { return 0; }
+int roce_cm_reject(struct cm_id *id, u16 reason, const void *data, u32 len)
+{
+	nr_answered++;
+	return 0;
+}
 u32 roce_qp_num(const struct roce_qp *qp) { return 77; }
 u32 roce_max_path_mtu(void) { return 4096; }
 
@@ -184,8 +193,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		(void)perftest_run(&job);		/* what the next client will run */
 		if (sizes & 128)
 			second = req;
+		nr_answered = 0;
 		(void)perftest_serve(&req);
-		second.id = NULL;
+		BUG_ON(nr_answered != 1U + (sizes >> 7) || second.id != NULL);
 		break;
 	case 3:
 		(void)perftest_run(&job);

@@ -71,8 +71,8 @@ asks_for(256)
 asks_for(1024)
 rping(500, 20)
 rping(1500, 100)
-rping(9000, 100)
-for one in (500, 1500, 9000):
+rping(9000, 1000)
+for one in (500, 1500):
     rping(one, 1000, long=True)
 
 
