@@ -5,6 +5,10 @@
 # what was found before. What makes one fail is left in FOLDER/NAME.crash-*.
 folder=$1 runs=$2 seconds=$3
 shift 3
+if [ $# -eq 0 ]; then		# a name that no fuzzer has is no success
+	echo "FAIL fuzz: none is named"
+	exit 1
+fi
 
 one() {
 	name=$1 n=$runs limit=120
