@@ -17,7 +17,7 @@ one() {
 		ext4_fuzz)	n=150 ;;
 		roce_fuzz)	n=800 ;;
 		storage_fuzz)	n=400 ;;
-		fit_fuzz)	n=100 ;;
+		fit_fuzz | conn_fuzz)	n=100 ;;
 		member_fuzz)	n=3000 ;;
 		memory_fuzz)	n=6000 ;;
 		space_fuzz)	n=2000 ;;
