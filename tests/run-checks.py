@@ -28,7 +28,8 @@ PYTHON = "/usr/bin/python3"
 PART_SECONDS = 3600
 SHOWN_LINES = 40                        # of a failed test's log
 UNSTEADY_ALLOWED = 2                    # of some 350 in one go
-MAKE = ["make", "--no-print-directory", "-j2"]
+# T and M would be those of the make that runs this, by MAKEFLAGS: what has none of its own takes all. The last of a name counts.
+MAKE = ["make", "--no-print-directory", "-j2", "T=", "M="]
 
 
 class Checks:
@@ -139,9 +140,9 @@ class Checks:
         return good
 
     def some_of(self, kind):
-        """What is left of KIND/NAME, where that is wanted only, in the variable by which the target takes it; never the T of ours."""
+        """What is left of KIND/NAME, where that is wanted only, in the variable by which the target takes it."""
         rest = (self.options.only or "").partition("/")[2]
-        return ["T=", "M=" + rest] if kind == "model" else ["T=" + rest]
+        return ["M=" + rest] if kind == "model" else ["T=" + rest]
 
     def lines(self, kind, target, twice=False, limit=None):
         """
@@ -230,8 +231,9 @@ class Checks:
         for name, command, limit in tests:
             if self.wanted(name):
                 self.run_twice(name, [PYTHON] + command, limit * cases.PATIENCE)
-        if self.wanted("fuzz"):
-            self.run("fuzz", MAKE + ["O=" + self.options.build, "check-fuzz"], 600)
+        for name in ("fuzz", "fuzz-coverage"):
+            if self.wanted(name):
+                self.run(name, MAKE + ["O=" + self.options.build, "check-" + name], 600)
 
     def interop(self):
         if not self.options.only or self.options.only.startswith("interop"):
@@ -260,7 +262,7 @@ class Checks:
     # The long selections: a part is what has `part=` in tests/system, or one of these commands.
 
     def parts(self):
-        own = MAKE + ["O=" + self.options.build]
+        own = MAKE + ["O=" + self.options.build, "T=" + (self.options.only or "")]
         fuzz = own + ["FUZZ_SECONDS=600", "check-fuzz", "check-fuzz-coverage"]
         commands = {"fuzz": fuzz + ["FUZZ_OF=peers"], "fuzz-files": fuzz + ["FUZZ_OF=files"],
                     "models": own + ["check-models-long"], "schedules": own + ["check-schedules"], "tsan": own + ["check-tsan"]}

@@ -62,8 +62,6 @@ static int say_info(struct pingpong *p)
 
 static void end(struct pingpong *p, int rc)
 {
-	if (p->rc != 0)
-		return;
 	store_release(&p->rc, rc);
 	atomic_inc(&p->ep.wait->kicks);
 	waitq_wake_all(&p->ep.wait->queue);
@@ -127,8 +125,11 @@ static int measure(struct pingpong *p, const struct roce_wc *wc)
 static void on_wc(struct ep *ep, const struct roce_wc *wc)
 {
 	struct pingpong *p = container_of(ep, struct pingpong, ep);
-	int rc = wc->status == WC_SUCCESS ? p->count != 0 ? measure(p, wc) : serve(p, wc) : -EIO;
+	int rc;
 
+	if (p->rc != 0)			/* over: a peer may say more than it was asked, and there is no room to note it */
+		return;
+	rc = wc->status == WC_SUCCESS ? p->count != 0 ? measure(p, wc) : serve(p, wc) : -EIO;
 	if (rc != 0) {
 		if (rc == -EIO)
 			ep->status = wc->status;

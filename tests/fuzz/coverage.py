@@ -86,6 +86,8 @@ def main(args):
     if args[:1] == ["--keep"]:
         keep(args[1], args[2], args[3:])
         return 0
+    if not args[1:]:
+        sys.exit("FAIL fuzz-coverage: no fuzzer is named")
     bad = 0
     for name in args[1:]:
         for path, (lines, covered) in sorted(measure(args[0], name).items()):

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* SOURCES: managers/memory/ops.c managers/memory/node_ops.c managers/memory/space.c managers/memory/change.c managers/memory/map_ops.c managers/memory/fork.c managers/memory/fill.c managers/memory/flush.c managers/memory/place.c managers/memory/page.c managers/memory/page_tree.c managers/memory/commit.c managers/memory/elf.c managers/memory/exec.c managers/memory/object.c managers/memory/cache.c managers/memory/writeback.c managers/memory/file_ops.c */
-/* PARSERS: managers/memory/ops.c managers/memory/map_ops.c managers/memory/flush.c managers/memory/place.c managers/memory/fill.c managers/memory/file_ops.c managers/memory/exec.c managers/memory/fork.c managers/memory/node_ops.c */
+/* PARSERS: managers/memory/ops.c managers/memory/map_ops.c managers/memory/flush.c managers/memory/place.c managers/memory/fill.c managers/memory/file_ops.c managers/memory/exec.c managers/memory/fork.c managers/memory/node_ops.c managers/memory/change.c managers/memory/commit.c managers/memory/object.c managers/memory/cache.c managers/memory/writeback.c */
 /*
  * Every op that a memory node answers, from the definition of the protocol, of processor nodes that
- * exist and that do not: requests that make sense, with some of their bytes changed, storage that fails or says what cannot be, files
- * that are programs, or nearly so; nodes that die, between two calls or while one waits for storage, and memory that is full. Each
+ * exist and that do not: requests that make sense, with some of their bytes changed, changes that overtake each other, storage that fails or
+ * says what cannot be, files that are programs, or nearly so; nodes that die, between two calls or while one waits for storage, and memory that is full. Each
  * call ends exactly once, and nothing is left when the callers are dead.
  *
  * There is one thread. What the node's work queues are given is done when the input says so, or somebody would sleep: the same input
@@ -85,6 +85,8 @@ u64 time_mono_ns(void) { return NSEC_PER_SEC; }
 
 static u64 space[4], object[4], change[4];		/* spaces and objects that there are, the last change number of each space */
 static unsigned nr_spaces, nr_objects;			/* that answers named */
+static u64 left_out[4], after;		/* numbers of changes that are still to come; what follows when that of space after_of has come */
+static unsigned after_of;
 
 static u64 page(u8 x) { return 0x400 + x % 32; }
 
@@ -271,6 +273,25 @@ static void make_program(void)
 		s_resize(f, kind % 16);
 }
 
+/* A change is on its way for longer than those behind it: they are parked. */
+static void change_left_out(unsigned of)
+{
+	if (left_out[of] == 0)
+		left_out[of] = ++change[of];
+}
+
+/* It arrives, or the last one once more: it is the next call, if that is a change of this space. */
+static void change_comes(unsigned of)
+{
+	u64 nr = left_out[of] != 0 ? left_out[of] : change[of];
+
+	if (nr == 0 || after != 0)
+		return;
+	after = change[of];
+	after_of = of;
+	change[of] = nr - 1;
+}
+
 static void happen(unsigned what)
 {
 	switch (what) {
@@ -280,6 +301,8 @@ static void happen(unsigned what)
 	case 3: make_program(); break;
 	case 4: dies_in = 1 + next_byte() % 8; break;
 	case 5: commit_fills(next_byte()); break;
+	case 6: change_left_out(next_byte() % 4); break;
+	case 7: change_comes(next_byte() % 4); break;
 	}
 }
 
@@ -301,6 +324,12 @@ static struct fake *one_call(void)
 		return NULL;
 	memset(bulk, 0, 1024);
 	len = make(op->op, body, bulk);
+	if (after != 0) {
+		if (change[after_of] >= left_out[after_of])
+			left_out[after_of] = 0;
+		change[after_of] = MAX(change[after_of], after);
+		after = 0;
+	}
 	spoil = next_byte();
 	for (unsigned i = 0; i < (spoil < 128 ? 0U : spoil % 4) && op->req_size != 0; i++) {
 		u8 where = next_byte();
@@ -337,8 +366,11 @@ static void learn(const struct fake *f)
 	if (!f->replied || f->status < 0)
 		return;
 	memcpy(&id, f->rep, 8);
-	if (f->call.op == RPC_memory_space_create || f->call.op == RPC_memory_fork)
-		change[slot(space, &nr_spaces, id)] = 0;
+	if (f->call.op == RPC_memory_space_create || f->call.op == RPC_memory_fork) {
+		unsigned at = slot(space, &nr_spaces, id);
+
+		change[at] = left_out[at] = 0;
+	}
 	if (f->call.op == RPC_memory_open || f->call.op == RPC_memory_shm_create)
 		(void)slot(object, &nr_objects, id);
 }
@@ -363,6 +395,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	memset(space, 0, sizeof(space));
 	memset(object, 0, sizeof(object));
 	memset(change, 0, sizeof(change));
+	memset(left_out, 0, sizeof(left_out));
+	after = 0;
 	nr_spaces = nr_objects = 0;
 	in = data;
 	in_left = size;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* SOURCES: net/roce/packet.c net/roce/tx.c net/roce/rx.c net/roce/req.c net/roce/resp.c net/roce/cc.c net/roce/ud.c net/roce/qp.c net/roce/cq.c net/roce/mr.c net/roce/srq.c net/roce/cm_mad.c net/roce/dev.c net/eth.c net/arp.c net/ipv4.c net/icmp.c net/udp.c */
-/* PARSERS: net/eth.c net/arp.c net/ipv4.c net/icmp.c net/udp.c net/roce/packet.c net/roce/rx.c net/roce/req.c net/roce/resp.c net/roce/ud.c net/roce/cm_mad.c net/roce/cm.c */
+/* PARSERS: net/eth.c net/arp.c net/ipv4.c net/icmp.c net/udp.c net/roce/packet.c net/roce/rx.c net/roce/req.c net/roce/resp.c net/roce/ud.c net/roce/cm_mad.c net/roce/cm.c net/roce/mr.c net/roce/qp.c net/roce/cc.c */
 /*
  * What comes from the wire. A node with a connected queue pair, one for datagrams and connections being made has requests under way
  * and receives posted, while it is sent frames: of any bytes, or ones that are right but for a byte or two, so that what lies
  * behind the checks of headers and ICRC is reached too. The input is a row of steps. Nothing may be written outside of what was
- * posted or registered; whoever waits for a completion gets it.
+ * posted or registered; whoever waits for a completion gets it. (Not among the parsers: cq.c, srq.c and dev.c, which look
+ * into no packet.)
  */
 #include "net/roce/sim_test.h"
 #include "net/roce/cm.c"
@@ -25,6 +26,9 @@ static struct end a, b;			/* b is attacked; a, which its frames go to, is an hon
 static struct roce_qp *dgram, *conn;	/* of b; conn is for the connection manager */
 static struct roce_mr *mr, *later;	/* of b: what its peers may reach; one that is bound and unbound */
 static u32 rkey, later_key;
+static u64 later_va;
+static u8 pages[3][PAGE_SIZE] __aligned(PAGE_SIZE);	/* later may be the last and the first of them, in this order */
+static bool marked;			/* what comes to b met congestion */
 static u8 guarded[ROOM + 256], *target;
 static u8 out[ROOM];
 static struct cm_id *mine, *theirs;	/* connections of b: made by it, asked of it */
@@ -77,6 +81,11 @@ static void receive_roce(u8 *frame, u32 len)
 	u32 icrc;
 
 	udp_header(ip, a.node->ip, b.node->ip, 0xc000, 4791, len + ICRC_LEN, 7);
+	if (marked) {
+		ip[1] |= IP_CE;
+		((struct ip_hdr *)ip)->sum = be16_of(0);
+		((struct ip_hdr *)ip)->sum = be16_of(net_checksum(ip, IP_HLEN, 0));
+	}
 	if (len >= BTH_LEN) {
 		icrc = roce_icrc_finish(roce_icrc_start(ip, len));
 		for (unsigned i = 0; i < ICRC_LEN; i++)
@@ -117,7 +126,7 @@ static void request(struct roce_qp *q)
 	u32 len = some_length();
 	struct roce_pkt p = {
 		.opcode = op[x % 32], .qpn = q->qpn, .psn = psn_add(q->epsn, y < 200 ? 0 : y - 228), .ackreq = x >= 128,
-		.se = x >= 192, .va = (uintptr_t)target + (y < 8 ? 8 * y : 0), .rkey = y == 9 ? later_key : rkey, .dma_len = len, .swap_add = x,
+		.se = x >= 192, .va = y == 9 ? later_va : (uintptr_t)target + (y < 8 ? 8 * y : 0), .rkey = y == 9 ? later_key : rkey, .dma_len = len, .swap_add = x,
 		.compare = y & 1 ? 0 : *(u64 *)target, .imm = y & 2 ? later_key : y, .qkey = 0x22222222, .src_qpn = a.qp->qpn,
 	};
 
@@ -393,6 +402,20 @@ static void pair_anew(u8 how)
 		b.qp->attr.rnr_retry = b.qp->rnr_retries = b.qp->attr.retry_count = b.qp->retries = 1;
 }
 
+/* Bytes in a row, or pages, to which a peer's addresses are offsets. */
+static void bind_later(u8 how)
+{
+	void *const to[] = { pages[2], pages[0] };
+
+	if (how & 16) {
+		later_key = roce_mr_bind_pages(later, to, ARRAY_SIZE(to));
+		later_va = how % 16 * 300;
+		return;
+	}
+	later_key = roce_mr_bind(later, target, 4096, MR_LOCAL_WRITE | MR_REMOTE_WRITE | MR_REMOTE_READ);
+	later_va = (uintptr_t)target;
+}
+
 static void step(void)
 {
 	u8 what = next_byte(), x;
@@ -438,13 +461,13 @@ static void step(void)
 		else if (x % 8 == 3)
 			(void)roce_qp_resume(x & 8 ? dgram : b.qp);
 		else if (x % 8 == 4)
-			later_key = roce_mr_bind(later, target, 4096, MR_LOCAL_WRITE | MR_REMOTE_WRITE | MR_REMOTE_READ);
+			bind_later(x >> 3);
 		else if (x % 8 == 5)
 			roce_mr_unbind(later);
 		else if (x % 8 == 6)
 			b.qp->ctx == NULL ? roce_qp_delivered(b.qp, b.qp->msn_post - (x >> 3)) : (void)0;
 		else
-			b.node->netdev.rx_batch_end(&b.node->netdev, 0);
+			marked = x & 128, b.node->netdev.rx_batch_end(&b.node->netdev, 0);
 		break;
 	default:
 		b.node->netdev.rx_batch_end(&b.node->netdev, 0);
@@ -461,7 +484,9 @@ static void begin(void)
 	memset(&b, 0, sizeof(b));
 	mine = theirs = NULL;
 	conn = NULL;
-	answer_later = false;
+	answer_later = marked = false;
+	later_va = (uintptr_t)(guarded + 128);
+	memset(pages[1], 0xee, PAGE_SIZE);
 	target = guarded + 128;
 	memset(guarded, 0xee, sizeof(guarded));
 	memset(target, 0, ROOM);
@@ -510,6 +535,8 @@ static void finish(void)
 	sim_stop();
 	for (unsigned i = 0; i < 128; i++)
 		BUG_ON(guarded[i] != 0xee || guarded[128 + ROOM + i] != 0xee);
+	for (unsigned i = 0; i < PAGE_SIZE; i++)
+		BUG_ON(pages[1][i] != 0xee);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)

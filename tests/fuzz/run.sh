@@ -5,6 +5,10 @@
 # what was found before. What makes one fail is left in FOLDER/NAME.crash-*.
 folder=$1 runs=$2 seconds=$3
 shift 3
+if [ $# -eq 0 ]; then		# a name that no fuzzer has is no success
+	echo "FAIL fuzz: none is named"
+	exit 1
+fi
 
 one() {
 	name=$1 n=$runs limit=120
@@ -13,7 +17,7 @@ one() {
 		ext4_fuzz)	n=150 ;;
 		roce_fuzz)	n=800 ;;
 		storage_fuzz)	n=400 ;;
-		fit_fuzz)	n=100 ;;
+		fit_fuzz | conn_fuzz)	n=100 ;;
 		member_fuzz)	n=3000 ;;
 		memory_fuzz)	n=6000 ;;
 		space_fuzz)	n=2000 ;;

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import io
 import os
+import subprocess
 import sys
 import tempfile
 import types
@@ -101,6 +102,48 @@ class RunnerTest(unittest.TestCase):
                 finally:
                     run_checks.MAKE = make
             self.assertEqual((checks.passed, checks.failed), (passed, 1))
+
+    @contextlib.contextmanager
+    def makes_of(self, rules, only, **variables):
+        """The runner below a make with these variables, where the Makefile of the tree has these rules for any target."""
+        with tempfile.TemporaryDirectory() as root, contextlib.redirect_stdout(io.StringIO()):
+            with open(os.path.join(root, "Makefile"), "w") as file:
+                file.write(".DEFAULT:\n" + "".join("\t@%s\n" % rule for rule in rules))
+            was, run_checks.ROOT, before = run_checks.ROOT, root, os.environ.get("MAKEFLAGS")
+            os.environ["MAKEFLAGS"] = " -- " + " ".join("%s=%s" % one for one in variables.items())
+            try:
+                yield run_checks.Checks(types.SimpleNamespace(build="build", only=only, long=None, list=False))
+            finally:
+                run_checks.ROOT = was
+                del os.environ["MAKEFLAGS"]
+                if before is not None:
+                    os.environ["MAKEFLAGS"] = before
+
+    def test_takes_no_name_from_the_make_around_it(self):
+        """`make check T=fuzz` is about the runner's tests: no target takes it for the name of one of its own."""
+        with self.makes_of(['test -z "$(T)$(M)"'], "fuzz", T="fuzz", M="word") as checks:
+            checks.wanted = lambda name: not name.startswith("tools/")
+            checks.builds()
+            checks.tools()
+        self.assertEqual((checks.passed, checks.failed), (7, 0))
+
+    def test_takes_what_is_left_of_its_own(self):
+        for kind, name in (("unit", "T"), ("interop", "T"), ("model", "M")):
+            rule = "echo ok %s '<$(T)><$(M)>'" % kind
+            with self.makes_of([rule], kind + "/its", T=kind + "/its", M="word") as checks:
+                seen = []
+                checks.result = lambda *what: seen.append(what[:2])
+                checks.lines(kind, "check-some")
+            self.assertEqual(seen, [("%s/%s" % (kind, "<its><>" if name == "T" else "<><its>"), True)])
+
+    def test_no_fuzzer(self):
+        """A selection that no fuzzer is in."""
+        for command in (["sh", "tests/fuzz/run.sh"], [run_checks.PYTHON, "tests/fuzz/coverage.py"]):
+            with tempfile.TemporaryDirectory() as folder:
+                done = subprocess.run(command + [folder] + ["", ""] * ("run.sh" in command[1]), cwd=ROOT, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, check=False)
+            self.assertNotEqual(done.returncode, 0, command)
+            self.assertIn(b"FAIL fuzz", done.stdout)
 
 
 if __name__ == "__main__":
