@@ -207,7 +207,11 @@ struct roce_srq {
 	struct list link;		/* [dev->lock] */
 };
 
-/* What the responder owes: READ and atomic responses, in the order of their PSNs. */
+/*
+ * What the responder owes: READ and atomic responses, in the order of their PSNs, no packet twice. Only sending takes from it, or the
+ * end of the QP. A duplicate adds what it asks for and is not owed, in its place: the wire may have doubled it, so it says nothing of
+ * what follows. If the requester went back, it repeats that too, which is owed still, or is added in turn.
+ */
 struct rd_entry {
 	u32 psn, nr_psn;
 	u32 sent;			/* packets */
@@ -216,7 +220,7 @@ struct rd_entry {
 	u64 va;
 	u64 orig;			/* atomic: what was there before */
 	bool atomic;
-	bool again;			/* asked for again */
+	u32 again;			/* so many of its packets were sent before, and asked for again */
 };
 /*
  * A responder resource (9.7.5.1.5): a READ or atomic that was executed, for the case that it comes again. An atomic's answer is

@@ -279,8 +279,8 @@ static void more_reads_than_frames(void **state)
 static struct roce_mr *area_mr;
 static struct roce_pkt read_area;
 
-/* A READ of the area is 16 packets: six take all the frames there are, and then nr more wait. */
-static void reads_wait(unsigned nr)
+/* A READ of the area is 16 packets: six take all the frames there are, and then nr more wait; the last before them waits for its rest. */
+static void reads_wait_behind(u32 first, unsigned nr)
 {
 	sim_start(3, 9000);
 	end_create(&ea, 0);
@@ -294,8 +294,14 @@ static void reads_wait(unsigned nr)
 	sim.node[1].full = 1U << 30;
 	for (unsigned i = 0; i < 6 + nr; i++) {
 		read_area.psn = eb.qp->epsn;
+		read_area.dma_len = i == 0 && first != 0 ? first : sizeof(area);
 		inject(&read_area, 0);
 	}
+}
+
+static void reads_wait(unsigned nr)
+{
+	reads_wait_behind(0, nr);
 	assert_int_equal(eb.qp->rd_head - eb.qp->rd_tail, nr);
 }
 
@@ -334,6 +340,162 @@ static void doubled_before_its_answer(void **state)
 	assert_int_equal(responses, 9 * 16);
 	assert_int_equal(last_response, psn_add(eb.qp->epsn, PSN_MASK));
 	sim.tap = NULL;
+	reads_end();
+}
+
+/* What the wire carries of responses: runs of PSNs from the first on, each begun and ended as a READ's answer is. */
+static struct { u32 from, nr; } run[16];
+static unsigned nr_runs;
+
+static void watch_runs(unsigned from, const u8 *f, u32 len)
+{
+	struct roce_pkt p;
+
+	if (from != 1 || !roce_parse(f + NET_DATA_OFF, len - NET_DATA_OFF, &p) || p.op->kind != OP_READ_RESPONSE)
+		return;
+	if (p.op->flags & OPF_FIRST) {
+		assert_true(nr_runs < ARRAY_SIZE(run));
+		run[nr_runs].from = psn_diff(p.psn, PSN);
+		run[nr_runs++].nr = 0;
+	}
+	assert_true(nr_runs != 0);
+	assert_int_equal(psn_diff(p.psn, PSN), run[nr_runs - 1].from + run[nr_runs - 1].nr);
+	run[nr_runs - 1].nr++;
+}
+
+/* From what is built already, which is cut off where the frames end, everything that follows. */
+static void runs_are(const u8 (*want)[2], unsigned nr)
+{
+	sim.tap = watch_runs;
+	nr_runs = 0;
+	sim.node[1].full = 0;
+	sim_run(NSEC_PER_SEC);
+	sim.tap = NULL;
+	for (unsigned i = 0; i < MIN(nr, nr_runs); i++) {
+		if (run[i].from != want[i][0] || run[i].nr != want[i][1])
+			fail_msg("answer %u: %u from %u on", i, run[i].nr, run[i].from);
+	}
+	assert_int_equal(nr_runs, nr);
+	assert_int_equal(eb.qp->rd_head, eb.qp->rd_tail);
+	assert_int_equal(roce_qp_state(eb.qp), QPS_RTS);
+}
+
+/* A READ that the wire doubles after its answer takes nothing from those that are yet to be answered. */
+static void doubled_after_its_answer(void **state)
+{
+	static const u8 want[][2] = {
+		{ 0, 16 }, { 16, 16 }, { 32, 16 }, { 48, 16 }, { 64, 16 }, { 80, 16 }, { 16, 16 }, { 96, 16 }, { 112, 16 }, { 128, 16 },
+	};
+
+	reads_wait(3);
+	read_area.psn = psn_add(PSN, 16);
+	inject(&read_area, 0);
+	runs_are(want, ARRAY_SIZE(want));
+	reads_end();
+}
+
+/* A requester that goes back to an answer that was lost is answered from there on, in order, and once. */
+static void gone_back_before_the_answer(void **state)
+{
+	static const u8 want[][2] = {
+		{ 0, 16 }, { 16, 16 }, { 32, 16 }, { 48, 16 }, { 64, 16 }, { 80, 16 }, { 50, 14 }, { 64, 16 }, { 80, 16 }, { 96, 16 }, { 112, 16 },
+	};
+
+	reads_wait(2);
+	for (unsigned round = 0; round < 2; round++) {		/* and once more: it is owed by now */
+		struct roce_pkt rest = read_area;
+
+		rest.psn = psn_add(PSN, 50);
+		rest.va += 512;
+		rest.dma_len -= 512;
+		inject(&rest, 0);
+		for (unsigned i = 4; i < 8; i++) {
+			read_area.psn = psn_add(PSN, 16 * i);
+			inject(&read_area, 0);
+		}
+	}
+	runs_are(want, ARRAY_SIZE(want));
+	reads_end();
+}
+
+/* An answer half of which is sent: asked for again from the middle of that, then from before it; the other half stays owed. */
+static void gone_back_into_an_answer(void **state)
+{
+	static const u8 want[][2] = {
+		{ 0, 8 }, { 8, 16 }, { 24, 16 }, { 40, 16 }, { 56, 16 }, { 72, 16 }, { 88, 8 }, { 56, 16 }, { 89, 15 }, { 104, 16 },
+	};
+	static const u8 at[] = { 4, 1, 7 };
+
+	reads_wait_behind(2048, 2);
+	assert_int_equal(eb.qp->rd_head - eb.qp->rd_tail, 2);
+	for (unsigned i = 0; i < ARRAY_SIZE(at); i++) {
+		struct roce_pkt p = read_area;
+
+		p.psn = psn_add(PSN, 88 + at[i]);
+		p.va += 256 * at[i];
+		p.dma_len -= 256 * at[i];
+		inject(&p, 0);
+	}
+	read_area.psn = psn_add(PSN, 56);
+	inject(&read_area, 0);
+	runs_are(want, ARRAY_SIZE(want));
+	reads_end();
+}
+
+/* The same, and the region is unbound: what was sent before is not missed, what was not is refused. */
+static void gone_back_and_unbound(void **state)
+{
+	reads_wait_behind(2048, 1);
+	read_area.psn = psn_add(PSN, 88);
+	inject(&read_area, 0);
+	roce_mr_unbind(area_mr);
+	nr_naks = 0;
+	sim.tap = watch;
+	sim.node[1].full = 0;
+	sim_run(NSEC_PER_SEC);
+	sim.tap = NULL;
+	assert_int_equal(nr_naks, 1);
+	assert_int_equal(naks[0], AETH_NAK_ACCESS);
+	assert_int_equal(nak_psn, psn_add(PSN, 96));
+	assert_int_equal(roce_qp_state(eb.qp), QPS_ERR);
+	reads_end();
+}
+
+/* An atomic that comes again before the answers to what followed it: from memory, and they are sent behind it. */
+static void atomic_doubled_after_its_answer(void **state)
+{
+	static u64 word;
+	struct roce_mr *mr;
+	struct roce_pkt p;
+
+	reads_wait(0);
+	sim.node[1].full = 0;
+	sim_run(NSEC_PER_SEC);
+	mr = roce_dev_mr_create(sim.node[1].dev, 7);
+	word = 7;
+	p = (struct roce_pkt){
+		.opcode = RC_FETCH_ADD, .pkey = ROCE_PKEY, .qpn = eb.qp->qpn, .psn = eb.qp->epsn, .va = (uintptr_t)&word, .swap_add = 1,
+		.rkey = roce_mr_bind(mr, &word, sizeof(word), MR_REMOTE_ATOMIC),
+	};
+	inject(&p, 0);
+	assert_int_equal(word, 8);
+	sim.node[1].full = 1U << 30;
+	for (unsigned i = 0; i < 8; i++) {
+		read_area.psn = eb.qp->epsn;
+		inject(&read_area, 0);
+	}
+	inject(&p, 0);
+	assert_int_equal(eb.qp->rd_head - eb.qp->rd_tail, 3);
+	assert_true(eb.qp->rd[eb.qp->rd_tail % ROCE_MAX_RD].atomic);
+	assert_int_equal(eb.qp->rd[eb.qp->rd_tail % ROCE_MAX_RD].orig, 7);
+	sim.tap = watch_responses;
+	responses = 0;
+	sim.node[1].full = 0;
+	sim_run(NSEC_PER_SEC);
+	sim.tap = NULL;
+	assert_int_equal(responses, 8 * 16);
+	assert_int_equal(word, 8);
+	roce_mr_destroy(mr);
 	reads_end();
 }
 
@@ -441,7 +603,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sequences), cmocka_unit_test(malformed), cmocka_unit_test(by_cause), cmocka_unit_test(more_reads_than_frames),
-		cmocka_unit_test(doubled_before_its_answer), cmocka_unit_test(doubled_and_unbound), cmocka_unit_test(nothing_behind_what_failed),
+		cmocka_unit_test(doubled_before_its_answer), cmocka_unit_test(doubled_after_its_answer),
+		cmocka_unit_test(gone_back_before_the_answer), cmocka_unit_test(gone_back_into_an_answer),
+		cmocka_unit_test(gone_back_and_unbound), cmocka_unit_test(atomic_doubled_after_its_answer),
+		cmocka_unit_test(doubled_and_unbound), cmocka_unit_test(nothing_behind_what_failed),
 		cmocka_unit_test(a_nak_waits_for_what_came_before),
 	};
 
