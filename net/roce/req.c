@@ -519,6 +519,7 @@ static void req_data(struct roce_qp *qp, const struct roce_pkt *p)
 		off = w->got * qp->attr.mtu;
 		n = MIN(w->len - off, qp->attr.mtu);
 		if (p->len != n || !!(p->op->flags & OPF_LAST) != (w->got + 1 == w->nr_psn)) {
+			count(nr_roce_bad_response);
 			req_fail(qp, WC_BAD_RESP_ERR);
 			return;
 		}

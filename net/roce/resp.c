@@ -93,6 +93,7 @@ static bool send_response(struct roce_qp *qp, struct rd_entry *e)
 				return true;
 			}
 			qp->rd_tail = qp->rd_head;
+			count(nr_roce_nak_access);
 			nak_fatal(qp, AETH_NAK_ACCESS, p.psn);
 			return false;
 		}
@@ -202,10 +203,12 @@ static void take_send(struct roce_qp *qp, const struct roce_pkt *p)
 		room += r->sge[i].len;
 	if (p->len > room || qp->msg_done > room - p->len) {
 		qp_complete_recv(qp, &(struct roce_wc){ .status = WC_LOC_LEN_ERR, .opcode = WC_RECV });
+		count(nr_roce_nak_receive);
 		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
 		return;
 	}
 	if ((p->op->flags & OPF_IETH) && !mr_invalidate(qp->dev, p->imm, qp->pd)) {
+		count(nr_roce_nak_invalidate);
 		nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
 		return;
 	}
@@ -233,6 +236,7 @@ static void take_write(struct roce_qp *qp, const struct roce_pkt *p)
 		if (p->dma_len != 0) {
 			mr = mr_lock(qp->dev, p->rkey, p->va, p->dma_len, MR_REMOTE_WRITE, qp->pd);
 			if (mr == NULL) {
+				count(nr_roce_nak_access);
 				nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
 				return;
 			}
@@ -244,6 +248,7 @@ static void take_write(struct roce_qp *qp, const struct roce_pkt *p)
 		qp->msg_done = 0;
 	}
 	if (p->len > qp->w_left || ((p->op->flags & OPF_LAST) && p->len != qp->w_left)) {
+		count(nr_roce_nak_length);
 		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
 		return;
 	}
@@ -251,6 +256,7 @@ static void take_write(struct roce_qp *qp, const struct roce_pkt *p)
 		/* checked again, under the lock of the copy: it may have been unbound between two packets (L44) */
 		mr = mr_lock(qp->dev, qp->w_rkey, qp->w_va, p->len, MR_REMOTE_WRITE, qp->pd);
 		if (mr == NULL) {
+			count(nr_roce_nak_access);
 			nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
 			return;
 		}
@@ -333,11 +339,18 @@ static void take_read(struct roce_qp *qp, const struct roce_pkt *p)
 	u32 nr = MAX(DIV_ROUND_UP((u64)p->dma_len, qp->attr.mtu), 1ULL);
 	struct rd_entry *e;
 
-	if (qp->attr.rd_in == 0 || nr > 1 << 22) {
+	if (qp->attr.rd_in == 0) {
+		count(nr_roce_nak_resources);
+		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
+		return;
+	}
+	if (nr > 1 << 22) {
+		count(nr_roce_nak_length);
 		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
 		return;
 	}
 	if (!read_allowed(qp, p)) {
+		count(nr_roce_nak_access);
 		nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
 		return;
 	}
@@ -359,7 +372,13 @@ static void take_atomic(struct roce_qp *qp, const struct roce_pkt *p)
 	struct roce_mr *mr;
 	u64 orig, *word;
 
-	if (qp->attr.rd_in == 0 || (p->va & 7) != 0) {
+	if (qp->attr.rd_in == 0) {
+		count(nr_roce_nak_resources);
+		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
+		return;
+	}
+	if ((p->va & 7) != 0) {
+		count(nr_roce_nak_alignment);
 		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
 		return;
 	}
@@ -368,6 +387,7 @@ static void take_atomic(struct roce_qp *qp, const struct roce_pkt *p)
 		return;
 	mr = mr_lock(qp->dev, p->rkey, p->va, 8, MR_REMOTE_ATOMIC, qp->pd);
 	if (mr == NULL) {
+		count(nr_roce_nak_access);
 		nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
 		return;
 	}
@@ -493,8 +513,13 @@ void resp_request(struct roce_qp *qp, const struct roce_pkt *p)
 	if (qp->nak_due != 0)			/* the gap closed within the batch that showed it */
 		qp->nak_due = 0;
 	/* the message goes on as it began (9.7.4.1.2), and all packets but its last are full, which is not empty (9.7.4.1.4) */
-	if (first != (qp->in_message == OP_NONE) || (!first && p->op->kind != qp->in_message) ||
-	    ((flags & OPF_PAYLOAD) && (flags & OPF_LAST ? p->len > qp->attr.mtu || (!first && p->len == 0) : p->len != qp->attr.mtu))) {
+	if (first != (qp->in_message == OP_NONE) || (!first && p->op->kind != qp->in_message)) {
+		count(nr_roce_nak_sequence);
+		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
+		return;
+	}
+	if ((flags & OPF_PAYLOAD) && (flags & OPF_LAST ? p->len > qp->attr.mtu || (!first && p->len == 0) : p->len != qp->attr.mtu)) {
+		count(nr_roce_nak_length);
 		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
 		return;
 	}
@@ -513,6 +538,7 @@ void resp_request(struct roce_qp *qp, const struct roce_pkt *p)
 		take_atomic(qp, p);
 		break;
 	default:
+		count(nr_roce_nak_sequence);
 		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
 	}
 }

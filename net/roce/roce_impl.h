@@ -34,6 +34,13 @@
 	X(nr_roce_tx_nak_psn, "NAKs sent: PSN sequence error")					\
 	X(nr_roce_tx_nak_rnr, "NAKs sent: receiver not ready")					\
 	X(nr_roce_tx_nak_fatal, "NAKs sent: invalid request, access or operation error")	\
+	X(nr_roce_nak_sequence, "fatal NAKs: an opcode that does not follow the one before")	\
+	X(nr_roce_nak_length, "fatal NAKs: a packet or message too short or too long")		\
+	X(nr_roce_nak_receive, "fatal NAKs: a message longer than its receive")			\
+	X(nr_roce_nak_alignment, "fatal NAKs: an atomic's address that is not a multiple of 8")	\
+	X(nr_roce_nak_resources, "fatal NAKs: a READ or atomic on a connection that allows none")	\
+	X(nr_roce_nak_access, "fatal NAKs: no such rkey, or not this range, access or domain")	\
+	X(nr_roce_nak_invalidate, "fatal NAKs: a SEND with invalidate of a key that cannot be")	\
 	X(nr_roce_rx_ack, "acknowledgement packets received, NAKs included")			\
 	X(nr_roce_rx_nak_psn, "NAKs received: PSN sequence error")				\
 	X(nr_roce_rx_nak_rnr, "NAKs received: receiver not ready")				\
@@ -43,6 +50,7 @@
 	X(nr_roce_probe, "repetitions before the timeout, because the answer that was asked for is late") \
 	X(nr_roce_window_cut, "times a queue pair halved its window for a loss")		\
 	X(nr_roce_read_gap, "READ or atomic responses found missing and asked for again")	\
+	X(nr_roce_bad_response, "READ responses of a wrong length, or last at the wrong place: the queue pair fails") \
 	X(nr_roce_duplicate, "request packets received twice: acknowledged, not executed")	\
 	X(nr_roce_qp_error, "queue pairs that went to ERR by themselves")			\
 	X(nr_roce_qp_lost, "queue pairs never freed: the device kept their frames")		\

@@ -53,54 +53,79 @@ static void inject(struct roce_pkt *p, u32 len)
 	sim_run(NSEC_PER_MSEC);
 }
 
+#define FATAL(X) X(none) X(sequence) X(length) X(receive) X(alignment) X(resources) X(access) X(invalidate)
+static const u64 zero;
+#define nr_roce_nak_none zero
+#define AS_FATAL_COUNTER(c) &nr_roce_nak_##c,
+#define AS_FATAL_ENUM(c) FATAL_##c,
+static const u64 *const fatal[] = { FATAL(AS_FATAL_COUNTER) };
+enum { FATAL(AS_FATAL_ENUM) NR_FATAL };
+static u64 fatal_before[NR_FATAL], all_before;
+
+static void fatal_note(void)
+{
+	for (unsigned i = 0; i < NR_FATAL; i++)
+		fatal_before[i] = counter_read(fatal[i]);
+	all_before = counter_read(&nr_roce_tx_nak_fatal);
+}
+
+/* Counted since for this cause, and for no other; FATAL_none: for none. */
+static bool fatal_is(unsigned cause)
+{
+	for (unsigned i = 1; i < NR_FATAL; i++) {
+		if (counter_read(fatal[i]) - fatal_before[i] != (i == cause))
+			return false;
+	}
+	return counter_read(&nr_roce_tx_nak_fatal) - all_before == (cause != FATAL_none);
+}
+
 struct one { u8 opcode; u16 len; u16 dma_len, off; };
 static const struct {
 	unsigned nr;
 	struct one p[3];
-	bool refused;			/* the last one */
+	unsigned refused;		/* the last one, for this */
 } rows[] = {
-	{ 3, { { RC_SEND_FIRST, MTU }, { RC_SEND_MIDDLE, MTU }, { RC_SEND_LAST, 1 } }, false },
-	{ 3, { { RC_SEND_FIRST, MTU }, { RC_SEND_LAST_IMM, MTU }, { RC_SEND_ONLY, 0 } }, false },
-	{ 3, { { RC_WRITE_FIRST, MTU, 2 * MTU + 1 }, { RC_WRITE_MIDDLE, MTU }, { RC_WRITE_LAST, 1 } }, false },
-	{ 3, { { RC_WRITE_ONLY, 0, 0 }, { RC_WRITE_ONLY, MTU, MTU }, { RC_READ_REQUEST, 0, 3000 } }, false },
+	{ 3, { { RC_SEND_FIRST, MTU }, { RC_SEND_MIDDLE, MTU }, { RC_SEND_LAST, 1 } } },
+	{ 3, { { RC_SEND_FIRST, MTU }, { RC_SEND_LAST_IMM, MTU }, { RC_SEND_ONLY, 0 } } },
+	{ 3, { { RC_WRITE_FIRST, MTU, 2 * MTU + 1 }, { RC_WRITE_MIDDLE, MTU }, { RC_WRITE_LAST, 1 } } },
+	{ 3, { { RC_WRITE_ONLY, 0, 0 }, { RC_WRITE_ONLY, MTU, MTU }, { RC_READ_REQUEST, 0, 3000 } } },
 	/* what does not follow */
-	{ 1, { { RC_SEND_MIDDLE, MTU } }, true },
-	{ 1, { { RC_SEND_LAST, 8 } }, true },
-	{ 1, { { RC_WRITE_MIDDLE, MTU } }, true },
-	{ 1, { { RC_WRITE_LAST_IMM, 8 } }, true },
-	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_FIRST, MTU } }, true },
-	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_ONLY, 8 } }, true },
-	{ 2, { { RC_SEND_FIRST, MTU }, { RC_WRITE_LAST, 8 } }, true },
-	{ 2, { { RC_SEND_FIRST, MTU }, { RC_WRITE_ONLY, 8, 8 } }, true },
-	{ 2, { { RC_SEND_FIRST, MTU }, { RC_READ_REQUEST, 0, 8 } }, true },
-	{ 2, { { RC_SEND_FIRST, MTU }, { RC_FETCH_ADD, 0 } }, true },
-	{ 2, { { RC_WRITE_FIRST, MTU, 2 * MTU }, { RC_SEND_MIDDLE, MTU } }, true },
-	{ 2, { { RC_WRITE_FIRST, MTU, 2 * MTU }, { RC_SEND_LAST_INV, 8 } }, true },
-	{ 3, { { RC_SEND_FIRST, MTU }, { RC_SEND_LAST, 8 }, { RC_SEND_MIDDLE, MTU } }, true },
+	{ 1, { { RC_SEND_MIDDLE, MTU } }, FATAL_sequence },
+	{ 1, { { RC_SEND_LAST, 8 } }, FATAL_sequence },
+	{ 1, { { RC_WRITE_MIDDLE, MTU } }, FATAL_sequence },
+	{ 1, { { RC_WRITE_LAST_IMM, 8 } }, FATAL_sequence },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_FIRST, MTU } }, FATAL_sequence },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_ONLY, 8 } }, FATAL_sequence },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_WRITE_LAST, 8 } }, FATAL_sequence },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_WRITE_ONLY, 8, 8 } }, FATAL_sequence },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_READ_REQUEST, 0, 8 } }, FATAL_sequence },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_FETCH_ADD, 0 } }, FATAL_sequence },
+	{ 2, { { RC_WRITE_FIRST, MTU, 2 * MTU }, { RC_SEND_MIDDLE, MTU } }, FATAL_sequence },
+	{ 2, { { RC_WRITE_FIRST, MTU, 2 * MTU }, { RC_SEND_LAST_INV, 8 } }, FATAL_sequence },
+	{ 3, { { RC_SEND_FIRST, MTU }, { RC_SEND_LAST, 8 }, { RC_SEND_MIDDLE, MTU } }, FATAL_sequence },
 	/* too short, too long */
-	{ 1, { { RC_SEND_FIRST, MTU - 1 } }, true },
-	{ 1, { { RC_SEND_FIRST, MTU + 1 } }, true },
-	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_MIDDLE, MTU - 4 } }, true },
-	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_LAST, 0 } }, true },
-	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_LAST, MTU + 1 } }, true },
-	{ 1, { { RC_SEND_ONLY, MTU + 1 } }, true },
-	{ 1, { { RC_WRITE_ONLY, MTU + 1, MTU + 1 } }, true },
-	{ 1, { { RC_WRITE_ONLY, 7, 8 } }, true },
-	{ 1, { { RC_WRITE_ONLY, 9, 8 } }, true },
-	{ 1, { { RC_WRITE_FIRST, MTU, MTU - 1 } }, true },
-	{ 2, { { RC_WRITE_FIRST, MTU, MTU + 8 }, { RC_WRITE_LAST, 7 } }, true },
-	{ 2, { { RC_WRITE_FIRST, MTU, MTU + 8 }, { RC_WRITE_LAST, 9 } }, true },
-	{ 2, { { RC_WRITE_FIRST, MTU, MTU + 8 }, { RC_WRITE_MIDDLE, MTU } }, true },
-	{ 2, { { RC_WRITE_FIRST, MTU, MTU }, { RC_WRITE_LAST, 0 } }, true },
-	{ 1, { { RC_FETCH_ADD, 0, 0, 4 } }, true },
-	{ 1, { { RC_CMP_SWAP, 0, 0, 1 } }, true },
+	{ 1, { { RC_SEND_FIRST, MTU - 1 } }, FATAL_length },
+	{ 1, { { RC_SEND_FIRST, MTU + 1 } }, FATAL_length },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_MIDDLE, MTU - 4 } }, FATAL_length },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_LAST, 0 } }, FATAL_length },
+	{ 2, { { RC_SEND_FIRST, MTU }, { RC_SEND_LAST, MTU + 1 } }, FATAL_length },
+	{ 1, { { RC_SEND_ONLY, MTU + 1 } }, FATAL_length },
+	{ 1, { { RC_WRITE_ONLY, MTU + 1, MTU + 1 } }, FATAL_length },
+	{ 1, { { RC_WRITE_ONLY, 7, 8 } }, FATAL_length },
+	{ 1, { { RC_WRITE_ONLY, 9, 8 } }, FATAL_length },
+	{ 1, { { RC_WRITE_FIRST, MTU, MTU - 1 } }, FATAL_length },
+	{ 2, { { RC_WRITE_FIRST, MTU, MTU + 8 }, { RC_WRITE_LAST, 7 } }, FATAL_length },
+	{ 2, { { RC_WRITE_FIRST, MTU, MTU + 8 }, { RC_WRITE_LAST, 9 } }, FATAL_length },
+	{ 2, { { RC_WRITE_FIRST, MTU, MTU + 8 }, { RC_WRITE_MIDDLE, MTU } }, FATAL_length },
+	{ 2, { { RC_WRITE_FIRST, MTU, MTU }, { RC_WRITE_LAST, 0 } }, FATAL_length },
+	{ 1, { { RC_FETCH_ADD, 0, 0, 4 } }, FATAL_alignment },
+	{ 1, { { RC_CMP_SWAP, 0, 0, 1 } }, FATAL_alignment },
 };
 
 static void sequences(void **state)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct roce_recv_wr r = { .nr_sge = 1, .sge = { { in, sizeof(in) } } };
-		u64 fatal = counter_read(&nr_roce_tx_nak_fatal);
 		struct roce_mr *mr;
 		u32 rkey;
 
@@ -115,9 +140,10 @@ static void sequences(void **state)
 		sim.tap = watch;
 		nr_naks = 0;
 		memset(area, 0, sizeof(area));
+		fatal_note();
 		for (unsigned k = 0; k < rows[i].nr; k++) {
 			const struct one *o = &rows[i].p[k];
-			bool bad = rows[i].refused && k + 1 == rows[i].nr;
+			bool bad = rows[i].refused != FATAL_none && k + 1 == rows[i].nr;
 			u32 psn = eb.qp->epsn, written = 0;
 			struct roce_pkt p = {
 				.opcode = o->opcode, .pkey = ROCE_PKEY, .qpn = eb.qp->qpn, .psn = psn, .rkey = rkey, .dma_len = o->dma_len,
@@ -138,9 +164,98 @@ static void sequences(void **state)
 			assert_int_equal(nak_psn, psn);
 			assert_int_equal(eb.event[ROCE_EVENT_QP_REQ_ERR], 1);
 		}
-		assert_int_equal(counter_read(&nr_roce_tx_nak_fatal) - fatal, rows[i].refused);
-		assert_int_equal(roce_qp_state(eb.qp), rows[i].refused ? QPS_ERR : QPS_RTS);
+		if (!fatal_is(rows[i].refused))
+			fail_msg("row %u: not counted as %u", i, rows[i].refused);
+		assert_int_equal(roce_qp_state(eb.qp), rows[i].refused != FATAL_none ? QPS_ERR : QPS_RTS);
 		roce_mr_destroy(mr);
+		end_destroy(&ea);
+		end_destroy(&eb);
+		sim_stop();
+	}
+}
+
+/* What is refused for another reason than its own form: each by its cause, and our user's event says which of both kinds it is. */
+static void refused_by_cause(void **state)
+{
+	static const struct {
+		unsigned cause;
+		u8 opcode, syndrome;
+		u16 len, dma_len;
+		u8 access, rd_in;
+		bool key;			/* a region's; else none's */
+	} t[] = {
+		{ FATAL_receive, RC_SEND_ONLY, AETH_NAK_INVALID, 101, 0, 0, 4, true },
+		{ FATAL_resources, RC_READ_REQUEST, AETH_NAK_INVALID, 0, 8, MR_REMOTE_READ, 0, true },
+		{ FATAL_resources, RC_FETCH_ADD, AETH_NAK_INVALID, 0, 0, MR_REMOTE_ATOMIC, 0, true },
+		{ FATAL_access, RC_READ_REQUEST, AETH_NAK_ACCESS, 0, 8, MR_REMOTE_WRITE, 4, true },
+		{ FATAL_access, RC_READ_REQUEST, AETH_NAK_ACCESS, 0, 8, MR_REMOTE_READ, 4, false },
+		{ FATAL_access, RC_FETCH_ADD, AETH_NAK_ACCESS, 0, 0, MR_REMOTE_READ, 4, true },
+		{ FATAL_access, RC_WRITE_ONLY, AETH_NAK_ACCESS, 8, 8, MR_REMOTE_READ, 4, true },
+		{ FATAL_access, RC_WRITE_FIRST, AETH_NAK_ACCESS, MTU, sizeof(area) + 1, MR_REMOTE_WRITE, 4, true },
+		{ FATAL_invalidate, RC_SEND_ONLY_INV, AETH_NAK_ACCESS, 8, 0, MR_REMOTE_READ, 4, false },
+		{ FATAL_none, RC_SEND_ONLY, 0, 100, 0, 0, 4, true },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		bool bad = t[i].cause != FATAL_none, access = t[i].syndrome == AETH_NAK_ACCESS;
+		struct roce_pkt p = {
+			.opcode = t[i].opcode, .pkey = ROCE_PKEY, .psn = PSN, .va = (uintptr_t)area, .dma_len = t[i].dma_len, .ackreq = true,
+		};
+		struct roce_mr *mr;
+
+		sim_start(3, 9000);
+		end_create(&ea, 0);
+		end_create(&eb, 1);
+		pair_connect(&ea, &eb, MTU, PSN, 6, 0);
+		eb.qp->attr.rd_in = t[i].rd_in;
+		mr = roce_dev_mr_create(sim.node[1].dev, 7);
+		p.rkey = p.imm = roce_mr_bind(mr, area, sizeof(area), t[i].access) + !t[i].key;
+		p.qpn = eb.qp->qpn;
+		assert_int_equal(roce_post_recv(eb.qp, &(struct roce_recv_wr){ .nr_sge = 1, .sge = { { in, 100 } } }), 0);
+		sim.tap = watch;
+		nr_naks = 0;
+		fatal_note();
+		inject(&p, t[i].len);
+		if (!fatal_is(t[i].cause))
+			fail_msg("row %u: not counted as %u", i, t[i].cause);
+		assert_int_equal(nr_naks, bad);
+		if (bad)
+			assert_int_equal(naks[0], t[i].syndrome);
+		assert_int_equal(eb.event[ROCE_EVENT_QP_REQ_ERR], bad && !access);
+		assert_int_equal(eb.event[ROCE_EVENT_QP_ACCESS_ERR], bad && access);
+		roce_mr_destroy(mr);
+		end_destroy(&ea);
+		end_destroy(&eb);
+		sim_stop();
+	}
+}
+
+/* A response that cannot be the next one of a READ ends the request and the QP, and is counted. */
+static void bad_responses(void **state)
+{
+	static const struct { u8 opcode; u16 len; bool bad; } t[] = {
+		{ RC_READ_RESP_FIRST, MTU, false }, { RC_READ_RESP_FIRST, MTU - 4, true }, { RC_READ_RESP_FIRST, MTU + 4, true },
+		{ RC_READ_RESP_ONLY, MTU, true }, { RC_READ_RESP_LAST, MTU, true }, { RC_READ_RESP_ONLY, 8, true },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		struct roce_send_wr wr = { .opcode = WR_RDMA_READ, .nr_sge = 1, .sge = { { area, MTU + 8 } } };
+		struct roce_pkt p = { .opcode = t[i].opcode, .pkey = ROCE_PKEY, .psn = 6, .syndrome = AETH_ACK_UNLIMITED };
+		u64 bad = counter_read(&nr_roce_bad_response);
+
+		sim_start(3, 9000);
+		end_create(&ea, 0);
+		end_create(&eb, 1);
+		pair_connect(&ea, &eb, MTU, PSN, 6, 0);
+		p.qpn = eb.qp->qpn;
+		sim.cut = true;
+		assert_int_equal(roce_post_send(eb.qp, &wr), 0);
+		inject(&p, t[i].len);
+		assert_int_equal(counter_read(&nr_roce_bad_response) - bad, t[i].bad);
+		assert_int_equal(roce_qp_state(eb.qp), t[i].bad ? QPS_ERR : QPS_RTS);
+		assert_int_equal(eb.nr_wc, t[i].bad);
+		if (t[i].bad)
+			assert_int_equal(eb.wc[0].status, WC_BAD_RESP_ERR);
 		end_destroy(&ea);
 		end_destroy(&eb);
 		sim_stop();
@@ -602,7 +717,8 @@ static void a_nak_waits_for_what_came_before(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sequences), cmocka_unit_test(malformed), cmocka_unit_test(by_cause), cmocka_unit_test(more_reads_than_frames),
+		cmocka_unit_test(sequences), cmocka_unit_test(refused_by_cause), cmocka_unit_test(bad_responses),
+		cmocka_unit_test(malformed), cmocka_unit_test(by_cause), cmocka_unit_test(more_reads_than_frames),
 		cmocka_unit_test(doubled_before_its_answer), cmocka_unit_test(doubled_after_its_answer),
 		cmocka_unit_test(gone_back_before_the_answer), cmocka_unit_test(gone_back_into_an_answer),
 		cmocka_unit_test(gone_back_and_unbound), cmocka_unit_test(atomic_doubled_after_its_answer),
