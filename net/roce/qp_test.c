@@ -264,6 +264,54 @@ static void armed(void **state)
 	finish();
 }
 
+static unsigned solicited;
+
+static void watch_solicited(unsigned from, const u8 *f, u32 len)
+{
+	struct roce_pkt p;
+
+	if (from == 0 && roce_parse(f + NET_DATA_OFF, len - NET_DATA_OFF, &p) && (p.op->flags & OPF_REQUEST) && p.se)
+		solicited++;
+}
+
+/* The last packet of a message that takes a receive says that it is solicited; nothing else does, whatever was posted (9.2.3). */
+static void solicited_where_it_means_something(void **state)
+{
+	static u8 area[4096] __aligned(8);
+	static const struct { u8 opcode; bool says; } t[] = {
+		{ WR_SEND, true }, { WR_SEND_WITH_IMM, true }, { WR_SEND_WITH_INV, true }, { WR_RDMA_WRITE, false },
+		{ WR_RDMA_WRITE_WITH_IMM, true }, { WR_RDMA_READ, false }, { WR_CMP_SWAP, false }, { WR_FETCH_ADD, false },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		bool atomic = t[i].opcode == WR_CMP_SWAP || t[i].opcode == WR_FETCH_ADD;
+		struct roce_send_wr wr = {
+			.opcode = t[i].opcode, .flags = WR_SIGNALED | WR_SOLICITED, .nr_sge = 1, .sge = { { buf[0], atomic ? 8 : 3000 } },
+			.remote_addr = (uintptr_t)area,
+		};
+		struct roce_mr *mr, *other;
+
+		begin(false);
+		mr = roce_dev_mr_create(sim.node[1].dev, 7);
+		other = roce_dev_mr_create(sim.node[1].dev, 7);
+		wr.rkey = roce_mr_bind(mr, area, sizeof(area), MR_REMOTE_READ | MR_REMOTE_WRITE | MR_REMOTE_ATOMIC);
+		if (t[i].opcode == WR_SEND_WITH_INV)
+			wr.imm = roce_mr_bind(other, area, sizeof(area), MR_REMOTE_READ);
+		assert_int_equal(receives(&eb, 1), 0);
+		sim.tap = watch_solicited;
+		solicited = 0;
+		assert_int_equal(roce_post_send(ea.qp, &wr), 0);
+		sim_run(NSEC_PER_MSEC);
+		assert_int_equal(ea.nr_wc, 1);
+		assert_int_equal(ea.wc[0].status, WC_SUCCESS);
+		if (solicited != t[i].says)
+			fail_msg("opcode %u: %u packets", t[i].opcode, solicited);
+		roce_mr_destroy(mr);
+		roce_mr_destroy(other);
+		finish();
+	}
+}
+
 static void moderated(void **state)
 {
 	u64 start;
@@ -658,7 +706,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table), cmocka_unit_test(every_call_in_every_state), cmocka_unit_test(told_besides_completions),
-		cmocka_unit_test(communication_established), cmocka_unit_test(armed), cmocka_unit_test(moderated),
+		cmocka_unit_test(communication_established), cmocka_unit_test(armed),
+		cmocka_unit_test(solicited_where_it_means_something), cmocka_unit_test(moderated),
 		cmocka_unit_test(credits_spare_refusals), cmocka_unit_test(probe_without_credit),
 		cmocka_unit_test(repeated_reads_and_atomics), cmocka_unit_test(the_latest_of_a_number), cmocka_unit_test(rnr_timer), cmocka_unit_test(datagrams),
 		cmocka_unit_test(link_down_and_up),

@@ -26,6 +26,8 @@ static struct {
 	u8 recv_buf[PAIR_DEPTH][SLOT_SIZE];
 	unsigned done;
 	u64 counter;
+	bool few;			/* b has few receives, and posts them again when it comes to it */
+	unsigned taken[PAIR_DEPTH], nr_taken;
 } mix;
 
 static u8 *src_of(unsigned slot) { return mem[0] + slot * SLOT_SIZE; }
@@ -50,7 +52,17 @@ static void on_b(struct end *e, const struct roce_wc *wc)
 	assert_int_equal(wc->imm, x->imm);
 	if (x->opcode == WC_RECV)	/* the sender may not change its buffer before completion: still there */
 		assert_memory_equal(mix.recv_buf[wc->wr_id], src_of(x->slot), x->len);
-	post_recv(wc->wr_id);
+	if (mix.few)
+		mix.taken[mix.nr_taken++] = wc->wr_id;
+	else
+		post_recv(wc->wr_id);
+}
+
+static bool mix_step(void)
+{
+	while (mix.nr_taken != 0 && sim_random() % 3 == 0)
+		post_recv(mix.taken[--mix.nr_taken]);
+	return sim_step();
 }
 
 static void on_a(struct end *e, const struct roce_wc *wc)
@@ -76,7 +88,7 @@ static void on_a(struct end *e, const struct roce_wc *wc)
 	}
 }
 
-static void run_mix(u64 seed, u32 mtu, u16 ack_every, unsigned messages)
+static void run_mix(u32 mtu, u16 ack_every, unsigned messages, unsigned receives, bool flow_control)
 {
 	struct roce_mr *mr;
 	unsigned posted = 0;
@@ -92,7 +104,9 @@ static void run_mix(u64 seed, u32 mtu, u16 ack_every, unsigned messages)
 	pair_connect(&mix.a, &mix.b, mtu, 0xfffff0, 0xffff80, ack_every);	/* both wrap */
 	mr = roce_dev_mr_create(sim.node[1].dev, 7);
 	rkey = roce_mr_bind(mr, mem[1], sizeof(mem[1]), MR_REMOTE_WRITE | MR_REMOTE_READ | MR_REMOTE_ATOMIC);
-	for (unsigned i = 0; i < PAIR_DEPTH; i++)
+	mix.a.qp->attr.flow_control = mix.b.qp->attr.flow_control = mix.a.qp->limited = mix.b.qp->limited = flow_control;
+	mix.few = receives != PAIR_DEPTH;
+	for (unsigned i = 0; i < receives; i++)
 		post_recv(i);
 	deadline = time_mono_ns() + 600 * NSEC_PER_SEC;
 	while (mix.done < messages) {
@@ -148,10 +162,13 @@ static void run_mix(u64 seed, u32 mtu, u16 ack_every, unsigned messages)
 		}
 		n = mix.done;
 		do {
-			if (!sim_step())
+			if (!mix_step()) {
+				shim_time_advance(NSEC_PER_MSEC);	/* what never happens again comes to the deadline */
 				break;
+			}
 		} while (n == mix.done && posted == messages);
 	}
+	assert_int_equal(mix.a.qp->limited, flow_control);
 	assert_int_equal(mix.q_head, mix.q_tail);
 	assert_int_equal(*shared, mix.counter);
 	roce_mr_destroy(mr);
@@ -163,16 +180,21 @@ static void mix_clean(void **state)
 {
 	for (u32 mtu = 256; mtu <= 4096; mtu *= 2) {
 		sim_start(mtu, 9000);
-		run_mix(1, mtu, 0, 500);
+		run_mix(mtu, 0, 500, PAIR_DEPTH, false);
 		assert_int_equal(counter_read(&nr_roce_retransmit), 0);
 		sim_stop();
 	}
 }
 
+/* Half of the seeds with a receiver that is often not ready, half of each with end-to-end credits: both, too, are lost on the way. */
 static void mix_faults(void **state)
 {
+	u64 refused[2] = { 0, 0 };
+
 	for (unsigned seed = 1; seed <= 40; seed++) {
 		static const unsigned rate[] = { 0, 10, 100, 500 };
+		u64 rnr = counter_read(&nr_roce_rx_nak_rnr);
+		bool few = seed & 2, credits = seed & 4;
 
 		sim_start(seed, 9000);
 		sim.drop = rate[sim_random() % 4];
@@ -180,9 +202,17 @@ static void mix_faults(void **state)
 		sim.reorder = rate[sim_random() % 4];
 		sim.corrupt = rate[sim_random() % 4];
 		sim.late_done = seed & 1;
-		run_mix(seed, 256U << seed % 5, seed % 3 ? 16 : 0, 400);
+		run_mix(256U << seed % 5, seed % 3 ? 16 : 0, 400, few ? 1 + seed % 7 : PAIR_DEPTH, credits);
+		rnr = counter_read(&nr_roce_rx_nak_rnr) - rnr;
+		if (sim.drop + sim.corrupt != 0)
+			refused[credits] += rnr;
+		if (!few)
+			assert_int_equal(rnr, 0);
 		sim_stop();
 	}
+	print_message("not ready, on a wire that loses: %lu; with credits %lu\n", (unsigned long)refused[0], (unsigned long)refused[1]);
+	assert_true(refused[0] > 100);
+	assert_true(refused[1] < refused[0]);
 }
 
 static void post(struct end *e, u8 opcode, u64 id, void *p, u32 len, u64 va, u32 rkey)
@@ -954,6 +984,84 @@ static void drain(void **state)
 	}
 }
 
+/* The same of READs and atomics, whose answers may be what is lost: what had begun is answered, what had not is not executed. */
+static void drain_answers(void **state)
+{
+	static const u8 opcode[] = {
+		WR_FETCH_ADD, WR_RDMA_READ, WR_FETCH_ADD, WR_RDMA_READ, WR_FETCH_ADD, WR_RDMA_READ, WR_FETCH_ADD, WR_FETCH_ADD,
+	};
+	enum { NR = ARRAY_SIZE(opcode), BEFORE = NR - 1, LEN = 30000 };
+	static u64 word, was[NR];
+	unsigned under_way = 0, again = 0;
+
+	for (unsigned seed = 1; seed <= 30; seed++) {
+		struct roce_mr *mr, *atomics;
+		unsigned added = 0;
+		u64 retransmit;
+		u32 sent;
+
+		errors_begin();
+		sim.rng += seed;
+		mr = roce_dev_mr_create(sim.node[1].dev, 7);
+		atomics = roce_dev_mr_create(sim.node[1].dev, 7);
+		fill(mem[1], NR * LEN);
+		memset(mem[0], 0, NR * LEN);
+		word = 100;
+		sim.drop = 300;
+		for (unsigned i = 0; i < NR; i++) {
+			bool read = opcode[i] == WR_RDMA_READ;
+			struct roce_send_wr wr = {
+				.wr_id = i, .opcode = opcode[i], .flags = WR_SIGNALED, .nr_sge = 1, .compare_add = 1,
+				.sge = { { read ? mem[0] + i * LEN : (void *)&was[i], read ? LEN : 8 } },
+				.remote_addr = read ? (uintptr_t)mem[1] + i * LEN : (uintptr_t)&word,
+			};
+
+			if (i == 0) {
+				roce_mr_bind(mr, mem[1], sizeof(mem[1]), MR_REMOTE_READ);
+				roce_mr_bind(atomics, &word, sizeof(word), MR_REMOTE_ATOMIC);
+			}
+			wr.rkey = read ? mr->rkey : atomics->rkey;
+			if (i == BEFORE) {		/* four of them are let out together */
+				for (unsigned k = 0; k < seed % 5; k++)
+					sim_step();
+				under_way += ea.qp->rd_outstanding;
+				retransmit = counter_read(&nr_roce_retransmit);
+				sent = ea.qp->psn_max;
+				assert_int_equal(roce_qp_drain(ea.qp), 0);
+			}
+			assert_int_equal(roce_post_send(ea.qp, &wr), 0);
+		}
+		sim_run(5 * NSEC_PER_SEC);
+		again += counter_read(&nr_roce_retransmit) - retransmit;
+		assert_int_equal(ea.event[ROCE_EVENT_SQ_DRAINED], 1);
+		assert_in_range(ea.nr_wc, 4, BEFORE);
+		assert_int_equal(ea.qp->psn_max, sent);
+		assert_int_equal(ea.qp->psn_una, sent);
+		for (unsigned i = 0; i < ea.nr_wc; i++)
+			added += opcode[i] == WR_FETCH_ADD;
+		assert_int_equal(word, 100 + added);
+		sim.drop = 0;
+		assert_int_equal(roce_qp_resume(ea.qp), 0);
+		sim_run(NSEC_PER_SEC);
+		assert_int_equal(ea.nr_wc, NR);
+		added = 0;
+		for (unsigned i = 0; i < NR; i++) {
+			assert_int_equal(ea.wc[i].status, WC_SUCCESS);
+			assert_int_equal(ea.wc[i].wr_id, i);
+			if (opcode[i] == WR_FETCH_ADD)
+				assert_int_equal(was[i], 100 + added++);
+			else
+				assert_memory_equal(mem[0] + i * LEN, mem[1] + i * LEN, LEN);
+		}
+		assert_int_equal(ea.event[ROCE_EVENT_SQ_DRAINED], 1);
+		roce_mr_destroy(mr);
+		roce_mr_destroy(atomics);
+		errors_end();
+	}
+	print_message("drained with %u answers to come, %u requests repeated since\n", under_way, again);
+	assert_true(under_way > 30 && again > 10);
+}
+
 /* --- shared receive queues, invalidation -------------------------------------------------------------------------- */
 
 static unsigned limit_calls;
@@ -1302,6 +1410,13 @@ static void destroy_with_a_stopped_device(void **state)
 #define LOSS_LEN	65536
 #define LOSS_DEPTH	16
 
+static void receive_again(struct end *e, const struct roce_wc *wc)
+{
+	assert_int_equal(wc->status, WC_SUCCESS);
+	assert_int_equal(wc->byte_len, LOSS_LEN);
+	assert_int_equal(roce_post_recv(e->qp, &(struct roce_recv_wr){ .nr_sge = 1, .sge = { { mem[1], LOSS_LEN } } }), 0);
+}
+
 /* The time that count messages of 64 KiB take, over a wire of 100 MB/s and 100 us there and back. */
 static u64 stream(u64 seed, u8 opcode, u16 ack_every, unsigned drop, unsigned count)
 {
@@ -1317,6 +1432,9 @@ static u64 stream(u64 seed, u8 opcode, u16 ack_every, unsigned drop, unsigned co
 	mr = roce_dev_mr_create(sim.node[1].dev, 7);
 	wr.rkey = roce_mr_bind(mr, mem[1], LOSS_LEN, MR_REMOTE_WRITE | MR_REMOTE_READ);
 	wr.remote_addr = (uintptr_t)mem[1];
+	eb.on_wc = receive_again;
+	for (unsigned i = 0; i < 2 * LOSS_DEPTH; i++)
+		assert_int_equal(roce_post_recv(eb.qp, &(struct roce_recv_wr){ .nr_sge = 1, .sge = { { mem[1], LOSS_LEN } } }), 0);
 	sim.rate = 100;
 	sim.drop = drop;
 	start = time_mono_ns();
@@ -1327,6 +1445,7 @@ static u64 stream(u64 seed, u8 opcode, u16 ack_every, unsigned drop, unsigned co
 	}
 	start = time_mono_ns() - start;
 	assert_memory_equal(mem[0], mem[1], LOSS_LEN);
+	eb.on_wc = NULL;
 	roce_mr_destroy(mr);
 	errors_end();
 	return start;
@@ -1337,6 +1456,7 @@ static void loss_costs_less_than_half(void **state)
 {
 	static const struct { u8 opcode; u16 ack_every; const char *what; } t[] = {
 		{ WR_RDMA_WRITE, 0, "WRITE" }, { WR_RDMA_WRITE, 16, "WRITE, acknowledged by 16" }, { WR_RDMA_READ, 16, "READ" },
+		{ WR_SEND, 0, "SEND" }, { WR_SEND, 16, "SEND, acknowledged by 16" },
 	};
 
 	fill(mem[0], LOSS_LEN);
@@ -1477,7 +1597,7 @@ static void sent_after_a_probe(void **state)
 /* Each loss halves the window, but for losses under way together, and not below its minimum; what arrives lets it grow. */
 static void window_shrinks_and_grows(void **state)
 {
-	static const u32 want[] = { ROCE_WINDOW / 2, ROCE_WINDOW_MIN, ROCE_WINDOW_MIN };
+	static const u32 want[] = { 4 * ROCE_WINDOW_MIN, 2 * ROCE_WINDOW_MIN, ROCE_WINDOW_MIN, ROCE_WINDOW_MIN };
 	struct roce_mr *mr;
 	u32 rkey;
 
@@ -1487,6 +1607,7 @@ static void window_shrinks_and_grows(void **state)
 	pair_connect(&ea, &eb, 1024, 5, 6, 0);
 	mr = roce_dev_mr_create(sim.node[1].dev, 7);
 	rkey = roce_mr_bind(mr, mem[1], sizeof(mem[1]), MR_REMOTE_WRITE);
+	ea.qp->window = 8 * ROCE_WINDOW_MIN;	/* so that a half and the minimum are not one */
 	lose.from = 0;
 	lose.is = is_request;
 	sim.lose = lose_it;
@@ -1590,7 +1711,7 @@ int main(int argc, char **argv)	/* an argument: only tests that match it */
 		cmocka_unit_test(message_too_long), cmocka_unit_test(queue_limits), cmocka_unit_test(no_memory_to_gather),
 		cmocka_unit_test(receiver_never_ready), cmocka_unit_test(immediate_without_receive), cmocka_unit_test(unsignalled_failure),
 		cmocka_unit_test(edges_of_the_numbers), cmocka_unit_test(told_and_goes_on), cmocka_unit_test(shared_receives), cmocka_unit_test(drain),
-		 cmocka_unit_test(counted_and_dropped), cmocka_unit_test(invalidate),
+		cmocka_unit_test(drain_answers), cmocka_unit_test(counted_and_dropped), cmocka_unit_test(invalidate),
 		cmocka_unit_test(destroy_in_flight),
 		cmocka_unit_test(destroy_with_a_stopped_device), cmocka_unit_test(persistent), cmocka_unit_test(wrong_neighbour),
 		cmocka_unit_test(loss_costs_less_than_half), cmocka_unit_test(found_before_the_timeout),

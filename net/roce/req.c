@@ -150,7 +150,7 @@ static bool send_one(struct roce_qp *qp, struct sq_wqe *w, bool probe)
 	struct roce_tx *tx = tx_get(qp);
 	struct roce_pkt p = {
 		.opcode = send_opcode(w, first, last), .qpn = qp->attr.remote_qpn, .psn = qp->psn_next,
-		.se = last && (w->flags & WR_SOLICITED), .va = w->remote_addr, .rkey = w->rkey, .dma_len = w->len, .imm = w->imm,
+		.se = last && (w->flags & WR_SOLICITED) && wqe_takes_receive(w), .va = w->remote_addr, .rkey = w->rkey, .dma_len = w->len, .imm = w->imm,
 	};
 
 	if (tx == NULL)
@@ -519,6 +519,7 @@ static void req_data(struct roce_qp *qp, const struct roce_pkt *p)
 		off = w->got * qp->attr.mtu;
 		n = MIN(w->len - off, qp->attr.mtu);
 		if (p->len != n || !!(p->op->flags & OPF_LAST) != (w->got + 1 == w->nr_psn)) {
+			count(nr_roce_bad_response);
 			req_fail(qp, WC_BAD_RESP_ERR);
 			return;
 		}

@@ -2,7 +2,8 @@
 /*
  * The RC responder (9.7.4, 9.7.5): requests are executed in the order of their PSNs, each once. A gap is NAKed once, a
  * duplicate acknowledged and not executed (READs are executed again, atomics answered from memory). What is to be sent is
- * noted while a batch of packets is taken in, and sent at its end in the order of PSNs: responses, then one ACK or NAK.
+ * noted while a batch of packets is taken in, and sent at its end in the order of PSNs: responses, then one ACK or NAK. What is
+ * owed then (struct rd_entry) is not forgotten for a duplicate.
  *
  * A request that asks for it is acknowledged at the end of the batch; others wait for later ones, at most ROCE_ACK_DELAY_NS,
  * and not at all if a message of our user's tells the requester's (resp_told).
@@ -73,7 +74,7 @@ static bool send_response(struct roce_qp *qp, struct rd_entry *e)
 
 	if (tx == NULL)
 		return false;
-	tx->again = e->again;
+	tx->again = e->sent < e->again;
 	if (e->atomic) {
 		p.opcode = RC_ATOMIC_ACK;
 		p.orig = e->orig;
@@ -86,12 +87,13 @@ static bool send_response(struct roce_qp *qp, struct rd_entry *e)
 		mr = mr_lock(qp->dev, e->rkey, e->va + off, n, MR_REMOTE_READ, qp->pd);
 		if (mr == NULL) {		/* unbound since the request was taken */
 			tx_put_unused(qp, tx);
-			if (e->again) {		/* as one that comes again later: it may be a packet that the wire doubled */
+			if (e->sent < e->again) {	/* as one that comes again later: it may be a packet that the wire doubled */
 				count(nr_roce_drop_duplicate);
-				e->sent = e->nr_psn;
+				e->sent = e->again;
 				return true;
 			}
 			qp->rd_tail = qp->rd_head;
+			count(nr_roce_nak_access);
 			nak_fatal(qp, AETH_NAK_ACCESS, p.psn);
 			return false;
 		}
@@ -201,10 +203,12 @@ static void take_send(struct roce_qp *qp, const struct roce_pkt *p)
 		room += r->sge[i].len;
 	if (p->len > room || qp->msg_done > room - p->len) {
 		qp_complete_recv(qp, &(struct roce_wc){ .status = WC_LOC_LEN_ERR, .opcode = WC_RECV });
+		count(nr_roce_nak_receive);
 		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
 		return;
 	}
 	if ((p->op->flags & OPF_IETH) && !mr_invalidate(qp->dev, p->imm, qp->pd)) {
+		count(nr_roce_nak_invalidate);
 		nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
 		return;
 	}
@@ -232,6 +236,7 @@ static void take_write(struct roce_qp *qp, const struct roce_pkt *p)
 		if (p->dma_len != 0) {
 			mr = mr_lock(qp->dev, p->rkey, p->va, p->dma_len, MR_REMOTE_WRITE, qp->pd);
 			if (mr == NULL) {
+				count(nr_roce_nak_access);
 				nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
 				return;
 			}
@@ -243,6 +248,7 @@ static void take_write(struct roce_qp *qp, const struct roce_pkt *p)
 		qp->msg_done = 0;
 	}
 	if (p->len > qp->w_left || ((p->op->flags & OPF_LAST) && p->len != qp->w_left)) {
+		count(nr_roce_nak_length);
 		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
 		return;
 	}
@@ -250,6 +256,7 @@ static void take_write(struct roce_qp *qp, const struct roce_pkt *p)
 		/* checked again, under the lock of the copy: it may have been unbound between two packets (L44) */
 		mr = mr_lock(qp->dev, qp->w_rkey, qp->w_va, p->len, MR_REMOTE_WRITE, qp->pd);
 		if (mr == NULL) {
+			count(nr_roce_nak_access);
 			nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
 			return;
 		}
@@ -332,11 +339,18 @@ static void take_read(struct roce_qp *qp, const struct roce_pkt *p)
 	u32 nr = MAX(DIV_ROUND_UP((u64)p->dma_len, qp->attr.mtu), 1ULL);
 	struct rd_entry *e;
 
-	if (qp->attr.rd_in == 0 || nr > 1 << 22) {
+	if (qp->attr.rd_in == 0) {
+		count(nr_roce_nak_resources);
+		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
+		return;
+	}
+	if (nr > 1 << 22) {
+		count(nr_roce_nak_length);
 		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
 		return;
 	}
 	if (!read_allowed(qp, p)) {
+		count(nr_roce_nak_access);
 		nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
 		return;
 	}
@@ -358,7 +372,13 @@ static void take_atomic(struct roce_qp *qp, const struct roce_pkt *p)
 	struct roce_mr *mr;
 	u64 orig, *word;
 
-	if (qp->attr.rd_in == 0 || (p->va & 7) != 0) {
+	if (qp->attr.rd_in == 0) {
+		count(nr_roce_nak_resources);
+		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
+		return;
+	}
+	if ((p->va & 7) != 0) {
+		count(nr_roce_nak_alignment);
 		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
 		return;
 	}
@@ -367,6 +387,7 @@ static void take_atomic(struct roce_qp *qp, const struct roce_pkt *p)
 		return;
 	mr = mr_lock(qp->dev, p->rkey, p->va, 8, MR_REMOTE_ATOMIC, qp->pd);
 	if (mr == NULL) {
+		count(nr_roce_nak_access);
 		nak_fatal(qp, AETH_NAK_ACCESS, qp->epsn);
 		return;
 	}
@@ -387,29 +408,29 @@ static void take_atomic(struct roce_qp *qp, const struct roce_pkt *p)
 	qp->epsn = psn_add(qp->epsn, 1);
 }
 
-/* What is owed from psn on was asked for again: forget it, the requester repeats all that follows too. */
-static void rd_cut(struct roce_qp *qp, u32 psn)
-{
-	while (qp->rd_head != qp->rd_tail) {
-		const struct rd_entry *e = &qp->rd[(qp->rd_head - 1) % ROCE_MAX_RD];
+static struct rd_entry *rd_at(struct roce_qp *qp, u32 i) { return &qp->rd[i % ROCE_MAX_RD]; }
 
-		if (psn_diff(psn_add(e->psn, e->nr_psn), psn) <= 0)
-			break;
-		qp->rd_head--;
-	}
+/* Behind all that is owed and begins at psn or before it. */
+static u32 rd_place(struct roce_qp *qp, u32 psn)
+{
+	u32 i = qp->rd_tail;
+
+	while (i != qp->rd_head && psn_diff(rd_at(qp, i)->psn, psn) <= 0)
+		i++;
+	return i;
 }
 
-/* Is the answer to this packet's request yet to be sent? */
-static bool owed(const struct roce_qp *qp, u32 psn)
+/* The answer begins at psn, later or earlier than it did, and ends where it did. What is to be sent again was sent before. */
+static void rd_begin_at(const struct roce_qp *qp, struct rd_entry *e, u32 psn)
 {
-	for (u32 i = qp->rd_tail; i != qp->rd_head; i++) {
-		const struct rd_entry *e = &qp->rd[i % ROCE_MAX_RD];
-		s32 at = psn_diff(psn, e->psn);
+	s32 by = psn_diff(psn, e->psn);
 
-		if (at >= 0 && (u32)at < e->nr_psn)
-			return (u32)at >= e->sent;
-	}
-	return false;
+	e->again = MAX(e->again, e->sent) - by;
+	e->sent = 0;
+	e->psn = psn;
+	e->nr_psn -= by;
+	e->va += (s64)by * qp->attr.mtu;
+	e->len -= by * qp->attr.mtu;
 }
 
 /* A READ or atomic again: answered as before, and never executed twice if that makes a difference (9.7.5.1.5). */
@@ -417,23 +438,33 @@ static void answer_again(struct roce_qp *qp, const struct roce_pkt *p)
 {
 	u64 packets = p->op->kind == OP_READ ? MAX(DIV_ROUND_UP((u64)p->dma_len, qp->attr.mtu), 1ULL) : 1;
 	const struct rd_resource *r = packets > 1 << 22 ? NULL : recall(qp, p, packets);
-	struct rd_entry *e;
+	u32 i = rd_place(qp, p->psn);
+	s32 at;
 
 	if (r == NULL || (r->kind == OP_READ && !read_allowed(qp, p))) {
 		count(nr_roce_drop_duplicate);
 		return;
 	}
-	if (owed(qp, p->psn))			/* and so is what follows it: nothing of that is to be forgotten */
+	if (i != qp->rd_tail) {
+		at = psn_diff(p->psn, rd_at(qp, i - 1)->psn);
+		if ((u32)at < rd_at(qp, i - 1)->nr_psn) {
+			if ((u32)at < rd_at(qp, i - 1)->sent)	/* else it is owed, and so is what follows it */
+				rd_begin_at(qp, rd_at(qp, i - 1), p->psn);
+			return;
+		}
+	}
+	if (i != qp->rd_head && psn_diff(rd_at(qp, i)->psn, psn_add(p->psn, packets)) < 0) {	/* the end of the same READ is owed */
+		rd_begin_at(qp, rd_at(qp, i), p->psn);
 		return;
-	rd_cut(qp, p->psn);
-	e = rd_new(qp);
-	if (e == NULL)
+	}
+	if (rd_new(qp) == NULL)
 		return;
-	*e = (struct rd_entry){
+	for (i = qp->rd_head++; i != qp->rd_tail && psn_diff(rd_at(qp, i - 1)->psn, p->psn) > 0; i--)
+		*rd_at(qp, i) = *rd_at(qp, i - 1);
+	*rd_at(qp, i) = (struct rd_entry){
 		.psn = p->psn, .nr_psn = packets, .msn = qp->msn, .rkey = p->rkey, .len = p->dma_len, .va = p->va, .orig = r->orig,
-		.atomic = r->kind != OP_READ, .again = true,
+		.atomic = r->kind != OP_READ, .again = packets,
 	};
-	qp->rd_head++;
 }
 
 static void take_duplicate(struct roce_qp *qp, const struct roce_pkt *p)
@@ -482,8 +513,13 @@ void resp_request(struct roce_qp *qp, const struct roce_pkt *p)
 	if (qp->nak_due != 0)			/* the gap closed within the batch that showed it */
 		qp->nak_due = 0;
 	/* the message goes on as it began (9.7.4.1.2), and all packets but its last are full, which is not empty (9.7.4.1.4) */
-	if (first != (qp->in_message == OP_NONE) || (!first && p->op->kind != qp->in_message) ||
-	    ((flags & OPF_PAYLOAD) && (flags & OPF_LAST ? p->len > qp->attr.mtu || (!first && p->len == 0) : p->len != qp->attr.mtu))) {
+	if (first != (qp->in_message == OP_NONE) || (!first && p->op->kind != qp->in_message)) {
+		count(nr_roce_nak_sequence);
+		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
+		return;
+	}
+	if ((flags & OPF_PAYLOAD) && (flags & OPF_LAST ? p->len > qp->attr.mtu || (!first && p->len == 0) : p->len != qp->attr.mtu)) {
+		count(nr_roce_nak_length);
 		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
 		return;
 	}
@@ -502,6 +538,7 @@ void resp_request(struct roce_qp *qp, const struct roce_pkt *p)
 		take_atomic(qp, p);
 		break;
 	default:
+		count(nr_roce_nak_sequence);
 		nak_fatal(qp, AETH_NAK_INVALID, qp->epsn);
 	}
 }

@@ -34,6 +34,13 @@
 	X(nr_roce_tx_nak_psn, "NAKs sent: PSN sequence error")					\
 	X(nr_roce_tx_nak_rnr, "NAKs sent: receiver not ready")					\
 	X(nr_roce_tx_nak_fatal, "NAKs sent: invalid request, access or operation error")	\
+	X(nr_roce_nak_sequence, "fatal NAKs: an opcode that does not follow the one before")	\
+	X(nr_roce_nak_length, "fatal NAKs: a packet or message too short or too long")		\
+	X(nr_roce_nak_receive, "fatal NAKs: a message longer than its receive")			\
+	X(nr_roce_nak_alignment, "fatal NAKs: an atomic's address that is not a multiple of 8")	\
+	X(nr_roce_nak_resources, "fatal NAKs: a READ or atomic on a connection that allows none")	\
+	X(nr_roce_nak_access, "fatal NAKs: no such rkey, or not this range, access or domain")	\
+	X(nr_roce_nak_invalidate, "fatal NAKs: a SEND with invalidate of a key that cannot be")	\
 	X(nr_roce_rx_ack, "acknowledgement packets received, NAKs included")			\
 	X(nr_roce_rx_nak_psn, "NAKs received: PSN sequence error")				\
 	X(nr_roce_rx_nak_rnr, "NAKs received: receiver not ready")				\
@@ -43,6 +50,7 @@
 	X(nr_roce_probe, "repetitions before the timeout, because the answer that was asked for is late") \
 	X(nr_roce_window_cut, "times a queue pair halved its window for a loss")		\
 	X(nr_roce_read_gap, "READ or atomic responses found missing and asked for again")	\
+	X(nr_roce_bad_response, "READ responses of a wrong length, or last at the wrong place: the queue pair fails") \
 	X(nr_roce_duplicate, "request packets received twice: acknowledged, not executed")	\
 	X(nr_roce_qp_error, "queue pairs that went to ERR by themselves")			\
 	X(nr_roce_qp_lost, "queue pairs never freed: the device kept their frames")		\
@@ -207,7 +215,11 @@ struct roce_srq {
 	struct list link;		/* [dev->lock] */
 };
 
-/* What the responder owes: READ and atomic responses, in the order of their PSNs. */
+/*
+ * What the responder owes: READ and atomic responses, in the order of their PSNs, no packet twice. Only sending takes from it, or the
+ * end of the QP. A duplicate adds what it asks for and is not owed, in its place: the wire may have doubled it, so it says nothing of
+ * what follows. If the requester went back, it repeats that too, which is owed still, or is added in turn.
+ */
 struct rd_entry {
 	u32 psn, nr_psn;
 	u32 sent;			/* packets */
@@ -216,7 +228,7 @@ struct rd_entry {
 	u64 va;
 	u64 orig;			/* atomic: what was there before */
 	bool atomic;
-	bool again;			/* asked for again */
+	u32 again;			/* so many of its packets were sent before, and asked for again */
 };
 /*
  * A responder resource (9.7.5.1.5): a READ or atomic that was executed, for the case that it comes again. An atomic's answer is
