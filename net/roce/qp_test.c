@@ -302,6 +302,42 @@ static void moderated(void **state)
 	finish();
 }
 
+/* A rule that changes while completions wait is theirs, too; and what was polled does not count towards it. */
+static void moderated_anew(void **state)
+{
+	struct roce_wc wc[4];
+	u64 start;
+
+	begin(false);
+	eb.cq->handler = count_calls;
+	handler_calls = 0;
+	assert_int_equal(receives(&eb, 100), 0);
+	roce_cq_moderate(eb.cq, 100, 0);
+	arrive(3, 0);
+	roce_cq_moderate(eb.cq, 4, 0);			/* for as long as it takes */
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(handler_calls, 0);
+	start = time_mono_ns();
+	roce_cq_moderate(eb.cq, 3, NSEC_PER_SEC);	/* so many wait already */
+	assert_int_equal(send_to(&ea, 10, 0), 0);
+	while (handler_calls == 0)
+		(void)sim_step();
+	assert_in_range(time_mono_ns() - start, 0, NSEC_PER_MSEC);
+	sim_run(10 * NSEC_PER_MSEC);
+	assert_int_equal(drain_cq(&eb), 4);
+
+	handler_calls = 0;
+	roce_cq_moderate(eb.cq, 4, 0);
+	arrive(3, 0);
+	assert_int_equal(roce_cq_poll(eb.cq, wc, 2), 2);	/* some, not all: one waits */
+	arrive(2, 0);
+	assert_int_equal(handler_calls, 0);
+	arrive(1, 0);
+	assert_int_equal(handler_calls, 1);
+	assert_int_equal(drain_cq(&eb), 4);
+	finish();
+}
+
 /* --- credits ------------------------------------------------------------------------------------------------------ */
 
 static unsigned acks_seen, acks_limited;
@@ -658,7 +694,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table), cmocka_unit_test(every_call_in_every_state), cmocka_unit_test(told_besides_completions),
-		cmocka_unit_test(communication_established), cmocka_unit_test(armed), cmocka_unit_test(moderated),
+		cmocka_unit_test(communication_established), cmocka_unit_test(armed), cmocka_unit_test(moderated), cmocka_unit_test(moderated_anew),
 		cmocka_unit_test(credits_spare_refusals), cmocka_unit_test(probe_without_credit),
 		cmocka_unit_test(repeated_reads_and_atomics), cmocka_unit_test(the_latest_of_a_number), cmocka_unit_test(rnr_timer), cmocka_unit_test(datagrams),
 		cmocka_unit_test(link_down_and_up),

@@ -24,9 +24,10 @@ struct roce_srq;
 
 /* --- completions --------------------------------------------------------------------------------------- */
 
-enum roce_wc_status {		/* names and order of ibv_wc_status where they exist */
-	WC_SUCCESS, WC_LOC_LEN_ERR, WC_LOC_QP_OP_ERR, WC_LOC_PROT_ERR, WC_WR_FLUSH_ERR, WC_BAD_RESP_ERR, WC_LOC_ACCESS_ERR,
-	WC_REM_INV_REQ_ERR, WC_REM_ACCESS_ERR, WC_REM_OP_ERR, WC_RETRY_EXC_ERR, WC_RNR_RETRY_EXC_ERR, WC_FATAL_ERR
+/* Names and order of ibv_wc_status; what it has besides says what cannot happen here. The numbers go over the wire (service/probe.c). */
+enum roce_wc_status {
+	WC_SUCCESS, WC_LOC_LEN_ERR, WC_WR_FLUSH_ERR = 4, WC_BAD_RESP_ERR, WC_REM_INV_REQ_ERR = 7, WC_REM_ACCESS_ERR, WC_REM_OP_ERR,
+	WC_RETRY_EXC_ERR, WC_RNR_RETRY_EXC_ERR
 };
 enum roce_wc_opcode { WC_SEND, WC_RDMA_WRITE, WC_RDMA_READ, WC_COMP_SWAP, WC_FETCH_ADD, WC_RECV, WC_RECV_RDMA_WITH_IMM };
 
@@ -54,8 +55,8 @@ const char *roce_wc_status_name(unsigned status);
  * From the first roce_cq_arm() on the handler is called only when it was asked for, once each time (11.4.2.2): at the next
  * completion, or at the next one that was solicited or failed. true: completions wait already, and are to be polled again;
  * the call is owed all the same. roce_cq_moderate() has it called when so many completions wait, or the oldest of them for so
- * long; 0 ns: for as long as
- * it takes; (1, 0) ends that. What is polled before is not told.
+ * long; 0 ns: for as long as it takes; (1, 0) ends that. For what waits already the time begins then. What is polled before is not
+ * told: it does not count, but if it was the oldest, the call may come earlier than the next needs it.
  */
 struct roce_cq *roce_cq_create(u32 depth, void (*handler)(struct roce_cq *cq, void *arg), void *arg);
 unsigned roce_cq_poll(struct roce_cq *cq, struct roce_wc *wc, unsigned n);
@@ -65,7 +66,7 @@ void roce_cq_destroy(struct roce_cq *cq);	/* no QP uses it; may sleep */
 
 /* --- memory regions ------------------------------------------------------------------------------------ */
 
-#define MR_LOCAL_WRITE	1
+/* What peers may do; names and values of ibv_access_flags. A buffer of ours needs no region, so there are no local rights. */
 #define MR_REMOTE_WRITE	2
 #define MR_REMOTE_READ	4
 #define MR_REMOTE_ATOMIC 8

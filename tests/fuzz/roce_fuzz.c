@@ -438,7 +438,7 @@ static void step(void)
 		else if (x % 8 == 3)
 			(void)roce_qp_resume(x & 8 ? dgram : b.qp);
 		else if (x % 8 == 4)
-			later_key = roce_mr_bind(later, target, 4096, MR_LOCAL_WRITE | MR_REMOTE_WRITE | MR_REMOTE_READ);
+			later_key = roce_mr_bind(later, target, 4096, MR_REMOTE_WRITE | MR_REMOTE_READ);
 		else if (x % 8 == 5)
 			roce_mr_unbind(later);
 		else if (x % 8 == 6)
@@ -472,7 +472,7 @@ static void begin(void)
 	assert_int_equal(roce_qp_ud_start(dgram, 0x22222222), 0);
 	mr = roce_dev_mr_create(b.node->dev, 7);
 	later = roce_dev_mr_create(b.node->dev, 7);
-	rkey = roce_mr_bind(mr, target, ROOM, MR_LOCAL_WRITE | MR_REMOTE_READ | MR_REMOTE_WRITE | MR_REMOTE_ATOMIC);
+	rkey = roce_mr_bind(mr, target, ROOM, MR_REMOTE_READ | MR_REMOTE_WRITE | MR_REMOTE_ATOMIC);
 	later_key = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		post_receive(b.qp, i);
