@@ -390,7 +390,9 @@ static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 		.private_data = m->private_data, .private_len = m->private_len,
 	};
 	struct cm_id *id;
+	u8 gid[16];
 
+	(void)roce_dev_gid(cm->dev, ROCE_GID_IPV4, gid);
 	spin_lock(&cm->lock);
 	id = id_find_passive(cm, m->local_id, ip);
 	if (id != NULL) {			/* it came twice: so does the answer, if there is one yet */
@@ -422,7 +424,7 @@ static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 		refuse(cm, ip, m, 0, CM_REJ_UNSUPPORTED);
 		return;
 	}
-	if (m->remote_ip != cm->dev->nif->ip) {		/* another GID of ours, which packets do not go to */
+	if (memcmp(m->remote_gid, gid, sizeof(gid)) != 0) {	/* another GID of ours, which packets do not go to */
 		refuse(cm, ip, m, 0, CM_REJ_GID);
 		return;
 	}
@@ -891,9 +893,12 @@ struct cm_id *roce_cm_connect(u32 ip, u64 service_id, const struct cm_conn_param
 	struct roce_cm *cm = dev->cm;
 	struct cm_id *id = id_new(cm, true, ip);
 	u32 mtu = dev->max_mtu;
+	u8 local_gid[16], remote_gid[16];
 
 	if (id == NULL)
 		return NULL;
+	(void)roce_dev_gid(dev, ROCE_GID_IPV4, local_gid);
+	roce_gid_ipv4(remote_gid, ip);
 	while (p->path_mtu >= 256 && mtu > p->path_mtu)
 		mtu /= 2;
 	spin_lock(&cm->lock);
@@ -915,7 +920,7 @@ struct cm_id *roce_cm_connect(u32 ip, u64 service_id, const struct cm_conn_param
 		.flow_control = p->flow_control, .srq = p->qp->srq != NULL,
 		.remote_timeout = CM_TIMEOUT_CODE, .local_timeout = CM_TIMEOUT_CODE, .retry_count = id->attr.retry_count,
 		.rnr_retry = MIN(p->rnr_retry, 7), .pkey = ROCE_PKEY, .path_mtu = roce_mtu_code(mtu), .max_cm_retries = 15,
-		.local_ip = dev->nif->ip, .remote_ip = ip, .hop_limit = IP_TTL,
+		.local_gid = local_gid, .remote_gid = remote_gid, .hop_limit = IP_TTL,
 		.ack_timeout = roce_timeout_code(p->ack_timeout_ns != 0 ? p->ack_timeout_ns : ROCE_RTO_DEFAULT_NS),
 		.ip_service = cm_service_is_ip(service_id), .src_port = 0xc000 | (id->local_id & 0x3fff),
 		.ip_src = dev->nif->ip, .ip_dst = ip, .private_data = p->private_data, .private_len = p->private_len,

@@ -33,9 +33,13 @@ static unsigned golden_file(const char *path)
 		assert_true(cm_mad_parse(p.payload, &m));
 		if (m.attr == CM_REQ) {
 			assert_true(m.ip_service);
-			assert_int_equal(m.ip_src, m.local_ip);
-			assert_int_equal(m.ip_dst, m.remote_ip);
-			assert_true(m.local_ip == 0x0a000002 || m.local_ip == 0x0a4d000a || m.local_ip == 0x0a4d000b);
+			u8 gid[16];
+
+			roce_gid_ipv4(gid, m.ip_src);
+			assert_memory_equal(m.local_gid, gid, 16);
+			roce_gid_ipv4(gid, m.ip_dst);
+			assert_memory_equal(m.remote_gid, gid, 16);
+			assert_true(m.ip_src == 0x0a000002 || m.ip_src == 0x0a4d000a || m.ip_src == 0x0a4d000b);
 			assert_int_equal(m.service_id >> 16, 0x106);
 			assert_int_equal(m.private_len, CM_REQ_PRIVATE);
 		}
@@ -549,11 +553,73 @@ static void say(const struct cm_msg *m)
 
 static struct cm_msg good_req(void)
 {
+	static u8 gid[2][16];
+
+	roce_gid_ipv4(gid[0], sim.node[0].ip);
+	roce_gid_ipv4(gid[1], sim.node[1].ip);
 	return (struct cm_msg){
 		.attr = CM_REQ, .tid = 7, .local_id = 0x1234, .service_id = SERVICE, .qpn = 77, .psn = 5, .responder_resources = 1,
-		.initiator_depth = 1, .pkey = ROCE_PKEY, .path_mtu = 5, .local_ip = sim.node[0].ip, .remote_ip = sim.node[1].ip,
+		.initiator_depth = 1, .pkey = ROCE_PKEY, .path_mtu = 5, .local_gid = gid[0], .remote_gid = gid[1],
 		.ip_service = true, .ip_src = sim.node[0].ip, .ip_dst = sim.node[1].ip,
 	};
+}
+
+static u8 req_gid[2][16];
+
+static void hear_req(unsigned from, const u8 *f, u32 len)
+{
+	struct roce_pkt p;
+	struct cm_msg m;
+
+	if (len < NET_DATA_OFF || !roce_parse(f + NET_DATA_OFF, len - NET_DATA_OFF, &p) || p.qpn != ROCE_GSI_QPN ||
+	    !cm_mad_parse(p.payload, &m) || m.attr != CM_REQ)
+		return;
+	memcpy(req_gid[0], m.local_gid, 16);
+	memcpy(req_gid[1], m.remote_gid, 16);
+}
+
+/* The port's table, and the entry of it that connections are made with: asked for by one side, and looked at by the other. */
+static void gid_table(void **state)
+{
+	u8 gid[16], link_local[16] = { 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0x50, 0x54, 0, 0xff, 0xfe, 0x77, 0, 1 };
+	struct cm_conn_param c;
+
+	begin(1, true);
+	assert_int_equal(roce_dev_gid(sim.node[0].dev, 0, gid), 0);
+	assert_memory_equal(gid, link_local, 16);
+	assert_int_equal(roce_dev_gid(sim.node[0].dev, 2, gid), -EINVAL);
+	assert_int_equal(roce_dev_gid(sim.node[0].dev, ~0U, gid), -EINVAL);
+	assert_memory_equal(gid, link_local, 16);
+	sim.tap = hear_req;
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(pas.nr_events, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		u8 mapped[16] = { [10] = 0xff, 0xff, 0x0a, 0x4d, 0, 1 + i };
+
+		assert_int_equal(roce_dev_gid(sim.node[i].dev, 1, gid), 0);
+		assert_memory_equal(gid, mapped, 16);
+		assert_memory_equal(req_gid[i], gid, 16);
+	}
+	sim.tap = NULL;
+	end_all();
+
+	begin(2, true);			/* a table that says something else */
+	sim.node[0].dev->gid[ROCE_GID_IPV4][15] = 0x99;
+	sim.node[1].dev->gid[ROCE_GID_IPV4][15] = 0x98;
+	roce_cm_destroy(act.id);
+	act.id = NULL;
+	sim_run(NSEC_PER_SEC);
+	pas.nr_events = 0;
+	sim.tap = hear_req;
+	c = params(&act);
+	act.id = roce_cm_connect(sim.node[1].ip, SERVICE, &c, on_event, &act);
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(req_gid[0][15], 0x99);
+	assert_int_equal(act.events[act.nr_events - 1], CM_REJECTED);
+	assert_int_equal(act.reason, CM_REJ_GID);
+	assert_int_equal(pas.nr_events, 0);
+	sim.tap = NULL;
+	end_all();
 }
 
 /* A REQ that cannot be is rejected by the reason that says why; its listener hears nothing. */
@@ -563,6 +629,7 @@ static void rejected_by_reason(void **state)
 		CM_REJ_INVALID_SERVICE, CM_REJ_INVALID_SERVICE, CM_REJ_TRANSPORT, CM_REJ_GID, CM_REJ_GID, CM_REJ_PATH_MTU, CM_REJ_PATH_MTU,
 		CM_REJ_PATH_MTU, CM_REJ_UNSUPPORTED, CM_REJ_UNSUPPORTED,
 	};
+	u8 other_gid[16];
 
 	begin(1, true);
 	sim_run(NSEC_PER_SEC);
@@ -577,8 +644,11 @@ static void rejected_by_reason(void **state)
 		case 0: m.service_id++; break;
 		case 1: m.service_id = ROCE_PS_UDP(18515); break;
 		case 2: m.transport = 1; break;			/* UC */
-		case 3: m.remote_ip = 0; break;			/* the link-local GID: no IPv4 address is in it */
-		case 4: m.remote_ip++; break;
+		case 3:
+			assert_int_equal(roce_dev_gid(sim.node[1].dev, ROCE_GID_LINK_LOCAL, other_gid), 0);
+			m.remote_gid = other_gid;
+			break;
+		case 4: m.remote_gid = m.local_gid; break;
 		case 5: m.path_mtu = 0; break;
 		case 6: m.path_mtu = 6; break;
 		case 7: m.path_mtu = 5; sim.node[1].dev->max_mtu = 1024; break;		/* more than this link's */
@@ -809,7 +879,7 @@ int main(int argc, char **argv)		/* an argument: only tests that match it */
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden_mads), cmocka_unit_test(connect_and_part), cmocka_unit_test(a_long_farewell), cmocka_unit_test(farewells_cross), cmocka_unit_test(private_data_of_req),
-		cmocka_unit_test(retry_counts),
+		cmocka_unit_test(retry_counts), cmocka_unit_test(gid_table),
 		cmocka_unit_test(refused), cmocka_unit_test(unreachable), cmocka_unit_test(lost_rtu), cmocka_unit_test(broken),
 		cmocka_unit_test(destroy_anytime), cmocka_unit_test(sidr), cmocka_unit_test(sidr_of_the_wrong_kind),
 		cmocka_unit_test(rejected_by_reason), cmocka_unit_test(limited_member), cmocka_unit_test(sidr_of_another_partition),
