@@ -38,7 +38,7 @@ static void parse_ip_service(struct cm_msg *m)
 {
 	const u8 *ip = m->private_data;
 
-	if (!cm_service_is_ip(m->service_id) || ip[1] >> 4 != 4)
+	if (!cm_service_is_ip(m->service_id) || ip[0] != 0 || ip[1] >> 4 != 4)	/* the header's version, IP's */
 		return;
 	m->ip_service = true;
 	m->src_port = get16(ip + 2);

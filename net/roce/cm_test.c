@@ -825,6 +825,116 @@ static void stale_connection(void **state)
 	end_all();
 }
 
+/* Node 0's end is one that only talks: its REQ waits for its listener, of node 1. */
+static struct cm_msg req_waits(void)
+{
+	struct cm_msg m;
+
+	begin(1, false);
+	roce_cm_destroy(act.id);
+	act.id = NULL;
+	sim_run(5 * NSEC_PER_SEC);
+	pas.answer_later = true;
+	assert_int_equal(roce_dev_cm_listen(sim.node[1].dev, SERVICE, on_event, &pas), 0);
+	m = good_req();
+	sim.cut = true;
+	say(&m);
+	assert_int_equal(pas.nr_events, 1);
+	memset(&heard, 0, sizeof(heard));
+	sim.tap = hear;
+	return m;
+}
+
+/* The peer gave up before it was answered: it knows no id of ours, and finds no one who accepts it later. */
+static void gave_up_before_the_answer(void **state)
+{
+	for (unsigned after = 0; after < 2; after++) {
+		struct cm_msg req = req_waits(), m = { .attr = CM_REJ, .tid = 7, .local_id = req.local_id, .reason = CM_REJ_TIMEOUT };
+		struct cm_conn_param c = params(&pas);
+		u64 stray = counter_read(&nr_roce_cm_stray);
+
+		m.about = after == 0 ? 0 : 2;			/* Linux calls it another message */
+		m.local_id++;
+		say(&m);					/* of another connection */
+		assert_int_equal(counter_read(&nr_roce_cm_stray), stray + 1);
+		m.local_id--;
+		if (after)					/* it crosses the answer */
+			assert_int_equal(roce_cm_accept(pas.id, &c, on_event, &pas), 0);
+		say(&m);
+		assert_int_equal(counter_read(&nr_roce_cm_stray), stray + 1);
+		if (after) {
+			assert_int_equal(pas.events[1], CM_REJECTED);
+			assert_int_equal(pas.reason, CM_REJ_TIMEOUT);
+		} else {
+			assert_int_equal(roce_cm_accept(pas.id, &c, on_event, &pas), -EINVAL);
+			assert_int_equal(roce_qp_state(pas.e.qp), QPS_RESET);
+			assert_int_equal(pas.nr_events, 1);
+			roce_cm_reject(pas.id, CM_REJ_CONSUMER, NULL, 0);
+			assert_int_equal(heard.nr[CM_REJ], 0);
+			say(&req);				/* it asks anew: its listener hears of it */
+			assert_int_equal(pas.nr_events, 2);
+		}
+		sim.tap = NULL;
+		end_all();
+	}
+}
+
+/* A REJ or DREP that comes from another id of the peer's than the connection's ends nothing. */
+static void answer_of_another(void **state)
+{
+	struct cm_msg m = req_waits();
+	struct cm_conn_param c = params(&pas);
+
+	assert_int_equal(roce_cm_accept(pas.id, &c, on_event, &pas), 0);
+	sim_run(NSEC_PER_MSEC);
+	assert_int_equal(heard.last.attr, CM_REP);
+	m = (struct cm_msg){ .attr = CM_REJ, .tid = 7, .local_id = m.local_id + 1, .remote_id = heard.last.local_id, .about = 1 };
+	say(&m);
+	assert_int_equal(pas.nr_events, 1);
+	m.attr = CM_RTU;
+	m.local_id--;
+	say(&m);
+	assert_int_equal(pas.events[1], CM_ESTABLISHED);
+	m.attr = CM_REJ;
+	m.local_id++;
+	say(&m);
+	assert_int_equal(pas.nr_events, 2);
+	roce_cm_disconnect(pas.id, NULL, 0);
+	m.attr = CM_DREP;
+	say(&m);
+	assert_false(roce_cm_gone(pas.id));
+	m.local_id--;
+	say(&m);
+	assert_true(roce_cm_gone(pas.id));
+	sim.tap = NULL;
+	end_all();
+}
+
+/* The header of an IP service's private data, in a version we do not know: its listener is not told of bytes that may mean anything. */
+static void ip_service_of_another_version(void **state)
+{
+	u8 mad[MAD_LEN];
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct cm_msg req = req_waits(), m = req;
+
+		m.local_id++;
+		cm_mad_build(mad, &m);
+		if (i == 0)
+			mad[24 + 140] = 0x10;			/* its own */
+		else if (i == 1)
+			mad[24 + 141] = 6 << 4;			/* IP's */
+		cm_receive(sim.node[1].dev, sim.node[0].ip, ROCE_GSI_QPN, mad, MAD_LEN);
+		sim_run(NSEC_PER_MSEC);
+		assert_int_equal(heard.nr[CM_REJ], i < 2);
+		assert_int_equal(pas.nr_events, i < 2 ? 1 : 2);
+		if (i < 2)
+			assert_int_equal(heard.last.reason, CM_REJ_CONSUMER);
+		sim.tap = NULL;
+		end_all();
+	}
+}
+
 static unsigned flood_asked;
 
 static void flood_more(const struct cm_event *ev, void *arg)
@@ -834,7 +944,7 @@ static void flood_more(const struct cm_event *ev, void *arg)
 	ev->sidr->status = 0;
 	if (++flood_asked == 100000)
 		return;
-	cm_mad_build(mad, &(struct cm_msg){ .attr = CM_SIDR_REQ, .tid = flood_asked, .pkey = ROCE_PKEY, .service_id = DGRAM });
+	cm_mad_build(mad, &(struct cm_msg){ .attr = CM_SIDR_REQ, .tid = flood_asked, .pkey = ROCE_PKEY, .service_id = DGRAM, .ip_service = true });
 	cm_receive(sim.node[1].dev, sim.node[0].ip, ROCE_GSI_QPN, mad, MAD_LEN);
 }
 
@@ -846,7 +956,7 @@ static void flood(void **state)
 	sim_start(1, 9000);
 	flood_asked = 0;
 	assert_int_equal(roce_dev_cm_listen(sim.node[1].dev, DGRAM, flood_more, NULL), 0);
-	cm_mad_build(mad, &(struct cm_msg){ .attr = CM_SIDR_REQ, .pkey = ROCE_PKEY, .service_id = DGRAM });
+	cm_mad_build(mad, &(struct cm_msg){ .attr = CM_SIDR_REQ, .pkey = ROCE_PKEY, .service_id = DGRAM, .ip_service = true });
 	cm_receive(sim.node[1].dev, sim.node[0].ip, ROCE_GSI_QPN, mad, MAD_LEN);
 	sim.cut = true;
 	assert_int_equal(roce_dev_run(sim.node[1].dev), 0);	/* at once again */
@@ -885,7 +995,8 @@ int main(int argc, char **argv)		/* an argument: only tests that match it */
 		cmocka_unit_test(rejected_by_reason), cmocka_unit_test(limited_member), cmocka_unit_test(sidr_of_another_partition),
 		cmocka_unit_test(asked_to_wait_again), cmocka_unit_test(dreq_of_another),
 		cmocka_unit_test(rejected_the_second_time), cmocka_unit_test(stale_connection), cmocka_unit_test(flood),
-		cmocka_unit_test(bad_wire),
+		cmocka_unit_test(gave_up_before_the_answer), cmocka_unit_test(answer_of_another),
+		cmocka_unit_test(ip_service_of_another_version), cmocka_unit_test(bad_wire),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

@@ -251,6 +251,7 @@ int roce_cm_listen(u64 service_id, cm_handler fn, void *arg);
 struct cm_id *roce_cm_connect(u32 ip, u64 service_id, const struct cm_conn_param *p, cm_handler fn, void *arg);
 /* Ask for the datagram QP of a service (SIDR). RESOLVED, REJECTED or UNREACHABLE; then the id is only to be destroyed. */
 struct cm_id *roce_cm_resolve(u32 ip, u64 service_id, const void *private_data, u32 private_len, cm_handler fn, void *arg);
+/* 0; or why the QP cannot; or -EINVAL: the peer has given up (no event says so), or the id was answered. It is still to be rejected. */
 int roce_cm_accept(struct cm_id *id, const struct cm_conn_param *p, cm_handler fn, void *arg);
 int roce_cm_reject(struct cm_id *id, u16 reason, const void *private_data, u32 private_len);	/* frees id */
 void roce_cm_disconnect(struct cm_id *id, const void *private_data, u32 private_len);	/* DREQ (not waited for), QP to ERR */

@@ -162,7 +162,7 @@ static void connection_message(void)
 		.attr = CM_REQ + x % 10, .tid = 7, .local_id = about != NULL && !(x & 64) ? about->remote_id : 1 + (y >> 1) % 4,
 		.remote_id = about != NULL ? about->local_id : 0, .qpn = a.qp->qpn, .psn = y, .responder_resources = x, .initiator_depth = y,
 		.service_id = y & 2 ? DGRAM : SERVICE, .path_mtu = y >= 250 ? 7 : 1 + x % 5, .retry_count = 3, .rnr_retry = y & 7,
-		.local_gid = gid[0], .remote_gid = gid[y >= 248 ? 0 : 1], .ip_service = y & 8, .ip_src = a.node->ip, .ip_dst = b.node->ip,
+		.local_gid = gid[0], .remote_gid = gid[y >= 248 ? 0 : 1], .ip_service = (y & 24) != 0, .ip_src = a.node->ip, .ip_dst = b.node->ip,
 		.about = y & 3, .reason = y, .service_timeout = y, .sidr_status = y & 64 ? 1 : 0, .flow_control = x & 1,
 		.transport = y >= 252, .pkey = y == 247 ? 0x1234 : ROCE_PKEY, .private_data = out, .private_len = x,
 	};
