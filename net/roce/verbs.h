@@ -6,7 +6,8 @@
  *
  * Local buffers are kernel direct-map memory, named by pointer; memory regions say what peers may reach. A buffer of a
  * posted work request stays referenced, and unwritten if it is sent, until its completion: for RC sends that is
- * the acknowledgement.
+ * the acknowledgement. A completion that failed, or was flushed, gives the buffer back, but frames that point into it may still be
+ * with the device: what it holds by then may be sent, with an ICRC that no receiver takes. Only roce_qp_destroy() waits for those.
  *
  * Context: unless stated otherwise a call neither sleeps nor needs a thread, may be made under spinlocks of rank above
  * RANK_CM, and not in interrupts. Callbacks come in thread context (the receive thread of a NIC queue, or the
@@ -74,7 +75,7 @@ void roce_cq_destroy(struct roce_cq *cq);	/* no QP uses it; may sleep */
 /*
  * A region is created unbound and then bound to a piece of memory again and again, cheaply (a call's reply buffer):
  * each bind makes a new rkey. Remote addresses are kernel virtual addresses of the buffer. After roce_mr_unbind() no peer
- * can reach the memory, and no write to it is in progress (L44).
+ * can reach the memory, and no write to it is in progress (L44). A READ's response that was being sent may yet be, as above.
  * Only peers whose QP belongs to the region's protection domain may use it; a domain is a number, 0 is valid.
  *
  * This is what type 2 memory windows are for (10.6.7), without their trip through a send queue: there are none.
@@ -166,9 +167,12 @@ struct roce_recv_wr {
 	u8 nr_sge;
 	struct roce_sge sge[2];
 };
-/* 0; -EINVAL (state, sizes), -ENOMEM (queue full; never when the caller keeps to max_send_wr) */
+/*
+ * 0; -EINVAL (state, sizes); -ENOMEM: the queue is full, or its CQ, which others may share. RC: never, for who keeps to max_send_wr and
+ * the depth of the CQ. UD: also when all of the QP's frames are with the device, or there is no memory for the copy.
+ */
 int __must_check roce_post_send(struct roce_qp *qp, const struct roce_send_wr *wr);
-int __must_check roce_post_recv(struct roce_qp *qp, const struct roce_recv_wr *wr);	/* also in INIT */
+int __must_check roce_post_recv(struct roce_qp *qp, const struct roce_recv_wr *wr);	/* also in INIT; RESET goes there by it */
 /*
  * RC: what the peer's user said proves that it took our first nr_messages messages (counted from the connection on, modulo
  * 2^24, like the MSN of clause 9.7.7.1): they complete as if acknowledged. A number that cannot be true is counted and
