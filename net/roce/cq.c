@@ -47,7 +47,7 @@ void roce_cq_destroy(struct roce_cq *cq)
 	list_del(&cq->link);
 	spin_unlock(&cq->dev->lock);
 	/* no QP uses it: what is left is a batch or a handler call in progress, soon over */
-	while (ref_read(&cq->refs) > 1 || atomic_read(&cq->kicks) != 0)
+	while (atomic_read_acquire(&cq->refs.n) > 1 || atomic_read_acquire(&cq->kicks) != 0)
 		thread_sleep_ns(NSEC_PER_MSEC);
 	kfree(cq->ring);
 	kfree(cq);
