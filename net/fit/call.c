@@ -150,7 +150,7 @@ static void slot_prepare(struct rpc_slot *s, struct rpc *call, const struct rpc_
 	} else if (call->rep_size != 0) {
 		h->rep_room = le32_of(call->rep_size);
 		h->rep_addr = le64_of((uintptr_t)call->rep);
-		h->rep_key = le32_of(roce_mr_bind(s->mr, call->rep, call->rep_size, MR_LOCAL_WRITE | MR_REMOTE_WRITE));
+		h->rep_key = le32_of(roce_mr_bind(s->mr, call->rep, call->rep_size, MR_REMOTE_WRITE));
 	}
 	wr->sge[0].ptr = s->buf;
 	wr->sge[0].len = sizeof(*h) + op->req_size;

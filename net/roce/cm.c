@@ -301,6 +301,9 @@ static void refuse(struct roce_cm *cm, u32 ip, const struct cm_msg *m, u8 about,
 
 static bool is_datagram(u64 service_id) { return service_id >> 16 == ROCE_PS_UDP(0) >> 16; }
 
+/* What precedes the user's bytes for an IP service may be of a version, of its own or of IP, that we do not know (A11.3). */
+static bool private_data_known(const struct cm_msg *m) { return m->ip_service || !cm_service_is_ip(m->service_id); }
+
 /* A REQ finds only services of connections, a SIDR_REQ only those of datagrams. */
 static struct cm_listener listener_find(struct roce_cm *cm, u64 service_id, bool datagram)
 {
@@ -329,7 +332,7 @@ static void got_sidr_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 	ev.listener_arg = l.arg;
 	if (l.fn == NULL)
 		sidr.status = 1;
-	else if (roce_pkey_ours(m->pkey))
+	else if (roce_pkey_ours(m->pkey) && private_data_known(m))
 		l.fn(&ev, l.arg);
 	send_msg(cm, ip, &(struct cm_msg){
 		.attr = CM_SIDR_REP, .tid = m->tid, .local_id = m->local_id, .service_id = m->service_id, .sidr_status = sidr.status,
@@ -390,7 +393,9 @@ static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 		.private_data = m->private_data, .private_len = m->private_len,
 	};
 	struct cm_id *id;
+	u8 gid[16];
 
+	(void)roce_dev_gid(cm->dev, ROCE_GID_IPV4, gid);
 	spin_lock(&cm->lock);
 	id = id_find_passive(cm, m->local_id, ip);
 	if (id != NULL) {			/* it came twice: so does the answer, if there is one yet */
@@ -422,7 +427,11 @@ static void got_req(struct roce_cm *cm, u32 ip, const struct cm_msg *m)
 		refuse(cm, ip, m, 0, CM_REJ_UNSUPPORTED);
 		return;
 	}
-	if (m->remote_ip != cm->dev->nif->ip) {		/* another GID of ours, which packets do not go to */
+	if (!private_data_known(m)) {			/* as Linux does */
+		refuse(cm, ip, m, 0, CM_REJ_CONSUMER);
+		return;
+	}
+	if (memcmp(m->remote_gid, gid, sizeof(gid)) != 0) {	/* another GID of ours, which packets do not go to */
 		refuse(cm, ip, m, 0, CM_REJ_GID);
 		return;
 	}
@@ -557,6 +566,29 @@ static void passive_up(struct roce_cm *cm, struct cm_id *id, const struct cm_msg
 	qp_put(qp);
 }
 
+/*
+ * Does it end this? A peer that rejects what finds nobody there has no id to name, 0. One that gives up before it was answered knows none
+ * of ours (12.6.7).
+ */
+static bool rej_concerns(const struct cm_id *id, const struct cm_msg *m)
+{
+	bool gave_up = m->remote_id == 0;
+
+	if (m->local_id != 0 && id->remote_id != 0 && m->local_id != id->remote_id)
+		return false;
+	switch (id->state) {
+	case CMS_REQ_RCVD:
+		return gave_up;
+	case CMS_REQ_SENT:
+	case CMS_REP_SENT:
+		return true;
+	case CMS_ESTABLISHED:		/* about 0, our REQ: it came twice, and the other one was accepted */
+		return !gave_up && m->about != 0;
+	default:
+		return false;
+	}
+}
+
 static void got_rej(struct roce_cm *cm, struct cm_id *id, const struct cm_msg *m)
 {
 	struct cm_event ev = {
@@ -565,10 +597,14 @@ static void got_rej(struct roce_cm *cm, struct cm_id *id, const struct cm_msg *m
 	u32 qpn;
 
 	spin_lock(&cm->lock);
-	/* about 0, our REQ: it came twice, and the other one was accepted */
-	if (id->state != CMS_REQ_SENT && id->state != CMS_REP_SENT && (id->state != CMS_ESTABLISHED || m->about == 0)) {
+	if (!rej_concerns(id, m)) {
 		spin_unlock(&cm->lock);
 		count(nr_roce_cm_stray);
+		return;
+	}
+	if (id->state == CMS_REQ_RCVD) {	/* its user has yet to answer, and learns of it then: roce_cm_accept() */
+		cm_step(id, CMS_IDLE);
+		spin_unlock(&cm->lock);
 		return;
 	}
 	if (id->state == CMS_ESTABLISHED)
@@ -649,7 +685,10 @@ static void handle(struct roce_cm *cm, const struct mad_in *in)
 		return;
 	}
 	spin_lock(&cm->lock);
-	id = id_find(cm, m.remote_id, in->src_ip);
+	if (m.attr == CM_REJ && m.remote_id == 0)
+		id = id_find_passive(cm, m.local_id, in->src_ip);
+	else
+		id = id_find(cm, m.remote_id, in->src_ip);
 	if (id != NULL)
 		ref_get(&id->refs);
 	spin_unlock(&cm->lock);
@@ -681,7 +720,7 @@ static void handle(struct roce_cm *cm, const struct mad_in *in)
 			break;
 		case CM_DREP:
 			spin_lock(&cm->lock);
-			if (id->state == CMS_DREQ_SENT) {
+			if (id->state == CMS_DREQ_SENT && id->remote_id == m.local_id) {
 				cm_step(id, CMS_TIMEWAIT);
 				id->due = time_mono_ns() + CM_TIMEWAIT_NS;
 			}
@@ -891,9 +930,12 @@ struct cm_id *roce_cm_connect(u32 ip, u64 service_id, const struct cm_conn_param
 	struct roce_cm *cm = dev->cm;
 	struct cm_id *id = id_new(cm, true, ip);
 	u32 mtu = dev->max_mtu;
+	u8 local_gid[16], remote_gid[16];
 
 	if (id == NULL)
 		return NULL;
+	(void)roce_dev_gid(dev, ROCE_GID_IPV4, local_gid);
+	roce_gid_ipv4(remote_gid, ip);
 	while (p->path_mtu >= 256 && mtu > p->path_mtu)
 		mtu /= 2;
 	spin_lock(&cm->lock);
@@ -915,7 +957,7 @@ struct cm_id *roce_cm_connect(u32 ip, u64 service_id, const struct cm_conn_param
 		.flow_control = p->flow_control, .srq = p->qp->srq != NULL,
 		.remote_timeout = CM_TIMEOUT_CODE, .local_timeout = CM_TIMEOUT_CODE, .retry_count = id->attr.retry_count,
 		.rnr_retry = MIN(p->rnr_retry, 7), .pkey = ROCE_PKEY, .path_mtu = roce_mtu_code(mtu), .max_cm_retries = 15,
-		.local_ip = dev->nif->ip, .remote_ip = ip, .hop_limit = IP_TTL,
+		.local_gid = local_gid, .remote_gid = remote_gid, .hop_limit = IP_TTL,
 		.ack_timeout = roce_timeout_code(p->ack_timeout_ns != 0 ? p->ack_timeout_ns : ROCE_RTO_DEFAULT_NS),
 		.ip_service = cm_service_is_ip(service_id), .src_port = 0xc000 | (id->local_id & 0x3fff),
 		.ip_src = dev->nif->ip, .ip_dst = ip, .private_data = p->private_data, .private_len = p->private_len,
@@ -966,6 +1008,10 @@ int roce_cm_accept(struct cm_id *id, const struct cm_conn_param *p, cm_handler f
 	if (rc < 0)
 		return rc;
 	spin_lock(&cm->lock);
+	if (id->state != CMS_REQ_RCVD) {		/* the peer gave up meanwhile */
+		spin_unlock(&cm->lock);
+		return -EINVAL;
+	}
 	id->fn = fn;
 	id->arg = arg;
 	id->qpn = p->qp->qpn;

@@ -33,28 +33,12 @@ static u32 private_offset(u16 attr)
 	}
 }
 
-/* IPv4-mapped: ::ffff:a.b.c.d */
-static u32 gid_ip(const u8 *g)
-{
-	for (unsigned i = 0; i < 10; i++) {
-		if (g[i] != 0)
-			return 0;
-	}
-	return g[10] == 0xff && g[11] == 0xff ? get32(g + 12) : 0;
-}
-
-static void put_gid(u8 *g, u32 ip)
-{
-	g[10] = g[11] = 0xff;
-	put32(g + 12, ip);
-}
-
 /* What stands first in the private data for an IP-addressed service. */
 static void parse_ip_service(struct cm_msg *m)
 {
 	const u8 *ip = m->private_data;
 
-	if (!cm_service_is_ip(m->service_id) || ip[1] >> 4 != 4)
+	if (!cm_service_is_ip(m->service_id) || ip[0] != 0 || ip[1] >> 4 != 4)	/* the header's version, IP's */
 		return;
 	m->ip_service = true;
 	m->src_port = get16(ip + 2);
@@ -96,8 +80,8 @@ static void parse_req(const u8 *d, struct cm_msg *m)
 	m->rnr_retry = d[50] & 7;
 	m->max_cm_retries = d[51] >> 4;
 	m->srq = d[51] >> 3 & 1;
-	m->local_ip = gid_ip(d + 56);
-	m->remote_ip = gid_ip(d + 56 + GID_LEN);
+	m->local_gid = d + 56;
+	m->remote_gid = d + 56 + GID_LEN;
 	m->flow_label_rate = get32(d + 88);
 	m->traffic_class = d[92];
 	m->hop_limit = d[93];
@@ -190,8 +174,8 @@ static u32 build_req(u8 *d, const struct cm_msg *m)
 	d[51] = m->max_cm_retries << 4 | m->srq << 3;
 	put16(d + 52, 0xffff);			/* LIDs mean nothing over IP; Linux sends the permissive one */
 	put16(d + 54, 0xffff);
-	put_gid(d + 56, m->local_ip);
-	put_gid(d + 56 + GID_LEN, m->remote_ip);
+	memcpy(d + 56, m->local_gid, GID_LEN);
+	memcpy(d + 56 + GID_LEN, m->remote_gid, GID_LEN);
 	put32(d + 88, m->flow_label_rate);
 	d[92] = m->traffic_class;
 	d[93] = m->hop_limit;

@@ -32,7 +32,7 @@ struct cm_msg {
 	u8 remote_timeout, local_timeout;	/* CM response timeouts, as codes */
 	u8 transport, retry_count, path_mtu, max_cm_retries, ack_timeout;
 	u16 pkey;
-	u32 local_ip, remote_ip;	/* of the GIDs; 0 when they are not IPv4-mapped */
+	const u8 *local_gid, *remote_gid;	/* of 16 bytes; of a message that was taken apart they lie in it, as private_data does */
 	u32 flow_label_rate;		/* flow label 20, reserved 6, packet rate 6 bits */
 	u8 traffic_class, hop_limit, sl;
 	bool ip_service;		/* private data begins with the IP header */

@@ -33,9 +33,13 @@ static unsigned golden_file(const char *path)
 		assert_true(cm_mad_parse(p.payload, &m));
 		if (m.attr == CM_REQ) {
 			assert_true(m.ip_service);
-			assert_int_equal(m.ip_src, m.local_ip);
-			assert_int_equal(m.ip_dst, m.remote_ip);
-			assert_true(m.local_ip == 0x0a000002 || m.local_ip == 0x0a4d000a || m.local_ip == 0x0a4d000b);
+			u8 gid[16];
+
+			roce_gid_ipv4(gid, m.ip_src);
+			assert_memory_equal(m.local_gid, gid, 16);
+			roce_gid_ipv4(gid, m.ip_dst);
+			assert_memory_equal(m.remote_gid, gid, 16);
+			assert_true(m.ip_src == 0x0a000002 || m.ip_src == 0x0a4d000a || m.ip_src == 0x0a4d000b);
 			assert_int_equal(m.service_id >> 16, 0x106);
 			assert_int_equal(m.private_len, CM_REQ_PRIVATE);
 		}
@@ -549,11 +553,73 @@ static void say(const struct cm_msg *m)
 
 static struct cm_msg good_req(void)
 {
+	static u8 gid[2][16];
+
+	roce_gid_ipv4(gid[0], sim.node[0].ip);
+	roce_gid_ipv4(gid[1], sim.node[1].ip);
 	return (struct cm_msg){
 		.attr = CM_REQ, .tid = 7, .local_id = 0x1234, .service_id = SERVICE, .qpn = 77, .psn = 5, .responder_resources = 1,
-		.initiator_depth = 1, .pkey = ROCE_PKEY, .path_mtu = 5, .local_ip = sim.node[0].ip, .remote_ip = sim.node[1].ip,
+		.initiator_depth = 1, .pkey = ROCE_PKEY, .path_mtu = 5, .local_gid = gid[0], .remote_gid = gid[1],
 		.ip_service = true, .ip_src = sim.node[0].ip, .ip_dst = sim.node[1].ip,
 	};
+}
+
+static u8 req_gid[2][16];
+
+static void hear_req(unsigned from, const u8 *f, u32 len)
+{
+	struct roce_pkt p;
+	struct cm_msg m;
+
+	if (len < NET_DATA_OFF || !roce_parse(f + NET_DATA_OFF, len - NET_DATA_OFF, &p) || p.qpn != ROCE_GSI_QPN ||
+	    !cm_mad_parse(p.payload, &m) || m.attr != CM_REQ)
+		return;
+	memcpy(req_gid[0], m.local_gid, 16);
+	memcpy(req_gid[1], m.remote_gid, 16);
+}
+
+/* The port's table, and the entry of it that connections are made with: asked for by one side, and looked at by the other. */
+static void gid_table(void **state)
+{
+	u8 gid[16], link_local[16] = { 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0x50, 0x54, 0, 0xff, 0xfe, 0x77, 0, 1 };
+	struct cm_conn_param c;
+
+	begin(1, true);
+	assert_int_equal(roce_dev_gid(sim.node[0].dev, 0, gid), 0);
+	assert_memory_equal(gid, link_local, 16);
+	assert_int_equal(roce_dev_gid(sim.node[0].dev, 2, gid), -EINVAL);
+	assert_int_equal(roce_dev_gid(sim.node[0].dev, ~0U, gid), -EINVAL);
+	assert_memory_equal(gid, link_local, 16);
+	sim.tap = hear_req;
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(pas.nr_events, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		u8 mapped[16] = { [10] = 0xff, 0xff, 0x0a, 0x4d, 0, 1 + i };
+
+		assert_int_equal(roce_dev_gid(sim.node[i].dev, 1, gid), 0);
+		assert_memory_equal(gid, mapped, 16);
+		assert_memory_equal(req_gid[i], gid, 16);
+	}
+	sim.tap = NULL;
+	end_all();
+
+	begin(2, true);			/* a table that says something else */
+	sim.node[0].dev->gid[ROCE_GID_IPV4][15] = 0x99;
+	sim.node[1].dev->gid[ROCE_GID_IPV4][15] = 0x98;
+	roce_cm_destroy(act.id);
+	act.id = NULL;
+	sim_run(NSEC_PER_SEC);
+	pas.nr_events = 0;
+	sim.tap = hear_req;
+	c = params(&act);
+	act.id = roce_cm_connect(sim.node[1].ip, SERVICE, &c, on_event, &act);
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(req_gid[0][15], 0x99);
+	assert_int_equal(act.events[act.nr_events - 1], CM_REJECTED);
+	assert_int_equal(act.reason, CM_REJ_GID);
+	assert_int_equal(pas.nr_events, 0);
+	sim.tap = NULL;
+	end_all();
 }
 
 /* A REQ that cannot be is rejected by the reason that says why; its listener hears nothing. */
@@ -563,6 +629,7 @@ static void rejected_by_reason(void **state)
 		CM_REJ_INVALID_SERVICE, CM_REJ_INVALID_SERVICE, CM_REJ_TRANSPORT, CM_REJ_GID, CM_REJ_GID, CM_REJ_PATH_MTU, CM_REJ_PATH_MTU,
 		CM_REJ_PATH_MTU, CM_REJ_UNSUPPORTED, CM_REJ_UNSUPPORTED,
 	};
+	u8 other_gid[16];
 
 	begin(1, true);
 	sim_run(NSEC_PER_SEC);
@@ -577,8 +644,11 @@ static void rejected_by_reason(void **state)
 		case 0: m.service_id++; break;
 		case 1: m.service_id = ROCE_PS_UDP(18515); break;
 		case 2: m.transport = 1; break;			/* UC */
-		case 3: m.remote_ip = 0; break;			/* the link-local GID: no IPv4 address is in it */
-		case 4: m.remote_ip++; break;
+		case 3:
+			assert_int_equal(roce_dev_gid(sim.node[1].dev, ROCE_GID_LINK_LOCAL, other_gid), 0);
+			m.remote_gid = other_gid;
+			break;
+		case 4: m.remote_gid = m.local_gid; break;
 		case 5: m.path_mtu = 0; break;
 		case 6: m.path_mtu = 6; break;
 		case 7: m.path_mtu = 5; sim.node[1].dev->max_mtu = 1024; break;		/* more than this link's */
@@ -755,6 +825,116 @@ static void stale_connection(void **state)
 	end_all();
 }
 
+/* Node 0's end is one that only talks: its REQ waits for its listener, of node 1. */
+static struct cm_msg req_waits(void)
+{
+	struct cm_msg m;
+
+	begin(1, false);
+	roce_cm_destroy(act.id);
+	act.id = NULL;
+	sim_run(5 * NSEC_PER_SEC);
+	pas.answer_later = true;
+	assert_int_equal(roce_dev_cm_listen(sim.node[1].dev, SERVICE, on_event, &pas), 0);
+	m = good_req();
+	sim.cut = true;
+	say(&m);
+	assert_int_equal(pas.nr_events, 1);
+	memset(&heard, 0, sizeof(heard));
+	sim.tap = hear;
+	return m;
+}
+
+/* The peer gave up before it was answered: it knows no id of ours, and finds no one who accepts it later. */
+static void gave_up_before_the_answer(void **state)
+{
+	for (unsigned after = 0; after < 2; after++) {
+		struct cm_msg req = req_waits(), m = { .attr = CM_REJ, .tid = 7, .local_id = req.local_id, .reason = CM_REJ_TIMEOUT };
+		struct cm_conn_param c = params(&pas);
+		u64 stray = counter_read(&nr_roce_cm_stray);
+
+		m.about = after == 0 ? 0 : 2;			/* Linux calls it another message */
+		m.local_id++;
+		say(&m);					/* of another connection */
+		assert_int_equal(counter_read(&nr_roce_cm_stray), stray + 1);
+		m.local_id--;
+		if (after)					/* it crosses the answer */
+			assert_int_equal(roce_cm_accept(pas.id, &c, on_event, &pas), 0);
+		say(&m);
+		assert_int_equal(counter_read(&nr_roce_cm_stray), stray + 1);
+		if (after) {
+			assert_int_equal(pas.events[1], CM_REJECTED);
+			assert_int_equal(pas.reason, CM_REJ_TIMEOUT);
+		} else {
+			assert_int_equal(roce_cm_accept(pas.id, &c, on_event, &pas), -EINVAL);
+			assert_int_equal(roce_qp_state(pas.e.qp), QPS_RESET);
+			assert_int_equal(pas.nr_events, 1);
+			roce_cm_reject(pas.id, CM_REJ_CONSUMER, NULL, 0);
+			assert_int_equal(heard.nr[CM_REJ], 0);
+			say(&req);				/* it asks anew: its listener hears of it */
+			assert_int_equal(pas.nr_events, 2);
+		}
+		sim.tap = NULL;
+		end_all();
+	}
+}
+
+/* A REJ or DREP that comes from another id of the peer's than the connection's ends nothing. */
+static void answer_of_another(void **state)
+{
+	struct cm_msg m = req_waits();
+	struct cm_conn_param c = params(&pas);
+
+	assert_int_equal(roce_cm_accept(pas.id, &c, on_event, &pas), 0);
+	sim_run(NSEC_PER_MSEC);
+	assert_int_equal(heard.last.attr, CM_REP);
+	m = (struct cm_msg){ .attr = CM_REJ, .tid = 7, .local_id = m.local_id + 1, .remote_id = heard.last.local_id, .about = 1 };
+	say(&m);
+	assert_int_equal(pas.nr_events, 1);
+	m.attr = CM_RTU;
+	m.local_id--;
+	say(&m);
+	assert_int_equal(pas.events[1], CM_ESTABLISHED);
+	m.attr = CM_REJ;
+	m.local_id++;
+	say(&m);
+	assert_int_equal(pas.nr_events, 2);
+	roce_cm_disconnect(pas.id, NULL, 0);
+	m.attr = CM_DREP;
+	say(&m);
+	assert_false(roce_cm_gone(pas.id));
+	m.local_id--;
+	say(&m);
+	assert_true(roce_cm_gone(pas.id));
+	sim.tap = NULL;
+	end_all();
+}
+
+/* The header of an IP service's private data, in a version we do not know: its listener is not told of bytes that may mean anything. */
+static void ip_service_of_another_version(void **state)
+{
+	u8 mad[MAD_LEN];
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct cm_msg req = req_waits(), m = req;
+
+		m.local_id++;
+		cm_mad_build(mad, &m);
+		if (i == 0)
+			mad[24 + 140] = 0x10;			/* its own */
+		else if (i == 1)
+			mad[24 + 141] = 6 << 4;			/* IP's */
+		cm_receive(sim.node[1].dev, sim.node[0].ip, ROCE_GSI_QPN, mad, MAD_LEN);
+		sim_run(NSEC_PER_MSEC);
+		assert_int_equal(heard.nr[CM_REJ], i < 2);
+		assert_int_equal(pas.nr_events, i < 2 ? 1 : 2);
+		if (i < 2)
+			assert_int_equal(heard.last.reason, CM_REJ_CONSUMER);
+		sim.tap = NULL;
+		end_all();
+	}
+}
+
 static unsigned flood_asked;
 
 static void flood_more(const struct cm_event *ev, void *arg)
@@ -764,7 +944,7 @@ static void flood_more(const struct cm_event *ev, void *arg)
 	ev->sidr->status = 0;
 	if (++flood_asked == 100000)
 		return;
-	cm_mad_build(mad, &(struct cm_msg){ .attr = CM_SIDR_REQ, .tid = flood_asked, .pkey = ROCE_PKEY, .service_id = DGRAM });
+	cm_mad_build(mad, &(struct cm_msg){ .attr = CM_SIDR_REQ, .tid = flood_asked, .pkey = ROCE_PKEY, .service_id = DGRAM, .ip_service = true });
 	cm_receive(sim.node[1].dev, sim.node[0].ip, ROCE_GSI_QPN, mad, MAD_LEN);
 }
 
@@ -776,7 +956,7 @@ static void flood(void **state)
 	sim_start(1, 9000);
 	flood_asked = 0;
 	assert_int_equal(roce_dev_cm_listen(sim.node[1].dev, DGRAM, flood_more, NULL), 0);
-	cm_mad_build(mad, &(struct cm_msg){ .attr = CM_SIDR_REQ, .pkey = ROCE_PKEY, .service_id = DGRAM });
+	cm_mad_build(mad, &(struct cm_msg){ .attr = CM_SIDR_REQ, .pkey = ROCE_PKEY, .service_id = DGRAM, .ip_service = true });
 	cm_receive(sim.node[1].dev, sim.node[0].ip, ROCE_GSI_QPN, mad, MAD_LEN);
 	sim.cut = true;
 	assert_int_equal(roce_dev_run(sim.node[1].dev), 0);	/* at once again */
@@ -809,13 +989,14 @@ int main(int argc, char **argv)		/* an argument: only tests that match it */
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden_mads), cmocka_unit_test(connect_and_part), cmocka_unit_test(a_long_farewell), cmocka_unit_test(farewells_cross), cmocka_unit_test(private_data_of_req),
-		cmocka_unit_test(retry_counts),
+		cmocka_unit_test(retry_counts), cmocka_unit_test(gid_table),
 		cmocka_unit_test(refused), cmocka_unit_test(unreachable), cmocka_unit_test(lost_rtu), cmocka_unit_test(broken),
 		cmocka_unit_test(destroy_anytime), cmocka_unit_test(sidr), cmocka_unit_test(sidr_of_the_wrong_kind),
 		cmocka_unit_test(rejected_by_reason), cmocka_unit_test(limited_member), cmocka_unit_test(sidr_of_another_partition),
 		cmocka_unit_test(asked_to_wait_again), cmocka_unit_test(dreq_of_another),
 		cmocka_unit_test(rejected_the_second_time), cmocka_unit_test(stale_connection), cmocka_unit_test(flood),
-		cmocka_unit_test(bad_wire),
+		cmocka_unit_test(gave_up_before_the_answer), cmocka_unit_test(answer_of_another),
+		cmocka_unit_test(ip_service_of_another_version), cmocka_unit_test(bad_wire),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

@@ -47,7 +47,7 @@ void roce_cq_destroy(struct roce_cq *cq)
 	list_del(&cq->link);
 	spin_unlock(&cq->dev->lock);
 	/* no QP uses it: what is left is a batch or a handler call in progress, soon over */
-	while (ref_read(&cq->refs) > 1 || atomic_read(&cq->kicks) != 0)
+	while (atomic_read_acquire(&cq->refs.n) > 1 || atomic_read_acquire(&cq->kicks) != 0)
 		thread_sleep_ns(NSEC_PER_MSEC);
 	kfree(cq->ring);
 	kfree(cq);
@@ -137,11 +137,25 @@ void roce_cq_moderate(struct roce_cq *cq, u32 completions, u64 period_ns)
 	spin_lock(&cq->lock);
 	cq->mod_count = MAX(MIN(completions, cq->depth), 1U);
 	cq->mod_ns = period_ns;
-	if (cq->untold != 0) {			/* by the new rule, from now on */
-		WRITE_ONCE(cq->mod_due, time_mono_ns() + period_ns);
-		roce_kick_at(cq->dev, cq->mod_due);
+	if (cq->untold != 0) {			/* by the new rule, from now on; so many may wait already */
+		u64 now = time_mono_ns(), due = cq->untold >= cq->mod_count ? now : period_ns != 0 ? now + period_ns : 0;
+
+		WRITE_ONCE(cq->mod_due, due);
+		if (due != 0)
+			roce_kick_at(cq->dev, due);
 	}
 	spin_unlock(&cq->lock);
+}
+
+/* Completions were taken out: those that are gone are not told. What is left is told in the time of the oldest of all, never later. */
+static void cq_taken(struct roce_cq *cq)
+{
+	assert_held(&cq->lock);
+	if (cq->untold > cq->count) {
+		cq->untold = cq->count;
+		if (cq->untold == 0)
+			WRITE_ONCE(cq->mod_due, 0);
+	}
 }
 
 unsigned roce_cq_poll(struct roce_cq *cq, struct roce_wc *wc, unsigned n)
@@ -155,10 +169,7 @@ unsigned roce_cq_poll(struct roce_cq *cq, struct roce_wc *wc, unsigned n)
 		cq->count--;
 		cq->reserved--;
 	}
-	if (cq->count == 0 && cq->untold != 0) {
-		cq->untold = 0;
-		WRITE_ONCE(cq->mod_due, 0);
-	}
+	cq_taken(cq);
 	spin_unlock(&cq->lock);
 	return got;
 }
@@ -177,6 +188,7 @@ void cq_purge(struct roce_cq *cq, const struct roce_qp *qp)
 	}
 	cq->reserved -= cq->count - kept;
 	cq->count = kept;
+	cq_taken(cq);
 	spin_unlock(&cq->lock);
 }
 
@@ -193,15 +205,13 @@ void cq_run(struct roce_cq *cq)
 }
 
 static const char *const wc_names[] = {
-	[WC_SUCCESS] = "success", [WC_LOC_LEN_ERR] = "local length error", [WC_LOC_QP_OP_ERR] = "local QP operation error",
-	[WC_LOC_PROT_ERR] = "local protection error", [WC_WR_FLUSH_ERR] = "flushed", [WC_BAD_RESP_ERR] = "bad response",
-	[WC_LOC_ACCESS_ERR] = "local access error", [WC_REM_INV_REQ_ERR] = "remote invalid request",
+	[WC_SUCCESS] = "success", [WC_LOC_LEN_ERR] = "local length error", [WC_WR_FLUSH_ERR] = "flushed",
+	[WC_BAD_RESP_ERR] = "bad response", [WC_REM_INV_REQ_ERR] = "remote invalid request",
 	[WC_REM_ACCESS_ERR] = "remote access error", [WC_REM_OP_ERR] = "remote operation error",
 	[WC_RETRY_EXC_ERR] = "retries exceeded", [WC_RNR_RETRY_EXC_ERR] = "receiver-not-ready retries exceeded",
-	[WC_FATAL_ERR] = "fatal error",
 };
 
 const char *roce_wc_status_name(unsigned status)
 {
-	return status < ARRAY_SIZE(wc_names) ? wc_names[status] : "unknown";
+	return status < ARRAY_SIZE(wc_names) && wc_names[status] != NULL ? wc_names[status] : "unknown";
 }

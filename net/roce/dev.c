@@ -7,6 +7,7 @@
 #include "kernel/time.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
+#include "lib/base/string.h"
 #include "mm/slab.h"
 #include "mm/vmalloc.h"
 #include "net/roce/roce_impl.h"
@@ -232,6 +233,14 @@ struct roce_dev *roce_dev_create(struct netdev *netdev, u32 ip, unsigned prefix_
 	if (udp_bind(dev->nif, ROCE_UDP_PORT, roce_rx, roce_batch_end, dev) < 0)
 		panic("roce: a fresh interface has its port taken");
 	return dev;
+}
+
+int roce_dev_gid(const struct roce_dev *dev, unsigned index, u8 gid[16])
+{
+	if (index >= ARRAY_SIZE(dev->gid))
+		return -EINVAL;
+	memcpy(gid, dev->gid[index], 16);
+	return 0;
 }
 
 int roce_dev_start(struct roce_dev *dev)

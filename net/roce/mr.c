@@ -10,6 +10,7 @@
 #include "mm/slab.h"
 #include "net/roce/roce_impl.h"
 
+#define MR_BOUND 1			/* in access, beside the rights of peers: 0 is unbound */
 #define KEY_BITS 18
 #define KEY_MASK ((1U << KEY_BITS) - 1)
 _Static_assert(ROCE_MR_CHUNKS * ROCE_MR_CHUNK <= 1 << (32 - KEY_BITS), "index and key share an rkey");
@@ -66,7 +67,7 @@ static u32 bind(struct roce_mr *mr, void *ptr, u64 len, unsigned access)
 	mr->rkey = mr->index << KEY_BITS | ((mr->rkey + 1) & KEY_MASK);
 	mr->ptr = ptr;
 	mr->len = len;
-	mr->access = access | MR_LOCAL_WRITE;	/* not 0: bound */
+	mr->access = access | MR_BOUND;
 	return mr->rkey;
 }
 

@@ -172,7 +172,8 @@ struct roce_qp *roce_dev_qp_create(struct roce_dev *dev, const struct roce_qp_in
  */
 static bool qp_drain(struct roce_qp *qp)
 {
-	for (unsigned ms = 0; ref_read(&qp->refs) > 1 || atomic_read(&qp->tx.out) != 0; ms++) {
+	/* acquire: what they did last comes before the QP is freed */
+	for (unsigned ms = 0; atomic_read_acquire(&qp->refs.n) > 1 || atomic_read_acquire(&qp->tx.out) != 0; ms++) {
 		if (ms >= ROCE_DRAIN_MS && ref_read(&qp->refs) == 1) {
 			count(nr_roce_qp_lost);
 			pr_err("roce: QP %06x: the device keeps %d frames; their memory is lost", qp->qpn,
@@ -406,6 +407,7 @@ void qp_copy_out(const struct roce_sge *sge, unsigned nr, u32 off, const void *s
 static void qp_flush(struct roce_qp *qp)
 {
 	assert_held(&qp->lock);
+	tx_flush(qp);			/* nothing is sent later that points at memory given back now */
 	qp->rto_due = qp->probe_due = qp->rnr_due = qp->ack_due = qp->pace_due = 0;
 	qp->nak_due = 0;
 	qp->ack_now = false;

@@ -232,6 +232,29 @@ static void arrive(unsigned n, u8 flags)
 		assert_true(sim_step());
 }
 
+/* A request held back (WR_MORE) is with the device before its completion as flushed says that the memory is the user's. */
+static unsigned frames_seen;
+
+static void nothing_is_told(unsigned from, const struct net_tx *tx)
+{
+	frames_seen++;
+	assert_int_equal(ea.cq->count, 0);
+}
+
+static void sent_before_flushed(void **state)
+{
+	begin(false);
+	frames_seen = 0;
+	assert_int_equal(send_to(&ea, 100, WR_MORE), 0);
+	assert_int_equal(send_to(&ea, 1000, WR_MORE), 0);
+	sim.look = nothing_is_told;
+	roce_qp_error(ea.qp);
+	assert_int_equal(frames_seen, 2);
+	assert_int_equal(drain_cq(&ea), 2);
+	sim.look = NULL;
+	finish();
+}
+
 static void armed(void **state)
 {
 	begin(false);
@@ -347,6 +370,42 @@ static void moderated(void **state)
 	(void)roce_cq_arm(eb.cq, false);
 	arrive(1, 0);
 	assert_int_equal(handler_calls, 4);
+	finish();
+}
+
+/* A rule that changes while completions wait is theirs, too; and what was polled does not count towards it. */
+static void moderated_anew(void **state)
+{
+	struct roce_wc wc[4];
+	u64 start;
+
+	begin(false);
+	eb.cq->handler = count_calls;
+	handler_calls = 0;
+	assert_int_equal(receives(&eb, 100), 0);
+	roce_cq_moderate(eb.cq, 100, 0);
+	arrive(3, 0);
+	roce_cq_moderate(eb.cq, 4, 0);			/* for as long as it takes */
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(handler_calls, 0);
+	start = time_mono_ns();
+	roce_cq_moderate(eb.cq, 3, NSEC_PER_SEC);	/* so many wait already */
+	assert_int_equal(send_to(&ea, 10, 0), 0);
+	while (handler_calls == 0)
+		(void)sim_step();
+	assert_in_range(time_mono_ns() - start, 0, NSEC_PER_MSEC);
+	sim_run(10 * NSEC_PER_MSEC);
+	assert_int_equal(drain_cq(&eb), 4);
+
+	handler_calls = 0;
+	roce_cq_moderate(eb.cq, 4, 0);
+	arrive(3, 0);
+	assert_int_equal(roce_cq_poll(eb.cq, wc, 2), 2);	/* some, not all: one waits */
+	arrive(2, 0);
+	assert_int_equal(handler_calls, 0);
+	arrive(1, 0);
+	assert_int_equal(handler_calls, 1);
+	assert_int_equal(drain_cq(&eb), 4);
 	finish();
 }
 
@@ -706,8 +765,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table), cmocka_unit_test(every_call_in_every_state), cmocka_unit_test(told_besides_completions),
-		cmocka_unit_test(communication_established), cmocka_unit_test(armed),
-		cmocka_unit_test(solicited_where_it_means_something), cmocka_unit_test(moderated),
+		cmocka_unit_test(communication_established), cmocka_unit_test(sent_before_flushed), cmocka_unit_test(armed),
+		cmocka_unit_test(solicited_where_it_means_something), cmocka_unit_test(moderated), cmocka_unit_test(moderated_anew),
 		cmocka_unit_test(credits_spare_refusals), cmocka_unit_test(probe_without_credit),
 		cmocka_unit_test(repeated_reads_and_atomics), cmocka_unit_test(the_latest_of_a_number), cmocka_unit_test(rnr_timer), cmocka_unit_test(datagrams),
 		cmocka_unit_test(link_down_and_up),

@@ -393,6 +393,7 @@ struct roce_dev *roce_dev_create(struct netdev *netdev, u32 ip, unsigned prefix_
 int roce_dev_start(struct roce_dev *dev);
 void roce_dev_destroy(struct roce_dev *dev);		/* tests: nothing of it is in use */
 void roce_dev_watch_port(struct roce_dev *dev, struct roce_port_watch *w);
+int roce_dev_gid(const struct roce_dev *dev, unsigned index, u8 gid[16]);
 u64 roce_dev_run(struct roce_dev *dev);			/* one round of timers, CM and callbacks; when to come again, ~0: when kicked */
 void roce_dev_thread(void *dev);
 void roce_kick_at(struct roce_dev *dev, u64 when_ns);

@@ -3,7 +3,6 @@
 #include "kernel/thread.h"
 #include "lib/base/errno.h"
 #include "lib/base/printk.h"
-#include "lib/base/string.h"
 #include "net/roce/roce_impl.h"
 
 static struct roce_dev *port;		/* [I] after roce_init() */
@@ -34,13 +33,7 @@ u32 roce_max_path_mtu(void) { return port->max_mtu; }
 
 void roce_watch_port(struct roce_port_watch *w) { roce_dev_watch_port(port, w); }
 
-int roce_gid(unsigned index, u8 gid[16])
-{
-	if (index >= ARRAY_SIZE(port->gid))
-		return -EINVAL;
-	memcpy(gid, port->gid[index], 16);
-	return 0;
-}
+int roce_gid(unsigned index, u8 gid[16]) { return roce_dev_gid(port, index, gid); }
 
 struct roce_cq *roce_cq_create(u32 depth, void (*handler)(struct roce_cq *cq, void *arg), void *arg)
 {

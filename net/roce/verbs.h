@@ -6,7 +6,8 @@
  *
  * Local buffers are kernel direct-map memory, named by pointer; memory regions say what peers may reach. A buffer of a
  * posted work request stays referenced, and unwritten if it is sent, until its completion: for RC sends that is
- * the acknowledgement.
+ * the acknowledgement. A completion that failed, or was flushed, gives the buffer back, but frames that point into it may still be
+ * with the device: what it holds by then may be sent, with an ICRC that no receiver takes. Only roce_qp_destroy() waits for those.
  *
  * Context: unless stated otherwise a call neither sleeps nor needs a thread, may be made under spinlocks of rank above
  * RANK_CM, and not in interrupts. Callbacks come in thread context (the receive thread of a NIC queue, or the
@@ -24,9 +25,10 @@ struct roce_srq;
 
 /* --- completions --------------------------------------------------------------------------------------- */
 
-enum roce_wc_status {		/* names and order of ibv_wc_status where they exist */
-	WC_SUCCESS, WC_LOC_LEN_ERR, WC_LOC_QP_OP_ERR, WC_LOC_PROT_ERR, WC_WR_FLUSH_ERR, WC_BAD_RESP_ERR, WC_LOC_ACCESS_ERR,
-	WC_REM_INV_REQ_ERR, WC_REM_ACCESS_ERR, WC_REM_OP_ERR, WC_RETRY_EXC_ERR, WC_RNR_RETRY_EXC_ERR, WC_FATAL_ERR
+/* Names and order of ibv_wc_status; what it has besides says what cannot happen here. The numbers go over the wire (service/probe.c). */
+enum roce_wc_status {
+	WC_SUCCESS, WC_LOC_LEN_ERR, WC_WR_FLUSH_ERR = 4, WC_BAD_RESP_ERR, WC_REM_INV_REQ_ERR = 7, WC_REM_ACCESS_ERR, WC_REM_OP_ERR,
+	WC_RETRY_EXC_ERR, WC_RNR_RETRY_EXC_ERR
 };
 enum roce_wc_opcode { WC_SEND, WC_RDMA_WRITE, WC_RDMA_READ, WC_COMP_SWAP, WC_FETCH_ADD, WC_RECV, WC_RECV_RDMA_WITH_IMM };
 
@@ -54,8 +56,8 @@ const char *roce_wc_status_name(unsigned status);
  * From the first roce_cq_arm() on the handler is called only when it was asked for, once each time (11.4.2.2): at the next
  * completion, or at the next one that was solicited or failed. true: completions wait already, and are to be polled again;
  * the call is owed all the same. roce_cq_moderate() has it called when so many completions wait, or the oldest of them for so
- * long; 0 ns: for as long as
- * it takes; (1, 0) ends that. What is polled before is not told.
+ * long; 0 ns: for as long as it takes; (1, 0) ends that. For what waits already the time begins then. What is polled before is not
+ * told: it does not count, but if it was the oldest, the call may come earlier than the next needs it.
  */
 struct roce_cq *roce_cq_create(u32 depth, void (*handler)(struct roce_cq *cq, void *arg), void *arg);
 unsigned roce_cq_poll(struct roce_cq *cq, struct roce_wc *wc, unsigned n);
@@ -65,7 +67,7 @@ void roce_cq_destroy(struct roce_cq *cq);	/* no QP uses it; may sleep */
 
 /* --- memory regions ------------------------------------------------------------------------------------ */
 
-#define MR_LOCAL_WRITE	1
+/* What peers may do; names and values of ibv_access_flags. A buffer of ours needs no region, so there are no local rights. */
 #define MR_REMOTE_WRITE	2
 #define MR_REMOTE_READ	4
 #define MR_REMOTE_ATOMIC 8
@@ -73,7 +75,7 @@ void roce_cq_destroy(struct roce_cq *cq);	/* no QP uses it; may sleep */
 /*
  * A region is created unbound and then bound to a piece of memory again and again, cheaply (a call's reply buffer):
  * each bind makes a new rkey. Remote addresses are kernel virtual addresses of the buffer. After roce_mr_unbind() no peer
- * can reach the memory, and no write to it is in progress (L44).
+ * can reach the memory, and no write to it is in progress (L44). A READ's response that was being sent may yet be, as above.
  * Only peers whose QP belongs to the region's protection domain may use it; a domain is a number, 0 is valid.
  *
  * This is what type 2 memory windows are for (10.6.7), without their trip through a send queue: there are none.
@@ -165,9 +167,12 @@ struct roce_recv_wr {
 	u8 nr_sge;
 	struct roce_sge sge[2];
 };
-/* 0; -EINVAL (state, sizes), -ENOMEM (queue full; never when the caller keeps to max_send_wr) */
+/*
+ * 0; -EINVAL (state, sizes); -ENOMEM: the queue is full, or its CQ, which others may share. RC: never, for who keeps to max_send_wr and
+ * the depth of the CQ. UD: also when all of the QP's frames are with the device, or there is no memory for the copy.
+ */
 int __must_check roce_post_send(struct roce_qp *qp, const struct roce_send_wr *wr);
-int __must_check roce_post_recv(struct roce_qp *qp, const struct roce_recv_wr *wr);	/* also in INIT */
+int __must_check roce_post_recv(struct roce_qp *qp, const struct roce_recv_wr *wr);	/* also in INIT; RESET goes there by it */
 /*
  * RC: what the peer's user said proves that it took our first nr_messages messages (counted from the connection on, modulo
  * 2^24, like the MSN of clause 9.7.7.1): they complete as if acknowledged. A number that cannot be true is counted and
@@ -250,6 +255,7 @@ int roce_cm_listen(u64 service_id, cm_handler fn, void *arg);
 struct cm_id *roce_cm_connect(u32 ip, u64 service_id, const struct cm_conn_param *p, cm_handler fn, void *arg);
 /* Ask for the datagram QP of a service (SIDR). RESOLVED, REJECTED or UNREACHABLE; then the id is only to be destroyed. */
 struct cm_id *roce_cm_resolve(u32 ip, u64 service_id, const void *private_data, u32 private_len, cm_handler fn, void *arg);
+/* 0; or why the QP cannot; or -EINVAL: the peer has given up (no event says so), or the id was answered. It is still to be rejected. */
 int roce_cm_accept(struct cm_id *id, const struct cm_conn_param *p, cm_handler fn, void *arg);
 int roce_cm_reject(struct cm_id *id, u16 reason, const void *private_data, u32 private_len);	/* frees id */
 void roce_cm_disconnect(struct cm_id *id, const void *private_data, u32 private_len);	/* DREQ (not waited for), QP to ERR */

@@ -30,7 +30,7 @@ static void immediate(u8 kind, u32 imm, u32 len)
 static void failure(u8 status, bool received)
 {
 	struct recv_buf *r = posted_receive();
-	struct roce_wc wc = { .opcode = WC_RECV, .status = 1 + status % WC_FATAL_ERR };
+	struct roce_wc wc = { .opcode = WC_RECV, .status = 1 + status % WC_RNR_RETRY_EXC_ERR };
 
 	if (received ? r == NULL : nr_sent == 0)
 		return;

@@ -166,16 +166,19 @@ static void connection_message(void)
 {
 	u8 x = next_byte(), y = next_byte(), mad[MAD_LEN];
 	const struct cm_id *about = y & 1 ? mine : theirs;
+	u8 gid[2][16];
 	struct cm_msg m = {
 		.attr = CM_REQ + x % 10, .tid = 7, .local_id = about != NULL && !(x & 64) ? about->remote_id : 1 + (y >> 1) % 4,
 		.remote_id = about != NULL ? about->local_id : 0, .qpn = a.qp->qpn, .psn = y, .responder_resources = x, .initiator_depth = y,
 		.service_id = y & 2 ? DGRAM : SERVICE, .path_mtu = y >= 250 ? 7 : 1 + x % 5, .retry_count = 3, .rnr_retry = y & 7,
-		.local_ip = a.node->ip, .remote_ip = y >= 248 ? 1 : b.node->ip, .ip_service = y & 8, .ip_src = a.node->ip, .ip_dst = b.node->ip,
+		.local_gid = gid[0], .remote_gid = gid[y >= 248 ? 0 : 1], .ip_service = (y & 24) != 0, .ip_src = a.node->ip, .ip_dst = b.node->ip,
 		.about = y & 3, .reason = y, .service_timeout = y, .sidr_status = y & 64 ? 1 : 0, .flow_control = x & 1,
 		.transport = y >= 252, .pkey = y == 247 ? 0x1234 : ROCE_PKEY, .private_data = out, .private_len = x,
 	};
 	struct roce_pkt p = { .opcode = UD_SEND_ONLY, .qpn = ROCE_GSI_QPN, .src_qpn = x == 255 ? 2 : ROCE_GSI_QPN, .qkey = ROCE_GSI_QKEY };
 
+	(void)roce_dev_gid(a.node->dev, ROCE_GID_IPV4, gid[0]);
+	(void)roce_dev_gid(b.node->dev, ROCE_GID_IPV4, gid[1]);
 	if (m.attr == CM_SIDR_REP && mine != NULL)
 		m.local_id = mine->local_id;
 	cm_mad_build(mad, &m);
@@ -412,7 +415,7 @@ static void bind_later(u8 how)
 		later_va = how % 16 * 300;
 		return;
 	}
-	later_key = roce_mr_bind(later, target, 4096, MR_LOCAL_WRITE | MR_REMOTE_WRITE | MR_REMOTE_READ);
+	later_key = roce_mr_bind(later, target, 4096, MR_REMOTE_WRITE | MR_REMOTE_READ);
 	later_va = (uintptr_t)target;
 }
 
@@ -497,7 +500,7 @@ static void begin(void)
 	assert_int_equal(roce_qp_ud_start(dgram, 0x22222222), 0);
 	mr = roce_dev_mr_create(b.node->dev, 7);
 	later = roce_dev_mr_create(b.node->dev, 7);
-	rkey = roce_mr_bind(mr, target, ROOM, MR_LOCAL_WRITE | MR_REMOTE_READ | MR_REMOTE_WRITE | MR_REMOTE_ATOMIC);
+	rkey = roce_mr_bind(mr, target, ROOM, MR_REMOTE_READ | MR_REMOTE_WRITE | MR_REMOTE_ATOMIC);
 	later_key = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		post_receive(b.qp, i);
