@@ -1670,7 +1670,11 @@ static void hostile_packets(void **state)
 			memset(f, sim_random(), sizeof(f));
 			h = roce_build(f + NET_DATA_OFF, &p);
 			if (p.qpn == 1) {
-				struct cm_msg m = { .attr = 0x10 + sim_random() % 8, .local_id = sim_random(), .qpn = sim_random() };
+				u8 gid[16] = { sim_random() };
+				struct cm_msg m = {
+					.attr = 0x10 + sim_random() % 8, .local_id = sim_random(), .qpn = sim_random(),
+					.local_gid = gid, .remote_gid = gid,
+				};
 
 				p.opcode = UD_SEND_ONLY;
 				h = roce_build(f + NET_DATA_OFF, &p);
