@@ -767,9 +767,8 @@ static void reserve_of_the_dead(void **state)
 	commit_forget(P_NODE);
 	assert_int_equal(commit_total(), before + 10);
 	assert_int_equal(commit_charge(P_NODE, 5), 0);		/* by a handler that still runs */
-	commit_uncharge(P_NODE, 15);
+	commit_ungrant(P_NODE, 15);
 	assert_int_equal(commit_total(), before);
-	commit_joined(P_NODE);
 }
 
 static void bad_requests(void **state)

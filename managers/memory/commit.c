@@ -9,10 +9,10 @@
 #include "managers/memory/memory.h"
 
 /*
- * [commit_lock] pages; 0: this node itself (shared memory). gone: dead, nothing is kept in reserve for it. Of its earlier lives only
- * what is still charged is in here.
+ * [commit_lock] pages; 0: this node itself (shared memory), which reserves nothing ahead. Of a node's earlier lives only what is still
+ * charged is in here, and nothing is kept in reserve.
  */
-static struct { u64 reserved, charged, life; bool gone; } nodes[FIT_MAX_NODES] = { [0].gone = true };
+static struct { u64 reserved, charged, life; } nodes[FIT_MAX_NODES];
 static u64 total, limit;					/* [commit_lock] */
 static DEFINE_SPINLOCK(commit_lock, RANK_LEAF);
 
@@ -69,26 +69,6 @@ int commit_grant(unsigned node, u64 pages)
 	return rc;
 }
 
-static void uncharge(unsigned node, u64 pages, bool keep)
-{
-	assert_held(&commit_lock);
-	BUG_ON(pages > nodes[node].charged);
-	nodes[node].charged -= pages;
-	if (!keep) {
-		u64 back = MIN(pages, nodes[node].reserved - nodes[node].charged);
-
-		nodes[node].reserved -= back;
-		total -= back;
-	}
-}
-
-void commit_uncharge(unsigned node, u64 pages)
-{
-	spin_lock(&commit_lock);
-	uncharge(node, pages, !nodes[node].gone);	/* gone: nobody to keep it for */
-	spin_unlock(&commit_lock);
-}
-
 u64 commit_life(unsigned node)
 {
 	u64 life;
@@ -99,19 +79,31 @@ u64 commit_life(unsigned node)
 	return life;
 }
 
-void commit_uncharge_life(unsigned node, u64 life, u64 pages)
+static void ungrant(unsigned node, u64 pages)
 {
-	spin_lock(&commit_lock);
-	uncharge(node, pages, !nodes[node].gone && life == nodes[node].life);
-	spin_unlock(&commit_lock);
+	assert_held(&commit_lock);
+	BUG_ON(pages > nodes[node].charged);
+	nodes[node].charged -= pages;
+	nodes[node].reserved -= pages;
+	total -= pages;
 }
 
 void commit_ungrant(unsigned node, u64 pages)
 {
-	s64 moved;
+	spin_lock(&commit_lock);
+	ungrant(node, pages);
+	spin_unlock(&commit_lock);
+}
 
-	commit_uncharge(node, pages);
-	(void)!commit_reserve(node, -(s64)pages, &moved);
+void commit_uncharge(unsigned node, u64 life, u64 pages)
+{
+	spin_lock(&commit_lock);
+	BUG_ON(pages > nodes[node].charged);
+	if (life == nodes[node].life)
+		nodes[node].charged -= pages;
+	else
+		ungrant(node, pages);
+	spin_unlock(&commit_lock);
 }
 
 static int reserve_or_return(unsigned node, s64 delta, s64 *moved)
@@ -158,15 +150,7 @@ void commit_forget(unsigned node)
 	s64 moved;
 
 	spin_lock(&commit_lock);
-	nodes[node].gone = true;	/* what handlers that still run give back later is free at once ... */
-	nodes[node].life++;		/* ... also when it is there again */
+	nodes[node].life++;		/* what handlers that still run give back later is free at once, also when it is there again */
 	spin_unlock(&commit_lock);
 	(void)!commit_reserve(node, -(s64)limit, &moved);
-}
-
-void commit_joined(unsigned node)
-{
-	spin_lock(&commit_lock);
-	nodes[node].gone = false;
-	spin_unlock(&commit_lock);
 }

@@ -113,7 +113,7 @@ static int shm_resize(struct object *o, u64 size)
 	spin_unlock(&cache_lock);
 	cache_cut(o, size);
 	if (pages < o->charged)
-		commit_uncharge(0, o->charged - pages);
+		commit_ungrant(0, o->charged - pages);
 	o->charged = pages;
 	return 0;
 }

@@ -28,7 +28,7 @@ static void charge_settle(struct space *s)
 	less = s->charged - s->map.nr_accounted;
 	s->charged -= less;
 	spin_unlock(&s->lock);
-	commit_uncharge_life(s->node, s->life, less);
+	commit_uncharge(s->node, s->life, less);
 }
 
 /* Under one lock: a dead space takes nothing of what its node has reserved in a later life. */

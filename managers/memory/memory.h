@@ -82,15 +82,13 @@ int __must_check commit_charge(unsigned node, u64 pages);	/* grows the reservati
  * by changes that have not come yet. It gives back what it does not use, and asks again.
  */
 int __must_check commit_grant(unsigned node, u64 pages);
-void commit_uncharge(unsigned node, u64 pages);		/* the reservation stays the node's */
-void commit_ungrant(unsigned node, u64 pages);		/* what was granted came to nothing */
+void commit_ungrant(unsigned node, u64 pages);		/* what was granted came to nothing; charge and reservation shrink */
 u64 commit_life(unsigned node);				/* one more with each of its deaths */
-/* As commit_uncharge(), of what was charged in that life: of an earlier one nothing stays reserved, its node knows nothing of it. */
-void commit_uncharge_life(unsigned node, u64 life, u64 pages);
+/* What was charged in that life: the reservation stays the node's; of an earlier one nothing does, its node knows nothing of it. */
+void commit_uncharge(unsigned node, u64 life, u64 pages);
 /* The node's reservation grows by delta or shrinks (to what is charged at least); moved: by how much it did. -ENOMEM */
 int __must_check commit_reserve(unsigned node, s64 delta, s64 *moved);
 int __must_check commit_asked(const struct rpc_call *c, s64 delta, s64 *moved);	/* for its caller; -EHOSTDOWN: that has died */
-void commit_joined(unsigned node);
 void commit_forget(unsigned node);			/* the node is dead, its spaces are gone */
 u64 commit_total(void);					/* reservations of all nodes */
 u64 commit_limit(void);

@@ -49,12 +49,8 @@ void memory_node_changed(unsigned node, enum node_role role, bool up)
 {
 	if (!up && role == ROLE_STORAGE)
 		objects_storage_died(node);
-	if (role != ROLE_PROCESSOR)
+	if (up || role != ROLE_PROCESSOR)
 		return;
-	if (up) {
-		commit_joined(node);
-		return;
-	}
 	spaces_node_died(node);
 	objects_node_died(node);
 	commit_forget(node);

@@ -203,7 +203,7 @@ static int close_out(struct object *o)
 	spin_unlock(&cache_lock);
 	if (idle && object_is_shm(o)) {
 		all_pages_away(o);
-		commit_uncharge(0, o->charged);
+		commit_ungrant(0, o->charged);
 		o->charged = 0;
 	} else if (idle) {
 		rc = object_write_back(o);
@@ -415,7 +415,7 @@ int object_create_shm(const struct rpc_call *c, u64 size, struct object **out)
 	spin_lock(&cache_lock);
 	if (!rpc_wanted(c)) {
 		spin_unlock(&cache_lock);
-		commit_uncharge(0, o->charged);
+		commit_ungrant(0, o->charged);
 		o->charged = 0;
 		o->gone = true;
 		object_put(o);

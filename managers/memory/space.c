@@ -92,7 +92,7 @@ static void space_empty(struct space *s)
 	charged = s->charged;
 	s->charged = 0;
 	spin_unlock(&s->lock);
-	commit_uncharge_life(s->node, s->life, charged);
+	commit_uncharge(s->node, s->life, charged);
 }
 
 void space_put(struct space *s)

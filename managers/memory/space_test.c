@@ -882,7 +882,6 @@ static void *node_dies(void *arg)
 
 	spaces_node_died(P_NODE);
 	commit_forget(P_NODE);
-	commit_joined(P_NODE);
 	assert_int_equal(commit_reserve(P_NODE, 5, &moved), 0);
 	return NULL;
 }
@@ -925,7 +924,6 @@ static void dies_while_settled(const struct spinlock *l)
 		return;
 	shim_on_unlock = NULL;
 	commit_forget(P_NODE);
-	commit_joined(P_NODE);
 	assert_int_equal(commit_reserve(P_NODE, 7, &moved), 0);
 }
 
@@ -954,6 +952,25 @@ static void settled_when_dead(void **state)
 		memory_node_changed(P_NODE, ROLE_PROCESSOR, false);
 		memory_check_empty();
 	}
+}
+
+/* A node that is back asks before this one's watchers have heard that it is: what it charged and gives back stays reserved for it. */
+static void settled_before_it_is_known(void **state)
+{
+	struct rpc_memory_changes_req unmap;
+	s64 moved;
+	u64 id;
+
+	memory_node_changed(P_NODE, ROLE_PROCESSOR, false);
+	id = new_space();
+	unmap = one_change(id, 2, WIRE_CHANGE_UNMAP, 0x10000, 0xa000, 0);
+	assert_int_equal(map_at(id, 1, 0x10000, 0xa000, VMA_ACCOUNTED), 0);
+	assert_int_equal(changes_now(&unmap), 0);
+	assert_int_equal(commit_total(), 10);
+	memory_node_changed(P_NODE, ROLE_PROCESSOR, true);
+	assert_int_equal(CALL(memory_space_exit, NULL, LE(id), LE(3)), 0);
+	assert_int_equal(commit_reserve(P_NODE, -10, &moved), 0);
+	memory_check_empty();
 }
 
 /* What was asked for in an earlier life is not reserved for the one that is there now. */
@@ -1026,6 +1043,7 @@ static void many_processes(void **state)
 
 		assert_int_equal(CALL(memory_fork, &r, LE(first), LE(++change)), 0);
 		assert_int_equal(CALL(memory_space_exit, NULL, r.child, LE(1)), 0);
+		memory_give_back();		/* as a node does with what it has reserved and does not use */
 	}
 	assert_int_equal(spaces_live(), 1);
 	assert_int_equal(CALL(memory_space_exit, NULL, LE(first), LE(++change)), 0);
@@ -1264,7 +1282,7 @@ int main(void)
 		cmocka_unit_test(refused_changes_use_their_number),
 		cmocka_unit_test(reservation), cmocka_unit_test(charged_against_its_rights), cmocka_unit_test(a_fork_takes_nothing_of_the_reservation),
 		cmocka_unit_test(a_fork_that_nobody_wants), cmocka_unit_test(charged_when_dead),
-		cmocka_unit_test(settled_when_dead), cmocka_unit_test(reserved_for_the_dead),
+		cmocka_unit_test(settled_when_dead), cmocka_unit_test(settled_before_it_is_known), cmocka_unit_test(reserved_for_the_dead),
 		cmocka_unit_test(ids_of_another_boot), cmocka_unit_test(bad_flushes), cmocka_unit_test(many_processes),
 		cmocka_unit_test(a_move_is_whole_or_not_at_all),
 		cmocka_unit_test(files_are_placed), cmocka_unit_test(placings_wait_for_their_change), cmocka_unit_test(bad_placings),
