@@ -567,23 +567,20 @@ static void passive_up(struct roce_cm *cm, struct cm_id *id, const struct cm_msg
 }
 
 /*
- * Does it end this? A peer that rejects what finds nobody there has no id to name, 0. One that gives up before it was answered knows none
- * of ours (12.6.7).
+ * Does it end this? A peer that rejects what finds nobody there has no id to name, 0. One that gives up before it was answered may know none
+ * of ours (12.6.7), or that of our MRA.
  */
 static bool rej_concerns(const struct cm_id *id, const struct cm_msg *m)
 {
-	bool gave_up = m->remote_id == 0;
-
 	if (m->local_id != 0 && id->remote_id != 0 && m->local_id != id->remote_id)
 		return false;
 	switch (id->state) {
 	case CMS_REQ_RCVD:
-		return gave_up;
 	case CMS_REQ_SENT:
 	case CMS_REP_SENT:
 		return true;
 	case CMS_ESTABLISHED:		/* about 0, our REQ: it came twice, and the other one was accepted */
-		return !gave_up && m->about != 0;
+		return m->remote_id != 0 && m->about != 0;
 	default:
 		return false;
 	}

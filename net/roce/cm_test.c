@@ -845,15 +845,22 @@ static struct cm_msg req_waits(void)
 	return m;
 }
 
-/* The peer gave up before it was answered: it knows no id of ours, and finds no one who accepts it later. */
+/* The peer gave up before it was answered: it knows no id of ours but by an MRA, and finds no one who accepts it later. */
 static void gave_up_before_the_answer(void **state)
 {
-	for (unsigned after = 0; after < 2; after++) {
+	for (unsigned how = 0; how < 3; how++) {
+		bool after = how == 1;
 		struct cm_msg req = req_waits(), m = { .attr = CM_REJ, .tid = 7, .local_id = req.local_id, .reason = CM_REJ_TIMEOUT };
 		struct cm_conn_param c = params(&pas);
 		u64 stray = counter_read(&nr_roce_cm_stray);
 
-		m.about = after == 0 ? 0 : 2;			/* Linux calls it another message */
+		m.about = after ? 2 : 0;			/* Linux calls it another message */
+		if (how == 2) {
+			sim_run(NSEC_PER_SEC);
+			say(&req);				/* once more: its listener takes its time */
+			assert_int_equal(heard.last.attr, CM_MRA);
+			m.remote_id = heard.last.local_id;
+		}
 		m.local_id++;
 		say(&m);					/* of another connection */
 		assert_int_equal(counter_read(&nr_roce_cm_stray), stray + 1);

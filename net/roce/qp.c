@@ -407,7 +407,7 @@ void qp_copy_out(const struct roce_sge *sge, unsigned nr, u32 off, const void *s
 static void qp_flush(struct roce_qp *qp)
 {
 	assert_held(&qp->lock);
-	tx_flush(qp);			/* nothing is sent later that points at memory given back now */
+	tx_flush(qp);			/* nothing is sent later that points at memory given back by this */
 	qp->rto_due = qp->probe_due = qp->rnr_due = qp->ack_due = qp->pace_due = 0;
 	qp->nak_due = 0;
 	qp->ack_now = false;

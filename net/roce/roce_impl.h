@@ -218,7 +218,8 @@ struct roce_srq {
 /*
  * What the responder owes: READ and atomic responses, in the order of their PSNs, no packet twice. Only sending takes from it, or the
  * end of the QP. A duplicate adds what it asks for and is not owed, in its place: the wire may have doubled it, so it says nothing of
- * what follows. If the requester went back, it repeats that too, which is owed still, or is added in turn.
+ * what follows. If the requester went back, it repeats that too, which is owed still, or is added in turn. It asks to the end of what
+ * it asked first; one that asked for less in between, and for more again, would come to a timeout, not to a wrong answer.
  */
 struct rd_entry {
 	u32 psn, nr_psn;

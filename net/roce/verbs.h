@@ -57,7 +57,8 @@ const char *roce_wc_status_name(unsigned status);
  * completion, or at the next one that was solicited or failed. true: completions wait already, and are to be polled again;
  * the call is owed all the same. roce_cq_moderate() has it called when so many completions wait, or the oldest of them for so
  * long; 0 ns: for as long as it takes; (1, 0) ends that. For what waits already the time begins then. What is polled before is not
- * told: it does not count, but if it was the oldest, the call may come earlier than the next needs it.
+ * told: it does not count, but if it was the oldest, the call may come earlier than the next needs it (and so it may, by number, where
+ * only solicited completions are waited for and others lie between).
  */
 struct roce_cq *roce_cq_create(u32 depth, void (*handler)(struct roce_cq *cq, void *arg), void *arg);
 unsigned roce_cq_poll(struct roce_cq *cq, struct roce_wc *wc, unsigned n);
