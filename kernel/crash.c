@@ -70,5 +70,7 @@ void crash_point(enum crash_point p, const char *op)
 	/* The log thread of another CPU may have the line in its hands: it would go with them. */
 	for (u64 end = time_mono_ns() + 50 * NSEC_PER_MSEC; !printk_all_out() && time_mono_ns() < end;)
 		cpu_relax();
+	if (!printk_all_out())
+		printk_panic_flush();		/* it had no turn, as with one CPU that ran late itself */
 	power_cut();
 }
