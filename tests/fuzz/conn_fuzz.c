@@ -112,9 +112,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 			acknowledge(false);
 	}
 	post_fails = false;
-	work_off();
-	reply_kept();
-	acknowledge(false);
+	settle();
 	conn_close(up);
 	work_off();
 	conn_bury(up);
