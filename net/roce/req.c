@@ -101,12 +101,13 @@ static bool wants_ack(const struct roce_qp *qp, const struct sq_wqe *w, bool las
 /* When to probe: the answer is late; one that nobody asked for may take as long as the responder's timer. */
 static void probe_arm(struct roce_qp *qp, u64 now)
 {
+	bool in_full = qp->in_full && qp->sq_tail != qp->sq_head && wqe_has_response(sq_at(qp, qp->sq_tail));
 	u64 wait = qp->srtt_ns == 0 ? ROCE_PROBE_FIRST_NS : MAX(2 * qp->srtt_ns + 4 * qp->rttvar_ns, ROCE_PROBE_MIN_NS);
 
 	if (psn_diff(qp->asked, qp->psn_una) <= 0)
 		wait += 2 * ROCE_ACK_DELAY_NS;
 	qp->probe_due = now + (wait << qp->probe_shift);
-	if (qp->probe_due >= qp->rto_due)
+	if (qp->probe_due >= qp->rto_due || in_full)
 		qp->probe_due = 0;
 	else
 		roce_kick_at(qp->dev, qp->probe_due);
@@ -348,6 +349,7 @@ static void go_back(struct roce_qp *qp, u32 psn)
 {
 	window_cut(qp);
 	qp->probing = false;
+	qp->stale = 0;
 	req_seek(qp, psn);
 	req_transmit(qp);
 }
@@ -368,7 +370,7 @@ static bool req_acked(struct roce_qp *qp, u32 psn)
 			progress(qp, want);
 			if (psn_diff(psn, want) <= 0)
 				return true;
-			if (!qp->gap_asked) {
+			if (!qp->gap_asked && !qp->in_full) {
 				count(nr_roce_read_gap);
 				qp->gap_asked = true;
 				go_back(qp, want);
@@ -469,15 +471,20 @@ static void req_ack(struct roce_qp *qp, const struct roce_pkt *p)
 }
 
 /*
- * A response that is not the next: the peer comes to an end of what it was asked once too often (Linux answers each repetition in full,
- * one after the other). What it has not come to is not lost, and to ask again would only make the queue longer. But for so long only:
- * one that never comes to it is not there.
+ * A response that is not the next: the peer comes to an end of what it was asked once too often. What it has not come to is not lost, and
+ * to ask again would only make the queue longer. But for so long only: one that never comes to it is not there.
+ *
+ * Linux answers each repetition in full, one after the other, before it takes the next. Were it asked at each gap that it leaves, one more would
+ * wait behind each that a probe has added in a moment's silence, for ever, and nearly all that comes be old. Such a peer is asked when
+ * it has been silent for the retransmission timeout, and not before.
  */
 static void still_answering(struct roce_qp *qp)
 {
 	u64 now = time_mono_ns();
 
 	count(nr_roce_drop_response);
+	if (++qp->stale > ROCE_STALE_MAX)
+		qp->in_full = true;
 	if (qp->rto_due == 0)
 		return;
 	if (qp->stale_since == 0)

@@ -108,6 +108,7 @@ struct roce_dev;
 #define ROCE_PROBE_MIN_NS	(4 * NSEC_PER_MSEC)	/* shortest wait for an answer that was asked for before a probe */
 #define ROCE_PROBE_FIRST_NS	(16 * NSEC_PER_MSEC)	/* the same while no round trip was measured */
 #define ROCE_LATE_NS		(8 * NSEC_PER_MSEC)	/* a timer later than this: we did not run, the peer is not to blame */
+#define ROCE_STALE_MAX		256			/* so many responses under way may follow when a peer begins anew at once, as ours do */
 #define ROCE_STALE_NS		(30 * NSEC_PER_SEC)	/* longest that a peer may answer without what is wanted before timers run again */
 #define ROCE_CNP_GAP_NS		NSEC_PER_MSEC		/* shortest time between two congestion notifications of a QP */
 #define ROCE_CC_ROUND_NS	(2 * NSEC_PER_MSEC)	/* between two raises of a rate that was cut */
@@ -309,6 +310,8 @@ struct roce_qp {
 	u32 since_ackreq;		/* packets sent since we last asked, or were acknowledged */
 	bool polled;			/* the handler of the send CQ is at work and will see what completes */
 	bool gap_asked;			/* a missing response was asked for, nothing came since */
+	bool in_full;			/* the peer answers each repetition in full, one after the other */
+	u32 stale;			/* responses that were not the next one since something was asked for again */
 	u32 window;			/* request packets outstanding, at most */
 	u32 window_credit;		/* acknowledged since it grew last */
 	u32 recover;			/* what is lost before this PSN belongs to the loss for which the window was cut last */

@@ -13,7 +13,7 @@ void thread_sleep_ns(u64 ns) { shim_time_advance(ns); }
 #define PSN	5
 
 static struct end ea, eb;
-static u8 area[4096] __aligned(8), in[4096], naks[4];
+static u8 area[4096] __aligned(8), in[4096], naks[4], big[8 * MTU];
 static unsigned nr_naks;
 static u32 nak_psn;
 
@@ -260,6 +260,62 @@ static void bad_responses(void **state)
 		end_destroy(&eb);
 		sim_stop();
 	}
+}
+
+/* Responses of a READ of eight packets from psn 6 on: [from, to) but for one that is lost; a repetition begins with its first. */
+static void answers(u32 from, u32 to, u32 lost)
+{
+	u64 all = counter_read(&nr_roce_rx);
+
+	for (u32 i = from; i < to; i++) {
+		u8 opcode = i == 7 ? RC_READ_RESP_LAST : i == from ? RC_READ_RESP_FIRST : RC_READ_RESP_MIDDLE;
+		struct roce_pkt p = { .opcode = opcode, .pkey = ROCE_PKEY, .qpn = eb.qp->qpn, .psn = 6 + i, .syndrome = AETH_ACK_UNLIMITED };
+
+		if (i == lost)
+			continue;
+		put(&p, MTU);
+		all++;
+	}
+	while (counter_read(&nr_roce_rx) < all)
+		assert_true(sim_step());
+}
+
+/*
+ * A peer that answers each repetition in full, one after the other, is found out by what still comes of the earlier ones; then it is asked
+ * for what is missing when it is silent for the timeout, and neither at each gap nor by probes.
+ */
+static void answered_in_full(void **state)
+{
+	struct roce_send_wr wr = { .opcode = WR_RDMA_READ, .flags = WR_SIGNALED, .nr_sge = 1, .sge = { { big, 8 * MTU } } };
+	u64 gaps = counter_read(&nr_roce_read_gap), probes, timeouts;
+
+	sim_start(3, 9000);
+	end_create(&ea, 0);
+	end_create(&eb, 1);
+	pair_connect(&ea, &eb, MTU, PSN, 6, 0);
+	sim.cut = true;
+	assert_int_equal(roce_post_send(eb.qp, &wr), 0);
+	answers(0, 8, 1);			/* asked for again from 1 on */
+	assert_int_equal(counter_read(&nr_roce_read_gap) - gaps, 1);
+	answers(1, 8, 3);			/* at once, as a peer of ours does: asked at the next gap, too */
+	assert_int_equal(counter_read(&nr_roce_read_gap) - gaps, 2);
+	for (unsigned i = 0; i < 50; i++)
+		answers(1, 8, 3);		/* what it was asked for earlier, again and again */
+	assert_true(eb.qp->in_full);
+	answers(3, 8, 5);
+	assert_int_equal(counter_read(&nr_roce_read_gap) - gaps, 2);
+	probes = counter_read(&nr_roce_probe);
+	timeouts = counter_read(&nr_roce_timeout);
+	while (counter_read(&nr_roce_timeout) == timeouts)
+		assert_true(sim_step());
+	assert_int_equal(counter_read(&nr_roce_probe), probes);
+	answers(5, 8, 8);
+	sim_run(NSEC_PER_MSEC);
+	assert_int_equal(eb.nr_wc, 1);
+	assert_int_equal(eb.wc[0].status, WC_SUCCESS);
+	end_destroy(&ea);
+	end_destroy(&eb);
+	sim_stop();
 }
 
 /* A reserved opcode, or bytes where there is no payload: dropped and counted, and nothing else happens. */
@@ -717,7 +773,7 @@ static void a_nak_waits_for_what_came_before(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sequences), cmocka_unit_test(refused_by_cause), cmocka_unit_test(bad_responses),
+		cmocka_unit_test(sequences), cmocka_unit_test(refused_by_cause), cmocka_unit_test(bad_responses), cmocka_unit_test(answered_in_full),
 		cmocka_unit_test(malformed), cmocka_unit_test(by_cause), cmocka_unit_test(more_reads_than_frames),
 		cmocka_unit_test(doubled_before_its_answer), cmocka_unit_test(doubled_after_its_answer),
 		cmocka_unit_test(gone_back_before_the_answer), cmocka_unit_test(gone_back_into_an_answer),
