@@ -47,17 +47,26 @@ static void mac_learn(uint64_t mac, struct port *p)
 	p->mac = mac;
 }
 
+/* Bound by another name first: who sees the path finds somebody who listens. */
 int listen_unix(const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	size_t most = sizeof(addr.sun_path) - sizeof("~");
 	int fd;
 
-	if (strlen(path) >= sizeof(addr.sun_path))
-		die("socket path is longer than %zu bytes: %s", sizeof(addr.sun_path) - 1, path);
-	strcpy(addr.sun_path, path);
+	if (strlen(path) > most)
+		die("socket path is longer than %zu bytes: %s", most, path);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s~", path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 64) < 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		die("cannot listen on %s: %s", path, strerror(errno));
+	if (listen(fd, 64) < 0 || link(addr.sun_path, path) < 0) {
+		int error = errno;
+
+		unlink(addr.sun_path);
+		die("cannot listen on %s: %s", path, strerror(error));
+	}
+	unlink(addr.sun_path);
 	return fd;
 }
 

@@ -112,6 +112,7 @@ class Wire(unittest.TestCase):
             self.addCleanup(vm.socket.close)
         while self.command("stats").count("port ") < nodes:
             time.sleep(0.005)
+        self.assertFalse([name for name in os.listdir(self.folder.name) if name.endswith("~")])    # bound by these names, heard by the others
         for vm in vms:                              # all learn each other
             vm.send(frame(vm.node, BROADCAST, b"hello"))
             for other in vms:
