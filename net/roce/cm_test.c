@@ -707,18 +707,23 @@ static void sidr_of_another_partition(void **state)
 	sim_stop();
 }
 
-/* An MRA that was lost is said again when the REQ comes again; and nothing before the user had its first look. */
-static void asked_to_wait_again(void **state)
+/* Node 0's end is one that only talks, by the REQ returned; node 1's listener takes its time. */
+static struct cm_msg req_of_one_that_talks(void)
 {
-	struct cm_msg m;
-
 	begin(1, false);
 	roce_cm_destroy(act.id);
 	act.id = NULL;
 	sim_run(5 * NSEC_PER_SEC);
 	pas.answer_later = true;
 	assert_int_equal(roce_dev_cm_listen(sim.node[1].dev, SERVICE, on_event, &pas), 0);
-	m = good_req();
+	return good_req();
+}
+
+/* An MRA that was lost is said again when the REQ comes again; and nothing before the user had its first look. */
+static void asked_to_wait_again(void **state)
+{
+	struct cm_msg m = req_of_one_that_talks();
+
 	sim.tap = hear;
 	memset(&heard, 0, sizeof(heard));
 	for (unsigned i = 1; i <= 3; i++) {
@@ -825,18 +830,11 @@ static void stale_connection(void **state)
 	end_all();
 }
 
-/* Node 0's end is one that only talks: its REQ waits for its listener, of node 1. */
+/* That REQ waits for its listener, and nothing but what say() says passes any more. */
 static struct cm_msg req_waits(void)
 {
-	struct cm_msg m;
+	struct cm_msg m = req_of_one_that_talks();
 
-	begin(1, false);
-	roce_cm_destroy(act.id);
-	act.id = NULL;
-	sim_run(5 * NSEC_PER_SEC);
-	pas.answer_later = true;
-	assert_int_equal(roce_dev_cm_listen(sim.node[1].dev, SERVICE, on_event, &pas), 0);
-	m = good_req();
 	sim.cut = true;
 	say(&m);
 	assert_int_equal(pas.nr_events, 1);
