@@ -306,6 +306,7 @@ static void progress(struct roce_qp *qp, u32 una)
 	qp->rto_shift = 0;
 	qp->gap_asked = false;
 	qp->stale_since = 0;
+	qp->stale = 0;
 	if (qp->rtt_start != 0 && psn_diff(una, qp->rtt_psn) > 0)
 		rtt_sample(qp);
 	if (psn_diff(qp->psn_next, una) < 0)	/* acknowledged while it waited to be sent again */
@@ -349,7 +350,6 @@ static void go_back(struct roce_qp *qp, u32 psn)
 {
 	window_cut(qp);
 	qp->probing = false;
-	qp->stale = 0;
 	req_seek(qp, psn);
 	req_transmit(qp);
 }

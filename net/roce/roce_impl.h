@@ -311,7 +311,7 @@ struct roce_qp {
 	bool polled;			/* the handler of the send CQ is at work and will see what completes */
 	bool gap_asked;			/* a missing response was asked for, nothing came since */
 	bool in_full;			/* the peer answers each repetition in full, one after the other */
-	u32 stale;			/* responses that were not the next one since something was asked for again */
+	u32 stale;			/* so many responses since the last progress were not the next one */
 	u32 window;			/* request packets outstanding, at most */
 	u32 window_credit;		/* acknowledged since it grew last */
 	u32 recover;			/* what is lost before this PSN belongs to the loss for which the window was cut last */
