@@ -16,12 +16,14 @@ static void fill(u8 *p, u32 len) { for (u32 i = 0; i < len; i++) p[i] = sim_rand
 #define SLOT_SIZE	20000	/* of a message, at most; several packets at any MTU */
 #define NR_SLOTS	24
 
-struct expect { u32 len, imm, slot; u8 opcode; };
+struct expect { u32 len, imm, slot; u8 opcode, flags; };
 static struct {
 	struct end a, b;
 	struct expect queue[8192];	/* receives that b must see, in order */
 	unsigned q_head, q_tail;
 	struct { bool busy; u8 opcode; u32 len; u64 before; } slot[NR_SLOTS];	/* a's requests */
+	struct roce_mr *voided[NR_SLOTS];	/* b's regions, which SENDs invalidate */
+	struct roce_srq *srq;		/* b's receives are here; NULL: the queue pair has its own */
 	u8 shadow[1 << 20];		/* what b's memory must be */
 	u8 recv_buf[PAIR_DEPTH][SLOT_SIZE];
 	unsigned done;
@@ -37,7 +39,7 @@ static void post_recv(unsigned i)
 {
 	struct roce_recv_wr wr = { .wr_id = i, .nr_sge = 2, .sge = { { mix.recv_buf[i], 100 }, { mix.recv_buf[i] + 100, SLOT_SIZE - 100 } } };
 
-	assert_int_equal(roce_post_recv(mix.b.qp, &wr), 0);
+	assert_int_equal(mix.srq != NULL ? roce_post_srq_recv(mix.srq, &wr) : roce_post_recv(mix.b.qp, &wr), 0);
 }
 
 static void on_b(struct end *e, const struct roce_wc *wc)
@@ -48,8 +50,11 @@ static void on_b(struct end *e, const struct roce_wc *wc)
 	assert_int_equal(wc->status, WC_SUCCESS);
 	assert_int_equal(wc->opcode, x->opcode);
 	assert_int_equal(wc->byte_len, x->len);
-	assert_int_equal(!!(wc->flags & WC_WITH_IMM), x->imm != 0);
-	assert_int_equal(wc->imm, x->imm);
+	assert_int_equal(wc->flags & (WC_WITH_IMM | WC_WITH_INV), x->flags);
+	if (x->flags != 0)
+		assert_int_equal(wc->imm, x->imm);
+	if (x->flags == WC_WITH_INV)	/* once: it is void now, and a repetition must not void what the slot's next message names */
+		assert_false(mr_invalidate(mix.b.node->dev, x->imm, 7));
 	if (x->opcode == WC_RECV)	/* the sender may not change its buffer before completion: still there */
 		assert_memory_equal(mix.recv_buf[wc->wr_id], src_of(x->slot), x->len);
 	if (mix.few)
@@ -88,7 +93,7 @@ static void on_a(struct end *e, const struct roce_wc *wc)
 	}
 }
 
-static void run_mix(u32 mtu, u16 ack_every, unsigned messages, unsigned receives, bool flow_control)
+static void run_mix(u32 mtu, u16 ack_every, unsigned messages, unsigned receives, bool flow_control, bool shared_queue)
 {
 	struct roce_mr *mr;
 	unsigned posted = 0;
@@ -105,6 +110,13 @@ static void run_mix(u32 mtu, u16 ack_every, unsigned messages, unsigned receives
 	mr = roce_dev_mr_create(sim.node[1].dev, 7);
 	rkey = roce_mr_bind(mr, mem[1], sizeof(mem[1]), MR_REMOTE_WRITE | MR_REMOTE_READ | MR_REMOTE_ATOMIC);
 	mix.a.qp->attr.flow_control = mix.b.qp->attr.flow_control = mix.a.qp->limited = mix.b.qp->limited = flow_control;
+	for (unsigned s = 0; s < NR_SLOTS; s++)
+		mix.voided[s] = roce_dev_mr_create(sim.node[1].dev, 7);
+	if (shared_queue) {
+		mix.srq = roce_dev_srq_create(sim.node[1].dev, PAIR_DEPTH, NULL, NULL);
+		assert_non_null(mix.srq);
+		mix.b.qp->srq = mix.srq;
+	}
 	mix.few = receives != PAIR_DEPTH;
 	for (unsigned i = 0; i < receives; i++)
 		post_recv(i);
@@ -114,8 +126,10 @@ static void run_mix(u32 mtu, u16 ack_every, unsigned messages, unsigned receives
 
 		assert_true(time_mono_ns() < deadline);
 		if (posted < messages && !mix.slot[s].busy) {
-			static const u8 ops[] = { WR_SEND, WR_SEND_WITH_IMM, WR_RDMA_WRITE, WR_RDMA_WRITE_WITH_IMM, WR_RDMA_READ,
-						  WR_FETCH_ADD, WR_CMP_SWAP };
+			static const u8 ops[] = { WR_SEND, WR_SEND_WITH_IMM, WR_SEND_WITH_INV, WR_RDMA_WRITE, WR_RDMA_WRITE_WITH_IMM,
+						  WR_RDMA_READ, WR_FETCH_ADD, WR_CMP_SWAP };
+			static const u8 flags[] = { [WR_SEND_WITH_IMM] = WC_WITH_IMM, [WR_SEND_WITH_INV] = WC_WITH_INV,
+						    [WR_RDMA_WRITE_WITH_IMM] = WC_WITH_IMM };
 			struct roce_send_wr wr = {
 				.wr_id = s, .opcode = ops[sim_random() % ARRAY_SIZE(ops)], .flags = WR_SIGNALED, .rkey = rkey,
 				.remote_addr = (u64)(uintptr_t)dst_of(s), .imm = sim_random() | 1,
@@ -137,6 +151,8 @@ static void run_mix(u32 mtu, u16 ack_every, unsigned messages, unsigned receives
 				mix.slot[s].before = mix.counter;
 				mix.counter = wr.compare_add == mix.counter ? wr.swap : mix.counter;
 			}
+			if (wr.opcode == WR_SEND_WITH_INV)
+				wr.imm = roce_mr_bind(mix.voided[s], dst_of(s), SLOT_SIZE, MR_REMOTE_READ);
 			fill(src_of(s), len);
 			if (wr.opcode == WR_RDMA_READ)
 				fill(dst_of(s), len);
@@ -150,9 +166,9 @@ static void run_mix(u32 mtu, u16 ack_every, unsigned messages, unsigned receives
 			mix.slot[s].busy = true;
 			mix.slot[s].opcode = wr.opcode;
 			mix.slot[s].len = len;
-			if (wr.opcode <= WR_SEND_WITH_IMM || wr.opcode == WR_RDMA_WRITE_WITH_IMM)
+			if (wr.opcode <= WR_SEND_WITH_INV || wr.opcode == WR_RDMA_WRITE_WITH_IMM)
 				mix.queue[mix.q_head++ % ARRAY_SIZE(mix.queue)] = (struct expect){
-					.len = len, .slot = s, .imm = wr.opcode == WR_SEND ? 0 : wr.imm,
+					.len = len, .slot = s, .imm = wr.imm, .flags = flags[wr.opcode],
 					.opcode = wr.opcode == WR_RDMA_WRITE_WITH_IMM ? WC_RECV_RDMA_WITH_IMM : WC_RECV,
 				};
 			assert_int_equal(roce_post_send(mix.a.qp, &wr), 0);
@@ -172,21 +188,28 @@ static void run_mix(u32 mtu, u16 ack_every, unsigned messages, unsigned receives
 	assert_int_equal(mix.q_head, mix.q_tail);
 	assert_int_equal(*shared, mix.counter);
 	roce_mr_destroy(mr);
+	for (unsigned s = 0; s < NR_SLOTS; s++)
+		roce_mr_destroy(mix.voided[s]);
 	end_destroy(&mix.a);
 	end_destroy(&mix.b);
+	if (mix.srq != NULL)
+		roce_srq_destroy(mix.srq);
 }
 
 static void mix_clean(void **state)
 {
 	for (u32 mtu = 256; mtu <= 4096; mtu *= 2) {
 		sim_start(mtu, 9000);
-		run_mix(mtu, 0, 500, PAIR_DEPTH, false);
+		run_mix(mtu, 0, 500, PAIR_DEPTH, false, mtu == 1024);
 		assert_int_equal(counter_read(&nr_roce_retransmit), 0);
 		sim_stop();
 	}
 }
 
-/* Half of the seeds with a receiver that is often not ready, half of each with end-to-end credits: both, too, are lost on the way. */
+/*
+ * Half of the seeds with a receiver that is often not ready, half of each with end-to-end credits: both, too, are lost on the way. Of those
+ * without, half take their receives from a shared queue (which has no credits to give).
+ */
 static void mix_faults(void **state)
 {
 	u64 refused[2] = { 0, 0 };
@@ -202,7 +225,7 @@ static void mix_faults(void **state)
 		sim.reorder = rate[sim_random() % 4];
 		sim.corrupt = rate[sim_random() % 4];
 		sim.late_done = seed & 1;
-		run_mix(256U << seed % 5, seed % 3 ? 16 : 0, 400, few ? 1 + seed % 7 : PAIR_DEPTH, credits);
+		run_mix(256U << seed % 5, seed % 3 ? 16 : 0, 400, few ? 1 + seed % 7 : PAIR_DEPTH, credits, !credits && (seed & 8));
 		rnr = counter_read(&nr_roce_rx_nak_rnr) - rnr;
 		if (sim.drop + sim.corrupt != 0)
 			refused[credits] += rnr;

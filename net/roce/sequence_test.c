@@ -318,6 +318,34 @@ static void answered_in_full(void **state)
 	sim_stop();
 }
 
+/* A wire that doubles makes no such peer of one of ours: between two old answers there is always a new one. */
+static void answers_doubled(void **state)
+{
+	struct roce_send_wr wr = { .opcode = WR_RDMA_READ, .flags = WR_SIGNALED, .nr_sge = 1, .sge = { { in, 4096 } } };
+	u64 old = counter_read(&nr_roce_drop_response);
+	struct roce_mr *mr;
+
+	sim_start(3, 9000);
+	end_create(&ea, 0);
+	end_create(&eb, 1);
+	pair_connect(&ea, &eb, 256, 6, PSN, 0);
+	mr = roce_dev_mr_create(eb.node->dev, 7);
+	wr.rkey = roce_mr_bind(mr, area, sizeof(area), MR_REMOTE_READ);
+	wr.remote_addr = (uintptr_t)area;
+	sim.dup = 10000;
+	for (unsigned i = 0; i < 100; i++) {
+		assert_int_equal(roce_post_send(ea.qp, &wr), 0);
+		sim_run(NSEC_PER_MSEC);
+		assert_int_equal(ea.nr_wc, i + 1);
+	}
+	assert_true(counter_read(&nr_roce_drop_response) - old > 4 * ROCE_STALE_MAX);
+	assert_false(ea.qp->in_full);
+	roce_mr_destroy(mr);
+	end_destroy(&ea);
+	end_destroy(&eb);
+	sim_stop();
+}
+
 /* A reserved opcode, or bytes where there is no payload: dropped and counted, and nothing else happens. */
 static void malformed(void **state)
 {
@@ -774,7 +802,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sequences), cmocka_unit_test(refused_by_cause), cmocka_unit_test(bad_responses), cmocka_unit_test(answered_in_full),
-		cmocka_unit_test(malformed), cmocka_unit_test(by_cause), cmocka_unit_test(more_reads_than_frames),
+		cmocka_unit_test(answers_doubled), cmocka_unit_test(malformed), cmocka_unit_test(by_cause), cmocka_unit_test(more_reads_than_frames),
 		cmocka_unit_test(doubled_before_its_answer), cmocka_unit_test(doubled_after_its_answer),
 		cmocka_unit_test(gone_back_before_the_answer), cmocka_unit_test(gone_back_into_an_answer),
 		cmocka_unit_test(gone_back_and_unbound), cmocka_unit_test(atomic_doubled_after_its_answer),

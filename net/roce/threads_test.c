@@ -2,7 +2,8 @@
 /* SOURCES: net/roce/packet.c net/roce/tx.c net/roce/rx.c net/roce/req.c net/roce/resp.c net/roce/cc.c net/roce/ud.c net/roce/qp.c net/roce/cq.c net/roce/mr.c net/roce/srq.c net/roce/cm_mad.c net/roce/cm.c net/roce/dev.c net/eth.c net/arp.c net/ipv4.c net/icmp.c net/udp.c */
 /*
  * What several threads do at once, by threads of the host: completions come while their queue is polled and armed, the device gives back
- * frames while they are taken, peers write while a region is bound anew. Also run with the thread sanitizer, which sees what is not ordered.
+ * frames while they are taken, peers write while a region is bound anew, a shared receive queue runs low. Also run with the thread
+ * sanitizer, which sees what is not ordered.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -329,6 +330,94 @@ static void nobody_writes_after_unbind(void **state)
 		roce_mr_destroy(mr[i]);
 }
 
+/* --- shared receive queues ------------------------------------------------------------------------------------------- */
+
+#define TAKERS		3		/* queue pairs to which messages come */
+#define POSTED		32		/* at a time */
+#define LIMIT		8
+#define TIMES_LOW	300
+
+static struct {
+	struct roce_srq *srq;
+	u64 ids, taken;			/* [a] added up; how many */
+	unsigned low;			/* [a] times the limit was told */
+	bool off;			/* [a] */
+	bool gone;			/* [a] it is nobody's any more */
+} shared;
+
+static void runs_low(struct roce_srq *srq, void *arg)
+{
+	assert_ptr_equal(arg, &shared);
+	sched_yield();
+	assert_false(__atomic_load_n(&shared.gone, __ATOMIC_ACQUIRE));
+	__atomic_fetch_add(&shared.low, 1, __ATOMIC_RELEASE);
+}
+
+static void *takes(void *arg)
+{
+	struct rq_wqe w;
+
+	while (!__atomic_load_n(&shared.off, __ATOMIC_ACQUIRE)) {
+		if (!srq_take(shared.srq, &w)) {
+			sched_yield();
+			continue;
+		}
+		__atomic_fetch_add(&shared.ids, w.wr_id, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&shared.taken, 1, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+/* Each receive is one message's, and who posts them hears each time that they run low: nothing is posted before, so no later one makes up for it. */
+static void receives_run_low(void **state)
+{
+	pthread_t id[TAKERS];
+	u64 posted = 0;
+
+	memset(&shared, 0, sizeof(shared));
+	shared.srq = roce_dev_srq_create(dev, 2 * POSTED, runs_low, &shared);
+	assert_non_null(shared.srq);
+	for (unsigned i = 0; i < TAKERS; i++)
+		assert_int_equal(pthread_create(&id[i], NULL, takes, NULL), 0);
+	for (unsigned n = 1; n <= TIMES_LOW; n++) {
+		for (unsigned i = 0; i < POSTED; i++)
+			assert_int_equal(roce_post_srq_recv(shared.srq, &(struct roce_recv_wr){ .wr_id = ++posted }), 0);
+		roce_srq_arm(shared.srq, LIMIT);
+		assert_true(comes_true(__atomic_load_n(&shared.low, __ATOMIC_ACQUIRE) == n));
+	}
+	assert_true(comes_true(__atomic_load_n(&shared.taken, __ATOMIC_ACQUIRE) == posted));
+	assert_int_equal(shared.low, TIMES_LOW);		/* once for each time that it was armed */
+	assert_int_equal(shared.ids, posted * (posted + 1) / 2);
+	__atomic_store_n(&shared.off, true, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < TAKERS; i++)
+		pthread_join(id[i], NULL);
+	roce_srq_destroy(shared.srq);
+}
+
+/* Who destroys a queue waits for a call of its limit that is under way; none comes later. */
+static void destroyed_as_it_runs_low(void **state)
+{
+	unsigned told = 0;
+
+	memset(&shared, 0, sizeof(shared));
+	for (unsigned n = 0; n < TIMES_LOW; n++) {
+		unsigned before = __atomic_load_n(&shared.low, __ATOMIC_ACQUIRE);
+		struct rq_wqe w;
+
+		shared.srq = roce_dev_srq_create(dev, 1, runs_low, &shared);
+		assert_non_null(shared.srq);
+		__atomic_store_n(&shared.gone, false, __ATOMIC_RELEASE);
+		roce_srq_arm(shared.srq, 1);
+		assert_false(srq_take(shared.srq, &w));
+		for (unsigned i = 0; i < n % 8; i++)
+			sched_yield();
+		roce_srq_destroy(shared.srq);
+		__atomic_store_n(&shared.gone, true, __ATOMIC_RELEASE);
+		told += __atomic_load_n(&shared.low, __ATOMIC_ACQUIRE) - before;
+	}
+	print_message("destroyed %u times as it ran low, of which %u were told\n", TIMES_LOW, told);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +427,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(moderated_by_number_and_age, port_up, port_down),
 		cmocka_unit_test_setup_teardown(frames_come_back, port_up, port_down),
 		cmocka_unit_test_setup_teardown(nobody_writes_after_unbind, port_up, port_down),
+		cmocka_unit_test_setup_teardown(receives_run_low, port_up, port_down),
+		cmocka_unit_test_setup_teardown(destroyed_as_it_runs_low, port_up, port_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
