@@ -67,10 +67,11 @@ void crash_point(enum crash_point p, const char *op)
 	if (__atomic_sub_fetch(&left, 1, __ATOMIC_SEQ_CST) != 0)
 		return;
 	pr_err("crash: the power goes at %s%s%s", name_of[p], op != NULL ? "." : "", op != NULL ? op : "");
-	/* The log thread of another CPU may have the line in its hands: it would go with them. */
-	for (u64 end = time_mono_ns() + 50 * NSEC_PER_MSEC; !printk_all_out() && time_mono_ns() < end;)
+	/*
+	 * The log thread of another CPU may have the line in its hands: it would go with them. What it has not taken yet power_cut() writes,
+	 * as it must where nobody else can run.
+	 */
+	for (u64 end = time_mono_ns() + 2 * NSEC_PER_SEC; !printk_all_out() && time_mono_ns() < end;)
 		cpu_relax();
-	if (!printk_all_out())
-		printk_panic_flush();		/* it had no turn, as with one CPU that ran late itself */
 	power_cut();
 }

@@ -24,6 +24,7 @@ void power_on_shutdown(void (*fn)(void))
 void power_cut(void)
 {
 	irq_disable();
+	smp_stop_others();
 	printk_panic_flush();
 	if (off != NULL)
 		off();
