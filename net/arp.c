@@ -26,6 +26,7 @@ enum { ARP_REQUEST = 1, ARP_REPLY = 2 };
 #define ARP_TRIES	10			/* two seconds: then the pending frames are dropped */
 #define ARP_REFRESH_NS	(60 * NSEC_PER_SEC)
 #define ARP_MAX_PENDING	8			/* frames that wait for one address */
+#define ARP_MAX_PENDING_ALL	(NET_BUFS / 2)	/* ... for any: the other half is for those that are known, and for ARP itself */
 
 static void arp_send(struct netif *nif, u16 op, u64 dst_mac, u64 target_mac, u32 target_ip)
 {
@@ -110,6 +111,7 @@ static void arp_learn(struct netif *nif, u32 ip, u64 mac, bool create)
 		n->heard_ns = time_mono_ns();
 		n->asked_ns = 0;
 		n->tries = 0;
+		nif->nr_pending -= n->nr_pending;
 		n->nr_pending = 0;
 		list_splice_tail(&ready, &n->pending);
 	}
@@ -220,10 +222,11 @@ void net_buf_send_ip(struct net_buf *b, u32 len, u32 ip)
 		mac = n->mac;
 		if (mac == 0 || now - n->heard_ns > ARP_REFRESH_NS)
 			ask = arp_request_due(n, now);
-		if (mac == 0 && n->nr_pending < ARP_MAX_PENDING) {
+		if (mac == 0 && n->nr_pending < ARP_MAX_PENDING && nif->nr_pending < ARP_MAX_PENDING_ALL) {
 			net_buf_close(b, len);		/* arp_learn() fills in the destination */
 			list_add_tail(&n->pending, &b->frame.link);
 			n->nr_pending++;
+			nif->nr_pending++;
 			queued = true;
 		}
 	}
@@ -259,6 +262,7 @@ u64 arp_timers(struct netif *nif, u64 now)
 		if (now - n->asked_ns >= ARP_RETRY_NS) {
 			if (++n->tries >= ARP_TRIES) {
 				list_splice_tail(&dead, &n->pending);
+				nif->nr_pending -= n->nr_pending;
 				n->nr_pending = 0;
 				n->tries = 0;
 				continue;

@@ -103,7 +103,7 @@ struct neighbour {
 	u32 tries;			/* [arp_lock] */
 	u32 pins;			/* [arp_lock] holders of the pointer */
 	struct list pending;		/* [arp_lock] frames waiting for the address */
-	u32 nr_pending;
+	u32 nr_pending;			/* [arp_lock] */
 };
 
 #define NET_NEIGHBOURS	128
@@ -128,6 +128,7 @@ struct netif {
 
 	struct spinlock arp_lock;
 	struct neighbour neigh[NET_NEIGHBOURS];
+	u32 nr_pending;			/* [arp_lock] of all neighbours */
 
 	struct spinlock backlog_lock;
 	struct list backlog;		/* [backlog_lock] frames that the driver did not take */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "kernel/time.h"
 #include "lib/base/string.h"
 #include "net/net.h"
 
@@ -37,6 +38,8 @@ static unsigned send_dev(struct netdev *d, unsigned queue, struct net_tx **tx, u
 }
 static const struct netdev_ops ops = { .open = open_dev, .send = send_dev };
 
+static void no_kick(void *arg) { }
+
 static void take(void *arg, const struct net_rx *rx)
 {
 	nr_taken++;
@@ -50,7 +53,7 @@ static int setup(void **state)
 	dev.mtu = 1500;
 	dev.nr_queues = 1;
 	dev.ops = &ops;
-	nif = netif_create(&dev, OUR_IP, 24, NULL, NULL);
+	nif = netif_create(&dev, OUR_IP, 24, no_kick, NULL);
 	return nif == NULL || udp_bind(nif, PORT, take, NULL, NULL) < 0 || netif_start(nif) < 0 ? -1 : 0;
 }
 
@@ -281,12 +284,49 @@ static void echo(void **state)
 	assert_int_equal(nr_sent, before + 1);
 }
 
+/*
+ * Whoever asks in the name of addresses where nobody is makes answers wait that never leave: half of the frames stay for those that are
+ * known and for ARP itself, and all are there again when ARP gives up, or somebody says that he has one of the addresses.
+ */
+static void answers_to_nobody(void **state)
+{
+	const u32 nobody = OUR_IP + 0x10, nr = NET_BUFS / 4;
+	u64 mac = 0x020077005452ULL, given_up = counter_read(&nr_net_drop_no_neighbour), now = time_mono_ns();
+	struct net_buf *b, *all[NET_BUFS];
+	unsigned before, nr_left = 0;
+
+	for (unsigned i = 0; i < 4 * nr; i++) {		/* four for each address */
+		b = net_buf_get(nif);
+		assert_non_null(b);
+		net_buf_send_ip(b, NET_DATA_OFF, nobody + i % nr);
+	}
+	assert_int_equal(nif->nr_pending, NET_BUFS / 2);
+	assert_int_equal(counter_read(&nr_net_drop_no_neighbour) - given_up, NET_BUFS / 2);
+	neighbour_get(nif, PEER_IP)->mac = mac;
+	before = nr_sent;
+	net_buf_send_ip(net_buf_get(nif), NET_DATA_OFF, PEER_IP);
+	assert_int_equal(nr_sent, before + 1);
+	struct { be16 hw, proto; u8 hw_len, proto_len; be16 op; u8 mac[6]; be32 ip; u8 to[10]; } __packed reply = {
+		be16_of(1), be16_of(ETH_TYPE_IPV4), 6, 4, be16_of(2), { 2, 0, 0, 0, 0, 9 }, be32_of(nobody) };
+	arp_input(nif, (const u8 *)&reply, sizeof(reply));		/* the first of them is there: what waited for it goes */
+	assert_int_equal(nr_sent, before + 3);
+	assert_int_equal(nif->nr_pending, NET_BUFS / 2 - 2);
+	for (unsigned i = 0; i < 20; i++)
+		arp_timers(nif, now += NSEC_PER_SEC);
+	assert_int_equal(nif->nr_pending, 0);
+	while (nr_left < NET_BUFS && (all[nr_left] = net_buf_get(nif)) != NULL)
+		nr_left++;
+	assert_int_equal(nr_left, NET_BUFS);
+	while (nr_left != 0)
+		net_buf_put(all[--nr_left]);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(padding_is_no_data), T(cut_short), T(options_are_not_spoken), T(fragments_are_not_put_together), T(other_protocols),
-		T(not_for_us), T(checksums), T(echo),
+		T(not_for_us), T(checksums), T(echo), T(answers_to_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

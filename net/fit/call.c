@@ -367,7 +367,7 @@ void call_reply_arrived(struct fit_conn *c, u32 imm, u32 len)
 		return;
 	}
 	s->replied = true;
-	if (!c->closed && c->qp != NULL)
+	if (!c->closed && c->qp != NULL && c->sent - s->number < 1U << 23)	/* MSNs are compared in 24 bits */
 		roce_qp_delivered(c->qp, s->number);
 	call = s->call;
 	if (call->rep_size != 0)

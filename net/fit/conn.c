@@ -339,6 +339,7 @@ void conn_go(struct fit_conn *c)
 	if (rc == 0)
 		rc = serve_post_kept(c);
 	spin_unlock(&c->lock);
+	serve_backlog(c);
 	if (rc < 0)
 		conn_break(c, "cannot send");
 }

@@ -76,7 +76,7 @@ struct served {				/* one of their calls; public part first */
 	struct fit_conn *conn;		/* holds a reference */
 	const struct rpc_op *op;
 	u16 slot, id;			/* theirs */
-	u16 gen;			/* [conn lock] of the queue pair on which the request last arrived */
+	u32 gen;			/* [conn lock] of the queue pair on which the request last arrived */
 	u32 number;			/* [conn lock] of the request among the messages taken on that queue pair */
 	u32 rep_key;
 	u64 rep_addr;
@@ -100,7 +100,7 @@ struct recv_buf {
 	u32 size;
 	u32 len;
 	u32 number;			/* as served.number */
-	u16 gen;			/* as served.gen */
+	u32 gen;			/* as served.gen */
 	bool held;			/* [conn lock] has a request in it; else it is, or will be, posted */
 	struct list link;		/* [conn lock] requests that wait for a free struct served */
 };
@@ -140,12 +140,11 @@ struct fit_conn {
 	u64 began_ns;			/* [membership thread] since when it is being connected, or made anew */
 	struct list unused_link;	/* [note lock] */
 	struct roce_qp *qp;		/* [lock] NULL: between two */
-	u16 gen;			/* [lock] of the QP: how many were there before */
+	u32 gen;			/* [lock] of the QP: how many were there before */
 	struct roce_cq *cq;
 	struct cm_id *cm;		/* [membership thread] */
 	struct cm_id *old_cm;		/* [membership thread] of the QP before, until the next one works: a farewell may come by it */
-	u64 incarnation;		/* [I] the peer's */
-	u32 peer_max_request;		/* [I] */
+	u32 peer_max_request;		/* [I] once up */
 	u64 heard_ns;			/* [a] when something last arrived */
 	u32 calls;			/* [lock] begun */
 	u32 sent, taken;		/* messages on this QP: [lock], [a; written by the CQ handler] */
@@ -157,7 +156,7 @@ struct fit_conn {
 	struct list free_served;	/* [lock] */
 	struct served *by_slot[FIT_SLOTS];	/* [lock] of the peer's slots: the last request, until its reply is acknowledged */
 	u16 last_id[FIT_SLOTS];		/* [lock] its id; 0: there was none */
-	struct list backlog;		/* [lock] recv_buf: requests without a struct served */
+	struct list backlog;		/* [lock] recv_buf: requests without a struct served, or of a node that is not up yet */
 	struct recv_buf recv[FIT_RECVS];
 	bool ping_out;			/* [lock] not yet acknowledged */
 };
@@ -178,7 +177,7 @@ enum node_state {
 
 struct fit_node {
 	u16 id;				/* [I] */
-	u8 role;			/* [lock] learnt at join; ROLE_NONE: there was none */
+	u8 role;			/* [membership thread; a] learnt at join; ROLE_NONE: there was none */
 	u8 state;			/* [lock; written by the membership thread] */
 	u32 ip;				/* [membership thread; a] CM's reads it, too; 0: unknown, it must come to us */
 	bool wanted;			/* [I] in fit.peers */
@@ -209,7 +208,7 @@ void fit_took(unsigned op, u64 ns);			/* a call of ours was answered */
 struct fit_conn *fit_node_conn(unsigned node);		/* a reference to the connection when UP or SUSPECT, else NULL */
 
 /* conn.c */
-struct fit_conn *conn_create(struct fit_node *node);	/* QP with receives posted; NULL: no memory */
+struct fit_conn *conn_create(struct fit_node *node);	/* buffers, slots, the CQ; no QP yet. NULL: no memory */
 void conn_get(struct fit_conn *c);
 void conn_put(struct fit_conn *c);
 void conn_fail(struct fit_conn *c, const char *why);	/* any thread context: asks the membership thread to bury it */
@@ -236,6 +235,7 @@ int call_repeat_all(struct fit_conn *c);		/* [conn lock] on the new QP; 0, or of
 int serve_init(void);
 bool serve_is_request(const struct recv_buf *r);		/* its header is one, and its lengths are those of what arrived */
 void serve_request_arrived(struct fit_conn *c, struct recv_buf *r);
+void serve_backlog(struct fit_conn *c);			/* what arrived before the node was up */
 void serve_reply_done(struct fit_conn *c, struct served *s);
 void serve_qp_gone(struct fit_conn *c);
 int serve_post_kept(struct fit_conn *c);		/* [conn lock] replies to what has arrived on the new QP */

@@ -1234,6 +1234,61 @@ static void a_reply_waits_for_the_queue_pair(void **state)
 	assert_int_equal(last_status(), 3);
 }
 
+/* The peer's may come first, and counts its end as up then; here who it is, which handlers ask for, is written down a moment later. */
+static void a_request_waits_until_the_node_is_up(void **state)
+{
+	struct add_req q = { 20, 22 };
+
+	up->up = up->ready = false;			/* as it is before conn_go() */
+	for (unsigned i = 0; i < 3; i++)
+		serve_request_arrived(up, request(i, OP_ADD, &q, sizeof(q), 0, sizeof(struct add_rep)));
+	assert_int_equal(nr_sent, 0);
+	assert_null(up->by_slot[0]);
+	conn_go(up);
+	assert_int_equal(nr_sent, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(fit_imm_slot(sent[i].wr.imm), i);
+	/* and what waits when the epoch ends before it began is let go */
+	up->up = up->ready = false;
+	serve_request_arrived(up, request(4, OP_ADD, &q, sizeof(q), 0, sizeof(struct add_rep)));
+	conn_bury(up);
+	up = NULL;
+	assert_int_equal(nr_sent, 3);
+}
+
+/* However many queue pairs there were, the next one is not the first: what was not answered is repeated. */
+static void calls_outlive_their_65536th_queue_pair(void **state)
+{
+	static struct rpc c;
+
+	up->gen = 0xffff;
+	c = (struct rpc){ .node = 2, .op = OP_KEEP, .done = on_done };
+	assert_int_equal(rpc_start(&c), 0);
+	conn_qp_end(up);
+	nr_sent = 0;
+	assert_int_equal(conn_qp_begin(up), 0);
+	conn_go(up);
+	assert_int_equal(nr_sent, 2);			/* the call, and that all was repeated */
+}
+
+/* The reply to a call of long ago says nothing of messages whose numbers, of 24 bits, look like those before it. */
+static void an_old_call_tells_nothing(void **state)
+{
+	static struct rpc c[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		c[i] = (struct rpc){ .node = 2, .op = OP_KEEP };
+		assert_int_equal(rpc_start(&c[i]), 0);
+	}
+	up->sent += 1U << 24;
+	delivered = 99;
+	reply(0, 0, NULL, 0);
+	assert_int_equal(delivered, 99);
+	up->sent -= 1U << 24;
+	reply(1, 0, NULL, 0);
+	assert_int_equal(delivered, 2);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -1252,7 +1307,8 @@ int main(void)
 		T(a_reply_that_nobody_misses_is_dropped), T(an_id_serves_once), T(a_reply_that_breaks_twice_becomes_an_error),
 		T(a_reply_between_two_queue_pairs_is_kept), T(the_backlog_goes_with_its_queue_pair), T(a_reply_waits_for_the_queue_pair),
 		T(who_leaves_lets_the_next_one_in), T(a_death_empties_the_queue), T(what_is_malformed_acknowledges_nothing),
-		T(a_receive_that_cannot_be_posted), T(a_failure_has_its_reason),
+		T(a_receive_that_cannot_be_posted), T(a_failure_has_its_reason), T(a_request_waits_until_the_node_is_up),
+		T(calls_outlive_their_65536th_queue_pair), T(an_old_call_tells_nothing),
 	};
 
 	if (getenv("TANGRAM_MUTANT") != NULL)

@@ -413,10 +413,9 @@ static void node_down(struct fit_node *n, const char *why)
 
 static void node_up(struct fit_node *n, struct fit_conn *c, const struct fit_hello *h)
 {
-	c->incarnation = le64_get(h->incarnation);
 	c->peer_max_request = le32_get(h->max_request);
 	snprintf(n->name, sizeof(n->name), "%s-%u", role_name[h->role], n->id);
-	n->role = h->role;
+	WRITE_ONCE(n->role, h->role);		/* before its requests are run */
 	n->last_error = NULL;
 	n->refused = 0;
 	WRITE_ONCE(c->heard_ns, time_mono_ns());

@@ -324,6 +324,11 @@ void serve_request_arrived(struct fit_conn *c, struct recv_buf *r)
 		conn_post_recv(c, r);
 		return;
 	}
+	if (!c->up && !c->closed) {	/* the peer counts us as up; here its role is not known yet, and nobody was told of it */
+		list_add_tail(&c->backlog, &r->link);
+		spin_unlock(&c->lock);
+		return;
+	}
 	if (id == c->last_id[slot]) {
 		rc = request_again(c, c->by_slot[slot], r);
 		spin_unlock(&c->lock);
@@ -379,6 +384,23 @@ void serve_request_arrived(struct fit_conn *c, struct recv_buf *r)
 		served_queue(s);
 	else
 		served_run(s);
+}
+
+/* As far as there are places; the rest has its turn as others end. */
+void serve_backlog(struct fit_conn *c)
+{
+	for (;;) {
+		struct recv_buf *r;
+
+		spin_lock(&c->lock);
+		r = c->closed || list_empty(&c->free_served) ? NULL : list_first(&c->backlog, struct recv_buf, link);
+		if (r != NULL)
+			list_del(&r->link);
+		spin_unlock(&c->lock);
+		if (r == NULL)
+			return;
+		serve_request_arrived(c, r);
+	}
 }
 
 int serve_init(void)
