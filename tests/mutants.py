@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """
 Takes rules of the kernels away one at a time (lib/base/rule.h) and expects the rule's test to fail. Prints `ok   mutant NAME ...`
-or `FAIL mutant NAME (why)`, and at the end `mutants: N found, N missed`. With names, only these. Used by tests/mutants.mk.
+or `FAIL mutant NAME (why)`, and at the end `mutants: N found, N missed`. With names, of rules or of lessons, only these. Used by
+tests/mutants.mk.
 
 Host mutants run in the unit tests themselves. For the others three nodes run with kernels of a build with CONFIG_MUTANTS: the
 test must pass there as long as no rule is gone, or its failure would say nothing; and the log must say that the rule was gone.
@@ -62,10 +63,10 @@ class Mutants:
             file.write(out)
         return status, out
 
-    def pcache(self):
-        """The unit test takes the pcache's rules away by itself, one process a rule."""
+    def pcache(self, *which):
+        """The unit test takes the pcache's rules away by itself, one process a rule; which: a rule, or those of a lesson."""
         start = time.monotonic()
-        process = subprocess.Popen([os.path.join(self.build, "host", PCACHE_TEST), "mutants"], cwd=ROOT, stdout=subprocess.PIPE,
+        process = subprocess.Popen([os.path.join(self.build, "host", PCACHE_TEST), "mutants", *which], cwd=ROOT, stdout=subprocess.PIPE,
                                    stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for line in process.stdout:
             match = re.match(rb"(ok|FAIL) +mutant (\S+) *(\S*)", line)
@@ -116,6 +117,9 @@ class Mutants:
     def all(self):
         if self.wanted("pcache"):
             self.pcache()
+        else:
+            for name in self.names:
+                self.pcache(name)
         for name in sorted(list(HOST) + list(SYSTEM), key=lambda name: int(name[1:])):
             if self.wanted(name):
                 (self.host if name in HOST else self.system)(name)
@@ -126,7 +130,7 @@ class Mutants:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.strip().split("\n\n")[0])
     parser.add_argument("--build", default="build", help="the build folder; kernels without rules are in its folder mutants")
-    parser.add_argument("names", nargs="*", help="L9 and so on; pcache: the pcache's rules in its unit test")
+    parser.add_argument("names", nargs="*", help="L9 and so on, or a rule of the pcache; pcache: all of those, in its unit test")
     return Mutants(parser.parse_args()).all()
 
 

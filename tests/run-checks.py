@@ -139,10 +139,18 @@ class Checks:
             self.run("lint", MAKE + own + ["lint"], 300 * cases.PATIENCE)
         return good
 
+    @staticmethod
+    def names_of(kind):
+        command = {"unit": MAKE + ["check-unit-names"], "model": [PYTHON, "tests/models/run.py", "--list"],
+                   "interop": [PYTHON, "tests/interop/cases.py", "--list"]}[kind]
+        return subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=ROOT).stdout.decode().split()
+
     def some_of(self, kind):
-        """What is left of KIND/NAME, where that is wanted only, in the variable by which the target takes it."""
-        rest = (self.options.only or "").partition("/")[2]
-        return ["M=" + rest] if kind == "model" else ["T=" + rest]
+        """The variable by which a target takes the names of those that are wanted: [] for all, None if there are none."""
+        if not self.options.only:
+            return []
+        names = [name for name in self.names_of(kind) if self.wanted(kind + "/" + name)]
+        return ["%s=%s" % ("M" if kind == "model" else "T", " ".join(names))] if names else None
 
     def lines(self, kind, target, twice=False, limit=None):
         """
@@ -150,13 +158,16 @@ class Checks:
         with T=NAME, and what failed gets a second try; limit: seconds for all of that, else it has failed.
         """
         if self.options.list:
-            print(kind + "/*")
+            print("".join("%s/%s\n" % (kind, name) for name in self.names_of(kind) if self.wanted(kind + "/" + name)), end="")
+            return
+        some = self.some_of(kind)
+        if some is None:
             return
         log = os.path.join(self.logs, kind + ".log")
         start, seen, bad, again = time.monotonic(), 0, 0, []
         deadline, late = start + (limit or float("inf")), threading.Event()
         with open(log, "wb") as file:
-            process = subprocess.Popen(MAKE + ["O=" + self.options.build, target] + self.some_of(kind), cwd=ROOT, stdout=subprocess.PIPE,
+            process = subprocess.Popen(MAKE + ["O=" + self.options.build, target] + some, cwd=ROOT, stdout=subprocess.PIPE,
                                        stdin=subprocess.DEVNULL, stderr=file, start_new_session=True)
             timer = threading.Timer(limit or 0, self.too_late, (process, late))
             if limit:
@@ -184,6 +195,7 @@ class Checks:
                 timer.cancel()
             if late.is_set():
                 file.write(b"\n*** not done after %d s\n" % limit)
+        process.stdout.close()
         if process.wait() != 0 and (bad == 0 or late.is_set()) or seen == 0:        # it ended before its tests did
             self.result(kind + "/all", False, 0, log)
         for name, first in again:
@@ -235,10 +247,6 @@ class Checks:
             if self.wanted(name):
                 self.run(name, MAKE + ["O=" + self.options.build, "check-" + name], 600)
 
-    def interop(self):
-        if not self.options.only or self.options.only.startswith("interop"):
-            self.lines("interop", "check-interop", twice=True)
-
     def system(self):
         for case in cases.all_cases():
             if self.wanted("system/" + case.name):
@@ -247,12 +255,13 @@ class Checks:
     def all(self):
         only = self.options.only
         self.builds()           # where it fails, what was built before may still tell something: go on
-        for kind, target in (("unit", "check-unit"), ("model", "check-models")):
-            if not only or only.startswith(kind):
-                self.lines(kind, target)
+        self.lines("unit", "check-unit")
+        self.lines("model", "check-models")
         self.tools()
-        self.interop()
+        self.lines("interop", "check-interop", twice=True)
         self.system()
+        if only and not self.options.list and not self.wanted("build/gcc") and self.passed + self.failed == 1:
+            self.result("T=" + only, False, 0, "no test's name contains that")
 
     @staticmethod
     def interop_parts():

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Unit tests on the host: every x_test.c of the tree, one binary each, with the address and undefined-behaviour sanitizers.
 # In one of a test's first twelve lines, `/* SOURCES: a.c b.c */` names the sources it is linked with besides the shim and lib/.
-# `make check-unit`; `make check-unit T=lib/` runs those whose path begins so; CC=clang works.
+# `make check-unit`; `make check-unit T=lib/` runs those whose path begins so, or with one of several words; CC=clang works.
 
-.PHONY: check-unit check-unit-build
+.PHONY: check-unit check-unit-build check-unit-names
 T	?=
 UNIT_O	:= $(O)/host
 UNIT_OPT ?= -O1
@@ -13,7 +13,7 @@ UNIT_CFLAGS := -std=gnu11 -g $(UNIT_OPT) -fsanitize=$(UNIT_SANITIZE) \
 	   -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
 	   -Wno-address-of-packed-member -Wno-unknown-warning-option -Wno-format-truncation
 UNIT_TESTS := $(patsubst ./%,%,$(shell find . -name '*_test.c' -not -path './build*' -not -path './.git/*' -not -path './user/*' | sort))
-UNIT_BINS := $(patsubst %.c,$(UNIT_O)/%,$(filter $(T)%,$(UNIT_TESTS)))
+UNIT_BINS := $(patsubst %.c,$(UNIT_O)/%,$(filter $(if $(strip $(T)),$(addsuffix %,$(T)),%),$(UNIT_TESTS)))
 # What any test may use without naming it: an archive, so that only what is missing is taken.
 UNIT_LIB_SRC := tests/host/shim.c tests/host/shim_mem.c tests/host/shim_thread.c kernel/waitq.c kernel/mutex.c kernel/work.c \
 	   kernel/param.c kernel/rule.c kernel/counter.c kernel/timer_queue.c kernel/trace.c $(filter-out %_test.c lib/string.c lib/printf.c,$(wildcard lib/*.c))
@@ -41,6 +41,8 @@ check-unit:
 		for bin in $(UNIT_BINS); do $(MAKE) -q O=$(O) CC=$(CC) $$bin 2> /dev/null || rm -f $$bin; done
 	$(Q)O=$(O)/host tests/host/run.sh $(patsubst $(UNIT_O)/%,%,$(UNIT_BINS))
 check-unit-build: $(UNIT_BINS)
+check-unit-names:
+	@printf '%s\n' $(UNIT_TESTS:.c=)
 
 # The pcache's random schedules, SCHEDULES of each kind, from the first that check-unit does not run.
 .PHONY: check-schedules

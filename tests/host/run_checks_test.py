@@ -127,14 +127,25 @@ class RunnerTest(unittest.TestCase):
             checks.tools()
         self.assertEqual((checks.passed, checks.failed), (7, 0))
 
-    def test_takes_what_is_left_of_its_own(self):
+    def test_takes_the_names_that_have_it(self):
+        names = ["its/first", "other", "not-its"]
         for kind, name in (("unit", "T"), ("interop", "T"), ("model", "M")):
-            rule = "echo ok %s '<$(T)><$(M)>'" % kind
-            with self.makes_of([rule], kind + "/its", T=kind + "/its", M="word") as checks:
-                seen = []
-                checks.result = lambda *what: seen.append(what[:2])
-                checks.lines(kind, "check-some")
-            self.assertEqual(seen, [("%s/%s" % (kind, "<its><>" if name == "T" else "<><its>"), True)])
+            for word, some in (("its", "its/first_not-its"), (kind + "/its", "its/first"), (kind, "its/first_other_not-its"), ("none", None)):
+                rule = "echo ok %s '<$(subst $() ,_,$(T))><$(subst $() ,_,$(M))>'" % kind
+                with self.makes_of([rule], word, T=word, M="word") as checks:
+                    seen = []
+                    checks.result = lambda *what: seen.append(what[:2])
+                    checks.names_of = lambda kind: names
+                    checks.lines(kind, "check-some")
+                here = "<%s><>" if name == "T" else "<><%s>"
+                self.assertEqual(seen, [] if some is None else [("%s/%s" % (kind, here % some), True)])
+
+    def test_no_test_has_it(self):
+        """A name that nothing has is no success, though the build that comes before all is good."""
+        with self.makes_of(["true"], "nothing-has-this") as checks:
+            checks.names_of = lambda kind: ["its", "other"]
+            checks.all()
+        self.assertEqual((checks.passed, checks.failed), (1, 1))
 
     def test_no_fuzzer(self):
         """A selection that no fuzzer is in."""

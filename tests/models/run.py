@@ -143,6 +143,7 @@ def main():
     parser.add_argument("--build", default="build/models", help="where to put what Spin makes")
     parser.add_argument("--long", action="store_true", help="the long models only")
     parser.add_argument("--table", action="store_true", help="the models alone, their figures as a table")
+    parser.add_argument("--list", action="store_true", help="name the models")
     parser.add_argument("models", nargs="*", help="names of models; all of them otherwise")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
@@ -150,14 +151,22 @@ def main():
     sys.dont_write_bytecode = True
     import states_test
     runner = Runner(options)
-    if not options.models:
+    if options.list:
+        print("states")
+    elif not options.models or "states" in options.models:
         runner.one("states", states_test.check)
     for name in sorted(os.listdir(HERE)):
         if not name.endswith(".pml") or "\ninit {" not in open(os.path.join(HERE, name)).read():
             continue                    # what models are made of
         model = Model(os.path.join(HERE, name))
-        if model.name in options.models or not options.models and model.long == options.long:
+        if model.name not in options.models and (options.models or model.long != options.long):
+            continue
+        if options.list:
+            print(model.name)
+        else:
             runner.model(model)
+    if options.list:
+        return 0
     if options.table:
         for row in runner.rows:
             print("| %s | %d | %.1f | %d |" % row)

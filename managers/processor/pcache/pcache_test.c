@@ -3121,7 +3121,7 @@ static bool mutant_found(int rule, u64 seeds, u64 *at)
 	return !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* only: the name of the one to be taken away; NULL: all in turn */
+/* only: the name of the one to be taken away, or the lesson of some; NULL: all in turn */
 static void mutants(const char *only)
 {
 	unsigned missed = 0;
@@ -3130,7 +3130,7 @@ static void mutants(const char *only)
 		bool found;
 		u64 seed;
 
-		if (only != NULL && strcmp(rule_name(rule), only) != 0)
+		if (only != NULL && strcmp(rule_name(rule), only) != 0 && strcmp(rule_lesson(rule), only) != 0)
 			continue;
 		found = mutant_found(rule, env("SIM_SEEDS", 200), &seed);
 		printf("%s mutant %s %s seed %llu\n", found ? "ok  " : "FAIL", rule_name(rule), rule_lesson(rule), (unsigned long long)seed);
