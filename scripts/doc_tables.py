@@ -4,14 +4,15 @@
 Keeps Documentation's tables true to the sources.
 
 doc_tables.py --write   writes the counters' tables in Documentation/counters.md, below its marker line
-doc_tables.py --check   says what differs: counters, accounting values, boot parameters; ends with 1 if anything does
+doc_tables.py --check   says what differs: counters, accounting values, names of boot parameters, crash points; ends with 1 if anything does
 """
 
 import os
 import re
 import sys
 
-COUNTERS, PARAMETERS = "Documentation/counters.md", "Documentation/parameters.md"
+COUNTERS, PARAMETERS, DEBUGGING = "Documentation/counters.md", "Documentation/parameters.md", "Documentation/debugging.md"
+CRASH_POINTS = "kernel/crash.h"
 MARKER = "<!-- The tables below are written by scripts/doc_tables.py from the lists in the sources. -->\n"
 FOLDERS = (("arch/x86", "every node"), ("kernel", "every node"), ("mm", "every node"), ("drivers", "every node"),
            ("net", "every node"), ("managers/processor", "processor"), ("managers/memory", "memory"),
@@ -83,6 +84,10 @@ def check():
     bad += compare(COUNTERS, "accounting value", first_columns(head), names_in(r'\bacct_register\("([^"]+)"'))
     bad += compare(PARAMETERS, "parameter", first_columns(read(PARAMETERS)),
                    names_in(r'\bparam_(?:str|bool|u64|size|ns|nth)\("([^"]+)"'))
+    rows = re.findall(r"(?m)^\tX\((\w+),\s*%s\)" % STRING, read(CRASH_POINTS))
+    section = read(DEBUGGING).partition("| crash point |")[2].partition("\n## ")[0]
+    if not rows or ["| `%s` | %s |" % row for row in rows] != section.strip().split("\n")[2:]:
+        bad.append("%s: the table of crash points is not that of %s" % (DEBUGGING, CRASH_POINTS))
     counters = {}
     for path, rows in counter_lists():
         for name, _ in rows:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * User mode without a program loader: small pieces of code (selftest_blob.S) run as user threads on a page table of
- * their own, with entry operations of this test. Lesson: L1, L2, L19.
+ * their own, with entry operations of this test. lesson: L1, lesson: L2, lesson: L19.
  */
 #include "arch/x86/context.h"
 #include "arch/x86/cpu.h"

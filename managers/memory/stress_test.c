@@ -2,7 +2,7 @@
 /* SOURCES: managers/memory/ops.c managers/memory/node_ops.c managers/memory/space.c managers/memory/change.c managers/memory/map_ops.c managers/memory/fork.c managers/memory/fill.c managers/memory/flush.c managers/memory/place.c managers/memory/page.c managers/memory/page_tree.c managers/memory/commit.c managers/memory/elf.c managers/memory/exec.c managers/memory/object.c managers/memory/cache.c managers/memory/writeback.c managers/memory/file_ops.c */
 /*
  * Several receivers deliver calls of several programs at once, in any order, while the cache is being reclaimed.
- * Run it with UNIT_OPT='-O1 -fsanitize=thread' (without the others) to see races.
+ * `make check-tsan` runs it with the thread sanitizer, which sees races.
  */
 #include "managers/memory/test_fit.h"
 

@@ -6,9 +6,10 @@
  * takes it for a second node of its id. Whatever the answer, nothing begins by it; but both say so.
  *
  *	DOWN -> CONNECTING -> UP		we connect
- *	DOWN -> JOINING -> UP			they connect
+ *	ABSENT, DOWN -> JOINING -> UP		they connect
  *	UP <-> SUSPECT				silent for fit.suspect, and heard again
- *	all -> DOWN				refused, unreachable, left, or silent for fit.dead
+ *	all -> DOWN				refused, unreachable, not joined in 5 s, left, connected anew, no other queue pair,
+ *						or silent for fit.dead
  *
  * While a node is UP or SUSPECT its connection's queue pair may break and be made anew, by the same rule of who connects. The other
  * learns of it by a NAK, or by a DREQ without a farewell:

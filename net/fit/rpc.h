@@ -45,7 +45,8 @@ struct rpc_slot;
 enum { RPC_LANE_NORMAL, RPC_LANE_CHANGE };
 
 /*
- * One call, without a deadline of its own (fills, flushes, map changes): it ends by reply or by the peer's death. Zero it, fill in the first part, rpc_start(), then rpc_wait() or the done callback.
+ * One call, without a deadline of its own (fills, flushes, placing, map changes, M's reads and writes of files): it ends by reply or by the
+ * peer's death. Zero it, fill in the first part, rpc_start(), then rpc_wait() or the done callback.
  * It and all buffers it names belong to FIT from rpc_start() until it is done.
  */
 struct rpc {
@@ -64,8 +65,8 @@ struct rpc {
 	u8 nr_pages;
 	u8 lane;			/* RPC_LANE_*: whose credits it uses */
 	/*
-	 * Called once when the call is done, in thread context of FIT's completion thread: must not sleep, may take
-	 * spinlocks, may wake. NULL: rpc_wait() is used.
+	 * Called once when the call is done, no lock held, by the thread that handles the completion (a NIC queue's, the transport's)
+	 * or by the membership thread: must not sleep, may take spinlocks, may wake. NULL: rpc_wait() is used.
 	 */
 	void (*done)(struct rpc *call);
 	void *arg;			/* the caller's own */
@@ -83,10 +84,10 @@ struct rpc {
 
 /*
  * Send. May sleep for a credit, behind those of its lane who came before. 0: the call is under way and will be done exactly once.
- * -EHOSTDOWN (no such node, or it is dead), -EINVAL (sizes): nothing was sent, done is not called.
+ * -EHOSTDOWN (no such node, or it is dead), -EINVAL (sizes), -EMSGSIZE (more than the peer takes): nothing was sent, done is not called.
  */
 int __must_check rpc_start(struct rpc *call);
-/* As rpc_start(), but never sleeps: -EAGAIN when there is no credit, or others wait for one. Callable under spinlocks above RANK_FIT. */
+/* As rpc_start(), but never sleeps: -EAGAIN when there is no credit, or others wait for one. Callable under spinlocks above RANK_FIT_NODE. */
 int __must_check rpc_try_start(struct rpc *call);
 /* Sleep until done; returns call->status. Only for calls without a done callback. */
 int rpc_wait(struct rpc *call);
@@ -142,7 +143,8 @@ typedef int (*rpc_handler)(struct rpc_call *c, const void *req, void *rep);
 #define RPC_TO_WORKER	(-100000)
 #define RPC_PENDING	(-100001)
 
-void rpc_reply(struct rpc_call *c, int status);		/* any thread context; does not sleep */
+/* Any thread context, no spinlock held; does not sleep, but may run an inline handler of another request. status: -4095 .. 32767 */
+void rpc_reply(struct rpc_call *c, int status);
 /*
  * false: the caller's epoch is over. It has its error, and even if its node is there again, that one knows nothing of this call.
  * A handler that counts something for the caller asks under the lock that fit_on_change()'s watcher takes to forget the
@@ -152,7 +154,7 @@ bool rpc_wanted(const struct rpc_call *c);
 /*
  * Bulk behind the fixed reply body; one of the two, before returning or rpc_reply():
  * by reference: buf stays referenced and unwritten until release(arg) is called (when the caller has acknowledged it,
- * or the peer died); release must not sleep. Or copied at once (small).
+ * or nobody wants the reply any more, or the peer died); release must not sleep. Or copied at once (small).
  */
 void rpc_reply_bulk_ref(struct rpc_call *c, const void *buf, u32 len, void (*release)(void *arg), void *arg);
 

@@ -14,7 +14,7 @@
 /* --- states (10.3.1): the names in the order of enum roce_qp_state -------------------------------------- */
 
 #define QP_STATES(X)								\
-	X(RESET)	/* nothing may be posted */				\
+	X(RESET)	/* a receive that is posted leads to INIT */				\
 	X(INIT)		/* receives may be posted; packets are dropped */	\
 	X(RTR)		/* takes requests */					\
 	X(RTS)		/* takes and makes requests */				\

@@ -12,10 +12,11 @@
  *	tx.c	frames: headers, gathering, ICRC, the pool of each QP
  *	cc.c	congestion: notifications, and the rate of a queue pair that got one
  *	srq.c	shared receive queues
+ *	packet.c	headers and opcodes: parsing, building, ICRC
  *	mr.c cq.c cm.c cm_mad.c
  *
  * Locks: qp->lock is held over one packet's processing, its payload copy included; mr->lock over the copy into or out of a
- * region; both are spinlocks and never held across a callback.
+ * region; both are spinlocks and never held across a callback. All that a packet meets: Documentation/roce.md.
  */
 #ifndef NET_ROCE_ROCE_IMPL_H
 #define NET_ROCE_ROCE_IMPL_H
@@ -51,7 +52,7 @@
 	X(nr_roce_window_cut, "times a queue pair halved its window for a loss")		\
 	X(nr_roce_read_gap, "READ or atomic responses found missing and asked for again")	\
 	X(nr_roce_bad_response, "READ responses of a wrong length, or last at the wrong place: the queue pair fails") \
-	X(nr_roce_duplicate, "request packets received twice: acknowledged, not executed")	\
+	X(nr_roce_duplicate, "request packets received twice: acknowledged or answered again, not executed")	\
 	X(nr_roce_qp_error, "queue pairs that went to ERR by themselves")			\
 	X(nr_roce_qp_lost, "queue pairs never freed: the device kept their frames")		\
 	X(nr_roce_tx_stall, "times a queue pair waited for its transmit pool")			\
@@ -66,7 +67,7 @@
 	X(nr_roce_drop_state, "packets dropped: queue pair not in a state to take them")	\
 	X(nr_roce_drop_order, "request packets dropped: beyond the expected PSN")		\
 	X(nr_roce_drop_duplicate, "READs and atomics dropped: came again, and are not among the latest executed, or what they read is no more") \
-	X(nr_roce_drop_busy, "READs and atomics dropped: responses before them wait for frames")	\
+	X(nr_roce_drop_busy, "READs and atomics dropped: responses before them wait, for frames or for their turn on a congested wire")	\
 	X(nr_roce_drop_ack, "acknowledgements dropped: outside what is outstanding")		\
 	X(nr_roce_drop_response, "READ or atomic responses dropped: not expected")		\
 	X(nr_roce_drop_length, "datagrams dropped: longer than the receive buffer or MTU")	\

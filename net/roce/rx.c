@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From a datagram to its queue pair: every check that needs no QP, then the QP's transport. Runs in the receive thread of a
- * NIC queue, allocates nothing, and takes no lock but the QP's. Any bytes at all may be given to roce_rx().
+ * NIC queue, allocates nothing, and takes the locks that Documentation/roce.md lists. Any bytes at all may be given to roce_rx().
  */
 #include "lib/base/printk.h"
 #include "net/roce/roce_impl.h"

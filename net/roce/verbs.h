@@ -91,7 +91,7 @@ void roce_mr_destroy(struct roce_mr *mr);
 
 /* --- queue pairs --------------------------------------------------------------------------------------- */
 
-enum roce_qp_type { QPT_RC, QPT_UD, QPT_GSI };
+enum roce_qp_type { QPT_RC, QPT_UD };
 enum roce_qp_state { QPS_RESET, QPS_INIT, QPS_RTR, QPS_RTS, QPS_SQD, QPS_SQE, QPS_ERR };
 
 /*
@@ -119,7 +119,7 @@ struct roce_qp_init {
 	void *arg;
 	u64 rnr_timer_ns;		/* RC: how long a peer is to wait that found no receive; 0: 0.96 ms */
 };
-struct roce_qp *roce_qp_create(const struct roce_qp_init *init);	/* RESET; NULL: no memory */
+struct roce_qp *roce_qp_create(const struct roce_qp_init *init);	/* RESET; NULL: no memory, or no number left */
 /*
  * May sleep. Afterwards no callback runs, no buffer of it is written, WRs left are not completed; a device that has stopped is not
  * waited for, and may yet read what was being sent.
@@ -206,7 +206,7 @@ enum cm_event_type {
 	CM_REQ_RECEIVED,	/* on a listener: id is new; answer with roce_cm_accept() or roce_cm_reject(), now or later */
 	CM_ESTABLISHED,		/* RTU arrived (passive) or REP accepted (active): the QP is in RTS */
 	CM_REJECTED,		/* reason and private data of the REJ */
-	CM_UNREACHABLE,		/* no answer in all retries, or ARP failed */
+	CM_UNREACHABLE,		/* no answer in all retries, or our QP could not be brought up */
 	CM_DISCONNECTED,	/* DREQ from the peer, with its private data, or the QP broke: without */
 	CM_SIDR_RECEIVED,	/* on a listener for datagrams, without an id: fill in *sidr before returning; may come twice */
 	CM_SIDR_RESOLVED,	/* the answer to roce_cm_resolve() is in *sidr; or CM_REJECTED with its status as reason */
@@ -230,7 +230,7 @@ struct cm_conn_param {
 	struct roce_qp *qp;	/* RC, in RESET or INIT; goes to RTR and RTS by itself */
 	const void *private_data;
 	u32 private_len;
-	u32 path_mtu;		/* 256 .. 4096 (REQ); both take the smaller of it and their link's */
+	u32 path_mtu;		/* 256 .. 4096, of connect(): the smaller of it and our link's; a peer whose link takes less rejects it (26) */
 	u8 retry_count;			/* 0..7; of connect(), for both QPs */
 	u8 rnr_retry;			/* 0..7, 7 for ever: of the peer's QP; our own is as the peer says */
 	u8 responder_resources, initiator_depth;
@@ -251,10 +251,10 @@ struct cm_conn_param {
 	 */
 	bool flow_control;
 };
-int roce_cm_listen(u64 service_id, cm_handler fn, void *arg);
-/* Begin; the outcome comes as an event (ESTABLISHED, REJECTED or UNREACHABLE) to fn. NULL: no memory */
+int roce_cm_listen(u64 service_id, cm_handler fn, void *arg);	/* 0, -EADDRINUSE, -ENOBUFS: too many */
+/* Begin; the outcome comes as an event (ESTABLISHED, REJECTED or UNREACHABLE) to fn. NULL: no memory, or too many */
 struct cm_id *roce_cm_connect(u32 ip, u64 service_id, const struct cm_conn_param *p, cm_handler fn, void *arg);
-/* Ask for the datagram QP of a service (SIDR). RESOLVED, REJECTED or UNREACHABLE; then the id is only to be destroyed. */
+/* Ask for the datagram QP of a service (SIDR). RESOLVED, REJECTED or UNREACHABLE; then the id is only to be destroyed. NULL: as above */
 struct cm_id *roce_cm_resolve(u32 ip, u64 service_id, const void *private_data, u32 private_len, cm_handler fn, void *arg);
 /* 0; or why the QP cannot; or -EINVAL: the peer has given up (no event says so), or the id was answered. It is still to be rejected. */
 int roce_cm_accept(struct cm_id *id, const struct cm_conn_param *p, cm_handler fn, void *arg);
@@ -281,7 +281,7 @@ void roce_watch_port(struct roce_port_watch *w);
 
 /* --- start --------------------------------------------------------------------------------------------- */
 
-/* Network up on the first NIC with this address, then RoCE on it. 0, -ENODEV, -ENOMEM. */
+/* Network up on the first NIC with this address, then RoCE on it. 0, -ENODEV, -ENOMEM, or what the driver says. */
 int roce_init(u32 ip, unsigned prefix_len);
 u32 roce_max_path_mtu(void);		/* what the link's MTU allows: 256 .. 4096 */
 /*

@@ -99,14 +99,14 @@ def add_cluster_options(parser):
     group.add_argument("--cpus", type=number(1, 16), default=2, help="of the processor node (2)")
     group.add_argument("--memory", type=size, default=256 << 20, help="of the processor node (256M)")
     group.add_argument("--pcache", type=size, default=16 << 20, help="size of the processor's cache (16M)")
-    group.add_argument("--ways", type=number(1, 4096), default=16, help="lines of a cache set (16)")
-    group.add_argument("--victim", type=number(0, 1 << 20), default=32, help="entries of the victim cache (32)")
+    group.add_argument("--ways", type=number(1, 1024), default=16, help="lines of a cache set (16)")
+    group.add_argument("--victim", type=number(0, 1 << 16), default=32, help="entries of the victim cache (32)")
     group.add_argument("--policy", choices=("lru", "fifo", "clock", "random"), default="lru")
     group.add_argument("--mem-memory", type=size, default=1 << 30, help="of the memory node (1G)")
     group.add_argument("--mem-cpus", type=number(1, 16), default=1, help="of the memory node (1)")
     group.add_argument("--image", default="default", metavar="NAME|FILE",
                        help="the root disk, never changed by a run (default)")
-    group.add_argument("--disk", dest="disks", type=disk, action="append", default=[], metavar="FILE:MOUNTPOINT",
+    group.add_argument("--disk", dest="disks", type=disk, action="append", default=[], metavar="FILE:MOUNTPOINT[:ro]",
                        help="one more disk; what is written to it stays")
     group.add_argument("--add", type=file_pair("HOSTPATH", "GUESTPATH"), action="append", default=[],
                        metavar="HOSTPATH=GUESTPATH", help="copy a file or folder onto the run's root disk")

@@ -5,6 +5,6 @@
 M	?=
 check-models:
 	$(Q)/usr/bin/python3 tests/models/run.py --build $(O)/models $(M)
-# A search by hashing of what is too large to be exhausted; an hour at most, 2 GB.
+# A search by hashing of what is too large to be exhausted; 45 minutes at most, 1.5 GB each.
 check-models-long:
 	$(Q)/usr/bin/python3 tests/models/run.py --build $(O)/models --long

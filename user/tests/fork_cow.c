@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fork_cow [MB [CHILDREN [ROUNDS]]]: children and parent write different patterns over memory that they share by
- * copy-on-write, all at once, then each checks that it sees its own bytes only (lessons: L9, L17, L29). A read() by the
+ * copy-on-write, all at once, then each checks that it sees its own bytes only (lesson: L9, lesson: L17, lesson: L29). A read() by the
  * kernel into a shared page breaks the sharing too (lesson: L30).
  */
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * processes [STORM]: exec and what it resets (lesson: L20), from threads too; vfork and posix_spawn (lesson: L46); robust
- * mutexes; pipes and poll between processes; STORM forks and clones without a trace (lessons: L18, L42).
+ * mutexes; pipes and poll between processes; STORM forks and clones without a trace (lesson: L18, lesson: L42).
  */
 #define _GNU_SOURCE
 #include "check.h"

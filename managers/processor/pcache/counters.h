@@ -23,7 +23,7 @@
 	X(nr_pcache_fill_from_memory, "faults answered with a page fetched from its memory node") \
 	X(nr_pcache_fill_from_memory_zero, "of these, pages that the memory node never had: no data came") \
 	X(nr_pcache_fill_from_victim, "faults answered by taking a page back from the victim cache") \
-	X(nr_pcache_fill_ns, "nanoseconds, not faults: from trap to retry of all that were answered from memory, or found their page on its way and waited") \
+	X(nr_pcache_fill_ns, "nanoseconds, not faults: from trap to retry of all that were answered from memory, or waited for their page (on its way, leaving or being flushed)") \
 	X(nr_pcache_fill_undone, "fetched pages dropped because the map had changed or the fetch failed") \
 	X(nr_pcache_eviction_triggered, "times room was to be made in a set")		\
 	X(nr_pcache_eviction_succeed, "lines evicted")					\
@@ -55,7 +55,7 @@
 	X(nr_space_change_merged, "of these, those that one queued before them says as well, or that undid it") \
 	X(nr_space_change_sent, "messages that told M of such changes, of mappings of objects and of some mremaps, without waiting") \
 	X(nr_space_change_waited, "changes of maps that waited for M: exec, fork, exit, some mremaps") \
-	X(nr_clflush, "pages cleaned in place: msync, fsync, fork's 64th owner")	\
+	X(nr_clflush, "pages cleaned in place: msync, fsync, sync, a last close, fork's 64th owner, mremap of a shared page")	\
 	X(nr_clflush_fail, "of these, pages that M refused: the caller asks again, or is told") \
 	X(nr_clflush_clean_skipped, "pages that were to be cleaned in place and were clean") \
 	X(nr_victim_lookup, "times a page that is in no line was looked up in the victim cache") \
@@ -67,7 +67,7 @@
 	X(nr_victim_unprepared, "victim entries set aside and not needed: the page was clean") \
 	X(nr_victim_finish_insert, "dirty pages put into the victim cache")		\
 	X(nr_victim_dropped, "victim entries freed because their last owner went")	\
-	X(nr_victim_flush_submitted_clean, "victim entries freed without a flush because nobody owned them") \
+	X(nr_victim_flush_submitted_clean, "always 0: a clean page never enters the victim cache") \
 	X(nr_victim_flush_submitted_dirty, "victim entries sent to M")			\
 	X(nr_victim_flush_finished_dirty, "victim entries acknowledged by M")		\
 	X(nr_victim_flush_failed, "victim entries sent to M that it refused, or did not live to take") \
@@ -77,8 +77,8 @@
 	X(nr_sweep_run, "batches of the sweep daemon")					\
 	X(nr_sweep_nr_pset, "sets looked at in these batches")				\
 	X(nr_sweep_nr_moved_pcm, "lines found accessed, or not looked at since they were fetched ahead, by the sweep or by an eviction, and aged") \
-	X(nr_mremap_pset_same, "pages moved by mremap whose set stayed the same")	\
-	X(nr_mremap_pset_diff, "pages moved by mremap into another set")		\
+	X(nr_mremap_pset_same, "pages moved by mremap whose set stayed the same, or that were not here")	\
+	X(nr_mremap_pset_diff, "pages moved by mremap into another set, or left to their other owners")		\
 	X(nr_pcache_rmap_alloc, "owners made")						\
 	X(nr_pcache_rmap_free, "owners freed")						\
 	X(nr_token_taken, "times a thread took the progress token")			\

@@ -33,8 +33,8 @@ struct page_id {
 
 /*
  * What a non-present PTE says. EMPTY: this space never held the page privately; PRIVATE: its own copy exists, on M, in a
- * line or in the victim cache; BUSY: filling, leaving or being flushed, and the other bits stay. TOUCHED only serves to
- * count the footprint. A PTE of 0 is EMPTY too, never touched.
+ * line or in the victim cache; BUSY: filling, leaving or being flushed, and the other bits stay. TOUCHED serves to
+ * count the footprint and to tell compulsory misses. A PTE of 0 is EMPTY too, never touched.
  */
 #define PTE_MARK_PRIVATE (1ULL << 1)
 #define MARK_BUSY	(1ULL << 2)

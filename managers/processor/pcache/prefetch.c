@@ -5,8 +5,8 @@
  * of each round, the mark, is not mapped: the fault there tells that the thread has come so far, and the next round begins.
  *
  * A page on its way is as with a demand fill: its line is FILLING, its PTE BUSY; who wants it waits for it, whoever changes
- * the map waits for it, and it is dropped if the map has changed. What differs is that the thread that asked is gone: FIT's
- * completion thread installs the page. A space is not freed while pages are on their way for it.
+ * the map waits for it, and it is dropped if the map has changed. What differs is that the thread that asked is gone: the
+ * one that handles the call's completion installs the page. A space is not freed while pages are on their way for it.
  *
  * Never in the way: it takes a line of the reserve as long as faults have enough of it (sweep_slack()), or a free one of the
  * page's own set (making one free beforehand, all sets of a round with one shootdown); it does not wait for a credit; and at most

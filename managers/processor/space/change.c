@@ -22,7 +22,7 @@ void change_free(struct change *c) { kfree(c); }
 
 /* --- sending --- */
 
-/* In FIT's completion thread. M refuses no change that was checked here, so an error is the loss of the space. */
+/* As rpc.done. M refuses no change that was checked here, so an error is the loss of the space. */
 static void change_done(struct rpc *call)
 {
 	struct change *c = call->arg;
