@@ -27,7 +27,8 @@ def fails(bed, text, *options, program=("hello",), status=125):
     "not-pages": ("not a whole number of sets", ["--pcache", "16385", "--ways", "1"]),
     "sets-do-not-divide": ("not a whole number of sets of 7 pages", ["--ways", "7"]),
     "ways-beyond-size": ("not a whole number of sets of 64 pages", ["--pcache", "128K", "--ways", "64"]),
-    "ways-beyond-limit": ("pcache.ways", ["--ways", "4096"]),
+    "ways-beyond-limit": ("pcache.ways=4096: not a value from 1 to 1024", ["--append", "P:pcache.ways=4096"]),
+    "victims-beyond-limit": ("pcache.victim=65537: not a value from 0 to 65536", ["--append", "P:pcache.victim=65537"]),
     "nonsense": ("pcache.victim=many", ["--append", "P:pcache.victim=many"]),
 }, limit=90)
 def bad_cache(bed, choice):

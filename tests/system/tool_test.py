@@ -196,7 +196,7 @@ class Tool(unittest.TestCase):
         for options in (("--cpus", "0"), ("--cpus", "x"), ("--pcache", "1.5M"), ("--policy", "best"), ("--nope",),
                         ("--add", "x"), ("--disk", "x"), ("--disk", "/none:/mnt"), ("--env", "x"), ("--timeout", "-1"),
                         ("--append", "X:a=b"), ("--image", "nothing"), ("--pcache", "1G"), ("--memory", "1M"),
-                        ("--stdin", "/none"), ("--faults", "drop=7"), ("--add", "/none=/x"), ("--wire", "string"),
+                        ("--stdin", "/none"), ("--faults", "drop=7"), ("--ways", "1025"), ("--victim", "65537"), ("--add", "/none=/x"), ("--wire", "string"),
                         ("--wire", "tap:a b"), ("--wire", "tap", "--pcap", "x"), ("--queues", "2"), ("--queues", "9"),
                         ("--wire", "tap", "--nic", "e1000e", "--queues", "2")):
             status, out, err = self.run_tool("run", *options, "--quiet", program=["hello"])
