@@ -59,6 +59,7 @@ def run_case(lab, one, folder):
                 one.look(pcap)
         except Exception:                   # noqa: B902 (a test that fails must not end the others)
             traceback.print_exc(file=file)
+            lab.tell(file)
             return log
     os.unlink(pcap)
     return None

@@ -160,6 +160,19 @@ class Lab:
         node.wait_for("hello")
         return node
 
+    def tell(self, file):
+        """What both ends say of themselves, for the log of a test that failed: the next one, or its second try, writes over their logs."""
+        try:
+            file.write("\n--- the node's counters since its boot\n")
+            for name, value in sorted(self.node.counters().items()):
+                if value != 0 and name.startswith(("nr_roce_", "nr_net_", "nr_eth_")):
+                    file.write("%s %d\n" % (name, value))
+            file.write("--- Linux\n" + self.linux.run("grep -H . /sys/class/infiniband/*/ports/1/hw_counters/*; cat /proc/net/dev; dmesg | tail -n 20").out)
+        except (TangramError, OSError) as error:
+            file.write("%s\n" % error)
+        with open(self.node.log, errors="replace") as log:
+            file.write("--- the end of the node's log\n" + "".join(log.readlines()[-40:]))
+
     def broken(self):
         """Can a test still be run here?"""
         try:
