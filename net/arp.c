@@ -95,6 +95,15 @@ static struct neighbour *arp_new(struct netif *nif, u32 ip)
 	return best;
 }
 
+/* What waited for the address waits no more; arp_lock held. */
+static void pending_take(struct netif *nif, struct neighbour *n, struct list *to)
+{
+	assert_held(&nif->arp_lock);
+	list_splice_tail(to, &n->pending);
+	nif->nr_pending -= n->nr_pending;
+	n->nr_pending = 0;
+}
+
 /* The address is known: what waited for it goes out. The frames are taken off under the lock and sent without it. */
 static void arp_learn(struct netif *nif, u32 ip, u64 mac, bool create)
 {
@@ -111,9 +120,7 @@ static void arp_learn(struct netif *nif, u32 ip, u64 mac, bool create)
 		n->heard_ns = time_mono_ns();
 		n->asked_ns = 0;
 		n->tries = 0;
-		nif->nr_pending -= n->nr_pending;
-		n->nr_pending = 0;
-		list_splice_tail(&ready, &n->pending);
+		pending_take(nif, n, &ready);
 	}
 	spin_unlock(&nif->arp_lock);
 	while ((f = list_first(&ready, struct net_frame, link)) != NULL) {
@@ -261,9 +268,7 @@ u64 arp_timers(struct netif *nif, u64 now)
 			continue;
 		if (now - n->asked_ns >= ARP_RETRY_NS) {
 			if (++n->tries >= ARP_TRIES) {
-				list_splice_tail(&dead, &n->pending);
-				nif->nr_pending -= n->nr_pending;
-				n->nr_pending = 0;
+				pending_take(nif, n, &dead);
 				n->tries = 0;
 				continue;
 			}

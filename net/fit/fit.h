@@ -235,7 +235,7 @@ int call_repeat_all(struct fit_conn *c);		/* [conn lock] on the new QP; 0, or of
 int serve_init(void);
 bool serve_is_request(const struct recv_buf *r);		/* its header is one, and its lengths are those of what arrived */
 void serve_request_arrived(struct fit_conn *c, struct recv_buf *r);
-void serve_backlog(struct fit_conn *c);			/* what arrived before the node was up */
+void serve_backlog(struct fit_conn *c);			/* requests that wait, as far as there are places */
 void serve_reply_done(struct fit_conn *c, struct served *s);
 void serve_qp_gone(struct fit_conn *c);
 int serve_post_kept(struct fit_conn *c);		/* [conn lock] replies to what has arrived on the new QP */

@@ -1134,7 +1134,7 @@ bool fit_node_left(unsigned node)
 
 enum node_role fit_node_role(unsigned node)
 {
-	return node < FIT_MAX_NODES ? fit_nodes[node].role : ROLE_NONE;
+	return node < FIT_MAX_NODES ? READ_ONCE(fit_nodes[node].role) : ROLE_NONE;
 }
 
 bool fit_is_member(u32 ip)
@@ -1163,7 +1163,7 @@ unsigned fit_self(void)
 static int find_role(enum node_role role)
 {
 	for (unsigned i = 1; i < FIT_MAX_NODES; i++)
-		if (fit_node_up(i) && fit_nodes[i].role == role)
+		if (fit_node_up(i) && READ_ONCE(fit_nodes[i].role) == role)
 			return i;
 	return 0;
 }

@@ -31,7 +31,6 @@ static struct served *served_of(struct rpc_call *call)
 static void served_free(struct served *s)
 {
 	struct fit_conn *c = s->conn;
-	struct recv_buf *next;
 
 	if (s->release != NULL)
 		s->release(s->release_arg);
@@ -40,12 +39,8 @@ static void served_free(struct served *s)
 	if (s->slot < FIT_SLOTS && c->by_slot[s->slot] == s)
 		c->by_slot[s->slot] = NULL;
 	list_add_tail(&c->free_served, &s->link);
-	next = c->closed ? NULL : list_first(&c->backlog, struct recv_buf, link);
-	if (next != NULL)
-		list_del(&next->link);
 	spin_unlock(&c->lock);
-	if (next != NULL)
-		serve_request_arrived(c, next);
+	serve_backlog(c);
 	conn_put(c);		/* the reference of the call */
 }
 
