@@ -80,6 +80,13 @@ bool cc_may_send(struct roce_qp *qp)
 	return false;
 }
 
+bool cc_pauses_after(const struct roce_qp *qp, u32 bytes)
+{
+	const struct roce_cc *cc = &qp->cc;
+
+	return cc->free_at + bytes * (u64)NSEC_PER_SEC / cc->rate > time_mono_ns();
+}
+
 void cc_sent(struct roce_qp *qp, u32 bytes)
 {
 	if (qp->cc.rate != 0)

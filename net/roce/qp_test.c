@@ -413,6 +413,7 @@ static void moderated_anew(void **state)
 
 static unsigned acks_seen, acks_limited;
 static u8 last_syndrome;
+static u32 last_ack;
 
 static void watch_acks(unsigned from, const u8 *f, u32 len)
 {
@@ -424,6 +425,7 @@ static void watch_acks(unsigned from, const u8 *f, u32 len)
 	acks_seen++;
 	acks_limited += p.syndrome != AETH_ACK_UNLIMITED;
 	last_syndrome = p.syndrome;
+	last_ack = p.psn;
 }
 
 static void repost(struct end *e, const struct roce_wc *wc)
@@ -480,21 +482,79 @@ static void probe_without_credit(void **state)
 	finish();
 }
 
+/* --- packets made by hand ------------------------------------------------------------------------------------------- */
+
+static void to_b(const struct roce_pkt *p)
+{
+	u8 f[NET_DATA_OFF + ROCE_MAX_HEADERS + 1024 + ICRC_LEN];
+	u32 n = roce_build(f + NET_DATA_OFF, p), icrc;
+
+	memset(f + NET_DATA_OFF + n, 0, p->len);
+	n += p->len;
+	eth_header(f, sim.node[1].dev->nif->mac, sim.node[0].dev->nif->mac, ETH_TYPE_IPV4);
+	udp_header(f + ETH_HLEN, sim.node[0].ip, sim.node[1].ip, 0xc000, ROCE_UDP_PORT, n + ICRC_LEN, 1);
+	icrc = roce_icrc_finish(roce_icrc_start(f + ETH_HLEN, n));
+	memcpy(f + NET_DATA_OFF + n, &icrc, ICRC_LEN);
+	sim.node[1].netdev.rx(&sim.node[1].netdev, 0, f, NET_DATA_OFF + n + ICRC_LEN);
+}
+
+static void batch_end(u64 and_wait)
+{
+	sim.node[1].netdev.rx_batch_end(&sim.node[1].netdev, 0);
+	sim_run(and_wait);
+}
+
+static void inject_to_b(const struct roce_pkt *p)
+{
+	to_b(p);
+	batch_end(NSEC_PER_MSEC);
+}
+
+/* --- what is acknowledged ------------------------------------------------------------------------------------------- */
+
+/*
+ * Of a message that is under way nothing is acknowledged behind the last packet that asked, neither by the timer nor with one that did;
+ * of a message that is whole all is, after a while; and a packet that comes again asks for all.
+ */
+static void no_more_than_was_asked_for(void **state)
+{
+	static const struct {
+		u8 opcode, psn;
+		bool asks, ends_batch;
+		u8 acks, last;		/* so many in all by now, the last one this packet's */
+	} step[] = {
+		{ RC_SEND_FIRST, 0, false, true, 0, 0 },
+		{ RC_SEND_MIDDLE, 1, true, false, 0, 0 }, { RC_SEND_MIDDLE, 2, false, true, 1, 1 },
+		{ RC_SEND_LAST, 3, false, true, 2, 3 },
+		/* a whole one, and the beginning of the next: by the timer, and only that */
+		{ RC_SEND_ONLY, 4, false, false, 2, 3 }, { RC_SEND_FIRST, 5, false, true, 3, 4 },
+		{ RC_SEND_MIDDLE, 6, false, true, 3, 4 },
+		{ RC_SEND_FIRST, 5, false, true, 4, 6 },
+		{ RC_SEND_LAST, 7, true, true, 5, 7 },
+	};
+	u32 psn;
+
+	begin(false);
+	sim.tap = watch_acks;
+	acks_seen = 0;
+	assert_int_equal(receives(&eb, 3), 0);
+	psn = ea.qp->psn_post;
+	for (unsigned i = 0; i < ARRAY_SIZE(step); i++) {
+		to_b(&(struct roce_pkt){ .opcode = step[i].opcode, .pkey = ROCE_PKEY, .qpn = eb.qp->qpn, .psn = psn_add(psn, step[i].psn),
+			.ackreq = step[i].asks, .len = 1024 });
+		if (step[i].ends_batch)
+			batch_end(3 * ROCE_ACK_DELAY_NS);
+		assert_int_equal(acks_seen, step[i].acks);
+		if (acks_seen != 0)
+			assert_int_equal(last_ack, psn_add(psn, step[i].last));
+	}
+	assert_int_equal(eb.nr_wc, 3);
+	finish();
+}
+
 /* --- responder resources -------------------------------------------------------------------------------------------- */
 
 /* A READ or atomic again is answered as before if it is what was asked, and is dropped if it is not. */
-static void inject_to_b(const struct roce_pkt *p)
-{
-	u8 f[NET_DATA_OFF + ROCE_MAX_HEADERS + ICRC_LEN];
-	u32 h = roce_build(f + NET_DATA_OFF, p), icrc;
-
-	eth_header(f, sim.node[1].dev->nif->mac, sim.node[0].dev->nif->mac, ETH_TYPE_IPV4);
-	udp_header(f + ETH_HLEN, sim.node[0].ip, sim.node[1].ip, 0xc000, ROCE_UDP_PORT, h + ICRC_LEN, 1);
-	icrc = roce_icrc_finish(roce_icrc_start(f + ETH_HLEN, h));
-	memcpy(f + NET_DATA_OFF + h, &icrc, ICRC_LEN);
-	wire_put(1, f, NET_DATA_OFF + h + ICRC_LEN);
-	sim_run(NSEC_PER_MSEC);
-}
 
 static void repeated_reads_and_atomics(void **state)
 {
@@ -767,7 +827,7 @@ int main(void)
 		cmocka_unit_test(table), cmocka_unit_test(every_call_in_every_state), cmocka_unit_test(told_besides_completions),
 		cmocka_unit_test(communication_established), cmocka_unit_test(sent_before_flushed), cmocka_unit_test(armed),
 		cmocka_unit_test(solicited_where_it_means_something), cmocka_unit_test(moderated), cmocka_unit_test(moderated_anew),
-		cmocka_unit_test(credits_spare_refusals), cmocka_unit_test(probe_without_credit),
+		cmocka_unit_test(credits_spare_refusals), cmocka_unit_test(probe_without_credit), cmocka_unit_test(no_more_than_was_asked_for),
 		cmocka_unit_test(repeated_reads_and_atomics), cmocka_unit_test(the_latest_of_a_number), cmocka_unit_test(rnr_timer), cmocka_unit_test(datagrams),
 		cmocka_unit_test(link_down_and_up),
 	};

@@ -11,8 +11,8 @@
  * had followed it by then was lost with it or thrown away behind it. Probes use up no retries: those are the timeout's.
  *
  * Acknowledgements are asked for sparingly: when ack_every packets are without one, when the window or half of the send queue
- * is used up, and at the end of a message that says so. In between the responder acknowledges by its timer, and a user whose
- * messages answer each other knows without any of that what arrived (req_delivered).
+ * is used up, before a pause for congestion's sake, and at the end of a message that says so. In between the responder acknowledges
+ * whole messages by its timer, and a user whose messages answer each other knows without any of that what arrived (req_delivered).
  */
 #include "kernel/time.h"
 #include "lib/base/printk.h"
@@ -167,7 +167,7 @@ static bool send_one(struct roce_qp *qp, struct sq_wqe *w, bool probe)
 	} else {
 		nr = gather(w, off, n, piece);
 	}
-	p.ackreq = probe || wants_ack(qp, w, last, after);
+	p.ackreq = probe || wants_ack(qp, w, last, after) || (unlikely(qp->cc.rate != 0) && cc_pauses_after(qp, n));
 	if (!tx_packet(qp, tx, &p, piece, nr, qp->attr.remote_ip, READ_ONCE(qp->neigh->mac), qp->sport))
 		return false;
 	if (again) {

@@ -5,8 +5,11 @@
  * noted while a batch of packets is taken in, and sent at its end in the order of PSNs: responses, then one ACK or NAK. What is
  * owed then (struct rd_entry) is not forgotten for a duplicate.
  *
- * A request that asks for it is acknowledged at the end of the batch; others wait for later ones, at most ROCE_ACK_DELAY_NS,
- * and not at all if a message of our user's tells the requester's (resp_told).
+ * A packet that asks for it is acknowledged at the end of the batch; a message that does not waits for a later one, at most
+ * ROCE_ACK_DELAY_NS, and not at all if a message of our user's tells the requester's (resp_told). Nothing is said of what has come of
+ * a message behind the last packet that asked. No requester needs that, and it may leave one with nothing outstanding in the middle of
+ * a message: Linux's rxe, which pauses while its NIC holds 64 packets, can miss the end of the pause, and then has but its
+ * retransmission timer, which does nothing when all that was sent is acknowledged.
  */
 #include "kernel/time.h"
 #include "lib/base/printk.h"
@@ -138,7 +141,7 @@ void resp_flush(struct roce_qp *qp)
 			qp_fail(qp, syndrome == AETH_NAK_ACCESS ? ROCE_EVENT_QP_ACCESS_ERR : ROCE_EVENT_QP_REQ_ERR);
 		}
 	} else if (qp->ack_now) {
-		if (send_ack(qp, ack_syndrome(qp), psn_add(qp->epsn, PSN_MASK)))
+		if (send_ack(qp, ack_syndrome(qp), psn_add(qp->ack_end, PSN_MASK)))
 			count(nr_roce_tx_ack);
 	}
 }
@@ -157,17 +160,19 @@ void resp_timers(struct roce_qp *qp, u64 now)
 static void executed(struct roce_qp *qp, const struct roce_pkt *p)
 {
 	qp->epsn = psn_add(qp->epsn, 1);
-	if (p->ackreq) {
+	if (!p->ackreq && qp->in_message != OP_NONE)
+		return;
+	qp->ack_end = qp->epsn;
+	if (p->ackreq)
 		qp->ack_now = true;
-	} else if (qp->ack_due == 0 && !qp->ack_now) {
+	else if (qp->ack_due == 0 && !qp->ack_now)
 		qp->ack_due = time_mono_ns() + ROCE_ACK_DELAY_NS;	/* the batch's end sees to it, if nothing tells the peer before */
-	}
 }
 
 void resp_told(struct roce_qp *qp, u32 msn)
 {
 	assert_held(&qp->lock);
-	if (qp->msn == (msn & PSN_MASK) && qp->in_message == OP_NONE)
+	if (qp->msn == (msn & PSN_MASK))
 		qp->ack_due = 0;
 }
 
@@ -470,10 +475,12 @@ static void answer_again(struct roce_qp *qp, const struct roce_pkt *p)
 static void take_duplicate(struct roce_qp *qp, const struct roce_pkt *p)
 {
 	count(nr_roce_duplicate);
-	if (p->op->kind == OP_READ || p->op->kind == OP_CMP_SWAP || p->op->kind == OP_FETCH_ADD)
+	if (p->op->kind == OP_READ || p->op->kind == OP_CMP_SWAP || p->op->kind == OP_FETCH_ADD) {
 		answer_again(qp, p);
-	else
-		qp->ack_now = true;
+		return;
+	}
+	qp->ack_end = qp->epsn;		/* it asks for all that came: an answer was lost, or what followed it */
+	qp->ack_now = true;
 }
 
 void resp_request(struct roce_qp *qp, const struct roce_pkt *p)

@@ -102,7 +102,7 @@ struct roce_dev;
 #define ROCE_TX_INLINE	256		/* payload up to this is copied into the header's buffer */
 #define ROCE_MAX_RD	16		/* READs and atomics outstanding, each side */
 
-#define ROCE_ACK_DELAY_NS	(10 * NSEC_PER_MSEC)	/* longest that a request packet waits for its ACK when none was asked for */
+#define ROCE_ACK_DELAY_NS	(10 * NSEC_PER_MSEC)	/* longest that a message waits for its ACK when none was asked for */
 #define ROCE_RTO_DEFAULT_NS	(64 * NSEC_PER_MSEC)
 #define ROCE_RTO_MAX_SHIFT	4			/* back off to 16 times */
 #define ROCE_RTO_PERSIST_SHIFT	2			/* the same where retries do not run out */
@@ -350,8 +350,9 @@ struct roce_qp {
 	u8 nak_due;			/* syndrome to send; 0: none */
 	u32 nak_psn;
 	bool failing;			/* it is a fatal one: requests are dropped, and with it the QP goes to ERR */
+	u32 ack_end;			/* behind the last packet that asked to be acknowledged or ended a message */
 	bool ack_now;
-	u64 ack_due;			/* 0: nothing unacknowledged */
+	u64 ack_due;			/* 0: no message unacknowledged */
 	struct rd_entry rd[ROCE_MAX_RD];
 	u32 rd_head, rd_tail;
 	struct rd_resource resource[ROCE_MAX_RD];	/* a ring */
@@ -472,6 +473,7 @@ void cc_marked(struct roce_qp *qp);			/* a packet came that a switch marked */
 void cc_flush(struct roce_qp *qp);			/* the end of such a batch */
 void cc_notified(struct roce_qp *qp);			/* the peer says that our packets were marked */
 bool cc_may_send(struct roce_qp *qp);			/* cc.rate != 0; false: qp_timers() will go on */
+bool cc_pauses_after(const struct roce_qp *qp, u32 bytes);	/* cc.rate != 0: what follows a packet of so many will have to wait */
 void cc_sent(struct roce_qp *qp, u32 bytes);
 
 /* ud.c */

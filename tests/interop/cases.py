@@ -107,8 +107,11 @@ def main(names):
     if part and part not in PARTS:
         print("no part named %s: one of %s" % (part, " ".join(PARTS)), file=sys.stderr)
         return 2
-    chosen = [one for one in all_cases() if (any(re.match(name.replace("*", ".*"), one.name) for name in names if name[0] != "-")
-                                             if names and names != ["--list"] else one.part == part if part else not one.long)]
+    known = {one.name for one in all_cases()}
+
+    def named(one):                         # in full, or by how the name begins
+        return any(one.name == name if name in known else re.match(name.replace("*", ".*"), one.name) for name in names if name[0] != "-")
+    chosen = [one for one in all_cases() if (named(one) if names and names != ["--list"] else one.part == part if part else not one.long)]
     if names == ["--list"]:
         print("\n".join(one.name for one in chosen))
         return 0
