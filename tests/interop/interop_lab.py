@@ -168,7 +168,7 @@ class Lab:
                 if value != 0 and name.startswith(("nr_roce_", "nr_net_", "nr_eth_")):
                     file.write("%s %d\n" % (name, value))
             file.write("--- the switch\n%s\n--- Linux\n" % "\n".join(wire.command(self.folder.path, "stats")))
-            file.write(self.linux.run("grep -H . /sys/class/infiniband/*/ports/1/hw_counters/*; cat /proc/net/dev; dmesg | tail -n 20").out)
+            file.write(self.linux.run("grep -H . /sys/class/infiniband/*/ports/1/hw_counters/*; cat /proc/net/dev; dmesg | tail -n 20", 5).out)
         except (TangramError, OSError) as error:
             file.write("%s\n" % error)
         with open(self.node.log, errors="replace") as log:

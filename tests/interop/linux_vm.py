@@ -86,6 +86,8 @@ class LinuxVm:
             words = self._line(deadline).split()
             if len(words) == 3 and words[0] == str(self.number):
                 break
+        if not (words[1].isdigit() and words[2].isdigit()):         # a test that failed left the port in the middle of an answer
+            raise TangramError("the Linux VM answers %s" % " ".join(words))
         status, length = int(words[1]), int(words[2])
         while len(self.buffer) < length:
             self._more(deadline)
