@@ -247,7 +247,7 @@ int roce_qp_to_rtr(struct roce_qp *qp, const struct roce_qp_attr *a)
 		qp->psn_post = qp->psn_next = qp->psn_max = qp->psn_una = a->sq_psn & PSN_MASK;
 		qp->asked = qp->recover = qp->psn_una;
 		qp->window = ROCE_WINDOW;
-		qp->epsn = a->rq_psn & PSN_MASK;
+		qp->epsn = qp->ack_end = a->rq_psn & PSN_MASK;
 		qp->msn = qp->msn_post = 0;
 		qp->limited = a->flow_control;		/* until the peer says more (9.7.7.2.4) */
 		qp->msn_limit = 0;

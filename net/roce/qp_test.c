@@ -514,48 +514,111 @@ static void inject_to_b(const struct roce_pkt *p)
 
 /*
  * Of a message that is under way nothing is acknowledged behind the last packet that asked, neither by the timer nor with one that did;
- * of a message that is whole all is, after a while; and a packet that comes again asks for all.
+ * of a message that is whole all is, after a while; and a packet that comes again and asks, asks for all.
  */
 static void no_more_than_was_asked_for(void **state)
 {
+	static u8 area[8];
 	static const struct {
 		u8 opcode, psn;
 		bool asks, ends_batch;
-		u8 acks, last;		/* so many in all by now, the last one this packet's */
+		u8 at_once, later;	/* so many in all at the end of the batch, and a while after it */
+		u8 last;		/* the last one is this packet's */
 	} step[] = {
-		{ RC_SEND_FIRST, 0, false, true, 0, 0 },
-		{ RC_SEND_MIDDLE, 1, true, false, 0, 0 }, { RC_SEND_MIDDLE, 2, false, true, 1, 1 },
-		{ RC_SEND_LAST, 3, false, true, 2, 3 },
-		/* a whole one, and the beginning of the next: by the timer, and only that */
-		{ RC_SEND_ONLY, 4, false, false, 2, 3 }, { RC_SEND_FIRST, 5, false, true, 3, 4 },
-		{ RC_SEND_MIDDLE, 6, false, true, 3, 4 },
-		{ RC_SEND_FIRST, 5, false, true, 4, 6 },
-		{ RC_SEND_LAST, 7, true, true, 5, 7 },
+		{ RC_SEND_FIRST, 0, false, true, 0, 0, 0 },
+		{ RC_SEND_MIDDLE, 1, true, false, 0, 0, 0 }, { RC_SEND_MIDDLE, 2, false, true, 1, 1, 1 },
+		{ RC_SEND_LAST, 3, false, true, 1, 2, 3 },
+		/* a whole one, and the beginning of the next */
+		{ RC_SEND_ONLY, 4, false, false, 2, 2, 3 }, { RC_SEND_FIRST, 5, false, true, 2, 3, 4 },
+		{ RC_SEND_MIDDLE, 6, false, true, 3, 3, 4 },
+		{ RC_SEND_FIRST, 5, false, true, 4, 4, 4 }, { RC_SEND_FIRST, 5, true, true, 5, 5, 6 },
+		{ RC_SEND_LAST, 7, true, true, 6, 6, 7 },
+		/* one that asks, a whole one behind it */
+		{ RC_SEND_ONLY, 8, true, false, 6, 6, 7 }, { RC_SEND_ONLY, 9, false, false, 6, 6, 7 }, { RC_SEND_FIRST, 10, false, true, 7, 7, 9 },
+		{ RC_SEND_LAST, 11, false, true, 7, 8, 11 },
+		/* a response says what an ACK would, whatever follows it */
+		{ RC_SEND_ONLY, 12, true, false, 8, 8, 11 }, { RC_READ_REQUEST, 13, true, false, 8, 8, 11 }, { RC_SEND_FIRST, 14, false, true, 8, 8, 11 },
+		{ RC_SEND_LAST, 15, false, true, 8, 9, 15 },
 	};
-	u32 psn;
+	struct roce_mr *mr;
+	u32 psn, rkey;
 
 	begin(false);
+	mr = roce_dev_mr_create(sim.node[1].dev, 7);
+	rkey = roce_mr_bind(mr, area, sizeof(area), MR_REMOTE_READ);
 	sim.tap = watch_acks;
 	acks_seen = 0;
-	assert_int_equal(receives(&eb, 3), 0);
+	assert_int_equal(receives(&eb, 8), 0);
 	psn = ea.qp->psn_post;
 	for (unsigned i = 0; i < ARRAY_SIZE(step); i++) {
+		bool read = step[i].opcode == RC_READ_REQUEST;
+
 		to_b(&(struct roce_pkt){ .opcode = step[i].opcode, .pkey = ROCE_PKEY, .qpn = eb.qp->qpn, .psn = psn_add(psn, step[i].psn),
-			.ackreq = step[i].asks, .len = 1024 });
+			.ackreq = step[i].asks, .len = read ? 0 : 1024, .va = (uintptr_t)area, .rkey = rkey, .dma_len = sizeof(area) });
 		if (step[i].ends_batch)
-			batch_end(3 * ROCE_ACK_DELAY_NS);
-		assert_int_equal(acks_seen, step[i].acks);
+			batch_end(0);
+
+		assert_int_equal(acks_seen, step[i].at_once);
+		if (step[i].ends_batch)
+			sim_run(3 * ROCE_ACK_DELAY_NS);
+		assert_int_equal(acks_seen, step[i].later);
 		if (acks_seen != 0)
 			assert_int_equal(last_ack, psn_add(psn, step[i].last));
 	}
+	assert_int_equal(eb.nr_wc, 8);
+	roce_mr_destroy(mr);
+	finish();
+}
+
+/* --- an answer that is late ----------------------------------------------------------------------------------------- */
+
+static u8 held[128];
+static u32 held_len;
+
+static bool hold_first_ack(unsigned from, const u8 *f, u32 len)
+{
+	struct roce_pkt p;
+
+	if (from != 1 || held_len != 0 || !roce_parse(f + NET_DATA_OFF, len - NET_DATA_OFF, &p) || p.opcode != RC_ACK)
+		return false;
+	memcpy(held, f, len);
+	held_len = len;
+	return true;
+}
+
+/* The answer comes when its packet has been probed: it is not the probe's, and what followed the packet is not lost. */
+static void late_answer_is_no_loss(void **state)
+{
+	u64 probes, again, cuts = counter_read(&nr_roce_window_cut);
+
+	begin(false);
+	ea.qp->attr.ack_every = 16;
+	assert_int_equal(receives(&eb, 3), 0);
+	assert_int_equal(send_to(&ea, 10, WR_ACK_NOW), 0);	/* a round trip, to be measured */
+	sim_run(NSEC_PER_SEC);
+	probes = counter_read(&nr_roce_probe);
+	again = counter_read(&nr_roce_retransmit);
+	sim.lose = hold_first_ack;
+	held_len = 0;
+	assert_int_equal(send_to(&ea, 10, WR_ACK_NOW), 0);
+	assert_int_equal(send_to(&ea, 8 * 1024, 0), 0);
+	while (counter_read(&nr_roce_probe) == probes)
+		assert_true(sim_step());
+	assert_int_not_equal(held_len, 0);
+	sim.node[0].netdev.rx(&sim.node[0].netdev, 0, held, held_len);
+	sim.node[0].netdev.rx_batch_end(&sim.node[0].netdev, 0);
+	sim_run(NSEC_PER_SEC);
+	assert_int_equal(ea.nr_wc, 3);
 	assert_int_equal(eb.nr_wc, 3);
+	assert_int_equal(counter_read(&nr_roce_probe) - probes, 2);
+	assert_int_equal(counter_read(&nr_roce_retransmit) - again, 2);
+	assert_int_equal(counter_read(&nr_roce_window_cut), cuts);
 	finish();
 }
 
 /* --- responder resources -------------------------------------------------------------------------------------------- */
 
 /* A READ or atomic again is answered as before if it is what was asked, and is dropped if it is not. */
-
 static void repeated_reads_and_atomics(void **state)
 {
 	static u8 area[8192] __aligned(8);
@@ -828,6 +891,7 @@ int main(void)
 		cmocka_unit_test(communication_established), cmocka_unit_test(sent_before_flushed), cmocka_unit_test(armed),
 		cmocka_unit_test(solicited_where_it_means_something), cmocka_unit_test(moderated), cmocka_unit_test(moderated_anew),
 		cmocka_unit_test(credits_spare_refusals), cmocka_unit_test(probe_without_credit), cmocka_unit_test(no_more_than_was_asked_for),
+		cmocka_unit_test(late_answer_is_no_loss),
 		cmocka_unit_test(repeated_reads_and_atomics), cmocka_unit_test(the_latest_of_a_number), cmocka_unit_test(rnr_timer), cmocka_unit_test(datagrams),
 		cmocka_unit_test(link_down_and_up),
 	};

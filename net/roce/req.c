@@ -8,10 +8,11 @@
  * A gap is NAKed, once. What no NAK tells of (the last packets, the NAK itself, an acknowledgement, the repetition of what was
  * lost) is found out by a probe, long before the retransmission timeout: when what was asked for is later than a few round
  * trips, the oldest packet is sent again, alone, and asks again. If the answer acknowledges that packet and no more, what
- * had followed it by then was lost with it or thrown away behind it. Probes use up no retries: those are the timeout's.
+ * had followed it by then was lost with it or thrown away behind it; but if that packet had been the last to ask, this may be the answer to
+ * it, late, and the next packet is probed. Probes use up no retries: those are the timeout's.
  *
  * Acknowledgements are asked for sparingly: when ack_every packets are without one, when the window or half of the send queue
- * is used up, before a pause for congestion's sake, and at the end of a message that says so. In between the responder acknowledges
+ * is used up, before a pause within a message for congestion's sake, and at the end of a message that says so. In between the responder acknowledges
  * whole messages by its timer, and a user whose messages answer each other knows without any of that what arrived (req_delivered).
  */
 #include "kernel/time.h"
@@ -167,7 +168,7 @@ static bool send_one(struct roce_qp *qp, struct sq_wqe *w, bool probe)
 	} else {
 		nr = gather(w, off, n, piece);
 	}
-	p.ackreq = probe || wants_ack(qp, w, last, after) || (unlikely(qp->cc.rate != 0) && cc_pauses_after(qp, n));
+	p.ackreq = probe || wants_ack(qp, w, last, after) || (unlikely(qp->cc.rate != 0) && !last && cc_pauses_after(qp, n));
 	if (!tx_packet(qp, tx, &p, piece, nr, qp->attr.remote_ip, READ_ONCE(qp->neigh->mac), qp->sport))
 		return false;
 	if (again) {
@@ -354,6 +355,30 @@ static void go_back(struct roce_qp *qp, u32 psn)
 	req_transmit(qp);
 }
 
+/* The oldest packet again, to be answered; or all from there on, where the answers are what is missing. */
+static void probe(struct roce_qp *qp, u64 now)
+{
+	const struct sq_wqe *w = sq_at(qp, qp->sq_tail);
+	u32 next = qp->psn_next;
+
+	count(nr_roce_probe);
+	if (qp->probe_shift < ROCE_RTO_MAX_SHIFT)
+		qp->probe_shift++;
+	if (wqe_has_response(w)) {
+		qp->gap_asked = false;
+		go_back(qp, qp->psn_una);
+	} else if (psn_diff(next, qp->psn_una) > 0) {
+		qp->probe_again = qp->asked == psn_add(qp->psn_una, 1);
+		req_seek(qp, qp->psn_una);
+		qp->probing = send_one(qp, sq_at(qp, qp->sq_cur), true);
+		qp->probe_psn = qp->psn_una;
+		qp->probe_end = qp->psn_max;
+		req_seek(qp, next);
+	}
+	if (qp->rto_due != 0)
+		probe_arm(qp, now);
+}
+
 /*
  * Every PSN before psn is acknowledged. A READ or atomic is complete only by its response: an acknowledgement beyond one
  * says that the response was lost (9.7.5.1.1). false: that is so, and it was asked for again.
@@ -439,7 +464,11 @@ static void ack_positive(struct roce_qp *qp, const struct roce_pkt *p)
 
 	qp->probing = qp->probing && !probed;
 	credits_take(qp, p);
-	if (req_acked(qp, psn_add(p->psn, 1)) && probed && psn_diff(qp->probe_end, qp->psn_una) > 0) {
+	if (!req_acked(qp, psn_add(p->psn, 1)) || !probed || psn_diff(qp->probe_end, qp->psn_una) <= 0)
+		return;
+	if (qp->probe_again) {		/* the next one asks for the first time */
+		probe(qp, time_mono_ns());
+	} else {
 		go_back(qp, qp->psn_una);	/* what was sent behind the probed packet before the probe is lost, too */
 		rto_arm(qp);
 	}
@@ -570,29 +599,6 @@ void req_response(struct roce_qp *qp, const struct roce_pkt *p)
 }
 
 /* --- timers --------------------------------------------------------------------------------------------------- */
-
-/* The oldest packet again, to be answered; or all from there on, where the answers are what is missing. */
-static void probe(struct roce_qp *qp, u64 now)
-{
-	const struct sq_wqe *w = sq_at(qp, qp->sq_tail);
-	u32 next = qp->psn_next;
-
-	count(nr_roce_probe);
-	if (qp->probe_shift < ROCE_RTO_MAX_SHIFT)
-		qp->probe_shift++;
-	if (wqe_has_response(w)) {
-		qp->gap_asked = false;
-		go_back(qp, qp->psn_una);
-	} else if (psn_diff(next, qp->psn_una) > 0) {
-		req_seek(qp, qp->psn_una);
-		qp->probing = send_one(qp, sq_at(qp, qp->sq_cur), true);
-		qp->probe_psn = qp->psn_una;
-		qp->probe_end = qp->psn_max;
-		req_seek(qp, next);
-	}
-	if (qp->rto_due != 0)
-		probe_arm(qp, now);
-}
 
 void req_timers(struct roce_qp *qp, u64 now)
 {

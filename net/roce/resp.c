@@ -6,9 +6,9 @@
  * owed then (struct rd_entry) is not forgotten for a duplicate.
  *
  * A packet that asks for it is acknowledged at the end of the batch; a message that does not waits for a later one, at most
- * ROCE_ACK_DELAY_NS, and not at all if a message of our user's tells the requester's (resp_told). Nothing is said of what has come of
- * a message behind the last packet that asked. No requester needs that, and it may leave one with nothing outstanding in the middle of
- * a message: Linux's rxe, which pauses while its NIC holds 64 packets, can miss the end of the pause, and then has but its
+ * ROCE_ACK_DELAY_NS, and not at all if a message of our user's tells the requester's (resp_told). No ACK names what has come
+ * of a message behind the last packet that asked. No requester needs that, and it may leave one with nothing outstanding in the middle
+ * of a message: Linux's rxe, which pauses while its NIC holds 64 packets, can miss the end of the pause, and then has but its
  * retransmission timer, which does nothing when all that was sent is acknowledged.
  */
 #include "kernel/time.h"
@@ -106,7 +106,7 @@ static bool send_response(struct roce_qp *qp, struct rd_entry *e)
 		spin_unlock(&mr->lock);
 	if (!sent)
 		return false;
-	if (++e->sent == e->nr_psn && psn_add(e->psn, e->nr_psn) == qp->epsn) {
+	if (++e->sent == e->nr_psn && psn_add(e->psn, e->nr_psn) == qp->ack_end) {
 		qp->ack_now = false;		/* a response acknowledges all before it */
 		qp->ack_due = 0;
 	}
@@ -368,7 +368,7 @@ static void take_read(struct roce_qp *qp, const struct roce_pkt *p)
 	};
 	remember(qp, e, OP_READ);
 	qp->rd_head++;
-	qp->epsn = psn_add(qp->epsn, nr);
+	qp->ack_end = qp->epsn = psn_add(qp->epsn, nr);
 }
 
 static void take_atomic(struct roce_qp *qp, const struct roce_pkt *p)
@@ -410,7 +410,7 @@ static void take_atomic(struct roce_qp *qp, const struct roce_pkt *p)
 	};
 	remember(qp, e, p->op->kind);
 	qp->rd_head++;
-	qp->epsn = psn_add(qp->epsn, 1);
+	qp->ack_end = qp->epsn = psn_add(qp->epsn, 1);
 }
 
 static struct rd_entry *rd_at(struct roce_qp *qp, u32 i) { return &qp->rd[i % ROCE_MAX_RD]; }
@@ -479,7 +479,8 @@ static void take_duplicate(struct roce_qp *qp, const struct roce_pkt *p)
 		answer_again(qp, p);
 		return;
 	}
-	qp->ack_end = qp->epsn;		/* it asks for all that came: an answer was lost, or what followed it */
+	if (p->ackreq)			/* for all that came: an answer was lost, or what followed it */
+		qp->ack_end = qp->epsn;
 	qp->ack_now = true;
 }
 

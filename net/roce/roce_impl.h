@@ -318,6 +318,7 @@ struct roce_qp {
 	u32 recover;			/* what is lost before this PSN belongs to the loss for which the window was cut last */
 	u32 asked;			/* one beyond the last packet that asked for an answer */
 	bool probing;			/* the packet probe_psn alone was sent again */
+	bool probe_again;		/* it had been the last to ask: who answers that may not have seen what follows it */
 	u32 probe_psn, probe_end;	/* probe_end: psn_max then */
 	bool limited;			/* by the peer's credits: no message beyond msn_limit but as a probe */
 	u32 msn_limit;
@@ -350,7 +351,7 @@ struct roce_qp {
 	u8 nak_due;			/* syndrome to send; 0: none */
 	u32 nak_psn;
 	bool failing;			/* it is a fatal one: requests are dropped, and with it the QP goes to ERR */
-	u32 ack_end;			/* behind the last packet that asked to be acknowledged or ended a message */
+	u32 ack_end;			/* behind the last packet that asked to be acknowledged, or ended a message: what an ACK names */
 	bool ack_now;
 	u64 ack_due;			/* 0: no message unacknowledged */
 	struct rd_entry rd[ROCE_MAX_RD];

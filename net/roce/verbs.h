@@ -237,7 +237,7 @@ struct cm_conn_param {
 	u32 ack_timeout_ns;	/* local ack timeout; encoded as the specification does (clause 12.7.34); 0: the default */
 	/*
 	 * Ask for an acknowledgement when so many packets are without one (or window or send queue run low); between two nodes
-	 * of ours, whose responders also acknowledge by a timer of 10 ms. 0: at the end of each message, as Linux peers need.
+	 * of ours, whose responders also acknowledge whole messages by a timer of 10 ms. 0: at the end of each message, as Linux peers need.
 	 */
 	u16 ack_every;
 	/*
