@@ -27,10 +27,21 @@ static struct served *served_of(struct rpc_call *call)
 	return container_of(call, struct served, call);
 }
 
+/* The request that has waited longest, if there is a place for it. [conn lock] */
+static struct recv_buf *backlog_take(struct fit_conn *c)
+{
+	struct recv_buf *r = c->closed || list_empty(&c->free_served) ? NULL : list_first(&c->backlog, struct recv_buf, link);
+
+	if (r != NULL)
+		list_del(&r->link);
+	return r;
+}
+
 /* Back to the free list, and on with the backlog. No lock held. */
 static void served_free(struct served *s)
 {
 	struct fit_conn *c = s->conn;
+	struct recv_buf *next;
 
 	if (s->release != NULL)
 		s->release(s->release_arg);
@@ -39,8 +50,10 @@ static void served_free(struct served *s)
 	if (s->slot < FIT_SLOTS && c->by_slot[s->slot] == s)
 		c->by_slot[s->slot] = NULL;
 	list_add_tail(&c->free_served, &s->link);
+	next = backlog_take(c);
 	spin_unlock(&c->lock);
-	serve_backlog(c);
+	if (next != NULL)
+		serve_request_arrived(c, next);
 	conn_put(c);		/* the reference of the call */
 }
 
@@ -388,9 +401,7 @@ void serve_backlog(struct fit_conn *c)
 		struct recv_buf *r;
 
 		spin_lock(&c->lock);
-		r = c->closed || list_empty(&c->free_served) ? NULL : list_first(&c->backlog, struct recv_buf, link);
-		if (r != NULL)
-			list_del(&r->link);
+		r = backlog_take(c);
 		spin_unlock(&c->lock);
 		if (r == NULL)
 			return;

@@ -80,17 +80,20 @@ bool cc_may_send(struct roce_qp *qp)
 	return false;
 }
 
+static u64 free_after(const struct roce_cc *cc, u32 bytes)
+{
+	return cc->free_at + bytes * (u64)NSEC_PER_SEC / cc->rate;
+}
+
 bool cc_pauses_after(const struct roce_qp *qp, u32 bytes)
 {
-	const struct roce_cc *cc = &qp->cc;
-
-	return cc->free_at + bytes * (u64)NSEC_PER_SEC / cc->rate > time_mono_ns();
+	return free_after(&qp->cc, bytes) > time_mono_ns();
 }
 
 void cc_sent(struct roce_qp *qp, u32 bytes)
 {
 	if (qp->cc.rate != 0)
-		qp->cc.free_at += bytes * (u64)NSEC_PER_SEC / qp->cc.rate;
+		qp->cc.free_at = free_after(&qp->cc, bytes);
 }
 
 void cc_marked(struct roce_qp *qp)

@@ -12,8 +12,9 @@
  * it, late, and the next packet is probed. Probes use up no retries: those are the timeout's.
  *
  * Acknowledgements are asked for sparingly: when ack_every packets are without one, when the window or half of the send queue
- * is used up, before a pause within a message for congestion's sake, and at the end of a message that says so. In between the responder acknowledges
- * whole messages by its timer, and a user whose messages answer each other knows without any of that what arrived (req_delivered).
+ * is used up, before a pause within a message for congestion's sake, and at the end of a message that says so. In between the
+ * responder acknowledges whole messages by its timer, and a user whose messages answer each other knows without any of that what
+ * arrived (req_delivered).
  */
 #include "kernel/time.h"
 #include "lib/base/printk.h"
@@ -82,7 +83,7 @@ static void credits_take(struct roce_qp *qp, const struct roce_pkt *p)
 		qp->msn_limit = limit;
 }
 
-static bool wants_ack(const struct roce_qp *qp, const struct sq_wqe *w, bool last, u32 after)
+static bool wants_ack(const struct roce_qp *qp, const struct sq_wqe *w, u32 len, bool last, u32 after)
 {
 	s32 beyond = psn_diff(w->msn, qp->msn_limit);
 
@@ -93,6 +94,8 @@ static bool wants_ack(const struct roce_qp *qp, const struct sq_wqe *w, bool las
 	if (unlikely(qp->limited) && wqe_takes_receive(w) && (beyond > 0 || (beyond == 0 && last)))
 		return true;			/* the last that the credits let out, or a probe */
 	if (qp->since_ackreq + 1 >= (qp->attr.ack_every != 0 ? MIN(qp->attr.ack_every, qp->window / 4) : qp->window / 4))
+		return true;
+	if (unlikely(qp->cc.rate != 0) && !last && cc_pauses_after(qp, len))
 		return true;
 	/* the last packet that the window lets out, half of the send queue, the last of what is sent again */
 	return psn_diff(after, qp->psn_una) >= (s32)qp->window || qp->sq_cur + 1 - qp->sq_tail == (qp->sq_max + 1) / 2 ||
@@ -168,7 +171,7 @@ static bool send_one(struct roce_qp *qp, struct sq_wqe *w, bool probe)
 	} else {
 		nr = gather(w, off, n, piece);
 	}
-	p.ackreq = probe || wants_ack(qp, w, last, after) || (unlikely(qp->cc.rate != 0) && !last && cc_pauses_after(qp, n));
+	p.ackreq = probe || wants_ack(qp, w, n, last, after);
 	if (!tx_packet(qp, tx, &p, piece, nr, qp->attr.remote_ip, READ_ONCE(qp->neigh->mac), qp->sport))
 		return false;
 	if (again) {
