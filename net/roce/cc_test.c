@@ -154,8 +154,8 @@ static void from_elsewhere(void **state)
 
 	begin(4);
 	for (unsigned i = 0; i < 4; i++) {
-		u8 f[NET_DATA_OFF + ROCE_MAX_HEADERS + CNP_RESERVED + ICRC_LEN] = { 0 };
-		u32 h, icrc, src = sim.node[1].ip;
+		u8 f[NET_DATA_OFF + ROCE_MAX_HEADERS + CNP_RESERVED + ICRC_LEN];
+		u32 src = sim.node[1].ip;
 
 		p.qpn = ea.qp->qpn;
 		if (i == 1)
@@ -164,12 +164,7 @@ static void from_elsewhere(void **state)
 			p.qpn ^= 0x400000;		/* no such QP */
 		if (i == 3)
 			roce_qp_error(ea.qp);
-		h = roce_build(f + NET_DATA_OFF, &p) + CNP_RESERVED;
-		eth_header(f, sim.node[0].dev->nif->mac, sim.node[1].dev->nif->mac, ETH_TYPE_IPV4);
-		udp_header(f + ETH_HLEN, src, sim.node[0].ip, 0xc000, ROCE_UDP_PORT, h + ICRC_LEN, 1);
-		icrc = roce_icrc_finish(roce_icrc_start(f + ETH_HLEN, h));
-		memcpy(f + NET_DATA_OFF + h, &icrc, ICRC_LEN);
-		wire_put(0, f, NET_DATA_OFF + h + ICRC_LEN);
+		wire_put(0, f, frame_make(f, 0, src, &p, 0, CNP_RESERVED));
 		sim_run(NSEC_PER_MSEC);
 		assert_int_equal(counter_read(&nr_roce_cnp) - taken, 1);
 		assert_int_equal(counter_read(&nr_roce_drop_cnp) - dropped, i);

@@ -487,15 +487,9 @@ static void probe_without_credit(void **state)
 static void to_b(const struct roce_pkt *p)
 {
 	u8 f[NET_DATA_OFF + ROCE_MAX_HEADERS + 1024 + ICRC_LEN];
-	u32 n = roce_build(f + NET_DATA_OFF, p), icrc;
+	u32 n = frame_make(f, 1, sim.node[0].ip, p, 0, p->len);
 
-	memset(f + NET_DATA_OFF + n, 0, p->len);
-	n += p->len;
-	eth_header(f, sim.node[1].dev->nif->mac, sim.node[0].dev->nif->mac, ETH_TYPE_IPV4);
-	udp_header(f + ETH_HLEN, sim.node[0].ip, sim.node[1].ip, 0xc000, ROCE_UDP_PORT, n + ICRC_LEN, 1);
-	icrc = roce_icrc_finish(roce_icrc_start(f + ETH_HLEN, n));
-	memcpy(f + NET_DATA_OFF + n, &icrc, ICRC_LEN);
-	sim.node[1].netdev.rx(&sim.node[1].netdev, 0, f, NET_DATA_OFF + n + ICRC_LEN);
+	sim.node[1].netdev.rx(&sim.node[1].netdev, 0, f, n);
 }
 
 static void batch_end(u64 and_wait)
@@ -557,7 +551,6 @@ static void no_more_than_was_asked_for(void **state)
 			.ackreq = step[i].asks, .len = read ? 0 : 1024, .va = (uintptr_t)area, .rkey = rkey, .dma_len = sizeof(area) });
 		if (step[i].ends_batch)
 			batch_end(0);
-
 		assert_int_equal(acks_seen, step[i].at_once);
 		if (step[i].ends_batch)
 			sim_run(3 * ROCE_ACK_DELAY_NS);

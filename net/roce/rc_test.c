@@ -713,13 +713,8 @@ static void unsignalled_failure(void **state)
 static void inject(unsigned to, const struct roce_pkt *p)
 {
 	u8 f[NET_DATA_OFF + ROCE_MAX_HEADERS + ICRC_LEN];
-	u32 h = roce_build(f + NET_DATA_OFF, p), icrc;
 
-	eth_header(f, sim.node[to].dev->nif->mac, sim.node[!to].dev->nif->mac, ETH_TYPE_IPV4);
-	udp_header(f + ETH_HLEN, sim.node[!to].ip, sim.node[to].ip, 0xc000, ROCE_UDP_PORT, h + ICRC_LEN, 1);
-	icrc = roce_icrc_finish(roce_icrc_start(f + ETH_HLEN, h));
-	memcpy(f + NET_DATA_OFF + h, &icrc, ICRC_LEN);
-	wire_put(to, f, NET_DATA_OFF + h + ICRC_LEN);
+	wire_put(to, f, frame_make(f, to, sim.node[!to].ip, p, 0, 0));
 }
 
 static void nak_after_rnr(unsigned from, const u8 *f, u32 len)
@@ -1209,19 +1204,14 @@ static unsigned slow_asked;
 
 static void slow_response(const struct roce_pkt *q, u32 i, u32 nr)
 {
-	u8 f[NET_DATA_OFF + ROCE_MAX_HEADERS + 1024 + ICRC_LEN] = { 0 };
+	u8 f[NET_DATA_OFF + ROCE_MAX_HEADERS + 1024 + ICRC_LEN];
 	struct roce_pkt p = {
 		.opcode = nr == 1 ? RC_READ_RESP_ONLY : i == 0 ? RC_READ_RESP_FIRST : i + 1 == nr ? RC_READ_RESP_LAST : RC_READ_RESP_MIDDLE,
 		.pkey = ROCE_PKEY, .qpn = ea.qp->qpn, .psn = psn_add(q->psn, i), .syndrome = AETH_ACK_UNLIMITED,
 	};
-	u32 h = roce_build(f + NET_DATA_OFF, &p) + 1024, icrc;
 
-	eth_header(f, sim.node[0].dev->nif->mac, sim.node[1].dev->nif->mac, ETH_TYPE_IPV4);
-	udp_header(f + ETH_HLEN, sim.node[1].ip, sim.node[0].ip, 0xc000, ROCE_UDP_PORT, h + ICRC_LEN, 1);
-	icrc = roce_icrc_finish(roce_icrc_start(f + ETH_HLEN, h));
-	memcpy(f + NET_DATA_OFF + h, &icrc, ICRC_LEN);
 	assert_true(sim.nr_frames < WIRE_FRAMES);
-	wire_put(0, f, NET_DATA_OFF + h + ICRC_LEN);
+	wire_put(0, f, frame_make(f, 0, sim.node[1].ip, &p, 0, 1024));
 	sim.frame[sim.nr_frames - 1].at = slow_busy += SLOW_PACKET_NS;
 }
 

@@ -34,17 +34,9 @@ static u32 from_ip;			/* 0: node 0's */
 static void put(struct roce_pkt *p, u32 len)
 {
 	static u8 f[NET_DATA_OFF + ROCE_MAX_HEADERS + 2 * MTU + ICRC_LEN];
-	u32 h, n, icrc;
 
 	p->pad = -len & 3;
-	h = roce_build(f + NET_DATA_OFF, p);
-	n = h + len + p->pad;
-	memset(f + NET_DATA_OFF + h, 0x5a, len + p->pad);
-	eth_header(f, sim.node[1].dev->nif->mac, sim.node[0].dev->nif->mac, ETH_TYPE_IPV4);
-	udp_header(f + ETH_HLEN, from_ip != 0 ? from_ip : sim.node[0].ip, sim.node[1].ip, 0xc000, ROCE_UDP_PORT, n + ICRC_LEN, 1);
-	icrc = roce_icrc_finish(roce_icrc_start(f + ETH_HLEN, n));
-	memcpy(f + NET_DATA_OFF + n, &icrc, ICRC_LEN);
-	wire_put(1, f, NET_DATA_OFF + n + ICRC_LEN);
+	wire_put(1, f, frame_make(f, 1, from_ip != 0 ? from_ip : sim.node[0].ip, p, 0x5a, len + p->pad));
 }
 
 static void inject(struct roce_pkt *p, u32 len)

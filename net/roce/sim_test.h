@@ -100,6 +100,20 @@ static void wire_put(unsigned to, const u8 *data, u32 len)
 	sim.nr_frames++;
 }
 
+/* A frame for a node: a packet made by hand, with so many equal bytes as its payload and pad. Returns the frame's length. */
+static __unused u32 frame_make(u8 *f, unsigned to, u32 from_ip, const struct roce_pkt *p, u8 fill, u32 len)
+{
+	u32 n = roce_build(f + NET_DATA_OFF, p), icrc;
+
+	memset(f + NET_DATA_OFF + n, fill, len);
+	n += len;
+	eth_header(f, sim.node[to].dev->nif->mac, sim.node[!to].dev->nif->mac, ETH_TYPE_IPV4);
+	udp_header(f + ETH_HLEN, from_ip, sim.node[to].ip, 0xc000, ROCE_UDP_PORT, n + ICRC_LEN, 1);
+	icrc = roce_icrc_finish(roce_icrc_start(f + ETH_HLEN, n));
+	memcpy(f + NET_DATA_OFF + n, &icrc, ICRC_LEN);
+	return NET_DATA_OFF + n + ICRC_LEN;
+}
+
 static void late_done(struct sim_node *n)
 {
 	for (unsigned i = 0; i < n->nr_late; i++)
